@@ -1,1 +1,30 @@
-//! x
+//! The contract between a driver and the gateway, modelled on quinn-proto and str0m: no IO, no clock; time is an
+//! argument.
+//!
+//! A driver is three things. A [`Session`] turns what happens on a wire into what to do about it. An
+//! [`Interpreter`] turns one stored message into report items. A [`Profile`] is TOML data that fits both to one
+//! instrument model. The gateway owns sockets, ports, clocks, files and threads; a driver owns none.
+//!
+//! # The loop
+//! Every [`Session::handle`] is followed by [`Session::poll`] until it returns [`Output::Wait`] or [`Output::Done`],
+//! before the next `handle`. Bytes that [`Output::Send`] and [`Output::Store`] lend are copied before the next call.
+//!
+//! # The promise
+//! A session asks for data to be kept with [`Output::Store`]. It may acknowledge that data to the instrument only
+//! when [`Input::Stored`] with the same ticket comes back, which the gateway makes from a journal receipt after a
+//! sync. [`Input::Refused`] means that it is not on flash and never will be: the instrument must be told so.
+//!
+//! This crate stays 0.x until drivers exist outside this repository; its public enums are `#[non_exhaustive]`.
+#![forbid(unsafe_code)]
+
+mod interpreter;
+mod profile;
+mod session;
+
+pub use interpreter::{Fault, Instrument, Interpreter, Scratch, StoredMessage};
+pub use orugate_protocol::{report, span, text, time};
+pub use profile::{Common, Driver, Evidence, Example, Profile, ProfileError, parse_profile};
+pub use session::{
+    Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,
+    Reason, Role, Session, Stored, Ticket, TrafficFault,
+};

@@ -1,0 +1,139 @@
+//! Profiles: TOML data that fits a driver to one instrument model, and the traits by which the gateway finds them.
+//!
+//! A profile is read in two steps. [`parse_profile`] reads what all profiles have, among it the driver's name; that
+//! driver then reads the whole text again into its own struct, which denies unknown fields, so a mistake is reported
+//! with its line. `serde(flatten)` and `untagged` are not used: they would lose the line.
+
+use crate::{Instrument, Interpreter, Role, Session};
+use serde::Deserialize;
+use std::fmt;
+
+/// A protocol family. Registered by a literal list.
+pub trait Driver: Send + Sync {
+    /// The name by which profiles ask for it (`astm`).
+    fn name(&self) -> &'static str;
+
+    /// Reads a profile's text.
+    ///
+    /// # Errors
+    /// [`ProfileError`] with the place of the first mistake.
+    fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError>;
+}
+
+/// A driver fitted to one instrument model.
+pub trait Profile: Send + Sync {
+    /// What all profiles have.
+    fn common(&self) -> &Common;
+
+    /// A new session for one wire. `Role::Instrument` gives the simulator: a session that plays the instrument and
+    /// sends the message that it is given with [`simulator`](Self::simulator).
+    fn session(&self, instrument: &Instrument) -> Box<dyn Session>;
+
+    /// A session in the instrument's role that sends these messages, one after the other, and then waits.
+    /// Each message is the raw text or capture that [`Example::input`] may hold.
+    fn simulator(&self, messages: Vec<Vec<u8>>) -> Box<dyn Session>;
+
+    /// The interpreter for this model's messages.
+    fn interpreter(&self) -> Box<dyn Interpreter>;
+
+    /// The session that reads a capture file instead of a wire: tolerant where nobody can be asked to send again.
+    fn capture_session(&self) -> Box<dyn Session>;
+}
+
+/// What all profiles have.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+pub struct Common {
+    /// The profile's name, as `profile = "…"` in a configuration.
+    pub name: String,
+    /// The driver that reads it.
+    pub driver: String,
+    /// What it is for, one line.
+    pub title: String,
+    /// How far it is proven.
+    pub evidence: Evidence,
+    /// Inputs and what must come of them.
+    #[serde(default, rename = "example")]
+    pub examples: Vec<Example>,
+}
+
+/// How far a profile is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Bytes captured from such an instrument are replayed.
+    CapturedBytes,
+    /// The manufacturer's manual.
+    Manual,
+    /// Somebody described it.
+    Described,
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CapturedBytes => "captured bytes",
+            Self::Manual => "manual",
+            Self::Described => "described",
+        })
+    }
+}
+
+/// An input in the instrument's shape, with an invented patient, and what must come of it.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// What it shows.
+    pub shows: String,
+    /// Records, a line each; or a link-level script with control characters in angle brackets (`<ENQ>`).
+    pub input: String,
+    /// What `orugate replay` prints for it, but for times and ids, which are printed as fixed text.
+    pub expect: String,
+}
+
+/// A mistake in a profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileError {
+    /// Line, from 1, when it has one.
+    pub line: Option<usize>,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl fmt::Display for ProfileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for ProfileError {}
+
+impl ProfileError {
+    /// From the TOML reader's error, with the line counted in `text`.
+    #[must_use]
+    pub fn from_toml(text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map(|span| {
+            text.as_bytes().iter().take(span.start).filter(|b| **b == b'\n').count().saturating_add(1)
+        });
+        Self { line, message: error.message().to_owned() }
+    }
+}
+
+/// The first step: what all profiles have. Fields of the driver are ignored here.
+///
+/// # Errors
+/// [`ProfileError`] when a common field is missing or wrong.
+pub fn parse_profile(text: &str) -> Result<Common, ProfileError> {
+    toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))
+}
+
+/// Kept for drivers that have one state machine for both sides of a wire.
+impl Role {
+    /// True on the gateway's side.
+    #[must_use]
+    pub fn is_gateway(self) -> bool {
+        self == Self::Gateway
+    }
+}
