@@ -104,6 +104,19 @@ impl HeaderError {
     }
 }
 
+/// A byte as itself where it has a glyph, else as an escape such as `\t` or `\xb5`.
+struct Shown(u8);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_ascii_graphic() {
+            write!(f, "{}", char::from(self.0))
+        } else {
+            write!(f, "{}", core::ascii::escape_default(self.0))
+        }
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -119,17 +132,16 @@ impl fmt::Display for Role {
 impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "byte {}: ", self.offset)?;
-        let shown = |byte: u8| core::ascii::escape_default(byte);
         match self.problem {
-            HeaderProblem::NotHeader(Some(b)) => write!(f, "'{}' instead of an H record", shown(b)),
+            HeaderProblem::NotHeader(Some(b)) => write!(f, "'{}' instead of an H record", Shown(b)),
             HeaderProblem::NotHeader(None) => f.write_str("nothing instead of an H record"),
             HeaderProblem::TooShort(role) => write!(f, "the header ends before its {role} delimiter"),
-            HeaderProblem::Unusable(role, b) => write!(f, "'{}' cannot be the {role} delimiter", shown(b)),
+            HeaderProblem::Unusable(role, b) => write!(f, "'{}' cannot be the {role} delimiter", Shown(b)),
             HeaderProblem::Equal { first, second, byte } => {
-                write!(f, "{first} and {second} delimiter are both '{}'", char::from(byte))
+                write!(f, "{first} and {second} delimiter are both '{}'", Shown(byte))
             }
             HeaderProblem::NotEnded(b) => {
-                write!(f, "'{}' after the escape delimiter, where H.2 must end", shown(b))
+                write!(f, "'{}' after the escape delimiter, where H.2 must end", Shown(b))
             }
         }
     }
@@ -170,6 +182,7 @@ mod tests {
             (r"H|\^^|", "byte 4: component and escape delimiter are both '^'"),
             (r"H|\^\|", r"byte 4: repeat and escape delimiter are both '\'"),
             (r"H|^~\&|", "byte 5: '&' after the escape delimiter, where H.2 must end"),
+            (r"H|\^&\|", r"byte 5: '\' after the escape delimiter, where H.2 must end"),
             (r"H|\^&~|", "byte 5: '~' after the escape delimiter, where H.2 must end"),
             ("HELLO", "byte 1: 'E' cannot be the field delimiter"),
             ("H| ^&|", "byte 2: ' ' cannot be the repeat delimiter"),

@@ -12,6 +12,21 @@
 //! uses an ASCII byte inside another character.
 //!
 //! Field numbers count as the standard does: 1 is the type letter, so R.4 is the value of a result.
+//!
+//! ```
+//! use orugate_protocol::astm::record::{Records, ResultStatus, View};
+//!
+//! let message = b"H|\\^&\rP|1\rO|1|S-1\rR|1|^^^GLU^1|  5.1|mmol/L||N||F\rL|1|N\r";
+//! let results: Vec<_> = Records::new(message)
+//!     .filter_map(|record| match record.view() {
+//!         View::Result(r) => Some((r.universal_test_id().component(4).bytes(), r.value().trimmed(), r.status())),
+//!         _ => None,
+//!     })
+//!     .collect();
+//! let [(code, value, status)] = results[..] else { unreachable!() };
+//! assert_eq!((code, value.bytes(), status), (&b"GLU"[..], &b"5.1"[..], ResultStatus::Final));
+//! assert_eq!(&message[value.span().start as usize..value.span().end as usize], b"5.1");
+//! ```
 
 mod codes;
 mod field;

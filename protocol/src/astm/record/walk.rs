@@ -85,7 +85,7 @@ impl Walker {
         };
         let parent = self.open.iter().take(usize::from(level)).rev().find_map(|open| *open);
         let orphan = level > 0 && parent.is_none_or(|p| p.level.saturating_add(1) < level);
-        // Whatever hangs below the parent of this record, beside or under it, numbers anew or is closed.
+        // Nothing that follows can belong to an earlier record of this level or a higher one.
         for open in self.open.iter_mut().skip(usize::from(level)) {
             *open = None;
         }
