@@ -186,6 +186,8 @@ pub struct Observation<'m> {
     pub replicate: Text<'m>,
     /// A value field that is not truthfully a value, by a named rule of the profile.
     pub not_reportable: Option<&'static str>,
+    /// Why the structure around it cannot be told, when that is so: it is kept for a person, not reported.
+    pub doubt: Option<&'static str>,
     /// Where it stands.
     pub span: Span,
 }
@@ -329,6 +331,10 @@ pub enum NoteKind {
     ControlCharacter,
     /// The message was interpreted up to a bound and no further.
     TooMuch,
+    /// Where the sample id was found, by a profile that searches for it.
+    SampleIdFound,
+    /// The link's framing inside the stored bytes is damaged.
+    BadFrame,
 }
 
 impl NoteKind {
@@ -349,6 +355,8 @@ impl NoteKind {
             Self::Aborted => "the instrument says that it aborted the transmission",
             Self::OrderWithoutResult => "an order without results",
             Self::ControlCharacter => "a control character inside a record",
+            Self::SampleIdFound => "the sample id was found here",
+            Self::BadFrame => "the framing of the stored bytes is damaged",
             Self::TooMuch => "more than one message may hold; the rest is held",
         }
     }

@@ -1,0 +1,409 @@
+//! The first pass: what a message says, as facts to decide on. Owns its memory and uses it again for every message.
+
+use super::hash::Keyed;
+use orugate_protocol::oru::PatientField;
+use orugate_protocol::report::{
+    Item, Level, Note, NoteKind, Observation, Qc, Query, ReportSink, Specimen, Status,
+};
+use orugate_protocol::span::Span;
+use orugate_protocol::text::Text;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// More observations than any instrument puts into one message; beyond it the rest is held.
+pub const OBSERVATIONS: usize = 8192;
+/// Notes kept of one message; the count goes on.
+pub const NOTES: usize = 256;
+
+/// Why an observation waits for a person. The first form's least set; each has a machine name and a way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HoldReason {
+    /// No sample id in any place where the profile looks.
+    NoSampleId,
+    /// A byte that the profile's charset does not have.
+    Undecodable,
+    /// The record structure cannot be told.
+    Structure(&'static str),
+    /// The driver failed on this message.
+    DriverFault,
+    /// A status that cannot be reported as anything.
+    UnknownStatus,
+    /// A correction, and a destination wants a person to decide.
+    Correction,
+    /// No destination of this instrument may get it.
+    NoDestination,
+    /// The sample id is longer than HL7 can carry.
+    SampleIdTooLong,
+    /// The ORU did not fit or could not be written.
+    Unwritable,
+}
+
+impl HoldReason {
+    /// The machine's word for it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NoSampleId => "no-sample-id",
+            Self::Undecodable => "undecodable",
+            Self::Structure(_) => "structure",
+            Self::DriverFault => "driver-fault",
+            Self::UnknownStatus => "unknown-status",
+            Self::Correction => "correction",
+            Self::NoDestination => "no-destination",
+            Self::SampleIdTooLong => "sample-id-too-long",
+            Self::Unwritable => "unwritable",
+        }
+    }
+
+    /// What happened and what to do, for people.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::NoSampleId => {
+                "The message has no sample id. Find the tube by the instrument's list, then release with --sample ID."
+            }
+            Self::Undecodable => {
+                "A byte is not of the profile's character set. Correct `charset` in the profile, then release."
+            }
+            Self::Structure(what) => what,
+            Self::DriverFault => {
+                "The driver failed on this message; the raw bytes are kept. Send them to the maker, release after an update."
+            }
+            Self::UnknownStatus => {
+                "The result status is none that LIS02 has. Look at the instrument's screen; discard or correct the profile."
+            }
+            Self::Correction => "A correction of a sent result, and a destination holds corrections. Decide and release.",
+            Self::NoDestination => {
+                "No destination of this instrument accepts its mode. Correct `send_to`, `mode` or `accepts`, then release."
+            }
+            Self::SampleIdTooLong => "The sample id is longer than 199 characters. Look at the instrument; discard.",
+            Self::Unwritable => "No ORU could be written of it. Send the message to the maker.",
+        }
+    }
+}
+
+/// What is to become of an observation before history and destinations are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidate {
+    /// It may be sent.
+    Sendable,
+    /// It waits for a person.
+    Held(HoldReason),
+    /// It is no patient's.
+    Qc(Qc),
+    /// It is not truthfully a result, by a named rule.
+    NotReportable(&'static str),
+}
+
+/// One observation.
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// The order it belongs to.
+    pub order: Option<u16>,
+    /// The test's code, in [`Facts::words`].
+    pub code: Range<usize>,
+    /// Keyed hash of the code.
+    pub test: u128,
+    /// Keyed hash of its identity, when the message has a run discriminator.
+    pub identity: Option<u128>,
+    /// What so far.
+    pub candidate: Candidate,
+    /// Result status.
+    pub status: Status,
+    content: Keyed,
+}
+
+impl Fact {
+    /// Keyed hash of value, unit, flags, status and comments.
+    #[must_use]
+    pub fn content(&self) -> u128 {
+        self.content.finish()
+    }
+}
+
+/// One order group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The sample id, in [`Facts::words`].
+    pub sample: Range<usize>,
+    /// Keyed hash of instrument-independent specimen id.
+    pub specimen: u128,
+    /// Indexes of its observations.
+    pub observations: Range<usize>,
+    block: Option<Candidate>,
+}
+
+/// A note of the interpreter.
+#[derive(Clone, Debug)]
+pub struct NoteFact {
+    /// What.
+    pub kind: NoteKind,
+    /// Where.
+    pub span: Span,
+    /// The thing's name, in [`Facts::words`].
+    pub subject: Range<usize>,
+}
+
+/// Everything about one message.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Observations in document order.
+    pub observations: Vec<Fact>,
+    /// Order groups in document order.
+    pub groups: Vec<Group>,
+    /// Notes, at most [`NOTES`].
+    pub notes: Vec<NoteFact>,
+    /// Notes beyond those.
+    pub more_notes: usize,
+    /// Specimens asked for by queries, in [`Facts::words`].
+    pub queries: Vec<Range<usize>>,
+    /// Codes, sample ids and subjects, decoded.
+    pub words: String,
+    /// False when the interpreter says that the message is not whole.
+    pub complete: bool,
+}
+
+impl Facts {
+    /// A piece of [`words`](Self::words).
+    #[must_use]
+    pub fn word(&self, range: &Range<usize>) -> &str {
+        self.words.get(range.clone()).unwrap_or_default()
+    }
+
+    fn clear(&mut self) {
+        self.observations.clear();
+        self.groups.clear();
+        self.notes.clear();
+        self.more_notes = 0;
+        self.queries.clear();
+        self.words.clear();
+        self.complete = false;
+    }
+
+    fn keep(&mut self, text: &Text<'_>) -> Range<usize> {
+        let start = self.words.len();
+        // Writing into a String cannot fail.
+        let _ = write!(self.words, "{text}");
+        start..self.words.len()
+    }
+}
+
+/// The sink of the first pass.
+pub(super) struct Collector<'f> {
+    facts: &'f mut Facts,
+    key: Keyed,
+    instrument: &'f str,
+    /// A sample id that a person entered for this message's nameless specimens.
+    entered: Option<&'f str>,
+    patient_needed: Option<PatientField>,
+    message_block: Option<Candidate>,
+    patient_block: Option<Candidate>,
+    specimen: Option<(Range<usize>, u128, Option<Candidate>)>,
+    serial: Keyed,
+}
+
+impl<'f> Collector<'f> {
+    pub(super) fn new(
+        facts: &'f mut Facts,
+        key: &[u8; 16],
+        instrument: &'f str,
+        entered: Option<&'f str>,
+        patient_needed: Option<PatientField>,
+    ) -> Self {
+        facts.clear();
+        let key = Keyed::new(key);
+        let mut serial = key;
+        serial.str(instrument);
+        Self {
+            facts,
+            key,
+            instrument,
+            entered,
+            patient_needed,
+            message_block: None,
+            patient_block: None,
+            specimen: None,
+            serial,
+        }
+    }
+
+    fn specimen(&mut self, specimen: &Specimen<'_>) {
+        let block = if let Some(evidence) = specimen.qc {
+            Some(Candidate::Qc(evidence))
+        } else if specimen.undecodable().is_some() {
+            Some(Candidate::Held(HoldReason::Undecodable))
+        } else if specimen.id.is_empty() && self.entered.is_none() {
+            Some(Candidate::Held(HoldReason::NoSampleId))
+        } else if specimen.id.chars().nth(199).is_some() {
+            Some(Candidate::Held(HoldReason::SampleIdTooLong))
+        } else {
+            None
+        };
+        let id = match self.entered {
+            Some(entered) if specimen.id.is_empty() => Text::plain(entered),
+            _ => specimen.id,
+        };
+        let sample = self.facts.keep(&id);
+        let mut hash = self.key;
+        hash.text(&id);
+        self.specimen = Some((sample, hash.finish(), block));
+    }
+
+    fn order(&mut self, undecodable: bool) {
+        let (sample, specimen, block) = self.specimen.clone().unwrap_or_else(|| {
+            (0..0, self.key.finish(), Some(Candidate::Held(HoldReason::NoSampleId)))
+        });
+        let own = undecodable.then_some(Candidate::Held(HoldReason::Undecodable));
+        // Evidence of QC anywhere above wins: such a thing must never wait in a queue of patients' results.
+        let all = [self.message_block, self.patient_block, block, own];
+        let block = all
+            .iter()
+            .flatten()
+            .find(|c| matches!(c, Candidate::Qc(_)))
+            .or_else(|| all.iter().flatten().next())
+            .copied();
+        let start = self.facts.observations.len();
+        self.facts.groups.push(Group { sample, specimen, observations: start..start, block });
+    }
+
+    fn observation(&mut self, observation: &Observation<'_>) {
+        if self.facts.observations.len() >= OBSERVATIONS {
+            self.facts.more_notes += 1;
+            return;
+        }
+        let code = self.facts.keep(&observation.code.id);
+        let mut test = self.key;
+        test.text(&observation.code.id);
+        let group = self.facts.groups.last();
+        let block = group.map_or(self.message_block, |g| g.block);
+        let candidate = match block {
+            Some(Candidate::Qc(evidence)) => Candidate::Qc(evidence),
+            _ if observation.doubt.is_some() => {
+                Candidate::Held(HoldReason::Structure(observation.doubt.unwrap_or_default()))
+            }
+            _ if group.is_none() => Candidate::Held(HoldReason::Structure(
+                "A result stands before any order, so nothing says whose it is. Look at the instrument; discard.",
+            )),
+            _ if observation.undecodable().is_some() => Candidate::Held(HoldReason::Undecodable),
+            _ if observation.not_reportable.is_some() => {
+                Candidate::NotReportable(observation.not_reportable.unwrap_or_default())
+            }
+            Some(block) => block,
+            None => match observation.status {
+                Status::Pending => Candidate::NotReportable("pending"),
+                Status::RerunInformation => Candidate::NotReportable("rerun-information"),
+                Status::Unknown(_) => Candidate::Held(HoldReason::UnknownStatus),
+                _ => Candidate::Sendable,
+            },
+        };
+        let mut content = self.key;
+        content
+            .text(&observation.value)
+            .text(&observation.unit)
+            .text(&observation.flags.text)
+            .str(status_word(observation.status));
+        let identity = (!observation.run.is_empty()).then(|| {
+            let mut identity = self.serial;
+            identity.number(group.map_or(0, |g| g.specimen)).text(&observation.code.id).text(&observation.run);
+            identity.finish()
+        });
+        let order = self.facts.groups.len().checked_sub(1).and_then(|n| u16::try_from(n).ok());
+        self.facts.observations.push(Fact {
+            order,
+            code,
+            test: test.finish(),
+            identity,
+            candidate,
+            status: observation.status,
+            content,
+        });
+        let end = self.facts.observations.len();
+        if let Some(group) = self.facts.groups.last_mut() {
+            group.observations.end = end;
+        }
+    }
+
+    fn comment(&mut self, level: Level, text: &Text<'_>) {
+        let bad = text.undecodable().is_some().then_some(Candidate::Held(HoldReason::Undecodable));
+        match level {
+            Level::Observation => {
+                if let Some(fact) = self.facts.observations.last_mut() {
+                    fact.content.text(text);
+                    if let (Some(bad), Candidate::Sendable) = (bad, fact.candidate) {
+                        fact.candidate = bad;
+                    }
+                }
+            }
+            Level::Order => {
+                if let Some(group) = self.facts.groups.last_mut() {
+                    group.block = group.block.or(bad);
+                }
+            }
+            Level::Patient => self.patient_block = self.patient_block.or(bad),
+            Level::Message => self.message_block = self.message_block.or(bad),
+        }
+    }
+
+    fn query(&mut self, query: &Query<'_>) {
+        let range = self.facts.keep(&query.specimen);
+        if self.facts.queries.len() < NOTES {
+            self.facts.queries.push(range);
+        }
+    }
+}
+
+impl<'m> ReportSink<'m> for Collector<'_> {
+    fn item(&mut self, item: Item<'m>) {
+        match item {
+            Item::Sender(sender) => {
+                let undecodable = sender.undecodable().map(|_| Candidate::Held(HoldReason::Undecodable));
+                self.message_block = sender.qc.map(Candidate::Qc).or(undecodable);
+                self.patient_block = None;
+                self.specimen = None;
+                self.serial = self.key;
+                if sender.serial.is_empty() {
+                    self.serial.str(self.instrument);
+                } else {
+                    self.serial.text(&sender.serial);
+                }
+            }
+            Item::Patient(patient) => {
+                // Names matter only where a site uses the patient; an odd name elsewhere must not hold a result.
+                let needed = self.patient_needed.is_some() && patient.undecodable().is_some();
+                self.patient_block = needed.then_some(Candidate::Held(HoldReason::Undecodable));
+                self.specimen = None;
+            }
+            Item::Specimen(specimen) => self.specimen(&specimen),
+            Item::Order(order) => self.order(order.undecodable().is_some()),
+            Item::Observation(observation) => self.observation(&observation),
+            Item::Comment(comment) => self.comment(comment.level, &comment.text),
+            Item::Query(query) => self.query(&query),
+            Item::End(end) => self.facts.complete = end.complete,
+            _ => self.facts.more_notes += 1,
+        }
+    }
+
+    fn note(&mut self, note: Note<'m>) {
+        if self.facts.notes.len() < NOTES {
+            let subject = self.facts.keep(&note.subject);
+            self.facts.notes.push(NoteFact { kind: note.kind, span: note.span, subject });
+        } else {
+            self.facts.more_notes += 1;
+        }
+    }
+}
+
+/// A stable word for the content hash.
+const fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Final => "F",
+        Status::Preliminary => "P",
+        Status::Corrected => "C",
+        Status::NotDone => "X",
+        Status::Pending => "I",
+        Status::Questionable => "W",
+        Status::RerunInformation => "N",
+        Status::Absent => "",
+        _ => "?",
+    }
+}

@@ -1,0 +1,470 @@
+//! One stored message to what becomes of it: ORUs, holds, dispositions. The function that the gateway calls.
+//!
+//! [`Converter::convert`] walks the message twice. The first pass collects [`Facts`]; then each observation gets its
+//! fate by rules, history and destinations; the second pass writes the ORUs. It reads no clock and no file: the same
+//! message, configuration and history give the same bytes. Its memory is used again for every message, so that in
+//! steady state nothing is allocated between the raw message and the finished ORU.
+
+mod facts;
+mod hash;
+mod zone;
+
+pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
+pub use hash::Keyed;
+pub use zone::SiteZone;
+
+use crate::state::Sent;
+use facts::Collector;
+use jiff::tz::TimeZone;
+use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::hl7::writer::WriteError;
+use orugate_protocol::oru::{GroupPlan, OruError, OruWriter, PatientField, Route, Verdict, WriteObservation};
+use orugate_protocol::report::Status;
+use orugate_protocol::time::Utc;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+/// The largest ORU: what an MLLP receiver takes by default.
+const ORU_MAX: usize = 16 << 20;
+/// OBR-3 as the facts of the field have it: at most 20 characters.
+const FILLER_MAX: usize = 20;
+
+/// What is the same for all messages of one instrument.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// The instrument's name.
+    pub instrument: &'a str,
+    /// Its destinations, in the order of `send_to`, only those that accept its mode.
+    pub destinations: &'a [Target<'a>],
+    /// The gateway's four characters, which begin each MSH-10.
+    pub gateway: &'a str,
+    /// The zone of the instrument's clock.
+    pub zone: &'a TimeZone,
+    /// The journal's key for hashes.
+    pub key: &'a [u8; 16],
+}
+
+/// One destination, as far as conversion depends on it.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Which, in the plan.
+    pub index: usize,
+    /// Message constants.
+    pub route: Route<'a>,
+    /// A record, to which a result without a status is not final.
+    pub record: bool,
+    /// What a correction is sent as.
+    pub corrections: Corrections,
+    /// A resend of the same content is not sent again.
+    pub suppress_resends: bool,
+}
+
+/// What a destination gets when a sent result was corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Corrections {
+    /// OBX-11 C.
+    Corrected,
+    /// OBX-11 F.
+    Final,
+    /// Nothing before a person decides.
+    Hold,
+}
+
+/// What was sent before.
+pub trait Past {
+    /// What was sent under an identity.
+    fn sent(&self, identity: u128) -> Option<Sent>;
+    /// The highest filler number of a specimen.
+    fn filler(&self, specimen: u128) -> u32;
+}
+
+/// No past: for replays.
+pub struct NoPast;
+
+impl Past for NoPast {
+    fn sent(&self, _: u128) -> Option<Sent> {
+        None
+    }
+    fn filler(&self, _: u128) -> u32 {
+        0
+    }
+}
+
+/// Gives numbers for MSH-10 that were never given before; `None` when it cannot.
+pub trait Numbers {
+    /// The next number.
+    fn next(&mut self) -> Option<u64>;
+}
+
+/// What a person said when a hold is released.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Release<'a> {
+    /// The sample id for specimens without one.
+    pub sample: Option<&'a str>,
+    /// The observations of the hold; the others are left alone.
+    pub observations: &'a [u32],
+    /// Corrections are sent, whatever a destination says.
+    pub corrections: bool,
+}
+
+/// Where one observation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Going {
+    /// Into the ORUs of its group.
+    Sent,
+    /// It waits for a person.
+    Held(HoldReason),
+    /// Quality control and its like; the evidence.
+    Qc(&'static str),
+    /// Sent before, and no destination wants it again.
+    Repeat,
+    /// Not truthfully a result, by a named rule.
+    NotReportable(&'static str),
+    /// Not part of the release at hand.
+    Untouched,
+}
+
+/// One finished ORU.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The number in its MSH-10.
+    pub number: u64,
+    /// The destination's index in the plan.
+    pub destination: usize,
+    /// The order group.
+    pub group: u16,
+    /// Observations in it.
+    pub observations: u32,
+    bytes: Range<usize>,
+}
+
+/// Converts messages. One per thread.
+#[derive(Debug)]
+pub struct Converter {
+    scratch: Vec<u8>,
+    out: Vec<u8>,
+    used: usize,
+    facts: Facts,
+    going: Vec<Going>,
+    known: Vec<Known>,
+    fillers: Vec<u32>,
+    given: Vec<(u128, u32)>,
+    verdicts: Vec<Verdict>,
+    ready: Vec<Ready>,
+    control: String,
+    filler: String,
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    New,
+    Same,
+    Changed,
+}
+
+impl Default for Converter {
+    fn default() -> Self {
+        Self {
+            scratch: Vec::new(),
+            out: vec![0; 64 << 10],
+            used: 0,
+            facts: Facts::default(),
+            going: Vec::new(),
+            known: Vec::new(),
+            fillers: Vec::new(),
+            given: Vec::new(),
+            verdicts: Vec::new(),
+            ready: Vec::new(),
+            control: String::new(),
+            filler: String::new(),
+            fault: None,
+        }
+    }
+}
+
+/// A conversion's result, borrowed from its [`Converter`].
+#[derive(Clone, Copy)]
+pub struct Conversion<'c> {
+    /// What the message says.
+    pub facts: &'c Facts,
+    /// Where each observation goes, as in `facts.observations`.
+    pub going: &'c [Going],
+    /// The ORUs, by group and then by destination.
+    pub orus: &'c [Ready],
+    /// Filler numbers given by this message: (specimen, number).
+    pub given: &'c [(u128, u32)],
+    /// Why the interpreter stopped before the message's end, if it did.
+    pub fault: Option<Fault>,
+    fillers: &'c [u32],
+    out: &'c [u8],
+}
+
+impl Conversion<'_> {
+    /// The bytes of one ORU.
+    #[must_use]
+    pub fn bytes(&self, oru: &Ready) -> &[u8] {
+        self.out.get(oru.bytes.clone()).unwrap_or_default()
+    }
+
+    /// The filler number of an observation's group; 0 for none.
+    #[must_use]
+    pub fn filler(&self, fact: &Fact) -> u32 {
+        fact.order.and_then(|o| self.fillers.get(usize::from(o))).copied().unwrap_or(0)
+    }
+}
+
+impl Converter {
+    /// Converts one message. `now` is the time that MSH-7 and OBR-22 carry.
+    pub fn convert(
+        &mut self,
+        interpreter: &dyn Interpreter,
+        message: &StoredMessage<'_>,
+        setting: &Setting<'_>,
+        past: &dyn Past,
+        numbers: &mut dyn Numbers,
+        now: Utc,
+        release: Option<&Release<'_>>,
+    ) -> Conversion<'_> {
+        self.ready.clear();
+        self.used = 0;
+        // Framing is taken off into the scratch space, so it never needs more than the message and a little.
+        let room = message.raw.len().saturating_add(1024);
+        if self.scratch.len() < room {
+            self.scratch.resize(room, 0);
+        }
+        self.first_pass(interpreter, message, setting, release);
+        self.decide(setting, past, release);
+        for group in 0..self.facts.groups.len() {
+            for target in setting.destinations {
+                if let Err(reason) = self.write(interpreter, message, setting, target, group, numbers, now) {
+                    self.hold_group(group, reason);
+                    break;
+                }
+            }
+        }
+        Conversion {
+            facts: &self.facts,
+            going: &self.going,
+            orus: &self.ready,
+            given: &self.given,
+            fault: self.fault,
+            fillers: &self.fillers,
+            out: &self.out,
+        }
+    }
+
+    fn first_pass(
+        &mut self,
+        interpreter: &dyn Interpreter,
+        message: &StoredMessage<'_>,
+        setting: &Setting<'_>,
+        release: Option<&Release<'_>>,
+    ) {
+        let patient: Option<PatientField> =
+            setting.destinations.iter().find_map(|t| t.route.patient.map(|p| p.field));
+        let entered = release.and_then(|r| r.sample);
+        let mut collector =
+            Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient);
+        self.fault = interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut collector).err();
+    }
+
+    /// Gives each observation its fate, and each group that sends something its filler number.
+    fn decide(&mut self, setting: &Setting<'_>, past: &dyn Past, release: Option<&Release<'_>>) {
+        let (going, known) = (&mut self.going, &mut self.known);
+        going.clear();
+        known.clear();
+        let may_correct = release.is_some_and(|r| r.corrections);
+        let hold_corrections =
+            !may_correct && setting.destinations.iter().any(|t| t.corrections == Corrections::Hold);
+        let suppress =
+            !setting.destinations.is_empty() && setting.destinations.iter().all(|t| t.suppress_resends);
+        for (index, fact) in (0u32..).zip(&self.facts.observations) {
+            let before = fact.identity.and_then(|identity| past.sent(identity));
+            let is = match before {
+                None => Known::New,
+                Some(sent) if sent.content == fact.content() => Known::Same,
+                Some(_) => Known::Changed,
+            };
+            known.push(is);
+            let correction = is == Known::Changed || (fact.status == Status::Corrected && is != Known::New);
+            going.push(match fact.candidate {
+                _ if release.is_some_and(|r| !r.observations.contains(&index)) => Going::Untouched,
+                Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
+                Candidate::NotReportable(rule) => Going::NotReportable(rule),
+                Candidate::Held(reason) => Going::Held(reason),
+                Candidate::Sendable if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
+                Candidate::Sendable if correction && hold_corrections => Going::Held(HoldReason::Correction),
+                Candidate::Sendable if is == Known::Same && suppress => Going::Repeat,
+                Candidate::Sendable => Going::Sent,
+            });
+        }
+        self.fillers.clear();
+        self.given.clear();
+        for group in &self.facts.groups {
+            let range = group.observations.clone();
+            let mut sends = range.clone().filter(|i| going.get(*i) == Some(&Going::Sent)).peekable();
+            let number = if sends.peek().is_none() {
+                0
+            } else if let Some(sent) = sends.find_map(|i| past.sent(self.facts.observations.get(i)?.identity?)) {
+                sent.filler
+            } else {
+                let highest = self.given.iter().rev().find(|(s, _)| *s == group.specimen).map(|(_, n)| *n);
+                let number = highest.unwrap_or_else(|| past.filler(group.specimen)).saturating_add(1);
+                self.given.push((group.specimen, number));
+                number
+            };
+            self.fillers.push(number);
+        }
+    }
+
+    /// Writes the ORU of one group for one destination, if it has one.
+    #[allow(clippy::too_many_arguments)] // Everything that an ORU depends on, each of another kind.
+    fn write(
+        &mut self,
+        interpreter: &dyn Interpreter,
+        message: &StoredMessage<'_>,
+        setting: &Setting<'_>,
+        target: &Target<'_>,
+        group: usize,
+        numbers: &mut dyn Numbers,
+        now: Utc,
+    ) -> Result<(), HoldReason> {
+        let Some(facts) = self.facts.groups.get(group) else { return Ok(()) };
+        let observations = self.verdicts(target, group);
+        if observations == 0 {
+            return Ok(());
+        }
+        let order = u16::try_from(group).map_err(|_| HoldReason::Unwritable)?;
+        let number = numbers.next().ok_or(HoldReason::Unwritable)?;
+        self.control.clear();
+        let _ = write!(self.control, "{}{number:016}", setting.gateway);
+        write_filler(&mut self.filler, self.facts.word(&facts.sample), facts.specimen, self.fillers.get(group));
+        let mut remarks = [""; 2];
+        let mut count = 0;
+        let mut remark = |text| {
+            if let Some(slot) = remarks.get_mut(count) {
+                *slot = text;
+                count += 1;
+            }
+        };
+        let resent = facts.observations.clone().any(|i| self.known.get(i) == Some(&Known::Same));
+        if resent {
+            remark("Sent again by the instrument.");
+        }
+        if !message.complete || !self.facts.complete {
+            remark("The transmission broke off: results of this order may be missing.");
+        }
+        let plan = GroupPlan {
+            order,
+            control_id: &self.control,
+            filler: &self.filler,
+            status: self.group_status(group),
+            created: now,
+            remarks: remarks.get(..count).unwrap_or_default(),
+        };
+        let zone = SiteZone { zone: setting.zone, received: message.received };
+        let length = loop {
+            let buffer = self.out.get_mut(self.used..).unwrap_or_default();
+            let mut writer = OruWriter::new(&target.route, &plan, &self.verdicts, &zone, buffer);
+            // A fault was seen in the first pass; what came before it is written here too.
+            let _ = interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut writer);
+            match writer.finish() {
+                Ok(bytes) => break bytes.len(),
+                Err(OruError::Write(WriteError::Full)) if self.out.len() < ORU_MAX => {
+                    let room = self.out.len().saturating_mul(2).min(ORU_MAX);
+                    self.out.resize(room, 0);
+                }
+                Err(_) => return Err(HoldReason::Unwritable),
+            }
+        };
+        let bytes = self.used..self.used.saturating_add(length);
+        self.used = bytes.end;
+        self.ready.push(Ready { number, destination: target.index, group: order, observations, bytes });
+        Ok(())
+    }
+
+    /// Fills `self.verdicts` for one destination and group; gives the number of observations written.
+    fn verdicts(&mut self, target: &Target<'_>, group: usize) -> u32 {
+        self.verdicts.clear();
+        self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
+        let Some(range) = self.facts.groups.get(group).map(|g| g.observations.clone()) else { return 0 };
+        let mut written = 0;
+        for index in range.clone() {
+            let (Some(fact), Some(Going::Sent)) = (self.facts.observations.get(index), self.going.get(index)) else {
+                continue;
+            };
+            let known = self.known.get(index).copied().unwrap_or(Known::New);
+            if known == Known::Same && target.suppress_resends {
+                continue;
+            }
+            let corrected = known == Known::Changed || (fact.status == Status::Corrected && known == Known::Same);
+            let status = match fact.status {
+                Status::NotDone => 'X',
+                Status::Preliminary | Status::Questionable => 'P',
+                _ if corrected && target.corrections != Corrections::Final => 'C',
+                Status::Absent if target.record => 'R',
+                _ => 'F',
+            };
+            // OBX-4 only where OBX-3 alone does not name the observation.
+            let same = |i: &usize| {
+                self.facts.observations.get(*i).is_some_and(|o| o.test == fact.test)
+                    && self.going.get(*i) == Some(&Going::Sent)
+            };
+            let total = range.clone().filter(same).take(2).count();
+            let sub_id = if total > 1 {
+                u16::try_from((range.start..=index).filter(same).count()).unwrap_or(u16::MAX)
+            } else {
+                0
+            };
+            let remark = corrected.then_some("Corrected: another result was sent before.");
+            if let Some(slot) = self.verdicts.get_mut(index) {
+                *slot = Verdict::Write(WriteObservation { status, sub_id, remark });
+                written += 1;
+            }
+        }
+        written
+    }
+
+    /// OBR-25 from the OBX-11 of what is written.
+    fn group_status(&self, group: usize) -> char {
+        let range = self.facts.groups.get(group).map_or(0..0, |g| g.observations.clone());
+        let mut all = None;
+        for verdict in self.verdicts.get(range).unwrap_or_default() {
+            let Verdict::Write(WriteObservation { status, .. }) = verdict else { continue };
+            all = match (all, *status) {
+                (None, status) => Some(status),
+                (Some('C'), _) | (_, 'C') => Some('C'),
+                (Some(a), b) if a == b => Some(a),
+                // A report in which one test could not be done is as final as the others.
+                (Some('X'), b) => Some(b),
+                (Some(a), 'X') => Some(a),
+                _ => Some('P'),
+            };
+        }
+        all.unwrap_or('F')
+    }
+
+    /// Nothing of a group is sent when one of its messages cannot be written: no destination gets a part.
+    fn hold_group(&mut self, group: usize, reason: HoldReason) {
+        let range = self.facts.groups.get(group).map_or(0..0, |g| g.observations.clone());
+        for going in self.going.get_mut(range).unwrap_or_default() {
+            if *going == Going::Sent {
+                *going = Going::Held(reason);
+            }
+        }
+        self.ready.retain(|r| usize::from(r.group) != group);
+    }
+}
+
+/// `<sample>-<number>`, or a keyed stand-in of the sample id when that is too long.
+fn write_filler(out: &mut String, sample: &str, specimen: u128, number: Option<&u32>) {
+    let number = number.copied().unwrap_or(1);
+    out.clear();
+    let _ = write!(out, "{sample}-{number}");
+    if out.chars().count() > FILLER_MAX {
+        out.clear();
+        let short = specimen & 0xFF_FFFF_FFFF_FFFF;
+        let _ = write!(out, "{short:014X}-{number}");
+    }
+}

@@ -1,0 +1,268 @@
+//! What the gateway writes into its journal: one kind and one meta struct per fact.
+//!
+//! These are disk formats. A field is never added, removed or reordered: a new meta version is a new struct beside
+//! the old one. Payloads are raw bytes; a meta holds no value and no name of a patient. Sample ids appear only as
+//! keyed hashes, except where a hold must name the sample to a person.
+
+use orugate_protocol::time::{ClockQuality, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A record that the gateway writes: its kind number and its place in time.
+pub trait Meta: Serialize + for<'a> Deserialize<'a> {
+    /// The record's kind.
+    const KIND: u16;
+    /// The version of this struct.
+    const VERSION: u8 = 1;
+
+    /// The bytes that go into the journal.
+    fn encode(&self) -> Vec<u8> {
+        // Postcard fails only on types that these structs do not use; an empty meta would be reported as damage.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote; `None` when it is of another version or damaged.
+    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
+        (version == Self::VERSION).then(|| postcard::from_bytes(bytes).ok()).flatten()
+    }
+}
+
+/// A raw piece of a message; the payload is what came over the wire and one acknowledgment covers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// The instrument's name.
+    pub instrument: String,
+    /// The sequence of the message's first chunk: the message's own number.
+    pub message: u64,
+    /// It is the first chunk.
+    pub first: bool,
+    /// How it ends the message, if it does: complete or not.
+    pub end: Option<bool>,
+    /// When it came, in microseconds since 1970.
+    pub received: i64,
+    /// 2 synchronised, 1 plausible, 0 unset.
+    pub clock: u8,
+}
+
+impl Meta for Chunk {
+    const KIND: u16 = 1;
+}
+
+/// A message that nothing will end any more: the process that heard it is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abandoned {
+    /// The message.
+    pub message: u64,
+}
+
+impl Meta for Abandoned {
+    const KIND: u16 = 2;
+}
+
+/// The process started, or stopped as it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// True at a start, false at a clean stop.
+    pub started: bool,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Software version.
+    pub software: String,
+    /// Hash of the configuration.
+    pub config: String,
+    /// Messages that were waiting for interpretation when the previous process ended uncleanly.
+    pub unfinished: Vec<u64>,
+}
+
+impl Meta for Life {
+    const KIND: u16 = 3;
+}
+
+/// What became of one message: always one batch with the [`Oru`] and [`Hold`] records that it names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The message.
+    pub message: u64,
+    /// The instrument's name.
+    pub instrument: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// What decided.
+    pub provenance: Provenance,
+    /// One for each observation, in document order. After a release only those of the released hold.
+    pub dispositions: Vec<Disposition>,
+    /// Filler numbers given: (keyed hash of the specimen, number).
+    pub fillers: Vec<(u128, u32)>,
+    /// The hold whose release led to this outcome.
+    pub released: Option<u64>,
+}
+
+impl Meta for Outcome {
+    const KIND: u16 = 4;
+}
+
+/// With what a message was interpreted, so that it can be explained later.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Software version.
+    pub software: String,
+    /// Profile name.
+    pub profile: String,
+    /// Hash of the profile's text.
+    pub profile_hash: String,
+    /// Hash of the configuration.
+    pub config_hash: String,
+}
+
+/// Where one observation went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disposition {
+    /// Its place in the message, from 0.
+    pub observation: u32,
+    /// Keyed hash of its identity; `None` without a run discriminator.
+    pub identity: Option<u128>,
+    /// Keyed hash of its content.
+    pub content: u128,
+    /// The filler number that its group was sent under; 0 for none.
+    pub filler: u32,
+    /// Where it went.
+    pub fate: Fate,
+}
+
+/// The dispositions of the design.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// In an ORU for at least one destination.
+    Sent,
+    /// In a hold; its sequence.
+    Held(u64),
+    /// Quality control, calibration, training; the evidence.
+    Qc(String),
+    /// Sent before with the same content, and every destination suppresses resends.
+    Repeat,
+    /// Overtaken by a later result.
+    Superseded,
+    /// Thrown away by a person; who and why.
+    Discarded(String, String),
+    /// Not truthfully a result, by a named rule.
+    NotReportable(String),
+}
+
+/// One ORU for one destination; the payload is the message, and the sequence is the number in its MSH-10.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Oru {
+    /// The destination's name.
+    pub destination: String,
+    /// The message it came from.
+    pub message: u64,
+    /// The order group in that message.
+    pub group: u16,
+    /// Observations in it.
+    pub observations: u32,
+    /// When it was made, in microseconds since 1970.
+    pub at: i64,
+}
+
+impl Meta for Oru {
+    const KIND: u16 = 5;
+}
+
+/// What a destination said to one ORU; the payload is its acknowledgment, if there was one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The ORU.
+    pub oru: u64,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// What.
+    pub result: DeliveryResult,
+}
+
+impl Meta for Delivery {
+    const KIND: u16 = 6;
+}
+
+/// How a delivery stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeliveryResult {
+    /// The engine acknowledged it (MSA-1).
+    Delivered(String),
+    /// The engine refused it for good; the reason in words, without patient data.
+    Parked(String),
+    /// A person asked for another try.
+    Unparked,
+}
+
+/// Observations that wait for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The message.
+    pub message: u64,
+    /// The instrument's name.
+    pub instrument: String,
+    /// The machine's reason.
+    pub reason: String,
+    /// What happened and what to do, for people.
+    pub sentence: String,
+    /// The observations: place in the message, and the test's code.
+    pub observations: Vec<(u32, String)>,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+}
+
+impl Meta for Hold {
+    const KIND: u16 = 7;
+}
+
+/// A hold is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldSettled {
+    /// The hold.
+    pub hold: u64,
+    /// Who did it (`uid 1000`).
+    pub actor: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// How.
+    pub how: Settlement,
+}
+
+impl Meta for HoldSettled {
+    const KIND: u16 = 8;
+}
+
+/// How a hold ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Settlement {
+    /// Interpreted again; the outcome is in the same batch.
+    Released,
+    /// Thrown away, with the reason that was given.
+    Discarded(String),
+    /// A later report of the same results made it pointless.
+    Superseded,
+}
+
+/// The number that [`Chunk::clock`] keeps.
+#[must_use]
+pub const fn clock_number(quality: ClockQuality) -> u8 {
+    match quality {
+        ClockQuality::Synchronised => 2,
+        ClockQuality::Plausible => 1,
+        ClockQuality::Unset => 0,
+    }
+}
+
+/// The reverse of [`clock_number`].
+#[must_use]
+pub const fn clock_quality(number: u8) -> ClockQuality {
+    match number {
+        2 => ClockQuality::Synchronised,
+        1 => ClockQuality::Plausible,
+        _ => ClockQuality::Unset,
+    }
+}
+
+/// A time of a record.
+#[must_use]
+pub const fn utc(micros: i64) -> Utc {
+    Utc(micros)
+}

@@ -1,0 +1,437 @@
+//! What is unsettled now: a fold over the journal's records, the same at a start and while running.
+//!
+//! The journal is the only truth; this is what of it must be at hand. It holds places of records, not their bytes:
+//! messages that wait for interpretation or belong to an open hold, ORUs that wait for a destination, holds, what is
+//! needed to know a resend, and counts for the ledger. [`State::apply`] is the only way in, and the batch that a
+//! running gateway applies has been synced before.
+
+use crate::records::{
+    Abandoned, Chunk, Delivery, DeliveryResult, Fate, Hold, HoldSettled, Life, Meta, Oru, Outcome, Settlement,
+};
+use orugate_journal::Location;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Identities of results that are remembered; beyond it the oldest is forgotten and such a result is new.
+const IDENTITIES: usize = 200_000;
+
+/// The fold.
+#[derive(Debug, Default)]
+pub struct State {
+    messages: BTreeMap<u64, Message>,
+    pending: BTreeSet<u64>,
+    destinations: BTreeMap<Arc<str>, Queue>,
+    orus: BTreeMap<u64, (Arc<str>, u32)>,
+    holds: BTreeMap<u64, OpenHold>,
+    history: History,
+    ledger: BTreeMap<Arc<str>, Counts>,
+    newest: i64,
+    unclean: BTreeMap<u64, u32>,
+    running: bool,
+}
+
+/// A message that is open, waits for interpretation, or belongs to a hold.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The instrument's name.
+    pub instrument: Arc<str>,
+    /// Its chunks, in order.
+    pub chunks: Vec<Location>,
+    /// When its first chunk came, microseconds since 1970.
+    pub received: i64,
+    /// Quality of that time, as in [`Chunk::clock`].
+    pub clock: u8,
+    /// `None` while it is open; then whether it ended as it should.
+    pub complete: Option<bool>,
+    /// Open holds that need its bytes.
+    holds: u32,
+}
+
+/// One destination's own progress.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// ORUs to deliver, in order, with the number of observations and when they were made.
+    pub waiting: BTreeMap<u64, Waiting>,
+    /// ORUs that the engine refused for good.
+    pub parked: BTreeMap<u64, (Waiting, String)>,
+    /// ORUs delivered.
+    pub delivered: u64,
+    /// Observations in them.
+    pub delivered_observations: u64,
+    /// Observations in all ORUs ever made for it.
+    pub observations: u64,
+}
+
+/// An ORU in a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// Where it is.
+    pub at: Location,
+    /// Observations in it.
+    pub observations: u32,
+    /// When it was made, microseconds since 1970.
+    pub made: i64,
+}
+
+/// A hold that nobody has settled.
+#[derive(Clone, Debug)]
+pub struct OpenHold {
+    /// What it is.
+    pub hold: Hold,
+}
+
+/// Observations of one instrument by where they went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub messages: u64,
+    pub observations: u64,
+    pub sent: u64,
+    pub held: u64,
+    pub qc: u64,
+    pub repeat: u64,
+    pub superseded: u64,
+    pub discarded: u64,
+    pub not_reportable: u64,
+}
+
+impl Counts {
+    /// Observations that are in no disposition: 0, or an alarm.
+    #[must_use]
+    pub const fn difference(&self) -> i64 {
+        let settled = self.sent
+            + self.held
+            + self.qc
+            + self.repeat
+            + self.superseded
+            + self.discarded
+            + self.not_reportable;
+        self.observations.cast_signed() - settled.cast_signed()
+    }
+}
+
+/// What was sent before, by keyed hashes.
+#[derive(Debug, Default)]
+pub struct History {
+    identities: HashMap<u128, Sent>,
+    order: VecDeque<u128>,
+    fillers: HashMap<u128, u32>,
+}
+
+/// What is known of a result that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Keyed hash of its content.
+    pub content: u128,
+    /// The filler number of its group.
+    pub filler: u32,
+}
+
+impl History {
+    /// What was sent under this identity.
+    #[must_use]
+    pub fn sent(&self, identity: u128) -> Option<Sent> {
+        self.identities.get(&identity).copied()
+    }
+
+    /// The highest filler number given to a specimen; 0 for none.
+    #[must_use]
+    pub fn filler(&self, specimen: u128) -> u32 {
+        self.fillers.get(&specimen).copied().unwrap_or(0)
+    }
+
+    fn remember(&mut self, identity: u128, sent: Sent) {
+        if self.identities.insert(identity, sent).is_none() {
+            self.order.push_back(identity);
+            if self.order.len() > IDENTITIES
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.identities.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// What applying a record changed that somebody may be waiting for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// A message waits for interpretation.
+    pub pending: bool,
+    /// An ORU waits for delivery.
+    pub waiting: bool,
+}
+
+impl State {
+    /// Folds one record in. Kinds and versions that this software does not know are left alone.
+    pub fn apply(&mut self, kind: u16, version: u8, meta: &[u8], sequence: u64, at: Location) -> Change {
+        let mut change = Change::default();
+        match kind {
+            Chunk::KIND => {
+                if let Some(chunk) = Chunk::decode(version, meta) {
+                    change.pending = self.chunk(chunk, at);
+                }
+            }
+            Abandoned::KIND => {
+                if let Some(Abandoned { message }) = Abandoned::decode(version, meta) {
+                    change.pending = self.end(message, false);
+                }
+            }
+            Life::KIND => {
+                if let Some(life) = Life::decode(version, meta) {
+                    self.life(&life);
+                }
+            }
+            Outcome::KIND => {
+                if let Some(outcome) = Outcome::decode(version, meta) {
+                    self.outcome(&outcome);
+                }
+            }
+            Oru::KIND => {
+                if let Some(oru) = Oru::decode(version, meta) {
+                    self.oru(&oru, sequence, at);
+                    change.waiting = true;
+                }
+            }
+            Delivery::KIND => {
+                if let Some(delivery) = Delivery::decode(version, meta) {
+                    self.delivery(&delivery);
+                    change.waiting = delivery.result == DeliveryResult::Unparked;
+                }
+            }
+            Hold::KIND => {
+                if let Some(hold) = Hold::decode(version, meta) {
+                    self.newest = self.newest.max(hold.at);
+                    if let Some(message) = self.messages.get_mut(&hold.message) {
+                        message.holds += 1;
+                    }
+                    self.holds.insert(sequence, OpenHold { hold });
+                }
+            }
+            HoldSettled::KIND => {
+                if let Some(settled) = HoldSettled::decode(version, meta) {
+                    self.hold_settled(&settled);
+                }
+            }
+            _ => {}
+        }
+        change
+    }
+
+    /// The next message to interpret.
+    #[must_use]
+    pub fn next_pending(&self) -> Option<u64> {
+        self.pending.first().copied()
+    }
+
+    /// All messages that wait for interpretation.
+    pub fn pending(&self) -> impl Iterator<Item = u64> + '_ {
+        self.pending.iter().copied()
+    }
+
+    /// A message whose bytes are still needed.
+    #[must_use]
+    pub fn message(&self, number: u64) -> Option<&Message> {
+        self.messages.get(&number)
+    }
+
+    /// Messages that nothing ended: at a start, those that the previous process left open.
+    #[must_use]
+    pub fn open_messages(&self) -> Vec<u64> {
+        self.messages.iter().filter(|(_, m)| m.complete.is_none()).map(|(n, _)| *n).collect()
+    }
+
+    /// One destination's queue.
+    #[must_use]
+    pub fn queue(&self, destination: &str) -> Option<&Queue> {
+        self.destinations.get(destination)
+    }
+
+    /// All destinations that ORUs were ever made for.
+    pub fn queues(&self) -> impl Iterator<Item = (&str, &Queue)> {
+        self.destinations.iter().map(|(name, queue)| (&**name, queue))
+    }
+
+    /// Open holds, oldest first.
+    pub fn holds(&self) -> impl Iterator<Item = (u64, &OpenHold)> {
+        self.holds.iter().map(|(n, h)| (*n, h))
+    }
+
+    /// One open hold.
+    #[must_use]
+    pub fn hold(&self, number: u64) -> Option<&OpenHold> {
+        self.holds.get(&number)
+    }
+
+    /// What was sent before.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Observations by instrument.
+    pub fn ledger(&self) -> impl Iterator<Item = (&str, &Counts)> {
+        self.ledger.iter().map(|(name, counts)| (&**name, counts))
+    }
+
+    /// The newest time in any record, microseconds since 1970.
+    #[must_use]
+    pub const fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// In how many unclean ends this message was waiting for interpretation.
+    #[must_use]
+    pub fn unclean_ends(&self, message: u64) -> u32 {
+        self.unclean.get(&message).copied().unwrap_or(0)
+    }
+
+    /// True when the last process that wrote did not stop as it should.
+    #[must_use]
+    pub const fn ended_uncleanly(&self) -> bool {
+        self.running
+    }
+
+    fn chunk(&mut self, chunk: Chunk, at: Location) -> bool {
+        self.newest = self.newest.max(chunk.received);
+        let message = self.messages.entry(chunk.message).or_insert_with(|| Message {
+            instrument: chunk.instrument.into(),
+            chunks: Vec::new(),
+            received: chunk.received,
+            clock: chunk.clock,
+            complete: None,
+            holds: 0,
+        });
+        message.chunks.push(at);
+        chunk.end.is_some_and(|complete| self.end(chunk.message, complete))
+    }
+
+    fn end(&mut self, number: u64, complete: bool) -> bool {
+        let Some(message) = self.messages.get_mut(&number) else { return false };
+        if message.complete.is_some() {
+            return false;
+        }
+        message.complete = Some(complete);
+        self.pending.insert(number);
+        true
+    }
+
+    fn life(&mut self, life: &Life) {
+        self.newest = self.newest.max(life.at);
+        self.running = life.started;
+        for message in &life.unfinished {
+            *self.unclean.entry(*message).or_default() += 1;
+        }
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        self.newest = self.newest.max(outcome.at);
+        let instrument = self.instrument_name(&outcome.instrument);
+        let counts = self.ledger.entry(instrument).or_default();
+        if outcome.released.is_none() {
+            counts.messages += 1;
+            counts.observations += outcome.dispositions.len() as u64;
+        }
+        for disposition in &outcome.dispositions {
+            *counts.of(&disposition.fate) += 1;
+            if disposition.fate == Fate::Sent
+                && let Some(identity) = disposition.identity
+            {
+                let sent = Sent { content: disposition.content, filler: disposition.filler };
+                self.history.remember(identity, sent);
+            }
+        }
+        for (specimen, number) in &outcome.fillers {
+            let highest = self.history.fillers.entry(*specimen).or_default();
+            *highest = (*highest).max(*number);
+        }
+        self.unclean.remove(&outcome.message);
+        if self.pending.remove(&outcome.message) {
+            self.forget_if_settled(outcome.message);
+        }
+    }
+
+    fn oru(&mut self, oru: &Oru, sequence: u64, at: Location) {
+        self.newest = self.newest.max(oru.at);
+        let destination: Arc<str> = match self.destinations.get_key_value(oru.destination.as_str()) {
+            Some((name, _)) => name.clone(),
+            None => oru.destination.as_str().into(),
+        };
+        let queue = self.destinations.entry(destination.clone()).or_default();
+        queue.waiting.insert(sequence, Waiting { at, observations: oru.observations, made: oru.at });
+        queue.observations += u64::from(oru.observations);
+        self.orus.insert(sequence, (destination, oru.observations));
+    }
+
+    fn delivery(&mut self, delivery: &Delivery) {
+        self.newest = self.newest.max(delivery.at);
+        let Some((destination, observations)) = self.orus.get(&delivery.oru).cloned() else { return };
+        let Some(queue) = self.destinations.get_mut(&destination) else { return };
+        match &delivery.result {
+            DeliveryResult::Delivered(_) => {
+                queue.waiting.remove(&delivery.oru);
+                queue.parked.remove(&delivery.oru);
+                queue.delivered += 1;
+                queue.delivered_observations += u64::from(observations);
+                self.orus.remove(&delivery.oru);
+            }
+            DeliveryResult::Parked(why) => {
+                if let Some(waiting) = queue.waiting.remove(&delivery.oru) {
+                    queue.parked.insert(delivery.oru, (waiting, why.clone()));
+                }
+            }
+            DeliveryResult::Unparked => {
+                if let Some((waiting, _)) = queue.parked.remove(&delivery.oru) {
+                    queue.waiting.insert(delivery.oru, waiting);
+                }
+            }
+        }
+    }
+
+    fn hold_settled(&mut self, settled: &HoldSettled) {
+        self.newest = self.newest.max(settled.at);
+        let Some(OpenHold { hold }) = self.holds.remove(&settled.hold) else { return };
+        let instrument = self.instrument_name(&hold.instrument);
+        let counts = self.ledger.entry(instrument).or_default();
+        let held = hold.observations.len() as u64;
+        counts.held = counts.held.saturating_sub(held);
+        match &settled.how {
+            Settlement::Released => {} // The outcome in the same batch counts them.
+            Settlement::Discarded(_) => counts.discarded += held,
+            Settlement::Superseded => counts.superseded += held,
+        }
+        if let Some(message) = self.messages.get_mut(&hold.message) {
+            message.holds = message.holds.saturating_sub(1);
+            self.forget_if_settled(hold.message);
+        }
+    }
+
+    fn forget_if_settled(&mut self, number: u64) {
+        let settled =
+            self.messages.get(&number).is_some_and(|m| m.holds == 0 && m.complete.is_some())
+                && !self.pending.contains(&number);
+        if settled {
+            self.messages.remove(&number);
+        }
+    }
+
+    fn instrument_name(&self, name: &str) -> Arc<str> {
+        match self.ledger.get_key_value(name) {
+            Some((known, _)) => known.clone(),
+            None => name.into(),
+        }
+    }
+}
+
+impl Counts {
+    fn of(&mut self, fate: &Fate) -> &mut u64 {
+        match fate {
+            Fate::Sent => &mut self.sent,
+            Fate::Held(_) => &mut self.held,
+            Fate::Qc(_) => &mut self.qc,
+            Fate::Repeat => &mut self.repeat,
+            Fate::Superseded => &mut self.superseded,
+            Fate::Discarded(..) => &mut self.discarded,
+            Fate::NotReportable(_) => &mut self.not_reportable,
+        }
+    }
+}

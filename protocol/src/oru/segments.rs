@@ -1,0 +1,347 @@
+//! Each segment of the ORU, field by field. Field names and numbers are those of HL7 2.5.1.
+
+use super::writer::{Context, GroupPlan, WriteObservation};
+use super::{PatientField, PatientId, Route, SampleIdIn, Zone};
+use crate::hl7::ts;
+use crate::hl7::value::{self, ValueType};
+use crate::hl7::writer::{Segment, Writer};
+use crate::report::{Code, Observation, Order, Patient, Specimen, Status};
+use crate::text::Text;
+use crate::time::DeviceTime;
+
+/// OBX-7 is ST of at most 60 characters in 2.5.1; a longer range goes into an NTE.
+const RANGE_MAX: usize = 60;
+
+pub(super) fn msh(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, zone: &dyn Zone) {
+    let mut s = w.msh();
+    for (field, text) in [
+        (3, route.sending_application),
+        (4, route.sending_facility),
+        (5, route.receiving_application),
+        (6, route.receiving_facility),
+    ] {
+        s.field(field);
+        s.str(text);
+    }
+    s.field(7);
+    ts::write_utc(&mut s, group.created, zone.at(group.created));
+    s.field(9);
+    for (component, text) in [(1, "ORU"), (2, "R01"), (3, "ORU_R01")] {
+        s.component(component);
+        s.str(text);
+    }
+    s.field(10);
+    s.str(group.control_id);
+    s.field(11);
+    s.chr(route.processing);
+    s.field(12);
+    s.str("2.5.1");
+    s.field(15);
+    s.str(route.acknowledgment.0);
+    s.field(16);
+    s.str(route.acknowledgment.1);
+    s.field(18);
+    s.str("UNICODE UTF-8");
+    s.end();
+}
+
+/// Nothing is written when the field that the site named is empty: no patient is asserted then.
+pub(super) fn pid(w: &mut Writer<'_>, rule: &PatientId<'_>, patient: &Patient<'_>) {
+    let id = match rule.field {
+        PatientField::P3 => patient.practice_id,
+        PatientField::P4 => patient.laboratory_id,
+        PatientField::P5 => patient.third_id,
+    }
+    .trimmed();
+    if id.is_empty() {
+        return;
+    }
+    let mut s = w.segment("PID");
+    s.field(1);
+    s.str("1");
+    s.field(3);
+    s.text(id);
+    s.component(4);
+    s.str(rule.authority);
+    s.component(5);
+    s.str(rule.kind);
+    s.field(5);
+    if patient.family.is_empty() && patient.given.is_empty() {
+        s.component(7);
+        s.str("U");
+    } else {
+        for (component, text) in [(1, patient.family), (2, patient.given), (3, patient.middle)] {
+            s.component(component);
+            s.text(text.trimmed());
+        }
+        s.component(7);
+        s.str("L");
+    }
+    s.field(7);
+    if let Some(birth) = &patient.birth {
+        ts::write_device(&mut s, birth, None);
+    }
+    s.field(8);
+    if let [sex @ (b'M' | b'F' | b'U' | b'm' | b'f' | b'u')] = patient.sex.trimmed().bytes() {
+        s.chr(char::from(sex.to_ascii_uppercase()));
+    }
+    s.end();
+}
+
+pub(super) fn orc(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, specimen: &Specimen<'_>) {
+    let mut s = w.segment("ORC");
+    s.field(1);
+    s.str("RE");
+    order_numbers(&mut s, route, group, specimen);
+    s.field(5);
+    s.str(if matches!(group.status, 'P' | 'A') { "IP" } else { "CM" });
+    s.end();
+}
+
+pub(super) fn obr(
+    w: &mut Writer<'_>,
+    route: &Route<'_>,
+    group: &GroupPlan<'_>,
+    context: &Context<'_>,
+    order: &Order<'_>,
+    zone: &dyn Zone,
+) {
+    let mut s = w.segment("OBR");
+    s.field(1);
+    s.str("1");
+    order_numbers(&mut s, route, group, &context.specimen);
+    s.field(4);
+    code(&mut s, &order.code);
+    s.field(7);
+    time(&mut s, context.specimen.collected.as_ref(), zone);
+    s.field(22);
+    ts::write_utc(&mut s, group.created, zone.at(group.created));
+    s.field(25);
+    s.chr(group.status);
+    s.end();
+}
+
+/// Fields 2 and 3, which ORC and OBR share.
+fn order_numbers(s: &mut Segment<'_, '_>, route: &Route<'_>, group: &GroupPlan<'_>, specimen: &Specimen<'_>) {
+    if route.sample_id_in == SampleIdIn::Placer {
+        s.field(2);
+        s.text(specimen.id);
+    }
+    s.field(3);
+    if route.sample_id_in == SampleIdIn::Filler {
+        s.text(specimen.id);
+    } else {
+        s.str(group.filler);
+    }
+}
+
+pub(super) fn obx(
+    w: &mut Writer<'_>,
+    route: &Route<'_>,
+    number: u32,
+    how: &WriteObservation,
+    observation: &Observation<'_>,
+    context: &Context<'_>,
+    zone: &dyn Zone,
+) {
+    let mut s = w.segment("OBX");
+    s.field(1);
+    s.fmt(format_args!("{number}"));
+    let value = if observation.status == Status::NotDone { Text::EMPTY } else { observation.value };
+    let kind = value::choose(&value, route.structured_numeric);
+    s.field(2);
+    s.str(kind.code());
+    s.field(3);
+    code(&mut s, &observation.code);
+    s.field(4);
+    if how.sub_id > 0 {
+        s.fmt(format_args!("{}", how.sub_id));
+    }
+    s.field(5);
+    match kind {
+        ValueType::Sn(parts) => {
+            for (component, part) in (1..).zip([parts.comparator, parts.first, parts.separator, parts.second]) {
+                s.component(component);
+                s.text(part);
+            }
+        }
+        ValueType::Tx => s.formatted_text(value),
+        ValueType::Nm | ValueType::St => s.text(value),
+    }
+    s.field(6);
+    if !observation.unit.is_empty() {
+        s.text(observation.unit);
+        s.component(3);
+        s.str(observation.code.system);
+    }
+    s.field(7);
+    if !is_long(&observation.range) {
+        s.text(observation.range);
+    }
+    s.field(8);
+    for (n, flag) in (0..).zip(observation.flags.iter().filter_map(|(_, known)| known?.hl7)) {
+        if n > 0u32 {
+            s.repeat();
+        }
+        s.str(flag);
+    }
+    s.field(10);
+    if let [nature @ (b'A' | b'S' | b'R' | b'N')] = observation.nature.bytes() {
+        s.chr(char::from(*nature));
+    }
+    s.field(11);
+    s.chr(how.status);
+    s.field(14);
+    time(&mut s, context.specimen.collected.as_ref(), zone);
+    s.field(16);
+    s.text(observation.operator);
+    if !observation.verifier.is_empty() {
+        s.repeat();
+        s.text(observation.verifier);
+    }
+    s.field(18);
+    let device = if observation.device.is_empty() { context.sender.name } else { observation.device };
+    s.text(device);
+    if !context.sender.serial.is_empty() {
+        s.repeat();
+        s.text(context.sender.serial);
+    }
+    s.field(19);
+    time(&mut s, observation.completed.as_ref(), zone);
+    s.end();
+}
+
+/// What an OBX has no field for, or where its field would say something else: vendor flags, doubt, long ranges.
+pub(super) fn observation_notes(
+    w: &mut Writer<'_>,
+    notes: &mut u32,
+    how: &WriteObservation,
+    observation: &Observation<'_>,
+) {
+    if let Some(remark) = how.remark {
+        nte(w, notes, Text::plain(remark));
+    }
+    if observation.status == Status::Questionable {
+        nte(w, notes, Text::plain("The instrument questions the validity of this result."));
+    }
+    if observation.status == Status::NotDone && !observation.value.is_empty() {
+        nte_labelled(w, notes, "Not done; the instrument wrote: ", observation.value);
+    }
+    for (flag, known) in observation.flags.iter() {
+        match known {
+            Some(known) if known.hl7.is_some() && known.meaning.is_empty() => {}
+            Some(known) if !known.meaning.is_empty() => {
+                nte_labelled(w, notes, known.meaning, Text::EMPTY);
+            }
+            _ => nte_labelled(w, notes, "Instrument flag: ", flag),
+        }
+    }
+    if is_long(&observation.range) {
+        nte_labelled(w, notes, "Reference range: ", observation.range);
+    }
+    if !matches!(observation.replicate.bytes(), [] | b"1") {
+        nte_labelled(w, notes, "Dilution or replicate: ", observation.replicate);
+    }
+}
+
+fn is_long(range: &Text<'_>) -> bool {
+    range.chars().nth(RANGE_MAX).is_some()
+}
+
+pub(super) fn spm(w: &mut Writer<'_>, specimen: &Specimen<'_>, zone: &dyn Zone) {
+    let mut s = w.segment("SPM");
+    s.field(1);
+    s.str("1");
+    s.field(2);
+    s.text(specimen.id);
+    s.field(4);
+    match specimen_type(specimen.kind.bytes()) {
+        Some((code, name)) => {
+            for (component, text) in [(1, code), (2, name), (3, "HL70487")] {
+                s.component(component);
+                s.str(text);
+            }
+        }
+        // SPM-4 is required; its second component is free text and asserts no code.
+        None => {
+            s.component(2);
+            if specimen.kind.is_empty() {
+                s.str("Not stated by the instrument");
+            } else {
+                s.text(specimen.kind);
+            }
+        }
+    }
+    s.field(11);
+    for (component, text) in [(1, "P"), (2, "Patient"), (3, "HL70369")] {
+        s.component(component);
+        s.str(text);
+    }
+    s.field(17);
+    time(&mut s, specimen.collected.as_ref(), zone);
+    s.field(18);
+    time(&mut s, specimen.received.as_ref(), zone);
+    s.end();
+}
+
+/// Words that instruments use for what HL7 table 0487 codes, spelled as sent but for case. Anything else is text.
+fn specimen_type(kind: &[u8]) -> Option<(&'static str, &'static str)> {
+    const TYPES: [(&str, &str, &str); 12] = [
+        ("SERUM", "SER", "Serum"),
+        ("SER", "SER", "Serum"),
+        ("PLASMA", "PLAS", "Plasma"),
+        ("PLAS", "PLAS", "Plasma"),
+        ("BLOOD", "BLD", "Whole blood"),
+        ("BLD", "BLD", "Whole blood"),
+        ("WHOLE BLOOD", "BLD", "Whole blood"),
+        ("URINE", "UR", "Urine"),
+        ("UR", "UR", "Urine"),
+        ("CSF", "CSF", "Cerebral spinal fluid"),
+        ("STOOL", "STL", "Stool"),
+        ("SALIVA", "SAL", "Saliva"),
+    ];
+    TYPES.iter().find(|(word, ..)| kind.eq_ignore_ascii_case(word.as_bytes())).map(|(_, code, name)| (*code, *name))
+}
+
+pub(super) fn nte(w: &mut Writer<'_>, notes: &mut u32, text: Text<'_>) {
+    nte_labelled(w, notes, "", text);
+}
+
+fn nte_labelled(w: &mut Writer<'_>, notes: &mut u32, label: &str, text: Text<'_>) {
+    *notes = notes.saturating_add(1);
+    let mut s = w.segment("NTE");
+    s.field(1);
+    s.fmt(format_args!("{notes}"));
+    s.field(2);
+    s.str("A");
+    s.field(3);
+    s.str(label);
+    s.formatted_text(text);
+    s.end();
+}
+
+/// CE: a LOINC code that the instrument itself sent goes first, the vendor's code always goes along.
+fn code(s: &mut Segment<'_, '_>, code: &Code<'_>) {
+    let mut first = 1;
+    if value::is_loinc(code.loinc.bytes()) {
+        s.text(code.loinc);
+        s.component(2);
+        s.text(if code.name.is_empty() { code.id } else { code.name });
+        s.component(3);
+        s.str("LN");
+        first = 4;
+    }
+    s.component(first);
+    s.text(code.id);
+    s.component(first.saturating_add(1));
+    s.text(code.name);
+    s.component(first.saturating_add(2));
+    s.str(code.system);
+}
+
+/// TS: the instrument's own digits, with the zone's offset when it has a time of day.
+fn time(s: &mut Segment<'_, '_>, time: Option<&DeviceTime>, zone: &dyn Zone) {
+    if let Some(time) = time {
+        ts::write_device(s, time, time.offset.or_else(|| zone.of(time)));
+    }
+}
