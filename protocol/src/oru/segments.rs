@@ -2,7 +2,7 @@
 
 use super::writer::{Context, GroupPlan, WriteObservation};
 use super::{PatientField, PatientId, Route, SampleIdIn, Zone};
-use crate::hl7::ts;
+use crate::hl7::ts::{DeviceStamp, Stamp};
 use crate::hl7::value::{self, ValueType};
 use crate::hl7::writer::{Segment, Writer};
 use crate::report::{Code, Observation, Order, Patient, Specimen, Status};
@@ -24,7 +24,7 @@ pub(super) fn msh(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, 
         s.str(text);
     }
     s.field(7);
-    ts::write_utc(&mut s, group.created, zone.at(group.created));
+    s.fmt(Stamp::new(group.created, zone.at(group.created)));
     s.field(9);
     for (component, text) in [(1, "ORU"), (2, "R01"), (3, "ORU_R01")] {
         s.component(component);
@@ -79,7 +79,7 @@ pub(super) fn pid(w: &mut Writer<'_>, rule: &PatientId<'_>, patient: &Patient<'_
     }
     s.field(7);
     if let Some(birth) = &patient.birth {
-        ts::write_device(&mut s, birth, None);
+        s.fmt(DeviceStamp::new(birth, None));
     }
     s.field(8);
     if let [sex @ (b'M' | b'F' | b'U' | b'm' | b'f' | b'u')] = patient.sex.trimmed().bytes() {
@@ -115,7 +115,7 @@ pub(super) fn obr(
     s.field(7);
     time(&mut s, context.specimen.collected.as_ref(), zone);
     s.field(22);
-    ts::write_utc(&mut s, group.created, zone.at(group.created));
+    s.fmt(Stamp::new(group.created, zone.at(group.created)));
     s.field(25);
     s.chr(group.status);
     s.end();
@@ -160,13 +160,18 @@ pub(super) fn obx(
     s.field(5);
     match kind {
         ValueType::Sn(parts) => {
-            for (component, part) in (1..).zip([parts.comparator, parts.first, parts.separator, parts.second]) {
+            for (component, part) in (1..).zip([parts.comparator, parts.first, parts.separator, parts.second])
+            {
                 s.component(component);
                 s.text(part);
             }
         }
-        ValueType::Tx => s.formatted_text(value),
-        ValueType::Nm | ValueType::St => s.text(value),
+        ValueType::Tx => {
+            s.formatted_text(value);
+        }
+        ValueType::Nm | ValueType::St => {
+            s.text(value);
+        }
     }
     s.field(6);
     if !observation.unit.is_empty() {
@@ -300,7 +305,10 @@ fn specimen_type(kind: &[u8]) -> Option<(&'static str, &'static str)> {
         ("STOOL", "STL", "Stool"),
         ("SALIVA", "SAL", "Saliva"),
     ];
-    TYPES.iter().find(|(word, ..)| kind.eq_ignore_ascii_case(word.as_bytes())).map(|(_, code, name)| (*code, *name))
+    TYPES
+        .iter()
+        .find(|(word, ..)| kind.eq_ignore_ascii_case(word.as_bytes()))
+        .map(|(_, code, name)| (*code, *name))
 }
 
 pub(super) fn nte(w: &mut Writer<'_>, notes: &mut u32, text: Text<'_>) {
@@ -342,6 +350,6 @@ fn code(s: &mut Segment<'_, '_>, code: &Code<'_>) {
 /// TS: the instrument's own digits, with the zone's offset when it has a time of day.
 fn time(s: &mut Segment<'_, '_>, time: Option<&DeviceTime>, zone: &dyn Zone) {
     if let Some(time) = time {
-        ts::write_device(s, time, time.offset.or_else(|| zone.of(time)));
+        s.fmt(DeviceStamp::new(time, time.offset.or_else(|| zone.of(time))));
     }
 }
