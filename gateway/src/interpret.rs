@@ -10,7 +10,7 @@ use crate::convert::{
     Conversion, Converter, Corrections, Going, HoldReason, Numbers, Past, Ready, Release, Setting, Target,
 };
 use crate::records::{
-    Disposition, Fate, Hold, HoldSettled, Meta as _, Oru, Outcome, Provenance, Settlement, clock_quality,
+    Disposition, Fate, Hold, HoldSettled, Oru, Outcome, Provenance, Settlement, clock_quality,
 };
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
@@ -336,7 +336,7 @@ impl Worker {
             destinations: &targets,
             gateway: &self.common.gateway,
             zone: &self.common.zone,
-            key: &self.store.journal().identity().hash_key,
+            key: self.store.journal().identity().hash_key(),
         };
         let release = act.map(|a| Release { sample: a.sample, observations: a.observations, corrections: true });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
@@ -350,14 +350,15 @@ impl Worker {
                 &mut numbers,
                 now,
                 release.as_ref(),
-            )
+            );
         }));
-        let Ok(conversion) = converted else {
+        if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
             return self
                 .hold_whole(number, message, HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence())
                 .map(|()| Released { sent: 0, held: 0 });
-        };
+        }
+        let conversion = converter.conversion();
         let outcome = Batch { worker: self, subject, number, message, conversion, now };
         outcome.store(&mut numbers, act)
     }
@@ -388,7 +389,7 @@ impl Worker {
             fillers: Vec::new(),
             released: None,
         };
-        self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
+        let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, message = number, reason, "held: {sentence}");
         Ok(())
     }
@@ -449,7 +450,7 @@ impl Batch<'_> {
                 how: Settlement::Released,
             }));
         }
-        self.worker.store.append_wait(entries, self.worker.time())?;
+        let _ = self.worker.store.append_wait(entries, self.worker.time())?;
         self.tell(released, act.is_none());
         Ok(released)
     }
@@ -484,6 +485,9 @@ impl Batch<'_> {
         }
         if let (Some(_), None) = (self.conversion.fault, act) {
             grouped.entry((None, HoldReason::DriverFault)).or_default();
+        }
+        if facts.too_large {
+            grouped.entry((None, HoldReason::TooLarge)).or_default();
         }
         let mut given = BTreeMap::new();
         for ((order, reason), observations) in grouped {
