@@ -282,7 +282,14 @@ impl Running {
                 }
                 Output::Store(ticket, chunk) => {
                     let part = Part { message: 0, first: chunk.first, last: chunk.last.is_some() };
-                    store(&mut self.port, &mut self.tickets, &mut self.message, ticket, part, &chunk);
+                    let keep = Keep {
+                        name: &self.port.name,
+                        store: &self.port.store,
+                        clock: &self.port.clock,
+                        mail: &self.port.mail.0,
+                    };
+                    let part = keep.chunk(&mut self.message, ticket, part, &chunk);
+                    self.tickets.insert(ticket, part);
                 }
                 Output::Note(note) => {
                     tracing::warn!(instrument = %self.port.name, "{note}");
@@ -326,48 +333,55 @@ impl Running {
     }
 }
 
-/// Puts a chunk on its way to the journal; the answer comes by mail.
-fn store(
-    port: &mut Port,
-    tickets: &mut BTreeMap<Ticket, Part>,
-    message: &mut Option<u64>,
-    ticket: Ticket,
-    part: Part,
-    chunk: &orugate_driver::Chunk<'_>,
-) {
-    let sender = port.mail.0.clone();
-    let first = part.first || message.is_none();
-    let reserved = if first { port.store.reserve() } else { None };
-    let number = match (&reserved, *message) {
-        (Some(reserved), _) => reserved.get().0,
-        (None, Some(number)) if !first => number,
-        _ => {
-            tickets.insert(ticket, Part { first: false, ..part });
-            let _ = sender.send(Mail::Settled(ticket, Err(AppendError::Full)));
-            return;
+/// Puts chunks on their way to the journal; the answer comes by mail.
+struct Keep<'p> {
+    name: &'p str,
+    store: &'p Store,
+    clock: &'p Clock,
+    mail: &'p mpsc::UnboundedSender<Mail>,
+}
+
+impl Keep<'_> {
+    fn chunk(
+        &self,
+        message: &mut Option<u64>,
+        ticket: Ticket,
+        part: Part,
+        chunk: &orugate_driver::Chunk<'_>,
+    ) -> Part {
+        let sender = self.mail.clone();
+        let first = part.first || message.is_none();
+        let reserved = if first { self.store.reserve() } else { None };
+        let number = match (&reserved, *message) {
+            (Some(reserved), _) => reserved.get().0,
+            (None, Some(number)) if !first => number,
+            _ => {
+                let _ = sender.send(Mail::Settled(ticket, Err(AppendError::Full)));
+                return Part { first: false, ..part };
+            }
+        };
+        *message = Some(number);
+        let quality = self.clock.quality();
+        let received = self.clock.utc();
+        let meta = Chunk {
+            instrument: self.name.to_owned(),
+            message: number,
+            first,
+            end: chunk.last.map(|end| end == MessageEnd::Complete),
+            received: received.0,
+            clock: clock_number(quality),
+        };
+        let mut entry = Entry::with_payload(&meta, chunk.bytes.to_vec());
+        if let Some(reserved) = reserved {
+            entry = entry.numbered(reserved);
         }
-    };
-    *message = Some(number);
-    tickets.insert(ticket, Part { message: number, first, ..part });
-    let quality = port.clock.quality();
-    let received = port.clock.utc();
-    let meta = Chunk {
-        instrument: port.name.to_string(),
-        message: number,
-        first,
-        end: chunk.last.map(|end| end == MessageEnd::Complete),
-        received: received.0,
-        clock: clock_number(quality),
-    };
-    let mut entry = Entry::with_payload(&meta, chunk.bytes.to_vec());
-    if let Some(reserved) = reserved {
-        entry = entry.numbered(reserved);
+        let at = (quality != ClockQuality::Unset)
+            .then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)));
+        self.store.append(vec![entry], Urgency::Now, at, move |result| {
+            let _ = sender.send(Mail::Settled(ticket, result));
+        });
+        Part { message: number, first, ..part }
     }
-    let at = (quality != ClockQuality::Unset)
-        .then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)));
-    port.store.append(vec![entry], Urgency::Now, at, move |result| {
-        let _ = sender.send(Mail::Settled(ticket, result));
-    });
 }
 
 async fn read(connection: &mut Option<Connection>, buffer: &mut [u8]) -> io::Result<usize> {
