@@ -172,7 +172,7 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
         [one] => *one,
         [] => {
             if !kinds.iter().any(|(key, _)| scope.told(out, key)) {
-                out.wrong(scope.whole("says not how; allowed is exactly one of serial, listen, connect"));
+                out.wrong(scope.whole("does not say how; allowed is exactly one of serial, listen, connect"));
             }
             return None;
         }
@@ -198,7 +198,11 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
     for (key, wants, offset) in options.into_iter().flatten() {
         if wants != kind {
             let stray = At { value: (), offset };
-            out.wrong(scope.at(key, &stray, format!("belongs to {wants}, and this wire is {kind}")));
+            out.wrong(scope.at(
+                key,
+                &stray,
+                format!("belongs to a wire with {wants}, and this one has {kind}"),
+            ));
         }
     }
     match kind {
