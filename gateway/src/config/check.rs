@@ -47,11 +47,7 @@ impl<'a> Scope<'a> {
     }
 
     fn key(&self, key: &str) -> String {
-        match (self.path.as_str(), key) {
-            ("", _) => key.to_owned(),
-            (path, "") => path.to_owned(),
-            (path, key) => format!("{path}.{key}"),
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// A mistake in a value.
@@ -185,7 +181,7 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
         id: id?.value.clone(),
         application,
         facility: hl7_name(scope, "facility", facility?, out).to_owned(),
-        timezone_name: zone.as_ref().and_then(TimeZone::iana_name).unwrap_or_default().to_owned(),
+        timezone_name: zone.as_ref().and_then(TimeZone::iana_name).unwrap_or(&timezone?.value).to_owned(),
         timezone: zone?,
         admin_socket,
     })

@@ -304,3 +304,24 @@ fn allow_lists() {
         assert_eq!(allow(network).covers(peer.parse().unwrap()), covered, "{network} {peer}");
     }
 }
+
+#[test]
+fn a_shared_port_is_told_beside_other_mistakes() {
+    let second = "[[instrument]]\nwire = { serial = \"/dev/ttyS0\", baud = 1 }\n[[instrument]]\nwire = { serial = \"/dev/ttyS0\" }\n";
+    let listen = "[[instrument]]\nwire = { listen = \"[::]:4001\" }\n[[instrument]]\nwire = { listen = \"10.0.0.1:4001\", allow = [\"x\"] }\n";
+    let all = said(&[&instrument("{ serial = \"/dev/ttyS0\", baud = 9600 }"), second, listen]);
+    let wires = all.lines().filter(|line| line.contains("serial:") || line.contains("listen:"));
+    expect![[r#"
+        conf.d/1.toml:2: instrument number 1: wire.serial: "/dev/ttyS0" is the port of instrument "a" too
+        conf.d/1.toml:4: instrument number 2: wire.serial: "/dev/ttyS0" is the port of instrument "a" too
+        conf.d/2.toml:4: instrument number 2: wire.listen: 10.0.0.1:4001 collides with [::]:4001, where the gateway listens for instrument number 1"#]].assert_eq(&wires.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn time_zones_keep_their_names() {
+    for zone in ["UTC", "Europe/Berlin", "Asia/Kolkata", "Etc/GMT+5"] {
+        let text = HEAD.replace("Europe/Berlin", zone) + ENGINE;
+        let loaded = load_texts(files(&[&text]), &Shelf).unwrap();
+        assert_eq!(loaded.plan.gateway.timezone_name, zone);
+    }
+}
