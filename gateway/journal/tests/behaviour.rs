@@ -1,5 +1,12 @@
 //! The journal as its user sees it: commits that group, numbers, lanes, the lock, a real directory.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests are not themselves tests to clippy"
+)]
+
 mod common;
 
 use common::{NOW, batch, create, open, record, segments, small, texts};

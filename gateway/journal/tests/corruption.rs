@@ -1,5 +1,12 @@
 //! One named test for each way in which bytes go wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests are not themselves tests to clippy"
+)]
+
 mod common;
 
 use common::{batch, create, open, record, segments, small, texts};
