@@ -13,7 +13,7 @@ use common::{NOW, batch, create, open, record, segments, small, texts};
 use orugate_journal::model::{Crash, ModelDisk};
 use orugate_journal::{
     AppendError, Batch, CreateError, FileStorage, Journal, Kind, Lane, NewRecord, OpenError, Options,
-    ReserveError, Seq, UnixMillis, Urgency,
+    ReadError, ReserveError, Seq, UnixMillis, Urgency,
 };
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -272,6 +272,31 @@ fn a_creation_that_was_cut_off_can_be_repeated() {
             }
         }
     }
+}
+
+#[test]
+fn the_handle_goes_everywhere() {
+    fn goes<T: Clone + Send + Sync + 'static>() {}
+    goes::<Journal>();
+}
+
+/// A location is data that serde reads; it must not make the journal allocate what it likes.
+#[test]
+fn a_location_that_was_made_up_is_an_error() {
+    let journal = create(&ModelDisk::new());
+    let receipt = journal.append_wait(batch(&["one"])).unwrap();
+    let at = receipt.locations()[0];
+    let segment = at.segment();
+    // lane, segment, offset, len: as postcard encodes it
+    let made_up = postcard::to_stdvec(&(0_u8, segment, at.offset(), u32::MAX)).unwrap();
+    let made_up: orugate_journal::Location = postcard::from_bytes(&made_up).unwrap();
+    assert_eq!((made_up.segment(), made_up.len()), (segment, u32::MAX));
+    assert!(matches!(journal.read(made_up), Err(ReadError::Damaged(_))));
+    let elsewhere = postcard::to_stdvec(&(1_u8, segment, at.offset(), at.len())).unwrap();
+    let elsewhere = postcard::from_bytes(&elsewhere).unwrap();
+    assert!(
+        matches!(journal.read(elsewhere), Err(ReadError::NoSegment(Lane::Snapshots, number)) if number == segment)
+    );
 }
 
 #[test]
