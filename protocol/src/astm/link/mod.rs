@@ -43,6 +43,9 @@ mod sender;
 mod settings;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::{
     Cut, Deadline, EndReason, Event, Failure, Frame, FrameId, Opening, Part, Trouble, TroubleKind, Why,
 };
@@ -115,6 +118,8 @@ where
     /// It takes nothing while events are still to be told, a frame waits for [`accept`](Self::accept) or
     /// [`refuse`](Self::refuse), or a control character waits for [`transmit`](Self::transmit). With no bytes it only
     /// tells what is left to tell. Bytes that came before a deadline should be given before it is handled.
+    ///
+    /// When it takes nothing and tells nothing, `transmit` has nothing either, until time passes or the caller acts.
     ///
     /// A caller that can still read while a frame is held should give what it reads: an ENQ then means that the peer
     /// began anew, and its one ACK is sent when the frame is stored, true in either sense.
@@ -207,7 +212,7 @@ where
                 Hold::Held { frame, since, .. } => {
                     // A peer that gets no reply does not wait for one either.
                     if self.is_answered(frame.last) {
-                        let wait = settings.frame_reply;
+                        let wait = settings.reply_within;
                         consider(since.after(wait), wait, Why::Stored(frame.number));
                     }
                 }
@@ -245,7 +250,7 @@ where
     }
 
     /// The connection is gone, or a new one takes its place: the line is neutral and offsets count from 0 again.
-    /// A message that was not yet being sent stays offered.
+    /// A message that was not yet being sent stays offered, so [`transmit`](Self::transmit) is for the new connection.
     pub fn disconnect(&mut self) -> Option<Event<'_>> {
         self.scanner.reset(&mut self.queue);
         match self.state {
@@ -324,6 +329,7 @@ where
             Happened::Established(opening) => Event::Established(opening),
             Happened::TurnedAway => Event::TurnedAway,
             Happened::Frame => Event::Frame(self.held()?),
+            Happened::Rejected => Event::Rejected { raw: self.scanner.frame(self.buffer.as_ref()).0 },
             Happened::Repeated(number) => Event::Repeated { number },
             Happened::Ended(reason) => Event::Ended(reason),
             Happened::Trouble(trouble) => Event::Trouble(trouble),

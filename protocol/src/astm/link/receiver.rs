@@ -270,6 +270,7 @@ where
             receiving.doubt = Doubt::Refused;
         }
         self.answer(now, now, Control::Nak, last.unwrap_or(true));
+        self.queue.push(Happened::Rejected);
     }
 
     /// True when the peer gets a reply to such a frame; ENQ counts as a last one.

@@ -92,6 +92,8 @@ pub(super) struct Scanner {
     last: bool,
     sum: u8,
     run: Run,
+    /// Stray bytes have come since the last silence or frame, noted or not.
+    amid: bool,
     restricted: Option<(u64, u8, u32)>,
 }
 
@@ -114,6 +116,7 @@ impl Scanner {
             last: false,
             sum: 0,
             run: Run { count: 0, first: 0, at: 0 },
+            amid: false,
             restricted: None,
         }
     }
@@ -141,7 +144,7 @@ impl Scanner {
         match self.stage {
             Stage::Tail { .. } => Waits::Tail,
             Stage::Spoilt | Stage::Doubt { .. } => Waits::Quiet,
-            Stage::Between if self.run.count > 0 => Waits::Quiet,
+            Stage::Between if self.amid => Waits::Quiet,
             Stage::Between | Stage::Text | Stage::Checksum(_) | Stage::Whole => Waits::Nothing,
         }
     }
@@ -153,21 +156,21 @@ impl Scanner {
 
     /// True when nothing has come that is not yet settled.
     pub(super) const fn is_quiet(&self) -> bool {
-        matches!(self.stage, Stage::Between) && self.run.count == 0
+        matches!(self.stage, Stage::Between) && !self.amid
     }
 
-    /// Forgets the frame in the buffer, and what is left of a run after noting it.
+    /// Done with the frame and with the stray bytes, which are noted. The buffer keeps the frame until the next one.
     pub(super) fn reset(&mut self, notes: &mut impl Notes) {
         self.flush(notes);
+        self.amid = false;
         self.stage = Stage::Between;
-        self.len = 0;
-        self.text_end = 0;
     }
 
     /// Counts a stray byte.
     pub(super) fn stray(&mut self, byte: u8, at: u64, notes: &mut impl Notes) {
         if self.run.count == 0 {
             self.run = Run { count: 0, first: byte, at };
+            self.amid = true;
         }
         self.run.count = self.run.count.saturating_add(1);
         if self.run.count >= LONGEST_RUN {
@@ -176,7 +179,7 @@ impl Scanner {
     }
 
     /// Notes the run of stray bytes, if there is one.
-    pub(super) fn flush(&mut self, notes: &mut impl Notes) {
+    fn flush(&mut self, notes: &mut impl Notes) {
         let Run { count, first, at } = core::mem::take(&mut self.run);
         match count {
             0 => {}
@@ -189,7 +192,7 @@ impl Scanner {
     pub(super) fn silence(&mut self, notes: &mut impl Notes) -> Seen {
         match self.stage {
             Stage::Between => {
-                self.flush(notes);
+                self.reset(notes);
                 Seen::Nothing
             }
             Stage::Tail { found, .. } => self.whole(found, notes),
@@ -219,6 +222,7 @@ impl Scanner {
                     self.stage = Stage::Doubt { control: byte, at, spoilt: true };
                     (true, Seen::Nothing)
                 }
+                CR | LF | 0 if self.run.count == 0 => (true, Seen::Nothing),
                 _ => {
                     self.stray(byte, at, notes);
                     (true, Seen::Nothing)
@@ -244,15 +248,16 @@ impl Scanner {
                 self.begin(byte, at, buffer, notes);
                 return Seen::Started;
             }
-            ENQ | EOT if self.run.count == 0 => return Seen::Control { byte, cut: false },
+            ENQ | EOT if !self.amid => return Seen::Control { byte, cut: false },
             ENQ | EOT => self.stage = Stage::Doubt { control: byte, at, spoilt: false },
             // The frame's STX was damaged: answered NAK, it comes again at once and not after the peer's time-out.
-            ETX | ETB if mode.in_transfer && self.run.count > 0 => {
+            ETX | ETB if mode.in_transfer && self.amid => {
                 notes.note(at, TroubleKind::NoStart);
+                self.len = 0;
                 self.stage = Stage::Spoilt;
             }
             // What is left of a frame's tail, and line ends of peers that send some.
-            CR | LF | 0 if self.run.count == 0 => {}
+            CR | LF | 0 if !self.amid => {}
             _ => self.stray(byte, at, notes),
         }
         Seen::Nothing
@@ -261,6 +266,8 @@ impl Scanner {
     fn begin(&mut self, byte: u8, at: u64, buffer: &mut [u8], notes: &mut impl Notes) {
         self.reset(notes);
         self.stage = Stage::Text;
+        self.len = 0;
+        self.text_end = 0;
         self.start = at;
         self.sum = 0;
         self.restricted = None;

@@ -128,7 +128,7 @@ where
         let stale = awaited == Awaited::Queued;
         match byte {
             ACK | NAK | EOT | ENQ if !stale => {
-                self.scanner.flush(&mut self.queue);
+                self.scanner.reset(&mut self.queue);
                 if asking { self.reply_to_enq(now, byte) } else { self.reply_to_frame(now, byte) }
             }
             CR | LF | 0 => {}
