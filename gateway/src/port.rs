@@ -182,8 +182,7 @@ impl Running {
             Event::Connected(Ok((io, peer))) => self.connected(io, peer).await,
             Event::Connected(Err(error)) => {
                 self.failures = self.failures.saturating_add(1);
-                let wait = Duration::from_secs(1 << self.failures.saturating_sub(1).min(4))
-                    .min(Duration::from_secs(10));
+                let wait = Duration::from_secs(1 << self.failures.saturating_sub(1).min(4)).min(Duration::from_secs(10));
                 self.retry_at = Some(self.port.clock.instant(self.port.clock.tick().after(wait)));
                 let name = &self.port.name;
                 if self.port.status.line(Line::Down(error.to_string()), self.port.clock.utc()) {
