@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn steps_double_up_to_a_minute_and_jitter_stays_within_a_quarter() {
-        let steps = [(0, 1), (1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (63, 60), (64, 60), (65, 60), (u32::MAX, 60)];
+        let steps =
+            [(0, 1), (1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (63, 60), (64, 60), (65, 60), (u32::MAX, 60)];
         for (failures, seconds) in steps {
             for seed in 0..50 {
                 let wait = Backoff::new(seed).after(failures);

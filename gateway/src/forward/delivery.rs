@@ -12,14 +12,13 @@
 use super::answer::Answer;
 use super::backoff::Backoff;
 use super::events::{
-    CloseWhy, Code, ConnectError, Deadline, Ended, Failure, Input, Note, Output, Refusal, Settlement, Waiting,
+    CloseWhy, Code, Deadline, Ended, Failure, Input, Note, Output, Refusal, Settlement, Waiting,
 };
 use super::frames::{Found, Frames, Stall};
 use super::settings::{OnRefusal, Settings};
 use super::status::{InFlightStatus, LinkStatus, Status};
 use orugate_protocol::time::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 /// What waits for this destination; the gateway's state behind a short lock.
 pub trait Queue {
@@ -59,8 +58,13 @@ enum Link {
     /// No connection, and none is needed.
     Idle,
     /// The next try comes at `until`, for a connection (`None`) or for a refused message.
-    Resting { until: Tick, refused: Option<u64> },
-    Connecting { since: Tick },
+    Resting {
+        until: Tick,
+        refused: Option<u64>,
+    },
+    Connecting {
+        since: Tick,
+    },
     Up(Up),
     /// After a stop.
     Done,

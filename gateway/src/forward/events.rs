@@ -339,12 +339,16 @@ impl fmt::Display for Failure {
             Self::NoAnswer(wait) => write!(f, "no acknowledgment in {wait:?}"),
             Self::NoApplicationAnswer(wait) => write!(f, "CA, but no application acknowledgment in {wait:?}"),
             Self::FrameStalled(wait) => write!(f, "an acknowledgment began and did not go on for {wait:?}"),
-            Self::FrameEnd(byte) => write!(f, "an acknowledgment's frame has {byte:#04x} instead of CR after FS"),
+            Self::FrameEnd(byte) => {
+                write!(f, "an acknowledgment's frame has {byte:#04x} instead of CR after FS")
+            }
             Self::TooLong { limit } => write!(f, "an acknowledgment is longer than {limit} bytes"),
             Self::Noise => f.write_str("the engine sends bytes outside MLLP frames without end"),
             Self::NotHl7 => f.write_str("the engine answered with something that is not HL7"),
             Self::NotAnAck => f.write_str("the engine answered with a message without MSA"),
-            Self::UnknownCode => f.write_str("the engine answered with an MSA-1 that table 0008 does not have"),
+            Self::UnknownCode => {
+                f.write_str("the engine answered with an MSA-1 that table 0008 does not have")
+            }
             Self::EarlyAnswer(code) => {
                 write!(f, "the engine answered {} before the message was complete", code.text())
             }
@@ -366,7 +370,9 @@ impl fmt::Display for Waiting {
         match self {
             Self::Writing(number) => write!(f, "message {number} is being written"),
             Self::Answer(number) => write!(f, "the acknowledgment of message {number}"),
-            Self::ApplicationAnswer(number) => write!(f, "the application acknowledgment of message {number}"),
+            Self::ApplicationAnswer(number) => {
+                write!(f, "the application acknowledgment of message {number}")
+            }
             Self::Frame => f.write_str("the rest of an acknowledgment"),
             Self::MissingCr => f.write_str("the CR of an acknowledgment"),
             Self::Reconnect => f.write_str("the next try to connect"),

@@ -144,8 +144,7 @@ mod tests {
     #[test]
     fn any_cut_gives_the_same_frames() {
         let stream = b"\r\nxx\x0bone\x1c\r\n\x0bcut\x0btwo\x1c\r\x0b\x1c\r";
-        let expected =
-            vec![Found::Noise(2), frame(b"one"), Found::Restarted(3), frame(b"two"), frame(b"")];
+        let expected = vec![Found::Noise(2), frame(b"one"), Found::Restarted(3), frame(b"two"), frame(b"")];
         for cut in 0..=stream.len() {
             let (left, right) = stream.split_at(cut);
             assert_eq!(all(9, false, &[left, right]), (expected.clone(), Stall::Between), "cut at {cut}");
