@@ -293,6 +293,15 @@ impl State {
 
     fn chunk(&mut self, chunk: Chunk, at: Location) -> bool {
         self.newest = self.newest.max(chunk.received);
+        let mut pending = false;
+        if chunk.first {
+            // One session speaks at a time: whatever this instrument left open will not go on.
+            let open = |m: &Message| m.complete.is_none() && *m.instrument == *chunk.instrument;
+            let left: Vec<u64> = self.messages.iter().filter(|(_, m)| open(m)).map(|(n, _)| *n).collect();
+            for number in left {
+                pending |= self.end(number, false);
+            }
+        }
         let message = self.messages.entry(chunk.message).or_insert_with(|| Message {
             instrument: chunk.instrument.into(),
             chunks: Vec::new(),
@@ -302,7 +311,10 @@ impl State {
             holds: 0,
         });
         message.chunks.push(at);
-        chunk.end.is_some_and(|complete| self.end(chunk.message, complete))
+        if let Some(complete) = chunk.end {
+            pending |= self.end(chunk.message, complete);
+        }
+        pending
     }
 
     fn end(&mut self, number: u64, complete: bool) -> bool {

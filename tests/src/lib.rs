@@ -1,1 +1,32 @@
-//! Placeholder.
+//! What the whole-system tests share: where recorded data lies, and how a test says that it skipped.
+//!
+//! Promises: a skip is always visible, and a path that was given but leads nowhere is a failure, never a skip. Leaves
+//! out: the tests themselves, which are in this crate's `tests/` folder.
+
+pub mod corpus;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The root of the repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(1).map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Prints `skipped: <reason>` past the test harness, which would keep the output of a passing test to itself;
+/// `tests/run` repeats these lines in its summary.
+pub fn skipped(reason: &str) {
+    // Nobody can be told when standard error itself is gone.
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+}
+
+/// True, and says so, when `tests/run --fast` asked to leave out the rigs that take longer than some seconds.
+#[must_use]
+pub fn skipped_as_slow(rig: &str) -> bool {
+    let fast = std::env::var_os("ORUGATE_FAST").is_some_and(|v| v == "1");
+    if fast {
+        skipped(&format!("{rig} is slow and ORUGATE_FAST=1"));
+    }
+    fast
+}

@@ -1,1 +1,56 @@
-//! Placeholder.
+//! The log that an acknowledgment stands on.
+//!
+//! What this crate promises:
+//! - A [`Receipt`] exists only for records that a successful `fdatasync` put on flash. It cannot be built or
+//!   copied elsewhere, so an ACK made from one is true.
+//! - A [`Batch`] is found whole after a crash, or not at all.
+//! - A sequence is given once in the life of a journal, crashes included ([`Journal::reserve`] says how).
+//! - Nothing that was synced is ever written again, and nothing is dropped silently: what cannot be read is in
+//!   [`Recovery::damaged`] with its file and offset.
+//!
+//! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
+//! record like any other. There is no clock here either: times come as arguments. Sealing, sidecars, the reuse
+//! of segments and the budgets of the lanes are not built yet; the format (`FORMAT.md`) has room for them.
+//!
+//! ```
+//! use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, Urgency, UnixMillis, model::ModelDisk};
+//!
+//! let journal = Journal::create(ModelDisk::new(), UnixMillis(1_760_000_000_000), Options::default())?;
+//! let record = NewRecord::new(Kind(1), 0, vec![], b"H|\\^&|||...".to_vec());
+//! let receipt = journal.append_wait(Batch::new(Lane::Results, Urgency::Now, record))?;
+//! assert_eq!(journal.read(receipt.locations()[0])?.payload(), b"H|\\^&|||...");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+mod bytes;
+mod commit;
+mod error;
+mod format;
+mod identity;
+mod journal;
+pub mod model;
+mod options;
+mod receipt;
+mod record;
+mod recover;
+mod scan;
+mod segment;
+mod sequence;
+pub mod storage;
+mod writer;
+
+pub use error::{AppendError, CreateError, OpenError, ReadError, ReserveError};
+pub use identity::Identity;
+pub use journal::{Health, Journal, Space};
+pub use options::Options;
+pub use receipt::Receipt;
+pub use record::{Batch, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency};
+pub use recover::{Damage, DamageKind, Recovery};
+pub use sequence::{Reservation, Reserved};
+pub use storage::{FileStorage, Storage, StorageFile};

@@ -10,10 +10,10 @@ use orugate_protocol::text::Text;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// More observations than any instrument puts into one message; beyond it the rest is held.
-pub const OBSERVATIONS: usize = 8192;
+/// More observations than any instrument puts into one message; a message with more is held whole.
+const OBSERVATIONS: usize = 1 << 16;
 /// Notes kept of one message; the count goes on.
-pub const NOTES: usize = 256;
+const NOTES: usize = 256;
 
 /// Why an observation waits for a person. The first form's least set; each has a machine name and a way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ pub enum HoldReason {
     NoDestination,
     /// The sample id is longer than HL7 can carry.
     SampleIdTooLong,
+    /// More results or orders in one message than this gateway takes.
+    TooLarge,
     /// The ORU did not fit or could not be written.
     Unwritable,
 }
@@ -51,6 +53,7 @@ impl HoldReason {
             Self::Correction => "correction",
             Self::NoDestination => "no-destination",
             Self::SampleIdTooLong => "sample-id-too-long",
+            Self::TooLarge => "too-large",
             Self::Unwritable => "unwritable",
         }
     }
@@ -77,6 +80,7 @@ impl HoldReason {
                 "No destination of this instrument accepts its mode. Correct `send_to`, `mode` or `accepts`, then release."
             }
             Self::SampleIdTooLong => "The sample id is longer than 199 characters. Look at the instrument; discard.",
+            Self::TooLarge => "More than 65,536 results or orders in one message. Send the message to the maker.",
             Self::Unwritable => "No ORU could be written of it. Send the message to the maker.",
         }
     }
@@ -161,6 +165,8 @@ pub struct Facts {
     pub words: String,
     /// False when the interpreter says that the message is not whole.
     pub complete: bool,
+    /// There was more than this holds: nothing of the message may be sent.
+    pub too_large: bool,
 }
 
 impl Facts {
@@ -178,6 +184,7 @@ impl Facts {
         self.queries.clear();
         self.words.clear();
         self.complete = false;
+        self.too_large = false;
     }
 
     fn keep(&mut self, text: &Text<'_>) -> Range<usize> {
@@ -263,12 +270,13 @@ impl<'f> Collector<'f> {
             .or_else(|| all.iter().flatten().next())
             .copied();
         let start = self.facts.observations.len();
+        self.facts.too_large |= u16::try_from(self.facts.groups.len()).is_err();
         self.facts.groups.push(Group { sample, specimen, observations: start..start, block });
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
         if self.facts.observations.len() >= OBSERVATIONS {
-            self.facts.more_notes += 1;
+            self.facts.too_large = true;
             return;
         }
         let code = self.facts.keep(&observation.code.id);

@@ -8,6 +8,13 @@ use std::hash::Hasher;
 #[derive(Clone, Copy)]
 pub struct Keyed(SipHasher24);
 
+/// Shows nothing: neither the key nor what was hashed.
+impl std::fmt::Debug for Keyed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keyed")
+    }
+}
+
 impl Keyed {
     /// A hasher with the journal's key.
     #[must_use]

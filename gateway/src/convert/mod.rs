@@ -243,6 +243,12 @@ impl Converter {
                 }
             }
         }
+        self.conversion()
+    }
+
+    /// What the last [`convert`](Self::convert) found.
+    #[must_use]
+    pub fn conversion(&self) -> Conversion<'_> {
         Conversion {
             facts: &self.facts,
             going: &self.going,
@@ -293,6 +299,7 @@ impl Converter {
                 Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
                 Candidate::NotReportable(rule) => Going::NotReportable(rule),
                 Candidate::Held(reason) => Going::Held(reason),
+                Candidate::Sendable if self.facts.too_large => Going::Held(HoldReason::TooLarge),
                 Candidate::Sendable if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
                 Candidate::Sendable if correction && hold_corrections => Going::Held(HoldReason::Correction),
                 Candidate::Sendable if is == Known::Same && suppress => Going::Repeat,
@@ -330,8 +337,8 @@ impl Converter {
         numbers: &mut dyn Numbers,
         now: Utc,
     ) -> Result<(), HoldReason> {
-        let Some(facts) = self.facts.groups.get(group) else { return Ok(()) };
         let observations = self.verdicts(target, group);
+        let Some(facts) = self.facts.groups.get(group) else { return Ok(()) };
         if observations == 0 {
             return Ok(());
         }
@@ -369,8 +376,9 @@ impl Converter {
             let mut writer = OruWriter::new(&target.route, &plan, &self.verdicts, &zone, buffer);
             // A fault was seen in the first pass; what came before it is written here too.
             let _ = interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut writer);
-            match writer.finish() {
-                Ok(bytes) => break bytes.len(),
+            let written = writer.finish().map(<[u8]>::len);
+            match written {
+                Ok(length) => break length,
                 Err(OruError::Write(WriteError::Full)) if self.out.len() < ORU_MAX => {
                     let room = self.out.len().saturating_mul(2).min(ORU_MAX);
                     self.out.resize(room, 0);

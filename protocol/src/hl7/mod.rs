@@ -9,6 +9,7 @@
 //! - [`value`]: which OBX-2 fits a value's text; [`ts`]: time stamps.
 
 pub mod ts;
+pub mod value;
 pub mod writer;
 
 use core::fmt;
@@ -127,6 +128,32 @@ impl Delimiters {
             self.subcomponent = Some(self.unused(b'&'));
         }
         self
+    }
+
+    /// The letter of the escape sequence that stands for a delimiter (2.5.1, section 2.7.1; `P` from 2.7).
+    pub(crate) fn letter(&self, byte: u8) -> Option<u8> {
+        match byte {
+            _ if byte == self.field => Some(b'F'),
+            _ if byte == self.component => Some(b'S'),
+            _ if byte == self.repeat => Some(b'R'),
+            _ if self.escape == Some(byte) => Some(b'E'),
+            _ if self.subcomponent == Some(byte) => Some(b'T'),
+            _ if self.truncation == Some(byte) => Some(b'P'),
+            _ => None,
+        }
+    }
+
+    /// The delimiter that an escape sequence's letter stands for.
+    pub(crate) fn meaning(&self, letter: u8) -> Option<u8> {
+        match letter {
+            b'F' => Some(self.field),
+            b'S' => Some(self.component),
+            b'R' => Some(self.repeat),
+            b'E' => self.escape,
+            b'T' => self.subcomponent,
+            b'P' => self.truncation,
+            _ => None,
+        }
     }
 
     fn unused(&self, wanted: u8) -> u8 {

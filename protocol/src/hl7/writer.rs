@@ -154,20 +154,6 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// The letter of the escape sequence that stands for a delimiter (2.5.1, section 2.7.1).
-    fn letter(&self, byte: u8) -> Option<u8> {
-        let d = &self.delimiters;
-        match byte {
-            _ if byte == d.field() => Some(b'F'),
-            _ if byte == d.component() => Some(b'S'),
-            _ if byte == self.subcomponent => Some(b'T'),
-            _ if byte == d.repeat() => Some(b'R'),
-            _ if byte == self.escape => Some(b'E'),
-            _ if d.truncation() == Some(byte) => Some(b'P'),
-            _ => None,
-        }
-    }
-
     fn hex(&mut self, byte: u8) {
         self.raw(&[self.escape, b'X', hex_digit(byte.wrapping_shr(4)), hex_digit(byte), self.escape]);
     }
@@ -370,7 +356,7 @@ impl<'w, 'b> Segment<'w, 'b> {
         let mut rest = text;
         // Everything that needs care is ASCII, so runs between are whole characters.
         while let Some(at) =
-            rest.bytes().position(|b| b.is_ascii_control() || self.writer.letter(b).is_some())
+            rest.bytes().position(|b| b.is_ascii_control() || self.writer.delimiters.letter(b).is_some())
         {
             let (plain, tail) = rest.split_at_checked(at).unwrap_or((rest, ""));
             self.put_plain(plain);
@@ -399,7 +385,7 @@ impl<'w, 'b> Segment<'w, 'b> {
         }
         self.open();
         let escape = self.writer.escape;
-        let letter = u8::try_from(c).ok().and_then(|b| self.writer.letter(b));
+        let letter = u8::try_from(c).ok().and_then(|b| self.writer.delimiters.letter(b));
         match (c, letter) {
             ('\r' | '\n', _) => match breaks {
                 Breaks::Space => self.writer.raw(b" "),

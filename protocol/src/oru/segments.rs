@@ -148,7 +148,7 @@ pub(super) fn obx(
     s.field(1);
     s.fmt(format_args!("{number}"));
     let value = if observation.status == Status::NotDone { Text::EMPTY } else { observation.value };
-    let kind = value::choose(&value, route.structured_numeric);
+    let kind = ValueType::of(value, route.structured_numeric);
     s.field(2);
     s.str(kind.code());
     s.field(3);
@@ -159,13 +159,7 @@ pub(super) fn obx(
     }
     s.field(5);
     match kind {
-        ValueType::Sn(parts) => {
-            for (component, part) in (1..).zip([parts.comparator, parts.first, parts.separator, parts.second])
-            {
-                s.component(component);
-                s.text(part);
-            }
-        }
+        ValueType::Sn(parts) => parts.write(&mut s),
         ValueType::Tx => {
             s.formatted_text(value);
         }

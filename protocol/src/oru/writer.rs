@@ -59,12 +59,12 @@ pub enum OruError {
 /// What there was too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Comments on one patient or message before the group: more than [`COMMENTS`].
+    /// Comments on one patient or message before the group: more than 64.
     Comments,
 }
 
 /// Comments above the order that can be carried down to it.
-pub const COMMENTS: usize = 64;
+const COMMENTS: usize = 64;
 
 /// Writes one group.
 pub struct OruWriter<'p, 'b, 'm> {

@@ -1,0 +1,347 @@
+//! Turning batches into commits: which fit together, their bytes, the write and the sync, and what happens when
+//! the disk says no. This is the only place that makes receipts. It runs on the writer's thread and knows no time.
+
+use crate::error::{AppendError, DiskError};
+use crate::format::{COMMIT_HEADER_LEN, CommitHeader, PAGE_LEN, Position, RawRecord};
+use crate::identity::CeilingFile;
+use crate::journal::{Health, Shared};
+use crate::receipt::Receipt;
+use crate::record::{Batch, Lane, Location, NewRecord, Seq};
+use crate::segment::Active;
+use crate::storage::write_all;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+type Callback = Box<dyn FnOnce(Result<Receipt, AppendError>) + Send>;
+
+/// The caller's `done`, called exactly once: when it is dropped uncalled, the writer has died.
+pub(crate) struct Done(Option<Callback>);
+
+impl Done {
+    pub(crate) fn new(done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static) -> Self {
+        Self(Some(Box::new(done)))
+    }
+
+    pub(crate) fn call(mut self, result: Result<Receipt, AppendError>) {
+        self.finish(result);
+    }
+
+    /// A panic in a caller's code must not take the journal down with it.
+    fn finish(&mut self, result: Result<Receipt, AppendError>) {
+        if let Some(done) = self.0.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| done(result)));
+        }
+    }
+}
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.finish(Err(AppendError::Stopped));
+    }
+}
+
+/// Bytes that count against the queue's limit until this is dropped.
+pub(crate) struct Queued {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bytes: u64,
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.shared.queued.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// A batch on its way.
+pub(crate) struct Request {
+    pub(crate) batch: Batch,
+    pub(crate) done: Done,
+    pub(crate) queued: Queued,
+}
+
+/// What a lane goes on with.
+struct LaneState {
+    active: Option<Active>,
+    /// The last acknowledged commit, or at the start the last one found.
+    previous: u64,
+}
+
+/// The writer's half of the journal.
+pub(crate) struct Core {
+    shared: Arc<Shared>,
+    ceiling: CeilingFile,
+    results: LaneState,
+    snapshots: LaneState,
+    newest_time: u64,
+    buffer: Vec<u8>,
+}
+
+/// A commit whose numbers are drawn; it is encoded anew for each segment that it is tried on.
+struct Prepared {
+    number: u64,
+    previous: u64,
+    newest_time: u64,
+    batches: Vec<Numbered>,
+}
+
+struct Numbered {
+    records: Vec<(Seq, NewRecord)>,
+    done: Done,
+    _queued: Queued,
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Shared>, ceiling: CeilingFile, last: [u64; 2], newest_time: u64) -> Self {
+        let [results, snapshots] = last.map(|previous| LaneState { active: None, previous });
+        Self { shared, ceiling, results, snapshots, newest_time, buffer: Vec::new() }
+    }
+
+    /// Commits everything, in the order given within each lane, and calls every `done`.
+    pub(crate) fn commit(&mut self, requests: Vec<Request>) {
+        let (results, snapshots): (VecDeque<_>, VecDeque<_>) =
+            requests.into_iter().partition(|request| request.batch.lane == Lane::Results);
+        self.commit_lane(Lane::Results, results);
+        self.commit_lane(Lane::Snapshots, snapshots);
+    }
+
+    /// Keeps the ceiling ahead of what may be reserved. A failure is kept for the health; it is tried again.
+    pub(crate) fn keep_ahead(&mut self) {
+        if let Err(error) = self.raise_ceiling(0) {
+            self.shared.set_health(Health::Failed(error.to_string()));
+        }
+    }
+
+    fn commit_lane(&mut self, lane: Lane, mut waiting: VecDeque<Request>) {
+        while let Some(first) = waiting.front() {
+            let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len());
+            if let Err(error) = self.make_room(lane, needed) {
+                // Those behind it go with it, even if one would fit: order within a lane is kept.
+                waiting.drain(..).for_each(|request| request.done.call(Err(error.clone())));
+                return;
+            }
+            let group = self.take_group(lane, &mut waiting);
+            match self.prepare(lane, group) {
+                Ok(prepared) => self.write(lane, prepared),
+                Err((group, error)) => {
+                    self.shared.set_health(Health::Failed(error.to_string()));
+                    let error = AppendError::Failed(error);
+                    group.into_iter().for_each(|request| request.done.call(Err(error.clone())));
+                }
+            }
+        }
+    }
+
+    const fn lane(&mut self, lane: Lane) -> &mut LaneState {
+        match lane {
+            Lane::Results => &mut self.results,
+            Lane::Snapshots => &mut self.snapshots,
+        }
+    }
+
+    /// Makes sure that the lane's segment can take `needed` bytes, before anything of them is written.
+    fn make_room(&mut self, lane: Lane, needed: usize) -> Result<(), AppendError> {
+        let fits = |active: &Active| usize::try_from(active.room()).is_ok_and(|room| needed <= room);
+        if self.lane(lane).active.as_ref().is_some_and(fits) {
+            return Ok(());
+        }
+        let active = self.new_segment(lane)?;
+        self.lane(lane).active = Some(active);
+        Ok(())
+    }
+
+    fn new_segment(&mut self, lane: Lane) -> Result<Active, AppendError> {
+        let size = self.shared.options.segment_size;
+        let used = self.shared.used.load(Ordering::Acquire);
+        if used.saturating_add(size.into()) > self.shared.options.max_size {
+            return Err(AppendError::Full);
+        }
+        let journal = self.shared.identity.journal;
+        let made = self
+            .draw(1)
+            .and_then(|number| Active::create(&*self.shared.storage, lane, number, journal, size));
+        match made {
+            Ok(active) => {
+                self.shared.used.fetch_add(size.into(), Ordering::AcqRel);
+                self.shared.segments.fetch_add(1, Ordering::AcqRel);
+                Ok(active)
+            }
+            Err(error) if error.is_full() => Err(AppendError::Full),
+            Err(error) => {
+                self.shared.set_health(Health::Failed(error.to_string()));
+                Err(AppendError::Failed(error))
+            }
+        }
+    }
+
+    /// As many batches from the front as one commit and the segment's room take; the first one fits.
+    fn take_group(&mut self, lane: Lane, waiting: &mut VecDeque<Request>) -> Vec<Request> {
+        let room =
+            self.lane(lane).active.as_ref().map_or(0, Active::room).min(self.shared.options.max_commit);
+        let mut left = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(COMMIT_HEADER_LEN);
+        let mut group = Vec::new();
+        while let Some(request) = waiting.pop_front() {
+            let size = request.batch.encoded_len();
+            if !group.is_empty() && size > left {
+                waiting.push_front(request);
+                break;
+            }
+            left = left.saturating_sub(size);
+            group.push(request);
+        }
+        group
+    }
+
+    fn prepare(&mut self, lane: Lane, group: Vec<Request>) -> Result<Prepared, (Vec<Request>, DiskError)> {
+        let unnumbered = |request: &Request| {
+            request.batch.records.iter().filter(|record| record.sequence.is_none()).count() as u64
+        };
+        let wanted: u64 = group.iter().map(unnumbered).sum();
+        let number = match self.draw(wanted.saturating_add(1)) {
+            Ok(number) => number,
+            Err(error) => return Err((group, error)),
+        };
+        let mut next = number;
+        let mut batches = Vec::with_capacity(group.len());
+        for Request { batch, done, queued } in group {
+            self.newest_time = self.newest_time.max(batch.time.map_or(0, |time| time.0));
+            let number = |mut record: NewRecord| {
+                let sequence = record.sequence.take().map_or_else(
+                    || {
+                        next = next.saturating_add(1);
+                        Seq(next)
+                    },
+                    |reserved| reserved.get(),
+                );
+                (sequence, record)
+            };
+            let records = batch.records.into_iter().map(number).collect();
+            batches.push(Numbered { records, done, _queued: queued });
+        }
+        let previous = self.lane(lane).previous;
+        Ok(Prepared { number, previous, newest_time: self.newest_time, batches })
+    }
+
+    /// Writes and syncs a commit; a second time to a new segment if the disk refuses, then gives up.
+    fn write(&mut self, lane: Lane, prepared: Prepared) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut active = self.lane(lane).active.take();
+        let mut failure = None;
+        for retry in [false, true] {
+            let target = match active.take() {
+                Some(target) => Ok(target),
+                None => self.new_segment(lane),
+            };
+            let Ok(mut target) = target else { break };
+            let next_sequence = self.shared.counter.next();
+            let locations = prepared.encode(&mut buffer, &target, next_sequence, retry);
+            let written = write_all(&*target.file, &buffer, target.offset.into())
+                .and_then(|()| target.file.sync_data());
+            // The buffer is whole pages and fits: `make_room` and `take_group` saw to it.
+            let end = target.offset.saturating_add(u32::try_from(buffer.len()).unwrap_or(u32::MAX));
+            match written {
+                Ok(()) => {
+                    target.offset = end;
+                    let state = self.lane(lane);
+                    state.previous = prepared.number;
+                    state.active = Some(target);
+                    self.buffer = buffer;
+                    self.shared.set_health(Health::Good);
+                    prepared.acknowledge(locations);
+                    return;
+                }
+                Err(error) => {
+                    failure.get_or_insert(DiskError::new("writing a commit", error));
+                    self.abandon(&target, end);
+                }
+            }
+        }
+        self.buffer = buffer;
+        let error =
+            failure.unwrap_or_else(|| DiskError::new("making a segment", std::io::ErrorKind::Other.into()));
+        self.shared.set_health(Health::Failed(error.to_string()));
+        for batch in prepared.batches {
+            batch.done.call(Err(AppendError::Failed(error.clone())));
+        }
+    }
+
+    /// A poisoned segment keeps what it has; its unused rest is given back, as far as the disk still obeys.
+    fn abandon(&self, target: &Active, end: u32) {
+        if target.file.trim(end.into()).is_ok() {
+            self.shared.used.fetch_sub(target.size.saturating_sub(end).into(), Ordering::AcqRel);
+        }
+    }
+
+    /// Numbers for the writer itself, the ceiling raised first if need be.
+    fn draw(&mut self, count: u64) -> Result<u64, DiskError> {
+        loop {
+            self.raise_ceiling(count)?;
+            // Somebody may have reserved in between; the ceiling is then raised again.
+            if let Some(first) = self.shared.counter.draw(count) {
+                return Ok(first);
+            }
+        }
+    }
+
+    fn raise_ceiling(&mut self, count: u64) -> Result<(), DiskError> {
+        if let Some(ceiling) = self.shared.counter.wanted_ceiling(count) {
+            self.ceiling.raise(ceiling)?;
+            self.shared.counter.raise(ceiling);
+        }
+        Ok(())
+    }
+}
+
+impl Prepared {
+    /// The bytes for `target`, padded to whole pages, and where each record will be.
+    fn encode(
+        &self,
+        buffer: &mut Vec<u8>,
+        target: &Active,
+        next_sequence: u64,
+        retry: bool,
+    ) -> Vec<Vec<Location>> {
+        let place = |at: usize| target.offset.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
+        buffer.clear();
+        buffer.resize(COMMIT_HEADER_LEN, 0);
+        let mut records = 0_u32;
+        let mut locations = Vec::with_capacity(self.batches.len());
+        for batch in &self.batches {
+            let mut places = Vec::with_capacity(batch.records.len());
+            let last = batch.records.len().saturating_sub(1);
+            for (index, (sequence, record)) in batch.records.iter().enumerate() {
+                let start = buffer.len();
+                let position = Position { first: index == 0, last: index == last };
+                RawRecord::write(buffer, target.seed, *sequence, record, position);
+                let offset = place(start);
+                let len = place(buffer.len()).saturating_sub(offset);
+                places.push(Location { lane: target.lane, segment: target.segment, offset, len });
+                records = records.saturating_add(1);
+            }
+            locations.push(places);
+        }
+        let body_len = u32::try_from(buffer.len().saturating_sub(COMMIT_HEADER_LEN)).unwrap_or(u32::MAX);
+        let header = CommitHeader {
+            number: self.number,
+            previous: self.previous,
+            next_sequence,
+            newest_time: self.newest_time,
+            body_len,
+            records,
+            body_crc: 0,
+            retry,
+        };
+        header.write(buffer, target.seed, target.offset / crate::format::PAGE);
+        buffer.resize(buffer.len().next_multiple_of(PAGE_LEN), 0);
+        locations
+    }
+
+    /// Only behind a successful sync.
+    fn acknowledge(self, locations: Vec<Vec<Location>>) {
+        for (batch, places) in self.batches.into_iter().zip(locations) {
+            let sequences = batch.records.iter().map(|(sequence, _)| *sequence).collect();
+            batch.done.call(Ok(Receipt::after_sync(sequences, places)));
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The handle: create, open, append, reserve, read. It holds no state of its own but what it shares with the
+//! writer's thread, so it can be cloned and used from everywhere.
+
+use crate::commit::{Core, Done, Queued, Request};
+use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
+use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
+use crate::identity::{self, IDENTITY_FILE, Identity};
+use crate::options::Options;
+use crate::receipt::Receipt;
+use crate::record::{Batch, Location, Record, RecordRef, UnixMillis};
+use crate::recover::{Recovery, replay};
+use crate::segment::Readers;
+use crate::sequence::{Counter, LEAP, Reservation};
+use crate::storage::Storage;
+use crate::writer::{self, Command};
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// 2025-01-01T00:00:00Z. A clock that shows less was never set.
+const CLOCK_IS_SET: UnixMillis = UnixMillis(1_735_689_600_000);
+
+/// Whether appends can be expected to work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// The last commit was synced, or there was none yet.
+    Good,
+    /// The last attempt failed, for this reason. The next one is tried all the same and clears this if it works.
+    Failed(String),
+}
+
+/// How much of the space is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes of all segment files, what they have reserved included.
+    pub used: u64,
+    /// Bytes that they may take ([`Options::max_size`]).
+    pub limit: u64,
+    /// Segment files.
+    pub segments: u64,
+}
+
+/// What the handle and the writer's thread both see.
+pub(crate) struct Shared {
+    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) options: Options,
+    pub(crate) identity: Identity,
+    pub(crate) counter: Counter,
+    pub(crate) used: AtomicU64,
+    pub(crate) segments: AtomicU64,
+    pub(crate) queued: AtomicU64,
+    pub(crate) heartbeat: AtomicU64,
+    health: Mutex<Health>,
+    readers: Readers,
+}
+
+impl Shared {
+    pub(crate) fn set_health(&self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+}
+
+/// The journal, open. Clones share it; when the last is dropped, what was appended is committed and the lock is
+/// given back.
+#[derive(Clone)]
+pub struct Journal {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    commands: Option<SyncSender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal")
+            .field("space", &self.space())
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Journal {
+    /// The most that one call of [`reserve`](Self::reserve) gives.
+    pub const MAX_RESERVE: u32 = 4096;
+
+    /// Makes a new journal and opens it. This is a deliberate act, once in the life of a box: its sequence starts
+    /// at `now` in milliseconds times 1,000, so that it never repeats a number of the journal it replaces.
+    ///
+    /// # Errors
+    /// There is a journal or a segment of one already; the clock shows a time before 2025; the disk.
+    pub fn create(storage: impl Storage, now: UnixMillis, options: Options) -> Result<Self, CreateError> {
+        if now < CLOCK_IS_SET {
+            return Err(CreateError::ClockUnset(now.0));
+        }
+        options.check().map_err(|what| CreateError::Open(OpenError::Options(what)))?;
+        let lock = lock(&storage).map_err(CreateError::Open)?;
+        let disk = |error| CreateError::Disk(DiskError::new("creating the journal", error));
+        let names = storage.list().map_err(disk)?;
+        if let Some(segment) = names.iter().find(|name| parse_segment_name(name).is_some()) {
+            return Err(CreateError::Exists(segment.clone()));
+        }
+        if names.iter().any(|name| name == IDENTITY_FILE) {
+            match identity::load(&storage) {
+                // A creation that a power cut interrupted: nothing was ever written under it.
+                Err(OpenError::IdentityDamaged) => storage.remove(IDENTITY_FILE).map_err(disk)?,
+                _ => return Err(CreateError::Exists(IDENTITY_FILE.into())),
+            }
+        }
+        let identity = Identity::new(now).map_err(disk)?;
+        identity::create(&storage, &identity).map_err(disk)?;
+        let opened = Self::start(Box::new(storage), options, lock, &mut |_| {});
+        opened.map(|(journal, _)| journal).map_err(CreateError::Open)
+    }
+
+    /// Opens a journal and shows every whole record to `visit`, in the order of writing: within a lane that is the
+    /// order of the appends. Memory does not grow with the journal.
+    ///
+    /// # Errors
+    /// There is none ([`create`](Self::create) is deliberate); another process has it; a newer version wrote it;
+    /// the disk. Damaged content is no error: it is skipped and reported in the [`Recovery`].
+    pub fn open(
+        storage: impl Storage,
+        options: Options,
+        visit: &mut dyn FnMut(RecordRef<'_>),
+    ) -> Result<(Self, Recovery), OpenError> {
+        options.check().map_err(OpenError::Options)?;
+        let lock = lock(&storage)?;
+        Self::start(Box::new(storage), options, lock, visit)
+    }
+
+    fn start(
+        storage: Box<dyn Storage>,
+        options: Options,
+        lock: Box<dyn Send + Sync>,
+        visit: &mut dyn FnMut(RecordRef<'_>),
+    ) -> Result<(Self, Recovery), OpenError> {
+        let mut loaded = identity::load(&*storage)?;
+        let replayed = replay(&*storage, &loaded, visit)?;
+        let recovery = replayed.recovery;
+        // Durable before the first number is given: the next start begins above all that this one gives.
+        let ceiling = replayed.next.saturating_add(LEAP);
+        loaded.file.raise(ceiling)?;
+        let (commands, receiver) = sync_channel(options.queue);
+        let shared = Arc::new(Shared {
+            storage,
+            options,
+            identity: loaded.identity,
+            counter: Counter::new(replayed.next, ceiling),
+            used: AtomicU64::new(recovery.used),
+            segments: AtomicU64::new(recovery.segments),
+            queued: AtomicU64::new(0),
+            heartbeat: AtomicU64::new(0),
+            health: Mutex::new(Health::Good),
+            readers: Readers::default(),
+        });
+        let newest_time = recovery.newest_time.map_or(0, |time| time.0);
+        let core = Core::new(Arc::clone(&shared), loaded.file, replayed.last, newest_time);
+        let thread = writer::start(core, receiver, Arc::clone(&shared), lock)
+            .map_err(|error| DiskError::new("starting the journal's thread", error))?;
+        let inner = Inner { shared, commands: Some(commands), thread: Some(thread) };
+        Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+
+    /// Hands a batch to the writer and returns at once. `done` is called exactly once: with a receipt after the
+    /// sync, or with the reason why there is none. It runs on the writer's thread (or, for `Busy`, `TooLarge` and
+    /// `Stopped`, on this one), so it should only pass the news on; the journal waits for it.
+    pub fn append(&self, batch: Batch, done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static) {
+        let done = Done::new(done);
+        let shared = &self.inner.shared;
+        let size = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len());
+        let limit = usize::try_from(shared.options.max_commit).unwrap_or(usize::MAX);
+        if size > limit {
+            return done.call(Err(AppendError::TooLarge { size, limit }));
+        }
+        let bytes = size as u64;
+        let before = shared.queued.fetch_add(bytes, Ordering::AcqRel);
+        let queued = Queued { shared: Arc::clone(shared), bytes };
+        if before.saturating_add(bytes) > shared.options.queue_bytes {
+            return done.call(Err(AppendError::Busy));
+        }
+        let Some(commands) = &self.inner.commands else { return };
+        match commands.try_send(Command::Append(Request { batch, done, queued })) {
+            // Dropping the request tells its `done` that the writer has stopped.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(Command::Append(request))) => request.done.call(Err(AppendError::Busy)),
+            Err(TrySendError::Full(Command::RaiseCeiling)) => {}
+        }
+    }
+
+    /// Appends and waits for the sync. Not for a thread that must not wait, and not for a `done`.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    pub fn append_wait(&self, batch: Batch) -> Result<Receipt, AppendError> {
+        let (sender, receiver) = sync_channel(1);
+        self.append(batch, move |result| {
+            let _ = sender.send(result);
+        });
+        receiver.recv().unwrap_or(Err(AppendError::Stopped))
+    }
+
+    /// Consecutive numbers for records still to be written, without IO. They are never given again, neither by
+    /// this process nor after a crash, used or not: a number may have been seen before its record was stored (in
+    /// a rendered MSH-10, in a log). Numbers are given only below a ceiling that is on flash already, and a start
+    /// begins at that ceiling.
+    ///
+    /// # Errors
+    /// More than [`MAX_RESERVE`](Self::MAX_RESERVE) at once, or more in a row than the writer could raise the
+    /// ceiling for: then try again.
+    pub fn reserve(&self, count: u32) -> Result<Reservation, ReserveError> {
+        if count > Self::MAX_RESERVE {
+            return Err(ReserveError::TooMany);
+        }
+        let counter = &self.inner.shared.counter;
+        let reservation = counter.reserve(count.into());
+        if counter.wanted_ceiling(0).is_some()
+            && let Some(commands) = &self.inner.commands
+        {
+            // A full queue wakes the writer just as well.
+            let _ = commands.try_send(Command::RaiseCeiling);
+        }
+        reservation.ok_or(ReserveError::Exhausted)
+    }
+
+    /// Reads one record and checks it.
+    ///
+    /// # Errors
+    /// The segment is gone, the bytes are not that record any more, or the disk.
+    pub fn read(&self, at: Location) -> Result<Record, ReadError> {
+        let shared = &self.inner.shared;
+        shared.readers.read(&*shared.storage, at)
+    }
+
+    /// What the journal was born with.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.inner.shared.identity
+    }
+
+    /// How much space is taken.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        let shared = &self.inner.shared;
+        Space {
+            used: shared.used.load(Ordering::Acquire),
+            limit: shared.options.max_size,
+            segments: shared.segments.load(Ordering::Acquire),
+        }
+    }
+
+    /// Whether the last commit worked.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.shared.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A count that grows at least twice a second while the writer is alive and the disk answers it. A watchdog
+    /// that sees it stand still knows that the thread hangs, in a sync most likely.
+    #[must_use]
+    pub fn heartbeat(&self) -> u64 {
+        self.inner.shared.heartbeat.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            // The last handle may die in a `done`, on the very thread that would be waited for.
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn lock(storage: &impl Storage) -> Result<Box<dyn Send + Sync>, OpenError> {
+    storage.lock().map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::Locked,
+        _ => OpenError::Disk(DiskError::new("locking LOCK", error)),
+    })
+}

@@ -1,0 +1,287 @@
+//! Walking through the segments of one lane, commit by commit. It tells three things apart: the end of what was
+//! written, a tail that a crash tore (nothing valid follows it in its segment), and damage (something valid does,
+//! or the chain of commits says that something is missing). It never repairs: what was written stays as it is,
+//! but for zeros at the end of a segment and segments with nothing in them, which only take space.
+
+use crate::bytes::all_zero;
+use crate::error::{DiskError, OpenError};
+use crate::format::{
+    COMMIT_HEADER, CommitHeader, FORMAT, PAGE, PAGE_LEN, SEGMENT_START, Seed, page_up, segment_name,
+};
+use crate::record::Lane;
+use crate::recover::{Damage, DamageKind, Recovery};
+use crate::segment::read_headers;
+use crate::storage::{Storage, StorageFile, read_exact};
+use std::collections::VecDeque;
+
+/// A whole commit; its records are in [`LaneScan::body`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found {
+    pub(crate) header: CommitHeader,
+    pub(crate) segment: u64,
+    /// Where the records start in the file.
+    pub(crate) body_at: u32,
+}
+
+pub(crate) struct LaneScan<'a> {
+    storage: &'a dyn Storage,
+    journal: [u8; 16],
+    lane: Lane,
+    waiting: VecDeque<u64>,
+    walk: Option<Walk>,
+    pub(crate) body: Vec<u8>,
+    /// The last commit that was found.
+    pub(crate) last: u64,
+    /// Damage was reported since then, so a gap in the chain is explained.
+    explained: bool,
+}
+
+/// A segment being walked through.
+struct Walk {
+    name: String,
+    segment: u64,
+    seed: Seed,
+    file: Box<dyn StorageFile>,
+    len: u64,
+    offset: u64,
+    gap: Option<Gap>,
+    /// Offset of a damaged copy of the header.
+    header_damage: Option<u64>,
+    commits: u64,
+}
+
+/// Pages without a valid commit.
+struct Gap {
+    start: u64,
+    /// End of the last page that is not all zeros; `start` when there is none.
+    used_until: u64,
+    unreadable: bool,
+}
+
+/// What one page turned out to be.
+enum Page {
+    Commit(CommitHeader, u64),
+    /// A header whose body is wrong; it goes on after that body.
+    Torn(u64),
+    Zero,
+    Other,
+    Unreadable,
+}
+
+impl<'a> LaneScan<'a> {
+    /// `segments` in ascending order.
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        journal: [u8; 16],
+        lane: Lane,
+        segments: VecDeque<u64>,
+    ) -> Self {
+        Self {
+            storage,
+            journal,
+            lane,
+            waiting: segments,
+            walk: None,
+            body: Vec::new(),
+            last: 0,
+            explained: false,
+        }
+    }
+
+    /// The next whole commit of the lane.
+    pub(crate) fn next(&mut self, recovery: &mut Recovery) -> Result<Option<Found>, OpenError> {
+        loop {
+            let Some(mut walk) = self.walk.take() else {
+                let Some(segment) = self.waiting.pop_front() else { return Ok(None) };
+                self.walk = self.enter(segment, recovery)?;
+                continue;
+            };
+            let reported = recovery.damaged.len();
+            let found = walk.next(&mut self.body, recovery);
+            self.explained |= recovery.damaged.len() > reported;
+            let Some(found) = found else {
+                self.leave(&walk, recovery);
+                continue;
+            };
+            self.walk = Some(walk);
+            if self.accept(&found, recovery) {
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    fn enter(&mut self, segment: u64, recovery: &mut Recovery) -> Result<Option<Walk>, OpenError> {
+        let name = segment_name(self.lane, segment);
+        let failed = |error| DiskError::new(format!("opening {name}"), error);
+        let file = self.storage.open(&name).map_err(failed)?;
+        if self.waiting.is_empty() {
+            // A killed process may have left its last commit in the page cache only. What is shown from here on
+            // is acted on, so it must be durable first.
+            file.sync_data().map_err(failed)?;
+        }
+        let len = file.len().map_err(failed)?;
+        let copies = read_headers(&*file);
+        let header_damage = copies.iter().position(Option::is_none).map(|copy| copy as u64 * u64::from(PAGE));
+        if let Some(newer) = copies.iter().flatten().find(|header| header.oldest_reader > FORMAT) {
+            return Err(OpenError::TooNew { file: name, needs: newer.oldest_reader });
+        }
+        let damage = match copies.into_iter().flatten().next() {
+            Some(header) => {
+                if header.lane == self.lane && header.segment == segment && header.journal == self.journal {
+                    let seed = Seed::new(&header.salt);
+                    let offset = SEGMENT_START.into();
+                    let walk =
+                        Walk { name, segment, seed, file, len, offset, gap: None, header_damage, commits: 0 };
+                    return Ok(Some(walk));
+                }
+                DamageKind::Foreign
+            }
+            // A crash while it was made leaves such a file, with nothing behind the headers.
+            None if is_zero_from(&*file, SEGMENT_START.into(), len) => {
+                let _ = self.storage.remove(&name);
+                return Ok(None);
+            }
+            None => DamageKind::Header,
+        };
+        recovery.segments += 1;
+        recovery.used += len;
+        recovery.damaged.push(Damage { file: name, offset: 0, bytes: len, kind: damage });
+        self.explained = true;
+        Ok(None)
+    }
+
+    /// The end of a segment: its tail, its headers, its space.
+    fn leave(&mut self, walk: &Walk, recovery: &mut Recovery) {
+        let gap = walk.gap.as_ref();
+        if let Some(gap) = gap.filter(|gap| gap.unreadable) {
+            walk.report(recovery, gap.start, walk.len - gap.start, DamageKind::Unreadable);
+            self.explained = true;
+        } else if let Some(gap) = gap {
+            recovery.torn_bytes += gap.used_until - gap.start;
+        }
+        let used_until = match gap {
+            Some(gap) if gap.unreadable => walk.len,
+            Some(gap) => gap.used_until,
+            None => walk.len,
+        };
+        if walk.commits == 0 && used_until <= SEGMENT_START.into() {
+            let _ = self.storage.remove(&walk.name);
+            return;
+        }
+        // A crash while a segment is made can tear a header; only beside data is it damage.
+        if let Some(offset) = walk.header_damage.filter(|_| walk.commits > 0) {
+            walk.report(recovery, offset, PAGE.into(), DamageKind::HeaderCopy);
+        }
+        let kept =
+            if used_until < walk.len && walk.file.trim(used_until).is_ok() { used_until } else { walk.len };
+        recovery.segments += 1;
+        recovery.used += kept;
+    }
+
+    /// Whether the commit is to be seen: it is new, and what came before it is known.
+    fn accept(&mut self, found: &Found, recovery: &mut Recovery) -> bool {
+        let header = found.header;
+        let at = u64::from(found.body_at.saturating_sub(COMMIT_HEADER));
+        let bytes = u64::from(header.body_len) + u64::from(COMMIT_HEADER);
+        let mut report = |kind| {
+            let file = segment_name(self.lane, found.segment);
+            recovery.damaged.push(Damage { file, offset: at, bytes, kind });
+        };
+        if header.number <= self.last {
+            // The first attempt's sync failed, yet it reached the disk: the same records, seen already.
+            if !(header.retry && header.number == self.last) {
+                report(DamageKind::OutOfOrder);
+            }
+            return false;
+        }
+        if header.previous > self.last && !self.explained {
+            report(DamageKind::MissingBefore);
+        }
+        self.last = header.number;
+        self.explained = false;
+        true
+    }
+}
+
+impl Walk {
+    fn next(&mut self, body: &mut Vec<u8>, recovery: &mut Recovery) -> Option<Found> {
+        while self.offset < self.len {
+            let at = self.offset;
+            let gap = || Gap { start: at, used_until: at, unreadable: false };
+            match self.look(body) {
+                Page::Commit(header, end) => {
+                    if let Some(gap) = self.gap.take() {
+                        let kind = if gap.unreadable { DamageKind::Unreadable } else { DamageKind::Commit };
+                        self.report(recovery, gap.start, at - gap.start, kind);
+                    }
+                    self.commits += 1;
+                    self.offset = end;
+                    let body_at = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(COMMIT_HEADER);
+                    return Some(Found { header, segment: self.segment, body_at });
+                }
+                Page::Torn(end) => {
+                    self.offset = end;
+                    self.gap.get_or_insert_with(gap).used_until = end;
+                }
+                Page::Zero => {
+                    self.offset += u64::from(PAGE);
+                    self.gap.get_or_insert_with(gap);
+                }
+                Page::Other => {
+                    self.offset = (at + u64::from(PAGE)).min(self.len);
+                    self.gap.get_or_insert_with(gap).used_until = self.offset;
+                }
+                Page::Unreadable => {
+                    self.offset = (at + u64::from(PAGE)).min(self.len);
+                    self.gap.get_or_insert_with(gap).unreadable = true;
+                }
+            }
+        }
+        None
+    }
+
+    fn look(&self, body: &mut Vec<u8>) -> Page {
+        let mut page = [0; PAGE_LEN];
+        if self.len - self.offset < PAGE_LEN as u64 {
+            return Page::Other;
+        }
+        if read_exact(&*self.file, &mut page, self.offset).is_err() {
+            return Page::Unreadable;
+        }
+        let number = u32::try_from(self.offset / u64::from(PAGE)).unwrap_or(u32::MAX);
+        let Some(header) = CommitHeader::parse(&page, self.seed, number) else {
+            return if all_zero(&page) { Page::Zero } else { Page::Other };
+        };
+        let body_at = self.offset + u64::from(COMMIT_HEADER);
+        let end = page_up(body_at + u64::from(header.body_len));
+        if end > self.len {
+            return Page::Other;
+        }
+        let Ok(body_len) = usize::try_from(header.body_len) else { return Page::Other };
+        body.clear();
+        body.resize(body_len, 0);
+        match read_exact(&*self.file, body, body_at) {
+            Ok(()) if header.matches(body, self.seed) => Page::Commit(header, end),
+            Ok(()) => Page::Torn(end),
+            Err(_) => Page::Unreadable,
+        }
+    }
+
+    fn report(&self, recovery: &mut Recovery, offset: u64, bytes: u64, kind: DamageKind) {
+        recovery.damaged.push(Damage { file: self.name.clone(), offset, bytes, kind });
+    }
+}
+
+/// Whether everything from `offset` on reads as zeros.
+fn is_zero_from(file: &dyn StorageFile, mut offset: u64, len: u64) -> bool {
+    let mut page = [0; PAGE_LEN];
+    while offset < len {
+        let count = usize::try_from(len - offset).unwrap_or(PAGE_LEN).min(PAGE_LEN);
+        let part = page.get_mut(..count).unwrap_or_default();
+        if read_exact(file, part, offset).is_err() || !all_zero(part) {
+            return false;
+        }
+        offset += count as u64;
+    }
+    true
+}

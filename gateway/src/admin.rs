@@ -1,0 +1,443 @@
+//! The admin socket: how the command line talks to the running service.
+//!
+//! A Unix socket; one JSON request a line, one JSON answer a line. The file's owner and group may connect, and the
+//! peer's uid, which the kernel tells, is the actor in the journal. No answer holds a patient's data: holds name
+//! instrument, test codes and reasons.
+
+use crate::clock::Clock;
+use crate::interpret::{Handle, Order, Released};
+use crate::records::{HoldSettled, Settlement};
+use crate::state::Counts;
+use crate::status::{PortStatus, PortView};
+use crate::store::{Entry, Store};
+use orugate_journal::Health;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{oneshot, watch};
+
+/// The longest request.
+const REQUEST: u64 = 64 << 10;
+
+/// What the command line asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Request {
+    /// Everything at a glance.
+    Status,
+    /// Open holds.
+    Holds,
+    /// One hold.
+    Hold {
+        /// Its number.
+        hold: u64,
+    },
+    /// Interpret a hold's observations again and send them.
+    Release {
+        /// Its number.
+        hold: u64,
+        /// The sample id that a person found.
+        sample: Option<String>,
+    },
+    /// Throw a hold away.
+    Discard {
+        /// Its number.
+        hold: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the service answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Holds`] and [`Request::Hold`].
+    Holds(Vec<HoldView>),
+    /// It is done; a sentence.
+    Done(String),
+    /// It is not done; why.
+    Refused(String),
+}
+
+/// Everything at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Software version.
+    pub version: String,
+    /// When this was made, microseconds since 1970.
+    pub now: i64,
+    /// How far the clock can be trusted, in words.
+    pub clock: String,
+    /// Hash of the configuration.
+    pub config: String,
+    /// Instruments in the order of the configuration.
+    pub instruments: Vec<InstrumentView>,
+    /// Destinations in the order of the configuration.
+    pub destinations: Vec<DestinationView>,
+    /// Open holds.
+    pub holds: usize,
+    /// Age of the oldest open hold, in seconds.
+    pub oldest_hold: Option<i64>,
+    /// Messages that wait for interpretation.
+    pub pending: usize,
+    /// The journal.
+    pub journal: JournalView,
+}
+
+/// One instrument.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstrumentView {
+    /// Its name.
+    pub name: String,
+    /// Its profile.
+    pub profile: String,
+    /// `test` or `live`.
+    pub mode: String,
+    /// How it is connected.
+    pub wire: String,
+    /// Its port.
+    pub port: PortView,
+    /// Its observations by where they went.
+    pub counts: CountsView,
+}
+
+/// [`Counts`] for the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct CountsView {
+    pub messages: u64,
+    pub observations: u64,
+    pub sent: u64,
+    pub held: u64,
+    pub qc: u64,
+    pub repeat: u64,
+    pub superseded: u64,
+    pub discarded: u64,
+    pub not_reportable: u64,
+    pub difference: i64,
+}
+
+impl From<Counts> for CountsView {
+    fn from(c: Counts) -> Self {
+        Self {
+            messages: c.messages,
+            observations: c.observations,
+            sent: c.sent,
+            held: c.held,
+            qc: c.qc,
+            repeat: c.repeat,
+            superseded: c.superseded,
+            discarded: c.discarded,
+            not_reportable: c.not_reportable,
+            difference: c.difference(),
+        }
+    }
+}
+
+/// One destination.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DestinationView {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub address: String,
+    /// How the connection stands, in words.
+    pub link: String,
+    /// ORUs that wait.
+    pub waiting: usize,
+    /// Age of the oldest, in seconds.
+    pub oldest: Option<i64>,
+    /// ORUs that the engine refused for good: MSH-10 number and why.
+    pub parked: Vec<(u64, String)>,
+    /// ORUs delivered.
+    pub delivered: u64,
+    /// Observations in all ORUs for it.
+    pub observations: u64,
+    /// Observations in those delivered.
+    pub delivered_observations: u64,
+}
+
+/// The journal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JournalView {
+    /// `good`, or what is wrong.
+    pub health: String,
+    /// Bytes taken.
+    pub used: u64,
+    /// Bytes allowed.
+    pub limit: u64,
+}
+
+/// One hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HoldView {
+    /// Its number.
+    pub hold: u64,
+    /// The instrument.
+    pub instrument: String,
+    /// The machine's reason.
+    pub reason: String,
+    /// What happened and what to do.
+    pub sentence: String,
+    /// Test codes.
+    pub codes: Vec<String>,
+    /// Age in seconds.
+    pub age: i64,
+    /// The message.
+    pub message: u64,
+}
+
+/// One instrument, as far as the socket shows it.
+pub struct Shown {
+    /// Its name.
+    pub name: String,
+    /// Its profile.
+    pub profile: String,
+    /// Its mode.
+    pub mode: String,
+    /// Its wire.
+    pub wire: String,
+    /// Its port's status.
+    pub status: Arc<PortStatus>,
+}
+
+/// Says how a destination's connection stands, in words.
+pub type LinkWords = Arc<dyn Fn(usize) -> String + Send + Sync>;
+
+/// What answers.
+pub struct Admin {
+    /// Journal and fold.
+    pub store: Store,
+    /// Clocks.
+    pub clock: Clock,
+    /// The interpretation thread.
+    pub worker: Handle,
+    /// Instruments in the order of the configuration.
+    pub instruments: Vec<Shown>,
+    /// Names and addresses of destinations, in the order of the configuration.
+    pub destinations: Vec<(String, String)>,
+    /// How their connections stand.
+    pub links: LinkWords,
+    /// Hash of the configuration.
+    pub config: String,
+}
+
+/// Opens the socket, replacing one that a dead process left.
+///
+/// # Errors
+/// Another process serves it, or the folder cannot be written.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another orugate serves this socket"));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+impl Admin {
+    /// Serves until told to stop.
+    pub async fn serve(self: Arc<Self>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                accepted = listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        let admin = self.clone();
+                        tokio::spawn(async move {
+                            if let Err(error) = admin.talk(stream).await {
+                                tracing::debug!(%error, "an admin connection ended");
+                            }
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    async fn talk(&self, stream: UnixStream) -> io::Result<()> {
+        let actor = format!("uid {}", stream.peer_cred()?.uid());
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read.take(REQUEST)).lines();
+        while let Some(line) = lines.next_line().await? {
+            let response = match serde_json::from_str(&line) {
+                Ok(request) => self.answer(request, &actor).await,
+                Err(error) => Response::Refused(format!("This is no request: {error}.")),
+            };
+            let mut text = serde_json::to_vec(&response).map_err(io::Error::other)?;
+            text.push(b'\n');
+            write.write_all(&text).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers one request; `actor` is who asks.
+    pub async fn answer(&self, request: Request, actor: &str) -> Response {
+        match request {
+            Request::Status => Response::Status(Box::new(self.status())),
+            Request::Holds => Response::Holds(self.holds(None)),
+            Request::Hold { hold } => match self.holds(Some(hold)) {
+                holds if holds.is_empty() => Response::Refused(format!("There is no open hold {hold}.")),
+                holds => Response::Holds(holds),
+            },
+            Request::Release { hold, sample } => self.release(hold, sample, actor).await,
+            Request::Discard { hold, reason } => self.discard(hold, reason, actor).await,
+        }
+    }
+
+    fn status(&self) -> Status {
+        let now = self.clock.utc().0;
+        let state = self.store.state();
+        let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
+        let space = self.store.journal().space();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            now,
+            clock: format!("{:?}", self.clock.quality()).to_lowercase(),
+            config: self.config.clone(),
+            instruments: self
+                .instruments
+                .iter()
+                .map(|i| InstrumentView {
+                    name: i.name.clone(),
+                    profile: i.profile.clone(),
+                    mode: i.mode.clone(),
+                    wire: i.wire.clone(),
+                    port: i.status.view(),
+                    counts: counts.get(i.name.as_str()).copied().unwrap_or_default().into(),
+                })
+                .collect(),
+            destinations: (0..)
+                .zip(&self.destinations)
+                .map(|(index, (name, address))| {
+                    let mut view = DestinationView {
+                        name: name.clone(),
+                        address: address.clone(),
+                        link: (self.links)(index),
+                        ..DestinationView::default()
+                    };
+                    if let Some(queue) = state.queue(name) {
+                        view.waiting = queue.waiting.len();
+                        view.oldest = queue.waiting.values().next().map(|w| seconds(now - w.made));
+                        view.parked = queue.parked.iter().map(|(n, (_, why))| (*n, why.clone())).collect();
+                        view.delivered = queue.delivered;
+                        view.observations = queue.observations;
+                        view.delivered_observations = queue.delivered_observations;
+                    }
+                    view
+                })
+                .collect(),
+            holds: state.holds().count(),
+            oldest_hold: state.holds().next().map(|(_, h)| seconds(now - h.hold.at)),
+            pending: state.pending().count(),
+            journal: JournalView {
+                health: match self.store.journal().health() {
+                    Health::Good => "good".to_owned(),
+                    Health::Failed(why) => why,
+                },
+                used: space.used,
+                limit: space.limit,
+            },
+        }
+    }
+
+    fn holds(&self, only: Option<u64>) -> Vec<HoldView> {
+        let now = self.clock.utc().0;
+        let state = self.store.state();
+        let wanted = state.holds().filter(|(number, _)| only.is_none_or(|o| o == *number));
+        wanted
+            .map(|(hold, open)| HoldView {
+                hold,
+                instrument: open.hold.instrument.clone(),
+                reason: open.hold.reason.clone(),
+                sentence: open.hold.sentence.clone(),
+                codes: open.hold.observations.iter().map(|(_, code)| code.clone()).collect(),
+                age: seconds(now - open.hold.at),
+                message: open.hold.message,
+            })
+            .collect()
+    }
+
+    async fn release(&self, hold: u64, sample: Option<String>, actor: &str) -> Response {
+        let (sender, receiver) = oneshot::channel();
+        let order = Order::Release {
+            hold,
+            sample,
+            actor: actor.to_owned(),
+            reply: Box::new(move |result| {
+                let _ = sender.send(result);
+            }),
+        };
+        if !self.worker.give(order) {
+            return Response::Refused("The interpretation thread has ended; restart the service.".to_owned());
+        }
+        match receiver.await {
+            Ok(Ok(Released { sent, held: 0 })) => {
+                Response::Done(format!("Hold {hold} is released: {sent} results are on their way."))
+            }
+            Ok(Ok(Released { sent, held })) => Response::Done(format!(
+                "Hold {hold} was interpreted again: {sent} results are on their way, {held} are held anew (see: orugate holds list)."
+            )),
+            Ok(Err(why)) => Response::Refused(why),
+            Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
+        }
+    }
+
+    async fn discard(&self, hold: u64, reason: String, actor: &str) -> Response {
+        if reason.trim().is_empty() {
+            return Response::Refused("Discarding needs a reason: it is kept for ever.".to_owned());
+        }
+        if self.store.state().hold(hold).is_none() {
+            return Response::Refused(format!("There is no open hold {hold}."));
+        }
+        let settled = HoldSettled {
+            hold,
+            actor: actor.to_owned(),
+            at: self.clock.utc().0,
+            how: Settlement::Discarded(reason),
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.store.append(vec![Entry::new(&settled)], orugate_journal::Urgency::Now, None, move |result| {
+            let _ = sender.send(result.map(drop));
+        });
+        match receiver.await {
+            Ok(Ok(())) => Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal.")),
+            Ok(Err(error)) => Response::Refused(format!("Not discarded: {error}.")),
+            Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
+        }
+    }
+}
+
+fn seconds(micros: i64) -> i64 {
+    micros.max(0) / 1_000_000
+}
+
+/// Asks a running service one thing.
+///
+/// # Errors
+/// Nobody serves the socket, or it may not be opened.
+pub fn ask(path: &PathBuf, request: &Request) -> io::Result<Response> {
+    use std::io::{BufRead as _, Write as _};
+    let mut stream = std::os::unix::net::UnixStream::connect(path)?;
+    let mut text = serde_json::to_vec(request).map_err(io::Error::other)?;
+    text.push(b'\n');
+    stream.write_all(&text)?;
+    let mut line = String::new();
+    std::io::BufReader::new(stream).read_line(&mut line)?;
+    serde_json::from_str(&line).map_err(io::Error::other)
+}

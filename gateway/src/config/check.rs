@@ -1,0 +1,378 @@
+//! From what was typed to what it means: required keys, ranges, and what belongs together across files.
+//!
+//! Promises to go on after every mistake, with a default in its place where others depend on it, so that one pass
+//! finds all. A [`Plan`] comes out only when nothing was missing; the caller drops it when there is any mistake.
+//! This file has the helpers and the gateway's own tables; [`check_destination`](super::check_destination) and
+//! [`check_instrument`](super::check_instrument) have the lists.
+
+use super::file::{At, ConfigFile, GatewayFile, JournalFile};
+use super::mistakes::{Findings, Mistake};
+use super::nearest::did_you_mean;
+use super::plan::{ConfigHash, GatewayPlan, JournalPlan, Plan};
+use super::source::Source;
+use super::units::{duration, show_duration, show_size, size};
+use super::{Profiles, check_destination, check_instrument};
+use jiff::tz::TimeZone;
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const MIN: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+const MIB: u64 = 1 << 20;
+
+/// The longest path that fits `sun_path` with its final zero.
+const MAX_SOCKET_PATH: usize = 107;
+
+/// MSH-3 to MSH-6 are HD; 2.5.1 gives them 227 characters.
+const MAX_HL7_NAME: usize = 227;
+
+/// A table that is being checked: how its mistakes are placed.
+#[derive(Clone)]
+pub(super) struct Scope<'a> {
+    pub(super) source: &'a Source,
+    path: String,
+    offset: usize,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(source: &'a Source, path: String, offset: usize) -> Self {
+        Self { source, path, offset }
+    }
+
+    /// A table in this one.
+    pub(super) fn inside<T>(&self, key: &str, table: &At<T>) -> Self {
+        Self { source: self.source, path: self.key(key), offset: table.offset }
+    }
+
+    fn key(&self, key: &str) -> String {
+        match (self.path.as_str(), key) {
+            ("", _) => key.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, key) => format!("{path}.{key}"),
+        }
+    }
+
+    /// A mistake in a value.
+    pub(super) fn at<T>(&self, key: &str, value: &At<T>, message: impl Into<String>) -> Mistake {
+        self.source.mistake(self.key(key), value.offset, message.into())
+    }
+
+    /// A mistake of the table as a whole.
+    pub(super) fn whole(&self, message: impl Into<String>) -> Mistake {
+        self.source.mistake(self.path.clone(), self.offset, message.into())
+    }
+
+    /// The value of a required key.
+    pub(super) fn need<'v, T>(
+        &self,
+        out: &mut Findings,
+        key: &str,
+        value: Option<&'v At<T>>,
+        allowed: &str,
+    ) -> Option<&'v At<T>> {
+        let path = self.key(key);
+        if value.is_none() && !out.told(self.source, &path) {
+            out.wrong(self.source.mistake(path, self.offset, format!("is missing; {allowed}")));
+        }
+        value
+    }
+
+    /// True when something was already told about this key.
+    pub(super) fn told(&self, out: &Findings, key: &str) -> bool {
+        out.told(self.source, &self.key(key))
+    }
+}
+
+/// Checks everything; `None` when something without a default was missing or wrong.
+pub(super) fn plan(
+    files: &[(Source, ConfigFile)],
+    hash: ConfigHash,
+    profiles: &dyn Profiles,
+    out: &mut Findings,
+) -> Option<Plan> {
+    let ((source, main), parts) = files.split_first()?;
+    let top = Scope::new(source, String::new(), 0);
+    let version = top.need(out, "version", main.version.as_ref(), "write version = 1");
+    if let Some(version) = version.filter(|version| version.value != 1) {
+        out.wrong(top.at("version", version, format!("{} is not read; allowed is 1", version.value)));
+    }
+    let gateway = top.need(
+        out,
+        "gateway",
+        main.gateway.as_ref(),
+        "write a table [gateway] with id, facility, timezone",
+    );
+    let gateway = gateway.and_then(|typed| gateway_plan(&typed.value, &top.inside("gateway", typed), out));
+    let journal = top.need(out, "journal", main.journal.as_ref(), "write a table [journal] with path");
+    let journal = journal.and_then(|typed| journal_plan(&typed.value, &top.inside("journal", typed), out));
+    for (source, part) in parts {
+        let top = Scope::new(source, String::new(), 0);
+        let here = [
+            ("version", part.version.as_ref().map(|at| at.offset)),
+            ("gateway", part.gateway.as_ref().map(|at| at.offset)),
+            ("journal", part.journal.as_ref().map(|at| at.offset)),
+        ];
+        for (key, offset) in here {
+            if let Some(offset) = offset {
+                let message =
+                    "belongs to the main file; files in conf.d may hold [[destination]] and [[instrument]]";
+                out.wrong(top.source.mistake(key.to_owned(), offset, message.to_owned()));
+            }
+        }
+    }
+    let (destinations, known) = check_destination::all(files, out);
+    let instruments = check_instrument::all(files, &known, profiles, out);
+    if files.iter().all(|(_, file)| file.instrument.is_empty()) && !top.told(out, "instrument") {
+        out.warn(top.whole("no instrument is configured"));
+    }
+    Some(Plan { gateway: gateway?, journal: journal?, destinations, instruments, hash })
+}
+
+fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> Option<GatewayPlan> {
+    let id = scope.need(out, "id", typed.id.as_ref(), "four of A-Z and 0-9, unlike any other gateway's");
+    if let Some(id) = id {
+        let upper = id.value.to_ascii_uppercase();
+        let fits =
+            |id: &str| id.len() == 4 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        if !fits(&id.value) {
+            let hint = fits(&upper).then(|| format!("did you mean {upper:?}?"));
+            let message = format!("{:?} does not fit; allowed are exactly four of A-Z and 0-9", id.value);
+            out.wrong(scope.at("id", id, message).hint(hint));
+        }
+    }
+    let application = typed.application.as_ref();
+    if let Some(empty) = application.filter(|application| application.value.is_empty()) {
+        out.wrong(scope.at("application", empty, "is empty; MSH-3 tells engines who sends"));
+    }
+    let application = application
+        .map_or("ORUGATE".to_owned(), |typed| hl7_name(scope, "application", typed, out).to_owned());
+    let facility = scope.need(
+        out,
+        "facility",
+        typed.facility.as_ref(),
+        "write the laboratory's name for MSH-4, or \"\"",
+    );
+    let timezone =
+        scope.need(out, "timezone", typed.timezone.as_ref(), "write an IANA name such as \"Europe/Berlin\"");
+    let zone = timezone.and_then(|typed| {
+        let found = TimeZone::get(&typed.value).ok();
+        if found.is_none() {
+            let names: Vec<String> =
+                jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+            let hint = did_you_mean(&typed.value, names.iter().map(String::as_str));
+            let message = format!(
+                "{:?} is no time zone; allowed are IANA names such as \"Europe/Berlin\"",
+                typed.value
+            );
+            out.wrong(scope.at("timezone", typed, message).hint(hint));
+        }
+        found
+    });
+    let admin_socket = match &typed.admin_socket {
+        None => PathBuf::from("/run/orugate/admin.sock"),
+        Some(typed) => {
+            if typed.value.len() > MAX_SOCKET_PATH {
+                let message =
+                    format!("has {} bytes; a socket's path has at most {MAX_SOCKET_PATH}", typed.value.len());
+                out.wrong(scope.at("admin_socket", typed, message));
+            }
+            absolute(scope, "admin_socket", typed, out)
+        }
+    };
+    Some(GatewayPlan {
+        id: id?.value.clone(),
+        application,
+        facility: hl7_name(scope, "facility", facility?, out).to_owned(),
+        timezone_name: zone.as_ref().and_then(TimeZone::iana_name).unwrap_or_default().to_owned(),
+        timezone: zone?,
+        admin_socket,
+    })
+}
+
+fn journal_plan(typed: &JournalFile, scope: &Scope<'_>, out: &mut Findings) -> Option<JournalPlan> {
+    let path = scope.need(out, "path", typed.path.as_ref(), "write an absolute path on flash or disk");
+    let path = path.map(|typed| {
+        let path = absolute(scope, "path", typed, out);
+        if ["/run", "/var/run", "/dev", "/tmp", "/proc", "/sys"].iter().any(|memory| path.starts_with(memory))
+        {
+            out.warn(scope.at(
+                "path",
+                typed,
+                "is usually in memory; a journal there is lost when the power goes",
+            ));
+        }
+        path
+    });
+    let max_size = match &typed.max_size {
+        None => 4096 * MIB,
+        Some(typed) => match size(&typed.value) {
+            Ok(bytes) if bytes >= 64 * MIB => bytes,
+            Ok(bytes) => {
+                let message = format!("{} is too small; allowed is at least 64 MiB", show_size(bytes));
+                out.wrong(scope.at("max_size", typed, message));
+                bytes
+            }
+            Err(message) => {
+                out.wrong(scope.at("max_size", typed, message));
+                0
+            }
+        },
+    };
+    let keep = typed.keep_delivered.as_ref();
+    let keep_delivered =
+        keep.map_or(30 * DAY, |typed| span(scope, "keep_delivered", typed, HOUR..=3650 * DAY, out));
+    Some(JournalPlan { path: path?, max_size, keep_delivered })
+}
+
+/// A duration within bounds.
+pub(super) fn span(
+    scope: &Scope<'_>,
+    key: &str,
+    typed: &At<String>,
+    allowed: RangeInclusive<Duration>,
+    out: &mut Findings,
+) -> Duration {
+    let problem = match duration(&typed.value) {
+        Ok(duration) if allowed.contains(&duration) => return duration,
+        Ok(duration) => {
+            let (least, most) = (show_duration(*allowed.start()), show_duration(*allowed.end()));
+            format!("{} is out of range; allowed are {least} to {most}", show_duration(duration))
+        }
+        Err(problem) => problem,
+    };
+    out.wrong(scope.at(key, typed, problem));
+    *allowed.start()
+}
+
+/// The bounds of every wait for an acknowledgment.
+pub(super) const ACK_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(10 * MIN.as_secs());
+
+/// A whole number within bounds that fit a byte.
+pub(super) fn small(
+    scope: &Scope<'_>,
+    key: &str,
+    typed: Option<&At<i64>>,
+    allowed: RangeInclusive<u8>,
+    default: u8,
+    out: &mut Findings,
+) -> u8 {
+    let Some(typed) = typed else { return default };
+    if let Ok(number) = u8::try_from(typed.value)
+        && allowed.contains(&number)
+    {
+        return number;
+    }
+    let (least, most) = (allowed.start(), allowed.end());
+    out.wrong(scope.at(
+        key,
+        typed,
+        format!("{} is out of range; allowed are {least} to {most}", typed.value),
+    ));
+    default
+}
+
+fn absolute(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> PathBuf {
+    let path = Path::new(&typed.value);
+    if !path.is_absolute() {
+        let message = format!("{:?} is not absolute; allowed are paths that begin with /", typed.value);
+        out.wrong(scope.at(key, typed, message));
+    }
+    path.to_owned()
+}
+
+/// A name that becomes one component of an HL7 field. A delimiter in it would have to be escaped, and no engine
+/// compares escaped names, so it is asked for plain.
+pub(super) fn hl7_name<'v>(
+    scope: &Scope<'_>,
+    key: &str,
+    typed: &'v At<String>,
+    out: &mut Findings,
+) -> &'v str {
+    let bad = typed.value.chars().find(|c| "|^~\\&".contains(*c) || c.is_control());
+    if let Some(bad) = bad {
+        let message = format!(
+            "{:?} holds {bad:?}; allowed is plain text without | ^ ~ \\ & and control characters",
+            typed.value
+        );
+        out.wrong(scope.at(key, typed, message));
+    } else if typed.value.chars().count() > MAX_HL7_NAME {
+        out.wrong(scope.at(key, typed, format!("is too long; allowed are {MAX_HL7_NAME} characters")));
+    }
+    &typed.value
+}
+
+/// Where names were given, to tell of those that are given twice.
+#[derive(Default)]
+pub(super) struct Names(HashMap<String, String>);
+
+impl Names {
+    /// Checks the name of an instrument or destination and keeps it.
+    pub(super) fn take(&mut self, scope: &Scope<'_>, name: &At<String>, out: &mut Findings) {
+        let text = &name.value;
+        let fits = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if text.is_empty() || text.len() > 40 || !fits || text.starts_with('-') {
+            let message =
+                format!("{text:?} does not fit; allowed are 1 to 40 of a-z, 0-9 and hyphen, no hyphen first");
+            out.wrong(scope.at("name", name, message));
+        }
+        let place =
+            format!("{} line {}", scope.source.file.display(), scope.source.position(name.offset).line);
+        if let Some(first) = self.0.get(text) {
+            out.wrong(scope.at(
+                "name",
+                name,
+                format!("{text:?} is taken by {first}; every name is given once"),
+            ));
+        } else {
+            self.0.insert(text.clone(), place);
+        }
+    }
+}
+
+/// Checks `host:port`; nothing is looked up.
+pub(super) fn host_port(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> String {
+    if let Err(problem) = split_host_port(&typed.value) {
+        let message =
+            format!("{:?} {problem}; allowed is \"host:port\", such as \"engine.example:2575\"", typed.value);
+        out.wrong(scope.at(key, typed, message));
+    }
+    typed.value.clone()
+}
+
+fn split_host_port(text: &str) -> Result<(), &'static str> {
+    if text.contains("://") {
+        return Err("is a URL");
+    }
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Err("is an IPv6 address without brackets or without a port");
+    }
+    let (host, port) = text.rsplit_once(':').ok_or("has no port")?;
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    if !digits || port.parse::<u16>().map_or(true, |port| port == 0) {
+        return Err("has no port from 1 to 65535");
+    }
+    if let Some(inner) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return inner
+            .parse::<std::net::Ipv6Addr>()
+            .map(|_| ())
+            .map_err(|_| "has no IPv6 address in its brackets");
+    }
+    if host.is_empty() {
+        return Err("has no host");
+    }
+    if host.contains(':') {
+        return Err("is an IPv6 address without brackets");
+    }
+    if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
+        return Err("has a host with characters that no host has");
+    }
+    // A name of digits and dots only is an address with a slip in it; a resolver would search for it in vain.
+    if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') && host.parse::<std::net::Ipv4Addr>().is_err() {
+        return Err("has no valid IPv4 address");
+    }
+    Ok(())
+}

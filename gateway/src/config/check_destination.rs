@@ -1,0 +1,153 @@
+//! Destinations: from `[[destination]]` to [`DestinationPlan`].
+//!
+//! Promises that instruments can refer to every destination that has a name, also to one with mistakes, so that one
+//! mistake is not told twice.
+
+use super::check::{ACK_TIMEOUT, Names, Scope, hl7_name, host_port, small, span};
+use super::file::{AckFile, At, ConfigFile, DestinationFile, MllpFile, PatientFile};
+use super::mistakes::Findings;
+use super::plan::{Accepts, AckMode, AckWhen, DestinationPlan, PatientId};
+use super::source::Source;
+use std::time::Duration;
+
+/// A destination that instruments may name.
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) accepts: Accepts,
+}
+
+/// All destinations of all files. Both lists have the same order, and the same length when there is no mistake.
+pub(super) fn all(files: &[(Source, ConfigFile)], out: &mut Findings) -> (Vec<DestinationPlan>, Vec<Known>) {
+    let (mut plans, mut known, mut names) = (Vec::new(), Vec::new(), Names::default());
+    for (source, file) in files {
+        for (number, typed) in file.destination.iter().enumerate() {
+            let scope = Scope::new(source, format!("destination[{number}]"), typed.offset);
+            if let Some(name) = scope.need(out, "name", typed.value.name.as_ref(), "write a name for send_to")
+            {
+                names.take(&scope, name, out);
+                let accepts = value_or_default(&typed.value.accepts);
+                known.push(Known { name: name.value.clone(), accepts });
+            }
+            plans.extend(one(&typed.value, &scope, out));
+        }
+    }
+    (plans, known)
+}
+
+fn one(typed: &DestinationFile, scope: &Scope<'_>, out: &mut Findings) -> Option<DestinationPlan> {
+    let role = scope.need(out, "role", typed.role.as_ref(), "write \"lis\" or \"record\"");
+    let receiving = scope.need(
+        out,
+        "receiving",
+        typed.receiving.as_ref(),
+        "write { application = \"…\", facility = \"…\" }",
+    );
+    let (mut application, mut facility) = (None, None);
+    if let Some(table) = receiving {
+        let inside = scope.inside("receiving", table);
+        application = inside.need(
+            out,
+            "application",
+            table.value.application.as_ref(),
+            "write what MSH-5 shall say, or \"\"",
+        );
+        application.map(|typed| hl7_name(&inside, "application", typed, out));
+        facility = inside.need(
+            out,
+            "facility",
+            table.value.facility.as_ref(),
+            "write what MSH-6 shall say, or \"\"",
+        );
+        facility.map(|typed| hl7_name(&inside, "facility", typed, out));
+    }
+    let mllp = scope.need(out, "mllp", typed.mllp.as_ref(), "write { address = \"host:port\" }");
+    let link = mllp.map(|table| link(&table.value, &scope.inside("mllp", table), out));
+    let patient =
+        typed.patient.as_ref().map(|table| patient(&table.value, &scope.inside("patient", table), out));
+    let link = link?;
+    Some(DestinationPlan {
+        retries: small(scope, "retries", typed.retries.as_ref(), 0..=20, 3, out),
+        name: typed.name.as_ref()?.value.clone(),
+        role: role?.value,
+        application: application?.value.clone(),
+        facility: facility?.value.clone(),
+        address: link.address?,
+        accepts: value_or_default(&typed.accepts),
+        sample_id_in: value_or_default(&typed.sample_id_in),
+        structured_numeric: value_or_default(&typed.structured_numeric),
+        corrections: value_or_default(&typed.corrections),
+        resends: value_or_default(&typed.resends),
+        acknowledgment: link.acknowledgment,
+        require_application_ack: link.require_application_ack,
+        accept_blank_msa2: link.accept_blank_msa2,
+        lenient_eob: link.lenient_eob,
+        stop_on_error: value_or_default(&typed.stop_on_error),
+        ack_timeout: link.ack_timeout,
+        patient: patient.flatten(),
+    })
+}
+
+/// What `mllp` means.
+struct Link {
+    address: Option<String>,
+    acknowledgment: AckMode,
+    require_application_ack: bool,
+    accept_blank_msa2: bool,
+    lenient_eob: bool,
+    ack_timeout: Duration,
+}
+
+fn link(typed: &MllpFile, scope: &Scope<'_>, out: &mut Findings) -> Link {
+    let address = scope.need(out, "address", typed.address.as_ref(), "write \"host:port\"");
+    let address = address.map(|typed| host_port(scope, "address", typed, out));
+    if let Some(tls) = &typed.tls {
+        out.wrong(scope.at("tls", tls, "TLS comes with a later version; this one sends plain MLLP"));
+    }
+    let require_application_ack = value_or_default(&typed.require_application_ack);
+    let acknowledgment = match typed.acknowledgment.as_ref().map(|typed| typed.value) {
+        None | Some(AckFile::Original) => AckMode::Original,
+        // Without a request in MSH-16 the acknowledgment that is required would never come.
+        Some(AckFile::Enhanced) => AckMode::Enhanced {
+            accept: AckWhen::Always,
+            application: if require_application_ack { AckWhen::Always } else { AckWhen::Never },
+        },
+    };
+    let ack_timeout = typed.ack_timeout.as_ref();
+    Link {
+        address,
+        acknowledgment,
+        require_application_ack,
+        accept_blank_msa2: value_or_default(&typed.accept_blank_msa2),
+        lenient_eob: value_or_default(&typed.lenient_eob),
+        ack_timeout: ack_timeout
+            .map_or(Duration::from_secs(30), |typed| span(scope, "ack_timeout", typed, ACK_TIMEOUT, out)),
+    }
+}
+
+fn patient(typed: &PatientFile, scope: &Scope<'_>, out: &mut Findings) -> Option<PatientId> {
+    let field = scope.need(out, "field", typed.field.as_ref(), "write \"P3\", \"P4\" or \"P5\"");
+    let authority = scope.need(
+        out,
+        "authority",
+        typed.authority.as_ref(),
+        "write who assigns these identifiers, for PID-3.4",
+    );
+    for (key, name) in [("authority", authority), ("kind", typed.kind.as_ref())] {
+        if let Some(name) = name {
+            hl7_name(scope, key, name, out);
+            if name.value.is_empty() {
+                out.wrong(scope.at(
+                    key,
+                    name,
+                    "is empty; an identifier that nobody assigned names no patient",
+                ));
+            }
+        }
+    }
+    let kind = typed.kind.as_ref().map_or("MR".to_owned(), |kind| kind.value.clone());
+    Some(PatientId { field: field?.value, authority: authority?.value.clone(), kind })
+}
+
+fn value_or_default<T: Copy + Default>(typed: &Option<At<T>>) -> T {
+    typed.as_ref().map_or_else(T::default, |typed| typed.value)
+}

@@ -1,0 +1,115 @@
+//! What a plan will do, in sentences: the output of `orugate check` when nothing is wrong.
+//!
+//! Promises one line for the gateway, one per destination, one per instrument, in the order of the files.
+
+use super::plan::{
+    Accepts, AckMode, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode, Plan, SerialPlan,
+    WirePlan,
+};
+use super::units::{show_duration, show_size};
+use orugate_driver::Parity;
+use std::fmt::Write as _;
+
+impl Plan {
+    /// The plan in sentences, one per line.
+    #[must_use]
+    pub fn describe(&self) -> Vec<String> {
+        let (gateway, journal) = (&self.gateway, &self.journal);
+        let first = format!(
+            "gateway {}: sends as {} at {}, instruments' clocks run in {}, journal {} up to {}, delivered results stay {}",
+            gateway.id,
+            gateway.application,
+            or_nowhere(&gateway.facility),
+            gateway.timezone_name,
+            journal.path.display(),
+            show_size(journal.max_size),
+            show_duration(journal.keep_delivered),
+        );
+        let destinations = self.destinations.iter().map(destination);
+        let instruments = self.instruments.iter().map(|plan| self.instrument(plan));
+        std::iter::once(first).chain(destinations).chain(instruments).collect()
+    }
+
+    fn instrument(&self, plan: &InstrumentPlan) -> String {
+        let mode = match plan.mode {
+            Mode::Test => "test",
+            Mode::Live => "live",
+        };
+        let named: Vec<_> = plan.send_to.iter().filter_map(|index| self.destinations.get(*index)).collect();
+        let quoted = |reached: bool| {
+            let names = named.iter().filter(|to| plan.mode.reaches(to.accepts) == reached);
+            names.map(|to| format!("{:?}", to.name)).collect::<Vec<_>>().join(", ")
+        };
+        let (reached, not) = (quoted(true), quoted(false));
+        let mut line = format!(
+            "instrument {:?}: {mode}, profile {} (evidence: {}), {}, results go to {}",
+            plan.name,
+            plan.profile_name,
+            plan.profile.common().evidence,
+            wire(&plan.wire),
+            if reached.is_empty() { "no destination" } else { &reached },
+        );
+        if !not.is_empty() {
+            let takes = if plan.mode == Mode::Live { "test" } else { "live" };
+            let _ = write!(line, "; not to {not}, for {takes} results only");
+        }
+        line
+    }
+}
+
+fn destination(plan: &DestinationPlan) -> String {
+    let role = match plan.role {
+        DestinationRole::Lis => "LIS",
+        DestinationRole::Record => "record",
+    };
+    let takes = match plan.accepts {
+        Accepts::Production => "live",
+        Accepts::Test => "test",
+    };
+    let acknowledgment = match plan.acknowledgment {
+        AckMode::Original => "original acknowledgment".to_owned(),
+        AckMode::Enhanced { accept, application } => {
+            format!("enhanced acknowledgment {}/{}", accept.as_str(), application.as_str())
+        }
+    };
+    let patient = plan.patient.as_ref().map_or_else(
+        || "no patient is named".to_owned(),
+        |patient| format!("{:?} names the patient ({}, {})", patient.field, patient.authority, patient.kind),
+    );
+    format!(
+        "destination {:?}: {role}, {} at {} by plain MLLP to {}, takes {takes} results, {acknowledgment} within {}, {patient}",
+        plan.name,
+        or_nowhere(&plan.application),
+        or_nowhere(&plan.facility),
+        plan.address,
+        show_duration(plan.ack_timeout),
+    )
+}
+
+fn or_nowhere(name: &str) -> &str {
+    if name.is_empty() { "(empty)" } else { name }
+}
+
+fn wire(plan: &WirePlan) -> String {
+    match plan {
+        WirePlan::Serial(SerialPlan { path, line, flow, .. }) => {
+            let parity = match line.parity {
+                Parity::None => 'N',
+                Parity::Even => 'E',
+                Parity::Odd => 'O',
+            };
+            let flow = match flow {
+                Flow::None => "no",
+                Flow::Hardware => "hardware",
+                Flow::Software => "software",
+            };
+            let (baud, data, stop) = (line.baud, line.data_bits, line.stop_bits);
+            format!("serial {} at {baud} {data}{parity}{stop} with {flow} flow control", path.display())
+        }
+        WirePlan::Listen { bind, allow } => {
+            let peers: Vec<String> = allow.iter().map(ToString::to_string).collect();
+            format!("listens on {bind} for {}", peers.join(", "))
+        }
+        WirePlan::Connect { address } => format!("connects to {address}"),
+    }
+}

@@ -1,0 +1,362 @@
+//! The configuration exactly as it is typed: [`ConfigFile`].
+//!
+//! Promises that these structs are the whole format: reading denies unknown keys, the JSON schema is made from them,
+//! and their comments are its manual. Every value keeps its place in the file ([`At`]). Every key is optional here,
+//! because a missing key must not hide the next mistake; which keys are required is marked for the schema and asked
+//! for in [`check`](super::check). Leaves out what anything means, and all ranges.
+//!
+//! `serde(flatten)` and `untagged` are not used: they lose the place.
+
+use super::plan::{Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Resends, SampleIdIn};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A file of the configuration. `conf.d/*.toml` may hold `[[destination]]` and `[[instrument]]` only.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigFile {
+    /// The version of this format: 1.
+    #[schemars(required)]
+    pub version: Option<At<i64>>,
+    /// This gateway.
+    #[schemars(required)]
+    pub gateway: Option<At<GatewayFile>>,
+    /// Where results are kept.
+    #[schemars(required)]
+    pub journal: Option<At<JournalFile>>,
+    /// The systems that get results.
+    pub destination: Vec<At<DestinationFile>>,
+    /// The devices that give results.
+    pub instrument: Vec<At<InstrumentFile>>,
+}
+
+/// This gateway.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayFile {
+    /// Four of A-Z and 0-9, unlike any other gateway's in the hospital: every MSH-10 begins with it.
+    #[schemars(required)]
+    pub id: Option<At<String>>,
+    /// MSH-3 of what is sent. Default `"ORUGATE"`.
+    pub application: Option<At<String>>,
+    /// MSH-4 of what is sent: the laboratory or ward. `""` leaves it empty.
+    #[schemars(required)]
+    pub facility: Option<At<String>>,
+    /// The IANA time zone in which the instruments' clocks run, such as `"Europe/Berlin"`.
+    #[schemars(required)]
+    pub timezone: Option<At<String>>,
+    /// The Unix socket through which the command line talks to the service: an absolute path of at most 107 bytes.
+    /// Default `"/run/orugate/admin.sock"`.
+    pub admin_socket: Option<At<String>>,
+}
+
+/// Where results are kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalFile {
+    /// The journal's folder on flash or disk: an absolute path.
+    #[schemars(required)]
+    pub path: Option<At<String>>,
+    /// The most it may take, in `"MiB"`, `"GiB"` or `"TiB"`; at least 64 MiB. Default `"4 GiB"`.
+    pub max_size: Option<At<String>>,
+    /// How long delivered results are kept: `"1 h"` to `"3650 days"`. Default `"30 days"`.
+    pub keep_delivered: Option<At<String>>,
+}
+
+/// A system that gets results.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DestinationFile {
+    /// Its name: 1 to 40 of a-z, 0-9 and hyphen.
+    #[schemars(required)]
+    pub name: Option<At<String>>,
+    /// What stands behind it. A `lis` gets every result that can be told truthfully; towards a `record`, which nobody
+    /// reviews, the gateway is strict.
+    #[schemars(required)]
+    pub role: Option<At<DestinationRole>>,
+    /// To whom messages are addressed.
+    #[schemars(required)]
+    pub receiving: Option<At<ReceivingFile>>,
+    /// How it is reached and how it acknowledges.
+    #[schemars(required)]
+    pub mllp: Option<At<MllpFile>>,
+    /// Which messages it takes: `P` from instruments in mode `live`, `T` from those in mode `test`. Default `"P"`.
+    pub accepts: Option<At<Accepts>>,
+    /// Where the sample id stands. Always in SPM-2; `placer`: in OBR-2 too; `filler`: OBR-3 is the bare sample id.
+    /// Default `"specimen"`.
+    pub sample_id_in: Option<At<SampleIdIn>>,
+    /// True sends `<5` or `1:128` as SN (`<^5`); false sends them as text, as they came. Default `false`.
+    pub structured_numeric: Option<At<bool>>,
+    /// The status of a corrected result: `C`, or `F` for systems that refuse C, or `hold` it for a person.
+    /// Default `"C"`.
+    pub corrections: Option<At<Corrections>>,
+    /// What to do when an instrument sends a result again that was delivered. Default `"forward"`.
+    pub resends: Option<At<Resends>>,
+    /// How often a message answered with AE or CE is sent again before it is parked: 0 to 20. Default `3`.
+    pub retries: Option<At<i64>>,
+    /// True stops the whole destination at a message that it will not take, instead of parking that message.
+    /// Default `false`.
+    pub stop_on_error: Option<At<bool>>,
+    /// Which field of the instruments is a patient's identifier. Without it no patient is named.
+    pub patient: Option<At<PatientFile>>,
+}
+
+/// To whom messages are addressed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReceivingFile {
+    /// MSH-5. `""` leaves it empty.
+    #[schemars(required)]
+    pub application: Option<At<String>>,
+    /// MSH-6. `""` leaves it empty.
+    #[schemars(required)]
+    pub facility: Option<At<String>>,
+}
+
+/// A destination that speaks HL7 v2 over MLLP.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MllpFile {
+    /// `"host:port"`; an IPv6 address stands in brackets.
+    #[schemars(required)]
+    pub address: Option<At<String>>,
+    /// Certificates. Comes with a later version; this one refuses it and sends plain MLLP.
+    pub tls: Option<At<TlsFile>>,
+    /// `original`: MSH-15 and MSH-16 are empty. `enhanced`: they ask for a commit acknowledgment, and for an
+    /// application acknowledgment when `require_application_ack` is true. Default `"original"`.
+    pub acknowledgment: Option<At<AckFile>>,
+    /// True: CA is not enough, a message is delivered when AA comes. Default `false`.
+    pub require_application_ack: Option<At<bool>>,
+    /// True takes an answer with an empty MSA-2 for the message in flight. Only for engines that never fill it: a
+    /// late answer is then taken for the wrong message. Default `false`.
+    pub accept_blank_msa2: Option<At<bool>>,
+    /// True takes a frame whose final carriage return does not come. Default `false`.
+    pub lenient_eob: Option<At<bool>>,
+    /// How long to wait for an answer before the connection is closed and the same bytes are sent again: `"1 s"` to
+    /// `"10 min"`. Default `"30 s"`.
+    pub ack_timeout: Option<At<String>>,
+}
+
+/// Certificates for TLS.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsFile {
+    /// File with the certificates of the authority that signed the engine's.
+    pub ca: Option<At<String>>,
+    /// File with this gateway's certificate.
+    pub cert: Option<At<String>>,
+    /// Its key: a file, or `"credential:NAME"` from systemd.
+    pub key: Option<At<String>>,
+}
+
+/// How a destination acknowledges (HL7 2.5.1, section 2.9.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AckFile {
+    /// One application acknowledgment; MSH-15 and MSH-16 are empty.
+    Original,
+    /// A commit acknowledgment first.
+    Enhanced,
+}
+
+/// Which field of the instruments is a patient's identifier, and whose.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PatientFile {
+    /// Field 3, 4 or 5 of the patient record (LIS02-A2, section 7).
+    #[schemars(required)]
+    pub field: Option<At<PatientField>>,
+    /// PID-3.4: who assigns these identifiers.
+    #[schemars(required)]
+    pub authority: Option<At<String>>,
+    /// PID-3.5: what kind they are (table 0203). Default `"MR"`.
+    pub kind: Option<At<String>>,
+}
+
+/// A device that gives results.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InstrumentFile {
+    /// Its name: 1 to 40 of a-z, 0-9 and hyphen.
+    #[schemars(required)]
+    pub name: Option<At<String>>,
+    /// The profile of its model.
+    #[schemars(required)]
+    pub profile: Option<At<String>>,
+    /// `test` marks its messages with MSH-11 `T`, and they reach only destinations that accept `T`. `live`: `P`.
+    #[schemars(required)]
+    pub mode: Option<At<Mode>>,
+    /// How it is connected.
+    #[schemars(required)]
+    pub wire: Option<At<WireFile>>,
+    /// The names of the destinations that get its results; at least one.
+    #[schemars(required)]
+    pub send_to: Option<At<Vec<At<String>>>>,
+}
+
+/// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WireFile {
+    /// The serial port's device: an absolute path, best one below `/dev/serial/by-path`.
+    pub serial: Option<At<String>>,
+    /// With `serial`, required: bits per second, one of the usual rates from 300 to 230400.
+    pub baud: Option<At<i64>>,
+    /// With `serial`: 5 to 8. Default `8`.
+    pub data_bits: Option<At<i64>>,
+    /// With `serial`. Default `"none"`.
+    pub parity: Option<At<ParityFile>>,
+    /// With `serial`: 1 or 2. Default `1`.
+    pub stop_bits: Option<At<i64>>,
+    /// With `serial`: `none`, `hardware` (RTS/CTS) or `software` (XON/XOFF). Default `"none"`.
+    pub flow: Option<At<Flow>>,
+    /// With `serial`: the level of the RTS line while the port is open. Left out, the system decides.
+    pub rts: Option<At<bool>>,
+    /// With `serial`: the level of the DTR line while the port is open. Left out, the system decides.
+    pub dtr: Option<At<bool>>,
+    /// The instrument connects to this address and port of the gateway: `"ip:port"`.
+    pub listen: Option<At<String>>,
+    /// With `listen`, required: who may connect, as addresses and networks (`"192.0.2.0/24"`).
+    pub allow: Option<At<Vec<At<String>>>>,
+    /// The gateway connects to the instrument: `"host:port"`.
+    pub connect: Option<At<String>>,
+}
+
+/// Parity of a serial line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ParityFile {
+    None,
+    Even,
+    Odd,
+}
+
+/// The JSON schema of a configuration file, for editors.
+#[must_use]
+pub fn json_schema() -> schemars::Schema {
+    schemars::schema_for!(ConfigFile)
+}
+
+/// A value with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// The byte at which it begins in its file; of a table, its header or opening brace.
+    pub offset: usize,
+}
+
+impl<'de, T: Typed> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::<Strict<T>>::deserialize(deserializer)?;
+        Ok(Self { offset: spanned.span().start, value: spanned.into_inner().0 })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+    fn schema_id() -> Cow<'static, str> {
+        T::schema_id()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// What may stand as a value, read as strictly as it is described: serde alone would also take a list for a table
+/// and a table for a word.
+pub trait Typed: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When something else stands there.
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+struct Strict<T>(T);
+
+impl<'de, T: Typed> Deserialize<'de> for Strict<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::read(deserializer).map(Self)
+    }
+}
+
+impl<T: Typed> Typed for Vec<At<T>> {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+macro_rules! plain {
+    ($($type:ty),*) => {$(impl Typed for $type {
+        fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            Self::deserialize(deserializer)
+        }
+    })*};
+}
+plain!(String, i64, bool);
+
+macro_rules! words {
+    ($($type:ty),*) => {$(impl Typed for $type {
+        fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let word = String::deserialize(deserializer)?;
+            Self::deserialize(serde::de::value::StringDeserializer::new(word))
+        }
+    })*};
+}
+words!(
+    Accepts,
+    AckFile,
+    Corrections,
+    DestinationRole,
+    Flow,
+    Mode,
+    ParityFile,
+    PatientField,
+    Resends,
+    SampleIdIn
+);
+
+macro_rules! tables {
+    ($($type:ty),*) => {$(impl Typed for $type {
+        fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Table(PhantomData))
+        }
+    })*};
+}
+tables!(
+    DestinationFile,
+    GatewayFile,
+    InstrumentFile,
+    JournalFile,
+    MllpFile,
+    PatientFile,
+    ReceivingFile,
+    TlsFile,
+    WireFile
+);
+
+struct Table<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Table<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}

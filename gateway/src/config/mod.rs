@@ -1,0 +1,168 @@
+//! The configuration: what was typed ([`ConfigFile`]), what it means ([`Plan`]), and every mistake in between.
+//!
+//! Promises: [`load`] reads the main file and `conf.d/*.toml` beside it and either gives a [`Plan`] in which nothing
+//! needs a second look, or *all* [`Mistakes`] at once, each with file, line, key, what is wrong and what is allowed.
+//! It opens no port and no journal and asks no network; the same text and profiles give the same answer on any
+//! machine, so `orugate check` can run on a laptop. Leaves out: applying a plan, comparing two, the exit code (78).
+//!
+//! How all mistakes are found although serde stops at the first: serde is asked again and again, and after each
+//! complaint the piece it complained about is cut out of the TOML tree ([`source`]). So the structs in [`file`] are
+//! the only description of the format; the JSON schema comes from them too. What serde cannot know (names, ranges,
+//! what belongs together) is checked in [`check`] on all that remains.
+
+mod check;
+mod check_destination;
+mod check_instrument;
+mod describe;
+pub mod file;
+mod mistakes;
+mod nearest;
+mod plan;
+mod source;
+pub mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use file::{ConfigFile, json_schema};
+pub use mistakes::{Mistake, Mistakes, Position};
+pub use plan::{
+    Accepts, AckMode, AckWhen, Allow, ConfigHash, Corrections, DestinationPlan, DestinationRole, Flow,
+    GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Resends, SampleIdIn,
+    SerialPlan, WirePlan,
+};
+
+use mistakes::Findings;
+use orugate_driver::{Profile, ProfileError};
+use source::Source;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where profiles are found: the registry's list, or a test's.
+pub trait Profiles {
+    /// The profile of this name.
+    ///
+    /// # Errors
+    /// [`ProfileFault`]: there is none, or its text is wrong.
+    fn find(&self, name: &str) -> Result<FoundProfile, ProfileFault>;
+
+    /// All names, to say what is allowed.
+    fn names(&self) -> Vec<String>;
+}
+
+/// A profile with the hash of the text it was read from, which the journal keeps with every outcome.
+#[derive(Clone)]
+pub struct FoundProfile {
+    pub(crate) profile: Arc<dyn Profile>,
+    pub(crate) hash: ConfigHash,
+}
+
+impl FoundProfile {
+    /// A profile and the TOML text that it was read from.
+    #[must_use]
+    pub fn new(profile: Arc<dyn Profile>, text: &str) -> Self {
+        Self { profile, hash: ConfigHash::of([text]) }
+    }
+}
+
+/// Why there is no such profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProfileFault {
+    /// No profile has this name.
+    Unknown,
+    /// One has, but its text is wrong.
+    Broken(ProfileError),
+}
+
+/// A configuration without mistakes.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub plan: Plan,
+    /// What is allowed and yet probably not meant; to be shown, never a reason to stop.
+    pub warnings: Vec<Mistake>,
+}
+
+/// The largest file that is read; a configuration of a thousand instruments has a quarter of it.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Reads the main file at `path` and the `*.toml` files of the folder `conf.d` beside it, in the order of their names.
+///
+/// # Errors
+/// All [`Mistakes`] of all files.
+pub fn load(path: &Path, profiles: &dyn Profiles) -> Result<Loaded, Mistakes> {
+    let mut out = Findings::default();
+    let parts = parts_beside(path).unwrap_or_else(|(folder, error)| {
+        out.unreadable(&folder, &error);
+        Vec::new()
+    });
+    let mut texts = Vec::new();
+    for file in std::iter::once(path.to_owned()).chain(parts) {
+        match read(&file) {
+            Ok(text) => texts.push((file, text)),
+            Err(error) => out.unreadable(&file, &error),
+        }
+    }
+    from_texts(texts, profiles, out)
+}
+
+/// [`load`] for texts that are already in memory: the main file first, then the parts in their order.
+///
+/// # Errors
+/// All [`Mistakes`] of all files.
+pub fn load_texts(files: Vec<(PathBuf, String)>, profiles: &dyn Profiles) -> Result<Loaded, Mistakes> {
+    from_texts(files, profiles, Findings::default())
+}
+
+fn from_texts(
+    files: Vec<(PathBuf, String)>,
+    profiles: &dyn Profiles,
+    mut out: Findings,
+) -> Result<Loaded, Mistakes> {
+    let hash = ConfigHash::of(files.iter().map(|(_, text)| text.as_str()));
+    let readable = out.mistakes.is_empty();
+    let count = files.len();
+    let typed: Vec<(Source, ConfigFile)> =
+        files.into_iter().filter_map(|(file, text)| source::read(file, text, &mut out)).collect();
+    // A file that could not be read to its end may hold the very name that another file refers to, so what is said
+    // across files would be noise.
+    let plan =
+        if readable && typed.len() == count { check::plan(&typed, hash, profiles, &mut out) } else { None };
+    out.finish(plan)
+}
+
+fn parts_beside(main: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
+    let folder = main.parent().unwrap_or(Path::new("")).join("conf.d");
+    let list = || -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
+    };
+    match list() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(|error| (folder, error)),
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    use io::Read as _;
+    let mut bytes = Vec::new();
+    fs::File::open(file)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} holds a byte that is not UTF-8"))
+    })
+}

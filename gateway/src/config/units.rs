@@ -1,0 +1,96 @@
+//! Durations and sizes as people write them: `"30 days"`, `"4 GiB"`.
+//!
+//! Promises whole numbers with a unit that is always written, one spelling each, and errors that say how. Leaves out
+//! ranges, which belong to the key, and sums such as `1 h 30 min`.
+
+use std::time::Duration;
+
+const SECONDS: [(&str, u64); 4] = [("s", 1), ("min", 60), ("h", 3_600), ("days", 86_400)];
+const BYTES: [(&str, u64); 3] = [("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
+/// Spellings that are not taken, and what was meant.
+const MEANT: [(&str, &str); 17] = [
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("m", "min"),
+    ("mins", "min"),
+    ("minute", "min"),
+    ("minutes", "min"),
+    ("hour", "h"),
+    ("hours", "h"),
+    ("d", "days"),
+    ("MB", "MiB"),
+    ("M", "MiB"),
+    ("GB", "GiB"),
+    ("G", "GiB"),
+    ("TB", "TiB"),
+    ("T", "TiB"),
+];
+
+/// Reads a duration: a whole number and `s`, `min`, `h` or `days` (`day` for one).
+///
+/// # Errors
+/// A sentence that says what is wrong and what is allowed.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    scaled(text, &SECONDS, "30 s").map(Duration::from_secs)
+}
+
+/// Reads a size in bytes: a whole number and `MiB`, `GiB` or `TiB`.
+///
+/// # Errors
+/// A sentence that says what is wrong and what is allowed.
+pub fn size(text: &str) -> Result<u64, String> {
+    scaled(text, &BYTES, "4 GiB")
+}
+
+/// Writes whole seconds in the largest unit that divides them.
+#[must_use]
+pub fn show_duration(duration: Duration) -> String {
+    let shown = show(duration.as_secs(), &SECONDS, "s");
+    if shown == "1 days" { "1 day".to_owned() } else { shown }
+}
+
+/// Writes bytes in the largest unit that divides them.
+#[must_use]
+pub fn show_size(bytes: u64) -> String {
+    show(bytes, &BYTES, "bytes")
+}
+
+fn show(amount: u64, units: &[(&str, u64)], smallest: &str) -> String {
+    let unit = units.iter().rev().find(|(_, factor)| amount >= *factor && amount.is_multiple_of(*factor));
+    unit.map_or_else(
+        || format!("{amount} {smallest}"),
+        |(unit, factor)| format!("{} {unit}", amount / factor),
+    )
+}
+
+fn scaled(text: &str, units: &[(&str, u64)], example: &str) -> Result<u64, String> {
+    let names: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
+    let allowed = format!("allowed is a whole number with one of {}, such as {example:?}", names.join(", "));
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end).unwrap_or_default();
+    let unit = unit.trim();
+    if number.is_empty() {
+        return Err(format!("{text:?} does not begin with a whole number; {allowed}"));
+    }
+    if unit.is_empty() {
+        return Err(format!("{text:?} has no unit; {allowed}"));
+    }
+    if unit.starts_with(['.', ',']) {
+        return Err(format!("{text:?} is not a whole number; {allowed}"));
+    }
+    let unit = if unit == "day" { "days" } else { unit };
+    let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
+        let meant = MEANT
+            .iter()
+            .find(|(typed, meant)| *typed == unit && names.contains(meant))
+            .map(|(_, meant)| *meant);
+        let meant = meant.or_else(|| names.iter().copied().find(|name| name.eq_ignore_ascii_case(unit)));
+        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean \"{number} {meant}\"?"));
+        return Err(format!("{unit:?} is not a unit here; {allowed}{meant}"));
+    };
+    let amount = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
+    amount.ok_or_else(|| format!("{text:?} is too large; {allowed}"))
+}

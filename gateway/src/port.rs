@@ -1,0 +1,453 @@
+//! One instrument's port: the task that owns its wire, drives its session and gives its chunks to the journal.
+//!
+//! It is the only place where a session's outputs become deeds. Bytes are copied before anything waits. While a
+//! ticket is open the wire is not read, so an instrument that does not wait for ACKs is held back by its own line.
+
+use crate::clock::Clock;
+use crate::config::{Allow, WirePlan};
+use crate::receipts;
+use crate::records::{Chunk, clock_number};
+use crate::status::{Line, PortStatus};
+use crate::store::{Entry, Store};
+use crate::wire::{self, Wire};
+use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Session, Ticket};
+use orugate_journal::{AppendError, Receipt, UnixMillis, Urgency};
+use orugate_protocol::time::ClockQuality;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+/// Tickets that may be open before the wire is not read any more.
+const WINDOW: usize = 1;
+/// One read: what a session must be able to hold back.
+const READ: usize = 4096;
+/// Outputs in a row after which a session is thought to have gone mad.
+const OUTPUTS: usize = 10_000;
+/// How long one write may take before the wire is given up.
+const WRITE: Duration = Duration::from_secs(60);
+/// How long a TCP connection may take to open.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a session may finish what is open when the gateway stops.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// What comes to a port from elsewhere.
+pub enum Mail {
+    /// The journal has decided about a chunk.
+    Settled(Ticket, Result<Receipt, AppendError>),
+    /// There is no order for this specimen.
+    NoOrder(String),
+}
+
+/// A port before it runs.
+pub struct Port {
+    /// The instrument's name.
+    pub name: Arc<str>,
+    /// How it is connected.
+    pub wire: WirePlan,
+    /// A listener that is bound already, for [`WirePlan::Listen`].
+    pub listener: Option<TcpListener>,
+    /// Its protocol.
+    pub session: Box<dyn Session>,
+    /// Where chunks go.
+    pub store: Store,
+    /// Clocks.
+    pub clock: Clock,
+    /// What others see of it.
+    pub status: Arc<PortStatus>,
+    /// Its own mailbox: both ends, because the journal's callbacks write to it.
+    pub mail: (mpsc::UnboundedSender<Mail>, mpsc::UnboundedReceiver<Mail>),
+    /// The store is nearly full.
+    pub busy: watch::Receiver<bool>,
+    /// The gateway stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+struct Connection {
+    channel: Channel,
+    io: Box<dyn Wire>,
+    peer: Option<IpAddr>,
+}
+
+/// What happened while the port waited.
+enum Event {
+    Read(io::Result<usize>),
+    Connected(io::Result<(Box<dyn Wire>, Option<IpAddr>)>),
+    Mail(Mail),
+    Deadline,
+    Busy(bool),
+    Stop,
+    GiveUp,
+}
+
+struct Running {
+    port: Port,
+    connection: Option<Connection>,
+    next_channel: u32,
+    /// Open tickets: the message of each, and whether its chunk was the first or the last.
+    tickets: BTreeMap<Ticket, Part>,
+    message: Option<u64>,
+    deadline: Option<Deadline>,
+    out: Vec<u8>,
+    failures: u32,
+    retry_at: Option<tokio::time::Instant>,
+    stopping: Option<tokio::time::Instant>,
+    done: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Part {
+    message: u64,
+    first: bool,
+    last: bool,
+}
+
+impl Port {
+    /// Runs until the gateway stops.
+    pub async fn run(self) {
+        let mut running = Running {
+            port: self,
+            connection: None,
+            next_channel: 0,
+            tickets: BTreeMap::new(),
+            message: None,
+            deadline: None,
+            out: Vec::new(),
+            failures: 0,
+            retry_at: None,
+            stopping: None,
+            done: false,
+        };
+        running.run().await;
+    }
+}
+
+impl Running {
+    async fn run(&mut self) {
+        let mut buffer = vec![0; READ];
+        if *self.port.busy.borrow_and_update() {
+            self.give(Input::Busy(true)).await;
+        }
+        while !self.done {
+            let event = self.wait(&mut buffer).await;
+            self.react(event, &buffer).await;
+        }
+        // Bytes that the session has asked to keep are still on their way to flash: wait for them, not for more.
+        while !self.tickets.is_empty() {
+            match self.port.mail.1.recv().await {
+                Some(Mail::Settled(ticket, _)) => {
+                    self.tickets.remove(&ticket);
+                }
+                Some(Mail::NoOrder(_)) => {}
+                None => break,
+            }
+        }
+        self.port.status.line(Line::Stopped, self.port.clock.utc());
+    }
+
+    async fn wait(&mut self, buffer: &mut [u8]) -> Event {
+        let reading = self.tickets.len() < WINDOW;
+        let (port, connection) = (&mut self.port, &mut self.connection);
+        let connected = connection.is_some();
+        let peer = connection.as_ref().and_then(|c| c.peer);
+        let deadline = self.deadline.map(|d| port.clock.instant(d.at));
+        let stopping = self.stopping;
+        tokio::select! {
+            biased;
+            Some(mail) = port.mail.1.recv() => Event::Mail(mail),
+            _ = port.stop.wait_for(|stop| *stop), if stopping.is_none() => Event::Stop,
+            () = until(stopping), if stopping.is_some() => Event::GiveUp,
+            Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
+            read = read(connection, buffer), if connected && reading => Event::Read(read),
+            () = until(deadline), if deadline.is_some() => Event::Deadline,
+            opened = open(&port.wire, port.listener.as_ref(), peer, connected, self.retry_at),
+                if stopping.is_none() => Event::Connected(opened),
+        }
+    }
+
+    async fn react(&mut self, event: Event, buffer: &[u8]) {
+        match event {
+            Event::Read(Ok(count)) if count > 0 => {
+                self.port.status.heard(count, self.port.clock.utc());
+                if let Some(Connection { channel, .. }) = self.connection {
+                    self.give(Input::Bytes(channel, buffer.get(..count).unwrap_or_default())).await;
+                }
+            }
+            Event::Read(Ok(_)) => self.lost("the other side hung up").await,
+            Event::Read(Err(error)) => self.lost(&error.to_string()).await,
+            Event::Connected(Ok((io, peer))) => self.connected(io, peer).await,
+            Event::Connected(Err(error)) => {
+                self.failures = self.failures.saturating_add(1);
+                let wait = Duration::from_secs(1 << self.failures.saturating_sub(1).min(4)).min(Duration::from_secs(10));
+                self.retry_at = Some(self.port.clock.instant(self.port.clock.tick().after(wait)));
+                let name = &self.port.name;
+                if self.port.status.line(Line::Down(error.to_string()), self.port.clock.utc()) {
+                    tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");
+                }
+            }
+            Event::Mail(Mail::Settled(ticket, result)) => self.settled(ticket, result).await,
+            Event::Mail(Mail::NoOrder(specimen)) => {
+                self.give(Input::Answer(Answer::NoOrder { specimen: &specimen })).await;
+            }
+            Event::Deadline => {
+                self.deadline = None;
+                self.give(Input::Deadline).await;
+            }
+            Event::Busy(busy) => self.give(Input::Busy(busy)).await,
+            Event::Stop => {
+                self.stopping = Some(self.port.clock.instant(self.port.clock.tick().after(FINISH)));
+                self.give(Input::Stop).await;
+            }
+            Event::GiveUp => {
+                tracing::warn!(instrument = %self.port.name, "stopped in the middle of a message; what came of it is kept");
+                self.lost("the gateway stops").await;
+                self.done = true;
+            }
+        }
+    }
+
+    async fn connected(&mut self, io: Box<dyn Wire>, peer: Option<IpAddr>) {
+        if self.connection.is_some() {
+            tracing::info!(instrument = %self.port.name, "the instrument connected anew; the old connection is closed");
+            self.lost("the instrument connected anew").await;
+        }
+        self.failures = 0;
+        self.retry_at = None;
+        let channel = Channel(self.next_channel);
+        self.next_channel = self.next_channel.wrapping_add(1);
+        self.connection = Some(Connection { channel, io, peer });
+        self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.utc());
+        tracing::info!(instrument = %self.port.name, "the wire is open");
+        let kind = match &self.port.wire {
+            WirePlan::Serial(serial) => Peer::Serial { baud: serial.line.baud },
+            _ => Peer::Tcp,
+        };
+        self.give(Input::Opened(channel, kind)).await;
+    }
+
+    async fn lost(&mut self, why: &str) {
+        let Some(connection) = self.connection.take() else { return };
+        let channel = connection.channel;
+        drop(connection);
+        if self.port.status.line(Line::Down(why.to_owned()), self.port.clock.utc()) {
+            tracing::warn!(instrument = %self.port.name, why, "the wire is gone");
+        }
+        // Boxed, because giving input may find that the wire is lost.
+        Box::pin(self.give(Input::Closed(channel))).await;
+    }
+
+    async fn settled(&mut self, ticket: Ticket, result: Result<Receipt, AppendError>) {
+        let Some(part) = self.tickets.remove(&ticket) else { return };
+        match result {
+            Ok(receipt) => {
+                if part.last && self.message == Some(part.message) {
+                    self.message = None;
+                }
+                self.give(Input::Stored(receipts::stored(receipt, ticket))).await;
+            }
+            Err(error) => {
+                if part.first && self.message == Some(part.message) {
+                    self.message = None;
+                }
+                tracing::error!(instrument = %self.port.name, %error, "a piece of a message could not be stored; the instrument is told so");
+                self.port.status.refused();
+                self.give(Input::Refused(ticket)).await;
+            }
+        }
+    }
+
+    /// Gives one input to the session and does what it asks for, until it waits.
+    async fn give(&mut self, input: Input<'_>) {
+        let now = self.port.clock.tick();
+        self.port.session.handle(now, input);
+        let mut close = false;
+        for turn in 0.. {
+            if turn == OUTPUTS {
+                tracing::error!(instrument = %self.port.name, "the driver asks for things without end; its wire is closed");
+                self.done = true;
+                break;
+            }
+            match self.port.session.poll() {
+                Output::Send(_, bytes) => self.out.extend_from_slice(bytes),
+                Output::Close(_, reason) => {
+                    tracing::info!(instrument = %self.port.name, ?reason, "the driver closes the wire");
+                    close = true;
+                }
+                Output::Line(_, line) => {
+                    tracing::warn!(instrument = %self.port.name, ?line, "the driver asks for other line settings; not supported on this wire");
+                }
+                Output::Store(ticket, chunk) => {
+                    let part = Part { message: 0, first: chunk.first, last: chunk.last.is_some() };
+                    let keep = Keep {
+                        name: &self.port.name,
+                        store: &self.port.store,
+                        clock: &self.port.clock,
+                        mail: &self.port.mail.0,
+                    };
+                    let part = keep.chunk(&mut self.message, ticket, part, &chunk);
+                    self.tickets.insert(ticket, part);
+                }
+                Output::Note(note) => {
+                    tracing::warn!(instrument = %self.port.name, "{note}");
+                    self.port.status.note(&note.to_string(), self.port.clock.utc());
+                }
+                Output::Wait(deadline) => {
+                    self.deadline = deadline;
+                    self.port.status.waits(deadline.map(|d| d.why));
+                    break;
+                }
+                Output::Done => {
+                    self.done = true;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        if !self.out.is_empty() {
+            self.write().await;
+        }
+        if close {
+            Box::pin(self.lost("closed by the driver")).await;
+        }
+    }
+
+    async fn write(&mut self) {
+        let out = std::mem::take(&mut self.out);
+        let Some(connection) = &mut self.connection else { return };
+        let channel = connection.channel;
+        let written = tokio::time::timeout(WRITE, async {
+            connection.io.write_all(&out).await?;
+            drained(&*connection.io).await;
+            io::Result::Ok(())
+        })
+        .await;
+        match written {
+            Ok(Ok(())) => Box::pin(self.give(Input::Sent(channel))).await,
+            Ok(Err(error)) => Box::pin(self.lost(&error.to_string())).await,
+            Err(_) => Box::pin(self.lost("the other side takes no bytes")).await,
+        }
+    }
+}
+
+/// Puts chunks on their way to the journal; the answer comes by mail.
+struct Keep<'p> {
+    name: &'p str,
+    store: &'p Store,
+    clock: &'p Clock,
+    mail: &'p mpsc::UnboundedSender<Mail>,
+}
+
+impl Keep<'_> {
+    fn chunk(
+        &self,
+        message: &mut Option<u64>,
+        ticket: Ticket,
+        part: Part,
+        chunk: &orugate_driver::Chunk<'_>,
+    ) -> Part {
+        let sender = self.mail.clone();
+        let first = part.first || message.is_none();
+        let reserved = if first { self.store.reserve() } else { None };
+        let number = match (&reserved, *message) {
+            (Some(reserved), _) => reserved.get().0,
+            (None, Some(number)) if !first => number,
+            _ => {
+                let _ = sender.send(Mail::Settled(ticket, Err(AppendError::Full)));
+                return Part { first: false, ..part };
+            }
+        };
+        *message = Some(number);
+        let quality = self.clock.quality();
+        let received = self.clock.utc();
+        let meta = Chunk {
+            instrument: self.name.to_owned(),
+            message: number,
+            first,
+            end: chunk.last.map(|end| end == MessageEnd::Complete),
+            received: received.0,
+            clock: clock_number(quality),
+        };
+        let mut entry = Entry::with_payload(&meta, chunk.bytes.to_vec());
+        if let Some(reserved) = reserved {
+            entry = entry.numbered(reserved);
+        }
+        let at = (quality != ClockQuality::Unset)
+            .then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)));
+        self.store.append(vec![entry], Urgency::Now, at, move |result| {
+            let _ = sender.send(Mail::Settled(ticket, result));
+        });
+        Part { message: number, first, ..part }
+    }
+}
+
+async fn read(connection: &mut Option<Connection>, buffer: &mut [u8]) -> io::Result<usize> {
+    match connection {
+        Some(connection) => connection.io.read(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the next wire: a connection that comes in, or the time to try again. A serial port or an outgoing
+/// connection that is open is left alone.
+async fn open(
+    plan: &WirePlan,
+    listener: Option<&TcpListener>,
+    peer: Option<IpAddr>,
+    connected: bool,
+    retry_at: Option<tokio::time::Instant>,
+) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
+    match (plan, listener) {
+        (WirePlan::Listen { allow, .. }, Some(listener)) => accept(listener, allow, peer).await,
+        _ if connected => std::future::pending().await,
+        (WirePlan::Serial(serial), _) => {
+            until(retry_at).await;
+            Ok((wire::open_serial(serial)?, None))
+        }
+        (WirePlan::Connect { address }, _) => {
+            until(retry_at).await;
+            Ok((wire::connect(address, CONNECT).await?, None))
+        }
+        (WirePlan::Listen { .. }, None) => std::future::pending().await,
+    }
+}
+
+/// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
+/// two analyzers on one port would mix their messages.
+async fn accept(
+    listener: &TcpListener,
+    allow: &[Allow],
+    current: Option<IpAddr>,
+) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
+    loop {
+        let (stream, address) = listener.accept().await?;
+        let peer = address.ip().to_canonical();
+        if !allow.iter().any(|a| a.covers(peer)) {
+            tracing::warn!(%peer, "refused a connection: this address is not in the instrument's `allow`");
+            continue;
+        }
+        if current.is_some_and(|c| c != peer) {
+            tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
+            continue;
+        }
+        return Ok((Box::new(wire::prepared(stream)?), Some(peer)));
+    }
+}
+
+/// Waits until an instant; at once when there is none.
+async fn until(instant: Option<tokio::time::Instant>) {
+    if let Some(instant) = instant {
+        tokio::time::sleep_until(instant).await;
+    }
+}
+
+/// Waits until the line has taken what was written, by asking, since a flush would block the thread.
+#[allow(clippy::disallowed_methods)] // A shell that waits for a device.
+async fn drained(io: &dyn Wire) {
+    while io.queued() > 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,213 @@
+//! A capture file through a profile, without a gateway: what would be sent, held and noted. Nothing is stored or sent.
+//!
+//! The same code that serves instruments does the work; only the session is the profile's capture session, which is
+//! tolerant where nobody can be asked to send again.
+
+use crate::convert::{Conversion, Converter, Corrections, Going, NoPast, Numbers, Setting, Target};
+use crate::receipts;
+use jiff::tz::TimeZone;
+use orugate_driver::{Channel, Input, MessageEnd, Output, Peer, Profile, StoredMessage};
+use orugate_protocol::oru::{Route, SampleIdIn};
+use orugate_protocol::time::{ClockQuality, Tick, Utc};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+/// Bytes given to the session at once, as a port would.
+const READ: usize = 4096;
+
+/// A message as a capture session gave it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Message {
+    /// Its chunks, one after the other.
+    pub raw: Vec<u8>,
+    /// Where each ends.
+    pub chunk_ends: Vec<u32>,
+    /// It ended as it should.
+    pub complete: bool,
+}
+
+/// What the link said of a capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// Notes of the link, in words.
+    pub notes: Vec<String>,
+}
+
+/// Runs the capture's bytes through the profile's capture session, cut at `cuts` (ascending offsets) and into pieces
+/// of at most one read.
+#[must_use]
+pub fn hear(profile: &dyn Profile, capture: &[u8], cuts: &[usize]) -> Heard {
+    let mut session = profile.capture_session();
+    let mut heard = Heard::default();
+    let mut open: Option<Message> = None;
+    let mut now = Tick::ZERO;
+    let mut feed = |now: Tick, input: Input<'_>| {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            session.handle(now, input);
+            loop {
+                match session.poll() {
+                    Output::Store(ticket, chunk) => {
+                        if chunk.first {
+                            heard.messages.extend(open.take());
+                        }
+                        let message = open.get_or_insert_default();
+                        message.raw.extend_from_slice(chunk.bytes);
+                        message.chunk_ends.push(u32::try_from(message.raw.len()).unwrap_or(u32::MAX));
+                        if let Some(end) = chunk.last {
+                            message.complete = end == MessageEnd::Complete;
+                            heard.messages.extend(open.take());
+                        }
+                        // The session's other outputs come first; then it hears that the chunk is kept.
+                        inputs.push_back(Input::Stored(receipts::of_capture(ticket)));
+                    }
+                    Output::Note(note) => heard.notes.push(note.to_string()),
+                    Output::Wait(_) | Output::Done => break,
+                    _ => {}
+                }
+            }
+        }
+    };
+    let channel = Channel(0);
+    feed(now, Input::Opened(channel, Peer::Capture));
+    let mut start = 0;
+    for cut in cuts.iter().copied().chain([capture.len()]) {
+        for piece in capture.get(start..cut).unwrap_or_default().chunks(READ) {
+            now = now.after(std::time::Duration::from_millis(1));
+            feed(now, Input::Bytes(channel, piece));
+        }
+        start = cut.max(start);
+    }
+    feed(now, Input::Closed(channel));
+    heard.messages.extend(open.take());
+    heard
+}
+
+/// Counts of what a replay found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Totals {
+    pub messages: usize,
+    pub observations: usize,
+    pub sent: usize,
+    pub held: usize,
+    pub qc: usize,
+    pub not_reportable: usize,
+    pub orus: usize,
+}
+
+struct Counter(u64);
+
+impl Numbers for Counter {
+    fn next(&mut self) -> Option<u64> {
+        self.0 += 1;
+        Some(self.0)
+    }
+}
+
+/// Replays a capture into text for people, and gives each ORU to `oru`. The zone is UTC and the ids count from 1,
+/// so the output depends on the capture, the profile and `now` alone.
+pub fn replay(profile: &dyn Profile, heard: &Heard, now: Utc, out: &mut String, oru: &mut dyn FnMut(&[u8])) -> Totals {
+    let targets = [Target {
+        index: 0,
+        route: Route {
+            sending_application: "ORUGATE",
+            sending_facility: "REPLAY",
+            receiving_application: "ENGINE",
+            receiving_facility: "REPLAY",
+            processing: 'T',
+            acknowledgment: ("", ""),
+            sample_id_in: SampleIdIn::Specimen,
+            structured_numeric: false,
+            patient: None,
+        },
+        record: false,
+        corrections: Corrections::Corrected,
+        suppress_resends: false,
+    }];
+    let setting = Setting {
+        instrument: "replay",
+        destinations: &targets,
+        gateway: "RPLY",
+        zone: &TimeZone::UTC,
+        key: &[0; 16],
+    };
+    let interpreter = profile.interpreter();
+    let mut converter = Converter::default();
+    let mut numbers = Counter(0);
+    let mut totals = Totals::default();
+    for note in &heard.notes {
+        let _ = writeln!(out, "note link, {note}");
+    }
+    for (n, message) in heard.messages.iter().enumerate() {
+        let stored = StoredMessage {
+            raw: &message.raw,
+            chunk_ends: &message.chunk_ends,
+            complete: message.complete,
+            received: now,
+            clock: ClockQuality::Synchronised,
+        };
+        let conversion =
+            converter.convert(&*interpreter, &stored, &setting, &NoPast, &mut numbers, now, None);
+        let _ = writeln!(
+            out,
+            "message {}: {} bytes in {} chunks, {}",
+            n + 1,
+            message.raw.len(),
+            message.chunk_ends.len(),
+            if message.complete { "complete" } else { "incomplete" }
+        );
+        print(&conversion, out, oru, &mut totals);
+        totals.messages += 1;
+    }
+    totals
+}
+
+fn print(conversion: &Conversion<'_>, out: &mut String, oru: &mut dyn FnMut(&[u8]), totals: &mut Totals) {
+    for ready in conversion.orus {
+        let bytes = conversion.bytes(ready);
+        for segment in bytes.split(|b| *b == b'\r').filter(|s| !s.is_empty()) {
+            let _ = writeln!(out, "{}", String::from_utf8_lossy(segment));
+        }
+        out.push('\n');
+        oru(bytes);
+        totals.orus += 1;
+    }
+    let facts = conversion.facts;
+    for (fact, going) in facts.observations.iter().zip(conversion.going) {
+        let code = facts.word(&fact.code);
+        let code = if code.is_empty() { "(no code)" } else { code };
+        totals.observations += 1;
+        match going {
+            Going::Sent => totals.sent += 1,
+            Going::Held(reason) => {
+                totals.held += 1;
+                let _ = writeln!(out, "hold {code} {}: {}", reason.code(), reason.sentence());
+            }
+            Going::Qc(evidence) => {
+                totals.qc += 1;
+                let _ = writeln!(out, "qc {code}: not a patient's result, because {evidence}");
+            }
+            Going::NotReportable(rule) => {
+                totals.not_reportable += 1;
+                let _ = writeln!(out, "note {code}: not reportable by the rule {rule}");
+            }
+            Going::Repeat | Going::Untouched => {}
+        }
+    }
+    for note in &facts.notes {
+        let subject = facts.word(&note.subject);
+        let _ = writeln!(out, "note byte {}: {}{}{subject}", note.span.start, note.kind, if subject.is_empty() { "" } else { ": " });
+    }
+    if facts.more_notes > 0 {
+        let _ = writeln!(out, "note and {} more notes", facts.more_notes);
+    }
+    if let Some(fault) = conversion.fault {
+        let _ = writeln!(out, "hold (rest of the message) driver-fault: {fault}");
+    }
+    for query in &facts.queries {
+        let _ = writeln!(out, "note the instrument asks for orders of the specimen {}", facts.word(query));
+    }
+}

@@ -1,0 +1,103 @@
+//! What a person may see of each instrument's port, kept by the port itself. Holds no patient data.
+
+use orugate_protocol::time::Utc;
+use serde::{Deserialize, Serialize};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The state of a wire.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Line {
+    /// Not tried yet.
+    #[default]
+    Starting,
+    /// Open; the peer's address when it has one.
+    Up(Option<String>),
+    /// Not open; why.
+    Down(String),
+    /// The gateway stops.
+    Stopped,
+}
+
+/// A snapshot of one port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortView {
+    /// The wire.
+    pub line: Line,
+    /// Since when, microseconds since 1970.
+    pub since: i64,
+    /// Bytes heard.
+    pub bytes: u64,
+    /// When the last byte came.
+    pub last_byte: Option<i64>,
+    /// Messages interpreted.
+    pub messages: u64,
+    /// When the last was.
+    pub last_message: Option<i64>,
+    /// Link and content notes.
+    pub notes: u64,
+    /// The last of them, and when.
+    pub last_note: Option<(i64, String)>,
+    /// Chunks that could not be stored.
+    pub refused: u64,
+    /// What the session waits for.
+    pub waits: Option<String>,
+}
+
+/// One port's status.
+#[derive(Debug, Default)]
+pub struct PortStatus(Mutex<PortView>);
+
+impl PortStatus {
+    /// Now.
+    #[must_use]
+    pub fn view(&self) -> PortView {
+        self.get().clone()
+    }
+
+    /// The wire's state changed. True when it did, so that a repeated failure is logged once.
+    pub fn line(&self, line: Line, now: Utc) -> bool {
+        let mut view = self.get();
+        let changed = view.line != line;
+        if changed {
+            view.line = line;
+            view.since = now.0;
+        }
+        changed
+    }
+
+    /// Bytes came.
+    pub fn heard(&self, count: usize, now: Utc) {
+        let mut view = self.get();
+        view.bytes = view.bytes.saturating_add(count as u64);
+        view.last_byte = Some(now.0);
+    }
+
+    /// A message was interpreted.
+    pub fn message(&self, now: Utc) {
+        let mut view = self.get();
+        view.messages = view.messages.saturating_add(1);
+        view.last_message = Some(now.0);
+    }
+
+    /// Something is to be noted.
+    pub fn note(&self, note: &str, now: Utc) {
+        let mut view = self.get();
+        view.notes = view.notes.saturating_add(1);
+        view.last_note = Some((now.0, note.to_owned()));
+    }
+
+    /// A chunk could not be stored.
+    pub fn refused(&self) {
+        let mut view = self.get();
+        view.refused = view.refused.saturating_add(1);
+    }
+
+    /// The session waits for this.
+    pub fn waits(&self, why: Option<&str>) {
+        self.get().waits = why.map(str::to_owned);
+    }
+
+    fn get(&self) -> MutexGuard<'_, PortView> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,111 @@
+//! Byte transports: serial ports and TCP connections behind one trait.
+//!
+//! Nothing here ever calls `flush`: on a serial port it would block the thread until the line has drained. Whether it
+//! has is asked with [`Wire::queued`]. Reading `Ok(0)` and any error both mean that the wire is gone; the caller drops
+//! it at once and opens it again by its path or address.
+
+use crate::config::{Flow, SerialPlan};
+use orugate_driver::Parity;
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_serial::{SerialPort, SerialPortBuilderExt, SerialStream};
+
+/// An open transport.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Bytes that were written and have not left yet, as far as the system tells.
+    fn queued(&self) -> u32;
+}
+
+impl Wire for TcpStream {
+    /// A socket gives its bytes to the network at once.
+    fn queued(&self) -> u32 {
+        0
+    }
+}
+
+impl Wire for SerialStream {
+    fn queued(&self) -> u32 {
+        // A pseudo terminal has no such queue and says so with an error.
+        self.bytes_to_write().unwrap_or(0)
+    }
+}
+
+/// Opens a serial port for this process alone.
+///
+/// # Errors
+/// No such device, no permission, or another program has it.
+pub fn open_serial(plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
+    let path = plan.path.to_string_lossy();
+    let line = plan.line;
+    let mut port = tokio_serial::new(path, line.baud)
+        .data_bits(match line.data_bits {
+            5 => tokio_serial::DataBits::Five,
+            6 => tokio_serial::DataBits::Six,
+            7 => tokio_serial::DataBits::Seven,
+            _ => tokio_serial::DataBits::Eight,
+        })
+        .parity(match line.parity {
+            Parity::None => tokio_serial::Parity::None,
+            Parity::Even => tokio_serial::Parity::Even,
+            Parity::Odd => tokio_serial::Parity::Odd,
+        })
+        .stop_bits(if line.stop_bits == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One })
+        .flow_control(match plan.flow {
+            Flow::None => tokio_serial::FlowControl::None,
+            Flow::Hardware => tokio_serial::FlowControl::Hardware,
+            Flow::Software => tokio_serial::FlowControl::Software,
+        })
+        .open_native_async()?;
+    // A pseudo terminal has no modem lines; that is no reason not to listen to it.
+    for (name, set) in [
+        ("RTS", plan.rts.map(|level| port.write_request_to_send(level))),
+        ("DTR", plan.dtr.map(|level| port.write_data_terminal_ready(level))),
+    ] {
+        if let Some(Err(error)) = set {
+            tracing::warn!(port = %plan.path.display(), %error, "this port does not let {name} be set");
+        }
+    }
+    Ok(Box::new(port))
+}
+
+/// Connects to an instrument that listens. The name is looked up anew each time.
+///
+/// # Errors
+/// As the system's connect, or no answer in time.
+pub async fn connect(address: &str, within: Duration) -> io::Result<Box<dyn Wire>> {
+    let stream = tokio::time::timeout(within, TcpStream::connect(address))
+        .await
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer"))??;
+    Ok(Box::new(prepared(stream)?))
+}
+
+/// Listens for an instrument.
+///
+/// # Errors
+/// The address is not of this machine, or in use.
+pub fn listen(bind: std::net::SocketAddr) -> io::Result<TcpListener> {
+    let socket = if bind.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(bind)?;
+    socket.listen(16)
+}
+
+/// Sets what every instrument's connection needs: no delay for single ACKs, keep-alive and a bound on unanswered
+/// data instead of a read time-out, because analyzers are silent for hours.
+///
+/// # Errors
+/// As the system's `setsockopt`.
+pub fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
+}
