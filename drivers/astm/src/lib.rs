@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Driver `astm`: instruments that speak LIS01-A2 and LIS02-A2 (ASTM E1381 and E1394).
+//!
+//! - [`profile`]: the TOML data by which one model differs from the standard.
+//! - The interpreter takes a stored message's frames apart and gives its records as report items, without allocation.
+//! - The session is the computer's end of the link; it acknowledges nothing that is not on flash.
+//! - The simulator is the instrument's end, for tests and demonstrations; [`script`] writes bytes for people.
+//!
+//! No IO and no clock, as [`orugate_driver`] asks.
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+mod intern;
+mod interpreter;
+mod items;
+mod link_options;
+mod place;
+mod plan;
+pub mod profile;
+mod sample;
+mod unframe;
+mod values;
+
+pub use place::Place;
+pub use values::{Ack, Charset, CodingSystem, Component, Framing, Letter, One, RuleName, StatusWord, Wait};

@@ -1,0 +1,259 @@
+//! From one stored message to report items: the walk over its records.
+//!
+//! Promises: no allocation; every R record becomes exactly one observation, whatever surrounds it; what cannot be told
+//! is said as a doubt or a note and never guessed. Order is not enforced: facts about real instruments, not the
+//! standard, decide what is trouble. [`items`](crate::items) reads the single records.
+
+use crate::items;
+use crate::place::Current;
+use crate::plan::Plan;
+use crate::unframe;
+use orugate_driver::report::{Comment, End, Item, Level, Note, NoteKind, Order, ReportSink, Sender};
+use orugate_driver::span::Span;
+use orugate_driver::text::{Escapes, Text};
+use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::astm::record::{
+    Comment as CommentRecord, DelimiterSource, Header, Order as OrderRecord, Patient, Place, Query as QueryRecord,
+    QueryStatus, Record, RecordType, Records, ResultRecord, TerminationCode, Terminator, View, Walker,
+};
+
+/// Whatever follows a header whose delimiters are equal.
+const BAD_HEADER: &str = "The header's delimiters cannot be told apart, so nothing says where a value ends. Correct the \
+    instrument's host settings and transmit again; discard this one.";
+/// An R record without an O above it.
+const NO_ORDER: &str =
+    "A result stands before any order, so nothing says whose it is. Look at the instrument; discard.";
+/// The last record of a message that was cut.
+const CUT: &str = "The transmission broke inside this result, so its end is missing. Transmit it again from the \
+    instrument; discard this one.";
+/// R.3 has nothing where the profile looks.
+const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
+    release.";
+
+/// The interpreter of one profile.
+pub(crate) struct AstmInterpreter {
+    pub(crate) plan: &'static Plan,
+}
+
+impl Interpreter for AstmInterpreter {
+    fn interpret<'m>(
+        &self,
+        message: &StoredMessage<'m>,
+        scratch: &mut Scratch<'m>,
+        sink: &mut dyn ReportSink<'m>,
+    ) -> Result<(), Fault> {
+        let text = unframe::text(message, scratch, sink)?;
+        let mut walk = Walk {
+            plan: self.plan,
+            complete: message.complete,
+            scratch,
+            sink,
+            walker: Walker::new(),
+            current: Current::default(),
+            header: HeaderState::Missing,
+            empty_order: None,
+            open: false,
+        };
+        for record in Records::new(text) {
+            walk.record(record)?;
+        }
+        walk.end(text.len());
+        Ok(())
+    }
+}
+
+/// What is known of the header of the message part that is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum HeaderState {
+    /// None came yet.
+    Missing,
+    Good,
+    Bad,
+}
+
+struct Walk<'a, 'm> {
+    plan: &'static Plan,
+    complete: bool,
+    scratch: &'a mut Scratch<'m>,
+    sink: &'a mut dyn ReportSink<'m>,
+    walker: Walker,
+    current: Current<'m>,
+    header: HeaderState,
+    /// An order that had no result yet.
+    empty_order: Option<Order<'m>>,
+    /// Records came after the last L.
+    open: bool,
+}
+
+impl<'m> Walk<'_, 'm> {
+    fn record(&mut self, record: Record<'m>) -> Result<(), Fault> {
+        let place = self.walker.place(&record);
+        let cut = !record.terminated() && !self.complete;
+        self.judge(&record, &place, cut);
+        match record.view() {
+            View::Header(header) => self.header(&header),
+            View::Patient(patient) => self.patient(&patient),
+            View::Order(order) => self.order(&order),
+            View::Result(result) => self.result(&result, &place, cut)?,
+            View::Comment(comment) => self.comment(&comment, &place),
+            View::Query(query) => self.query(&query),
+            View::Terminator(terminator) => self.terminator(&terminator),
+            View::Manufacturer(_) | View::Scientific(_) => self.note(NoteKind::ManufacturerRecord, &record),
+            View::Other(_) => self.note(NoteKind::UnknownRecord, &record),
+        }
+        self.open = record.kind() != RecordType::Terminator;
+        Ok(())
+    }
+
+    /// Trouble that any record may have.
+    fn judge(&mut self, record: &Record<'m>, place: &Place, cut: bool) {
+        if self.header == HeaderState::Missing && record.kind() != RecordType::Header {
+            self.header = HeaderState::Good;
+            self.note(NoteKind::NoHeader, record);
+            self.sink.item(Item::Sender(Sender::default()));
+        }
+        if cut {
+            self.note(NoteKind::CutRecord, record);
+        }
+        if place.gap.is_some() {
+            self.note(NoteKind::SequenceGap, record);
+        }
+        if let Some(at) = record.bytes().iter().position(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7F) {
+            let start = record.span().start as usize;
+            let span = Span::new(start.saturating_add(at), start.saturating_add(at).saturating_add(1));
+            self.note_at(NoteKind::ControlCharacter, record, span);
+        }
+        // An M has as many fields as its maker likes.
+        if let Some((last, _)) = record.kind().field_names().last()
+            && record.kind() != RecordType::Manufacturer
+            && let Some(extra) = record.fields().skip(*last).find(|field| !field.trimmed().is_empty())
+        {
+            self.note_at(NoteKind::ExtraFields, record, extra.span());
+        }
+    }
+
+    fn header(&mut self, header: &Header<'m>) {
+        let record = header.record();
+        self.close_order();
+        if self.open {
+            self.note(NoteKind::NoTerminator, &record);
+        }
+        self.current = Current { header: Some(record), ..Current::default() };
+        self.header = HeaderState::Good;
+        if let DelimiterSource::BadHeader(error) = record.delimiter_source() {
+            self.header = HeaderState::Bad;
+            let span = Span::new(error.offset, error.offset.saturating_add(1));
+            self.note_at(NoteKind::BadHeader, &record, span);
+        }
+        let sender = items::sender(self.plan, &self.current, header, self.sink);
+        self.sink.item(Item::Sender(sender));
+    }
+
+    fn patient(&mut self, patient: &Patient<'m>) {
+        self.close_order();
+        let record = patient.record();
+        let Current { header, .. } = self.current;
+        self.current = Current { header, patient: Some(record), ..Current::default() };
+        let patient = items::patient(self.plan, patient, self.sink);
+        self.sink.item(Item::Patient(patient));
+    }
+
+    fn order(&mut self, order: &OrderRecord<'m>) {
+        self.close_order();
+        self.current = Current { order: Some(order.record()), result: None, ..self.current };
+        let specimen = items::specimen(self.plan, &self.current, order, self.sink);
+        self.sink.item(Item::Specimen(specimen));
+        let item = items::order(self.plan, order);
+        self.empty_order = Some(item);
+        self.sink.item(Item::Order(item));
+    }
+
+    fn result(&mut self, result: &ResultRecord<'m>, place: &Place, cut: bool) -> Result<(), Fault> {
+        let record = result.record();
+        self.current = Current { result: Some(record), ..self.current };
+        let under_order = place.parent.is_some_and(|parent| parent.kind == RecordType::Order);
+        if !under_order {
+            self.note(NoteKind::ResultWithoutOrder, &record);
+        }
+        self.empty_order = None;
+        let mut item = if self.header == HeaderState::Bad {
+            items::unsplit(self.plan, result)
+        } else {
+            items::observation(self.plan, &self.current, result, self.scratch, self.sink)?
+        };
+        // The first doubt is the one to act on.
+        item.doubt = if self.header == HeaderState::Bad {
+            Some(BAD_HEADER)
+        } else if !under_order {
+            Some(NO_ORDER)
+        } else if cut {
+            Some(CUT)
+        } else {
+            item.code.id.is_empty().then_some(NO_CODE)
+        };
+        self.sink.item(Item::Observation(item));
+        Ok(())
+    }
+
+    fn comment(&mut self, comment: &CommentRecord<'m>, place: &Place) {
+        let field = comment.text().trimmed();
+        let text = field.text(self.plan.charset);
+        if field.is_empty() || self.plan.profile.comment.ignore.iter().any(|ignored| text.reads(ignored)) {
+            return;
+        }
+        let level = match place.parent.map(|parent| parent.kind) {
+            Some(RecordType::Patient) => Level::Patient,
+            Some(RecordType::Order) => Level::Order,
+            Some(RecordType::Result) => Level::Observation,
+            _ => Level::Message,
+        };
+        self.sink.item(Item::Comment(Comment { level, text, span: comment.record().span() }));
+    }
+
+    fn query(&mut self, query: &QueryRecord<'m>) {
+        self.close_order();
+        self.current = Current { query: Some(query.record()), order: None, result: None, ..self.current };
+        // A cancels the last query: there is nothing to answer.
+        if query.status() != QueryStatus::Abort {
+            items::queries(self.plan, query, self.sink);
+        }
+    }
+
+    fn terminator(&mut self, terminator: &Terminator<'m>) {
+        self.close_order();
+        if matches!(
+            terminator.termination_code(),
+            TerminationCode::SenderAborted | TerminationCode::ReceiverAborted | TerminationCode::SystemError
+        ) {
+            self.note(NoteKind::Aborted, &terminator.record());
+        }
+    }
+
+    fn end(&mut self, length: usize) {
+        self.close_order();
+        if self.open {
+            let span = Span::new(length, length);
+            self.sink.note(Note { kind: NoteKind::NoTerminator, span, subject: Text::EMPTY });
+        }
+        self.sink.item(Item::End(End { complete: self.complete }));
+    }
+
+    /// An order is over; without results there is nothing to report of it, which somebody may be waiting to hear.
+    fn close_order(&mut self) {
+        if let Some(order) = self.empty_order.take() {
+            let subject = order.code.id;
+            self.sink.note(Note { kind: NoteKind::OrderWithoutResult, span: order.span, subject });
+        }
+    }
+
+    fn note(&mut self, kind: NoteKind, record: &Record<'m>) {
+        self.note_at(kind, record, record.span());
+    }
+
+    /// The subject is the record's letter.
+    fn note_at(&mut self, kind: NoteKind, record: &Record<'m>, span: Span) {
+        let letter = record.bytes().get(..1).unwrap_or_default();
+        let subject = Text::new(letter, self.plan.charset, Escapes::None);
+        self.sink.note(Note { kind, span, subject });
+    }
+}

@@ -1,0 +1,163 @@
+//! Places in a message, as people and manuals name them: `R.4`, `O.4.3`.
+//!
+//! Promises: a [`Place`] is checked when the profile is read, and reading one from a message cannot fail; what is
+//! not there is empty. Leaves out repeats: a place is in the first.
+
+use crate::intern::intern;
+use orugate_driver::span::Span;
+use orugate_protocol::astm::record::{Field, Record, RecordType};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+
+/// A field of a record, or a component of its first repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    record: RecordType,
+    field: u8,
+    /// From 1; `None` is the whole field.
+    component: Option<u8>,
+    name: &'static str,
+}
+
+/// The records that a place can be read from: the latest of each kind, as far as there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Current<'m> {
+    pub(crate) header: Option<Record<'m>>,
+    pub(crate) patient: Option<Record<'m>>,
+    pub(crate) order: Option<Record<'m>>,
+    pub(crate) result: Option<Record<'m>>,
+    pub(crate) query: Option<Record<'m>>,
+}
+
+impl Place {
+    /// As it was written: `O.4.3`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// True when it is a whole field.
+    #[must_use]
+    pub const fn is_field(&self) -> bool {
+        self.component.is_none()
+    }
+
+    /// The record's type.
+    #[must_use]
+    pub const fn record(&self) -> RecordType {
+        self.record
+    }
+
+    /// What is there, without the spaces around it; `None` when there is nothing else.
+    pub(crate) fn read<'m>(&self, current: &Current<'m>) -> Option<Field<'m>> {
+        let record = match self.record {
+            RecordType::Header => current.header,
+            RecordType::Patient => current.patient,
+            RecordType::Order => current.order,
+            RecordType::Result => current.result,
+            RecordType::Query => current.query,
+            _ => None,
+        }?;
+        let field = record.field(usize::from(self.field));
+        let part = match self.component {
+            Some(n) => field.component(usize::from(n)),
+            None => field,
+        };
+        let part = part.trimmed();
+        (!part.is_empty() && !part.is_delete()).then_some(part)
+    }
+
+    /// The same in one repeat of a field, which need not be the first.
+    pub(crate) fn read_repeat<'m>(&self, repeat: Field<'m>) -> Option<Field<'m>> {
+        let part = self.component.map_or(repeat, |n| repeat.component(usize::from(n))).trimmed();
+        (!part.is_empty()).then_some(part)
+    }
+}
+
+/// The first of several places that has something.
+pub(crate) fn first<'m>(places: &[Place], current: &Current<'m>) -> Option<Field<'m>> {
+    places.iter().find_map(|place| place.read(current))
+}
+
+/// Where a part is, or nowhere.
+pub(crate) fn span_of(field: Option<Field<'_>>) -> Span {
+    field.map_or_else(Span::default, |f| f.span())
+}
+
+impl TryFrom<String> for Place {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse(&text).ok_or_else(|| {
+            format!(
+                "`{text}` is no place; a place is a record letter (H, P, O, R or Q), a field from 2 and, for a part \
+                 of it, a component from 1, such as \"O.3\" or \"O.4.3\""
+            )
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<Place> {
+    let mut parts = text.split('.');
+    let record = match parts.next()? {
+        "H" => RecordType::Header,
+        "P" => RecordType::Patient,
+        "O" => RecordType::Order,
+        "R" => RecordType::Result,
+        "Q" => RecordType::Query,
+        _ => return None,
+    };
+    let field = number(parts.next()?)?;
+    let component = match parts.next() {
+        Some(n) => Some(number(n)?),
+        None => None,
+    };
+    // H.2 declares the delimiters; it has no parts and holds nothing about a result.
+    let least = if record == RecordType::Header { 3 } else { 2 };
+    let good = parts.next().is_none() && field >= least;
+    good.then(|| Place { record, field, component, name: intern(text) })
+}
+
+// By hand: derived for a type with a `&'static str`, it would want to borrow that from the file.
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::try_from(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+/// 1 to 99 without a leading zero.
+fn number(text: &str) -> Option<u8> {
+    let plain = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    if plain { text.parse().ok() } else { None }
+}
+
+impl schemars::JsonSchema for Place {
+    fn schema_name() -> Cow<'static, str> {
+        "Place".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A record letter, a field and, for a part of it, a component: `O.3`, `O.4.3`.",
+            "pattern": r"^[HPORQ]\.[1-9][0-9]?(\.[1-9][0-9]?)?$",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_places_and_refuses_what_is_none() {
+        for good in ["H.3", "P.6.2", "O.4.3", "R.14", "Q.3.2", "O.31.12"] {
+            assert_eq!(Place::try_from(good.to_owned()).unwrap().name(), good);
+        }
+        for bad in ["", "O", "O.", "O.0", "O.1", "H.2", "X.3", "o.3", "O.3.", "O.3.0", "O.3.1.1", "O.03", "O.100", "O.+3"] {
+            let error = Place::try_from(bad.to_owned()).unwrap_err();
+            assert!(error.contains("is no place"), "{bad}: {error}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A profile made ready for use: what it means, once, for the life of the process.
+
+use crate::intern::{intern, intern_plan};
+use crate::profile::AstmProfile;
+use crate::values::{Framing, One};
+use orugate_driver::report::KnownFlag;
+use orugate_driver::text::Charset;
+use orugate_driver::{Common, ProfileError};
+
+/// Flags that mean the same in LIS02 R.7 and in HL7 table 0078. The other letters of LIS02 (A, U, D, B, W) are used
+/// by vendors for things of their own and pass only when a profile says so.
+const SAME_IN_HL7: [&str; 7] = ["L", "H", "LL", "HH", "<", ">", "N"];
+
+/// A profile ready for use.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) common: Common,
+    pub(crate) profile: AstmProfile,
+    pub(crate) charset: Charset,
+    /// The profile's flags, then those of LIS02 that it does not redefine.
+    pub(crate) flags: Vec<KnownFlag<'static>>,
+    /// Other sample id than the one that was taken: the note's subject, place by place.
+    pub(crate) differs: Vec<(&'static str, &'static str)>,
+}
+
+impl Plan {
+    /// Reads a profile.
+    pub(crate) fn read(text: &str) -> Result<&'static Self, ProfileError> {
+        intern_plan(text, || {
+            let profile: AstmProfile = toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))?;
+            Self::new(profile)
+        })
+    }
+
+    fn new(profile: AstmProfile) -> Result<Self, ProfileError> {
+        check(&profile)?;
+        let common = Common {
+            name: profile.name.clone(),
+            driver: profile.driver.clone(),
+            title: profile.title.clone(),
+            evidence: profile.evidence,
+            examples: profile.example.clone(),
+        };
+        let mut flags: Vec<_> = profile
+            .flag
+            .iter()
+            .map(|flag| KnownFlag {
+                code: intern(&flag.code),
+                hl7: flag.hl7.as_deref().map(intern),
+                meaning: intern(&flag.meaning),
+            })
+            .collect();
+        for code in SAME_IN_HL7 {
+            if !flags.iter().any(|flag| flag.code == code) {
+                flags.push(KnownFlag { code, hl7: Some(code), meaning: "" });
+            }
+        }
+        let all = profile.sample.when.iter().flat_map(|when| &when.id).chain(&profile.sample.id);
+        let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
+        Ok(Self { common, charset: profile.charset.into(), flags, differs, profile })
+    }
+}
+
+/// What needs more than one field to be judged.
+fn check(profile: &AstmProfile) -> Result<(), ProfileError> {
+    let wrong = |message: String| Err(ProfileError { line: None, message });
+    if profile.driver != "astm" {
+        return wrong(format!("driver is `{}`, but this is a profile of `astm`", profile.driver));
+    }
+    if profile.sample.id.is_empty() {
+        return wrong("sample.id names no place; without one every result would be held".into());
+    }
+    if let Some(One(b'|' | b'\\' | b'^' | b'&')) = profile.code.ends_at {
+        return wrong("code.ends_at is a delimiter of the record already".into());
+    }
+    if profile.framing == Framing::Records && profile.link.one_way {
+        return wrong("link.one_way has no meaning with framing = \"records\": nothing is answered there".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,298 @@
+//! An ASTM profile as people write it, field by field.
+//!
+//! Promises: what is read is valid, place by place and number by number, and every mistake names its line. The
+//! defaults are LIS02's own meanings, so a profile says only what a model does otherwise. Leaves out the few checks
+//! that need two fields at once; [`Plan`](crate::plan::Plan) makes them.
+
+use crate::place::Place;
+use crate::values::{Ack, Charset, CodingSystem, Component, Framing, Letter, One, RuleName, StatusWord};
+use orugate_driver::{Evidence, Example};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+pub use crate::link_options::LinkOptions;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AstmProfile {
+    /// The profile's name, as `profile = "…"` in a configuration.
+    pub name: String,
+    /// `astm`.
+    pub driver: String,
+    /// What it is for, one line.
+    pub title: String,
+    /// How far it is proven.
+    pub evidence: Evidence,
+    /// Inputs and what must come of them.
+    #[serde(default)]
+    pub example: Vec<Example>,
+
+    /// How bytes become characters.
+    pub charset: Charset,
+    /// The coding system of the vendor's codes in HL7, `99` and up to ten letters or digits: `99SYSMEX`.
+    pub coding_system: CodingSystem,
+    /// What is on the wire.
+    #[serde(default)]
+    pub framing: Framing,
+    /// What the instrument waits to be acknowledged.
+    #[serde(default)]
+    pub ack: Ack,
+    /// Who operated the instrument.
+    #[serde(default = "operator")]
+    pub operator: Option<Place>,
+    /// Who verified the result.
+    #[serde(default = "verifier")]
+    pub verifier: Option<Place>,
+    /// The device or module that measured.
+    #[serde(default = "device")]
+    pub device: Option<Place>,
+
+    /// Deviations of the link from LIS01-A2.
+    #[serde(default)]
+    pub link: LinkOptions,
+    /// Where the sample id is.
+    pub sample: Sample,
+    /// Where the parts of a test code are.
+    #[serde(default)]
+    pub code: CodeParts,
+    /// What an order of several tests is called.
+    #[serde(default)]
+    pub panel: Panel,
+    /// How a value is written.
+    #[serde(default)]
+    pub value: Value,
+    /// Value fields that are no values.
+    #[serde(default)]
+    pub not_reportable: Vec<NotReportable>,
+    /// Flags and what they mean.
+    #[serde(default)]
+    pub flag: Vec<Flag>,
+    /// Where times are.
+    #[serde(default)]
+    pub time: Times,
+    /// What tells one run from another.
+    #[serde(default)]
+    pub run: Run,
+    /// What the header says about the sender.
+    #[serde(default)]
+    pub sender: SenderPlaces,
+    /// What marks quality control beside LIS02's own codes.
+    #[serde(default)]
+    pub qc: QcRules,
+    /// R.9 letters that mean something else than in LIS02; `""` is an empty field.
+    #[serde(default)]
+    pub status: BTreeMap<Letter, StatusWord>,
+    /// Comments.
+    #[serde(default)]
+    pub comment: Comments,
+    /// Queries and their answers.
+    #[serde(default)]
+    pub query: Queries,
+}
+
+/// Where the sample id is.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// Places in order; the first that is not empty wins. A place without a component is the component of that
+    /// field that looks like an id, and nothing when several do.
+    pub id: Vec<Place>,
+    /// Other places for one of several models that a profile serves; the first that fits wins.
+    #[serde(default)]
+    pub when: Vec<SampleWhen>,
+    /// The places are a search: a note says where the id was found, and which other place has another.
+    #[serde(default)]
+    pub search: bool,
+}
+
+/// Places that hold for one model only.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SampleWhen {
+    /// Where the model's name is.
+    pub place: Place,
+    /// The name, exactly.
+    pub is: String,
+    /// The places then.
+    pub id: Vec<Place>,
+}
+
+/// Where the parts of a test code are, as components of R.3 and O.5.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodeParts {
+    /// The vendor's code.
+    pub id: Component,
+    /// When that component is empty, the first one that is not.
+    pub or_first: bool,
+    /// The vendor's name of the test.
+    pub name: Option<Component>,
+    /// A LOINC code.
+    pub loinc: Option<Component>,
+    /// Dilution or replicate.
+    pub replicate: Option<Component>,
+    /// A character at which the code ends; what follows it is the dilution (`136/1/not`).
+    pub ends_at: Option<One>,
+}
+
+impl Default for CodeParts {
+    fn default() -> Self {
+        Self { id: Component::FOURTH, or_first: false, name: None, loinc: None, replicate: None, ends_at: None }
+    }
+}
+
+/// What an order of several tests is called in OBR-4; an order of one test has that test's code.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Panel {
+    /// Code.
+    pub code: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Default for Panel {
+    fn default() -> Self {
+        Self { code: "PANEL".into(), name: "Results of one order".into() }
+    }
+}
+
+/// How a value is written.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Value {
+    /// The component of R.4; without it the whole field, components and all.
+    pub component: Option<Component>,
+    /// `5,4` is written for `5.4`: a comma between digits becomes a point.
+    pub decimal_comma: bool,
+}
+
+/// A value field that is no value.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NotReportable {
+    /// The exact text, spaces around it aside.
+    pub value: String,
+    /// The rule's name, for the ledger: small letters, digits and `-`.
+    pub rule: RuleName,
+}
+
+/// A flag of R.7.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Flag {
+    /// As the instrument writes it.
+    pub code: String,
+    /// The same in HL7 table 0078; absent when HL7 has no such flag or means something else by the letter.
+    pub hl7: Option<String>,
+    /// What it means, for people.
+    #[serde(default)]
+    pub meaning: String,
+}
+
+/// Where times are.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Times {
+    /// When the measurement began.
+    pub started: Option<Place>,
+    /// When the result was there.
+    pub completed: Option<Place>,
+    /// When the specimen was taken.
+    pub collected: Option<Place>,
+    /// When the laboratory got it.
+    pub received: Option<Place>,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { started: place("R.12"), completed: place("R.13"), collected: place("O.8"), received: place("O.15") }
+    }
+}
+
+/// What tells one run from another.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Places in order; the first that is not empty.
+    pub discriminator: Vec<Place>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { discriminator: places(&["R.13", "R.12"]) }
+    }
+}
+
+/// What the header says about the sender.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SenderPlaces {
+    /// Model.
+    pub name: Option<Place>,
+    /// Serial number.
+    pub serial: Option<Place>,
+    /// Software version.
+    pub version: Option<Place>,
+}
+
+impl Default for SenderPlaces {
+    fn default() -> Self {
+        Self { name: place("H.5.1"), serial: None, version: None }
+    }
+}
+
+/// What marks quality control; H.12 and O.12 = Q, and H.12 = T or D, always count.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct QcRules {
+    /// Beginnings of sample ids.
+    pub sample_prefixes: Vec<String>,
+    /// Values of O.16.1, exactly.
+    pub descriptors: Vec<String>,
+}
+
+/// Comments.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Comments {
+    /// Texts of C.4 that say nothing, exactly.
+    pub ignore: Vec<String>,
+}
+
+/// Queries and their answers.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Queries {
+    /// Where the specimen is, in order; read in each repeat of Q.3.
+    pub specimen: Vec<Place>,
+    /// L.3 of the answer "no order".
+    pub no_order: Letter,
+}
+
+impl Default for Queries {
+    fn default() -> Self {
+        Self { specimen: places(&["Q.3.2", "Q.3.1"]), no_order: Letter::of(b'I') }
+    }
+}
+
+fn place(name: &str) -> Option<Place> {
+    Place::try_from(name.to_owned()).ok()
+}
+
+fn places(names: &[&str]) -> Vec<Place> {
+    names.iter().filter_map(|name| place(name)).collect()
+}
+
+fn operator() -> Option<Place> {
+    place("R.11.1")
+}
+
+fn verifier() -> Option<Place> {
+    place("R.11.2")
+}
+
+fn device() -> Option<Place> {
+    place("R.14")
+}

@@ -1,0 +1,136 @@
+//! From the raw bytes of a stored message to its text (LIS01-A2 6.3): frames end to end, nothing between them.
+//!
+//! Promises: no byte is added, and none of a frame's text is lost. What is no frame (ENQ, EOT, a chunk that only says
+//! how the message ended) is skipped; a frame that cannot be told from its surroundings is skipped with a note.
+//! Bytes without any STX are bare records. Leaves out checksums and numbers: the link judged them before it
+//! acknowledged the frame.
+
+use orugate_driver::report::{Note, NoteKind, ReportSink};
+use orugate_driver::span::Span;
+use orugate_driver::text::Text;
+use orugate_driver::{Fault, Scratch, StoredMessage};
+use orugate_protocol::ascii::{CR, LF, STX};
+use orugate_protocol::astm::link::parse_raw_frame;
+
+/// The text of a message; in the scratch space when it had to be put together.
+pub(crate) fn text<'m>(
+    message: &StoredMessage<'m>,
+    scratch: &mut Scratch<'m>,
+    sink: &mut dyn ReportSink<'m>,
+) -> Result<&'m [u8], Fault> {
+    if !message.raw.contains(&STX) {
+        return Ok(bare(message.raw));
+    }
+    // Two passes, so that no more space is taken than the text needs.
+    let length = pieces(message).flatten().map(<[u8]>::len).fold(0, usize::saturating_add);
+    let text = scratch.take(length).ok_or(Fault::Space)?;
+    let mut at = 0usize;
+    for piece in pieces(message) {
+        let Some(piece) = piece else {
+            sink.note(Note { kind: NoteKind::BadFrame, span: Span::new(at, at), subject: Text::EMPTY });
+            continue;
+        };
+        let end = at.saturating_add(piece.len());
+        text.get_mut(at..end).ok_or(Fault::Space)?.copy_from_slice(piece);
+        at = end;
+    }
+    Ok(text)
+}
+
+/// The texts of the frames of all chunks; `None` for a frame that is none.
+fn pieces<'m>(message: &StoredMessage<'m>) -> impl Iterator<Item = Option<&'m [u8]>> + use<'m> {
+    message.chunks().flat_map(|chunk| Frames { rest: chunk })
+}
+
+struct Frames<'m> {
+    rest: &'m [u8],
+}
+
+impl<'m> Iterator for Frames<'m> {
+    type Item = Option<&'m [u8]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let start = self.rest.iter().position(|b| *b == STX)?;
+        let frame = self.rest.get(start..)?;
+        let text = parse_raw_frame(frame).and_then(|view| frame.get(view.text)).filter(|text| !text.contains(&STX));
+        // A bad frame is left at its STX, so that the next one is found even where it begins inside.
+        let used = text.map_or(1, |text| text.len().saturating_add(2));
+        self.rest = frame.get(used..).unwrap_or_default();
+        Some(text)
+    }
+}
+
+/// Records without frames: all but the link's control characters around them.
+fn bare(mut raw: &[u8]) -> &[u8] {
+    let is_link = |b: u8| b < 0x20 && b != CR && b != LF;
+    while let [first, rest @ ..] = raw
+        && is_link(*first)
+    {
+        raw = rest;
+    }
+    while let [rest @ .., last] = raw
+        && is_link(*last)
+    {
+        raw = rest;
+    }
+    raw
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orugate_driver::report::Item;
+    use orugate_driver::time::{ClockQuality, Utc};
+
+    #[derive(Default)]
+    struct Notes(usize);
+    impl<'m> ReportSink<'m> for Notes {
+        fn item(&mut self, _: Item<'m>) {}
+        fn note(&mut self, _: Note<'m>) {
+            self.0 += 1;
+        }
+    }
+
+    fn check(chunks: &[&[u8]], expected: &str, bad: usize) {
+        let raw = chunks.concat();
+        let mut end = 0;
+        let ends: Vec<u32> = chunks
+            .iter()
+            .map(|c| {
+                end += c.len() as u32;
+                end
+            })
+            .collect();
+        let received = Utc(0);
+        let clock = ClockQuality::Synchronised;
+        let message = StoredMessage { raw: &raw, chunk_ends: &ends, complete: true, received, clock };
+        let mut space = vec![0; raw.len()];
+        let mut notes = Notes::default();
+        let text = text(&message, &mut Scratch::new(&mut space), &mut notes).unwrap();
+        assert_eq!((String::from_utf8_lossy(text).as_ref(), notes.0), (expected, bad));
+    }
+
+    #[test]
+    fn frames_are_put_end_to_end() {
+        check(&[b"\x021H|\\^&\rP|\x17AA\r\n", b"\x0221\rL|1\r\x03AA", b"\x04"], "H|\\^&\rP|1\rL|1\r", 0);
+        // One chunk may hold several frames, or a capture's ENQ.
+        check(&[b"\x05\x021H|\x17AA\r\n\x022\\^&\x03AA\r\n\x04"], "H|\\^&", 0);
+        // An end that brought no byte.
+        check(&[b"\x021H\x03AA", b""], "H", 0);
+    }
+
+    #[test]
+    fn a_frame_that_is_none_is_said_and_skipped() {
+        check(&[b"\x02?H|\x17AA", b"\x021P|\x03AA"], "P|", 1);
+        check(&[b"\x021H|", b"\x022P|\x03AA"], "P|", 1);
+        check(&[b"\x021H|\x022P|\x03AA"], "P|", 1);
+    }
+
+    #[test]
+    fn bare_records_stand_for_themselves() {
+        check(&[b"H|\\^&\rL|1\r"], "H|\\^&\rL|1\r", 0);
+        check(&[b"\x05H|\\^&\n", b"L|1\n\x04"], "H|\\^&\nL|1\n", 0);
+        check(&[b"\x04"], "", 0);
+        check(&[], "", 0);
+    }
+}

@@ -1,0 +1,259 @@
+//! The small values of a profile, each valid once it exists.
+
+use crate::intern::intern;
+use orugate_driver::report::Status;
+use orugate_driver::text;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// How bytes become characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Charset {
+    /// ISO 646; a byte above 0x7F holds the result.
+    Ascii,
+    /// ISO 8859-1.
+    #[serde(rename = "latin-1")]
+    Latin1,
+    /// UTF-8.
+    #[serde(rename = "utf-8")]
+    Utf8,
+}
+
+impl From<Charset> for text::Charset {
+    fn from(charset: Charset) -> Self {
+        match charset {
+            Charset::Ascii => Self::Ascii,
+            Charset::Latin1 => Self::Latin1,
+            Charset::Utf8 => Self::Utf8,
+        }
+    }
+}
+
+/// What is on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Framing {
+    /// ENQ, frames, EOT.
+    #[default]
+    Lis01,
+    /// Bare records, from H to L; nothing is acknowledged.
+    Records,
+}
+
+/// What the instrument waits to be acknowledged. Either way an acknowledgment follows the sync of what it covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ack {
+    /// Each frame, as LIS01 has it.
+    #[default]
+    Frame,
+    /// Only a frame that ends with ETX; the instrument sends those with ETB without waiting for a reply.
+    Message,
+}
+
+/// What an R.9 letter is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum StatusWord {
+    Final,
+    Preliminary,
+    Corrected,
+    NotDone,
+    Pending,
+    Questionable,
+    RerunInformation,
+    Absent,
+}
+
+impl From<StatusWord> for Status {
+    fn from(word: StatusWord) -> Self {
+        match word {
+            StatusWord::Final => Self::Final,
+            StatusWord::Preliminary => Self::Preliminary,
+            StatusWord::Corrected => Self::Corrected,
+            StatusWord::NotDone => Self::NotDone,
+            StatusWord::Pending => Self::Pending,
+            StatusWord::Questionable => Self::Questionable,
+            StatusWord::RerunInformation => Self::RerunInformation,
+            StatusWord::Absent => Self::Absent,
+        }
+    }
+}
+
+/// HL7 table 0396 name of a local coding system: `99` and one to ten letters or digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodingSystem(pub(crate) &'static str);
+
+impl TryFrom<String> for CodingSystem {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let name = text.strip_prefix("99").unwrap_or_default();
+        if (1..=10).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Ok(Self(intern(&text)))
+        } else {
+            Err(format!("`{text}` is no local coding system; it is 99 and one to ten letters or digits"))
+        }
+    }
+}
+
+/// The name of a rule: small letters, digits and `-`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleName(pub(crate) &'static str);
+
+impl TryFrom<String> for RuleName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let good = !text.is_empty()
+            && text.len() <= 40
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if good {
+            Ok(Self(intern(&text)))
+        } else {
+            Err(format!("`{text}` is no rule name; it is up to 40 small letters, digits and hyphens"))
+        }
+    }
+}
+
+/// The number of a component, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Component(u8);
+
+impl Component {
+    /// LIS02's place for the manufacturer's code.
+    pub const FOURTH: Self = Self(4);
+
+    /// As the record views count.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl TryFrom<i64> for Component {
+    type Error = String;
+
+    fn try_from(n: i64) -> Result<Self, String> {
+        match u8::try_from(n) {
+            Ok(n @ 1..=99) => Ok(Self(n)),
+            _ => Err(format!("{n} is no component; components count from 1 to 99")),
+        }
+    }
+}
+
+/// One character code, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Letter(Option<u8>);
+
+impl Letter {
+    pub(crate) const fn of(letter: u8) -> Self {
+        Self(Some(letter))
+    }
+
+    /// The letter as a field has it.
+    pub(crate) const fn byte(self) -> Option<u8> {
+        self.0
+    }
+
+    /// The letter that a field of at most one byte is.
+    pub(crate) const fn from_field(field: &[u8]) -> Option<Self> {
+        match field {
+            [] => Some(Self(None)),
+            [letter] => Some(Self(Some(*letter))),
+            _ => None,
+        }
+    }
+}
+
+impl TryFrom<String> for Letter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_bytes() {
+            [] => Ok(Self(None)),
+            [letter] if letter.is_ascii_graphic() => Ok(Self(Some(*letter))),
+            _ => Err(format!("`{text}` is no code; it is one character, or nothing")),
+        }
+    }
+}
+
+/// One visible ASCII character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct One(pub(crate) u8);
+
+impl TryFrom<String> for One {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_bytes() {
+            [one] if one.is_ascii_graphic() => Ok(Self(*one)),
+            _ => Err(format!("`{text}` is not one character")),
+        }
+    }
+}
+
+/// A time such as `"15 s"` or `"200 ms"`, at most an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Wait(pub(crate) Duration);
+
+impl TryFrom<String> for Wait {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wait = text.split_once(' ').and_then(|(number, unit)| {
+            let number = number.parse::<u64>().ok().filter(|_| !number.starts_with('+'))?;
+            match unit {
+                "ms" => Some(Duration::from_millis(number)),
+                "s" => Some(Duration::from_secs(number)),
+                _ => None,
+            }
+        });
+        wait.filter(|wait| *wait <= Duration::from_secs(3600))
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no time; write \"15 s\" or \"200 ms\", at most an hour"))
+    }
+}
+
+/// By hand: derived for a type with a `&'static str`, it would want to borrow that from the file.
+macro_rules! from_string {
+    ($($name:ident)*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                Self::try_from(String::deserialize(from)?).map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+from_string! { CodingSystem RuleName }
+
+/// Schemas of the types that are strings or numbers with a rule.
+macro_rules! schema {
+    ($($name:ident { $($schema:tt)* })*) => {$(
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ $($schema)* })
+            }
+        }
+    )*};
+}
+schema! {
+    CodingSystem { "type": "string", "pattern": "^99[A-Za-z0-9]{1,10}$" }
+    RuleName { "type": "string", "pattern": "^[a-z0-9-]{1,40}$" }
+    Component { "type": "integer", "minimum": 1, "maximum": 99 }
+    Letter { "type": "string", "maxLength": 1 }
+    One { "type": "string", "minLength": 1, "maxLength": 1 }
+    Wait { "type": "string", "pattern": "^[0-9]+ (ms|s)$" }
+}
