@@ -451,6 +451,10 @@ impl Batch<'_> {
             }));
         }
         let _ = self.worker.store.append_wait(entries, self.worker.time())?;
+        for oru in self.conversion.orus {
+            tracing::debug!(target: "orugate::way", instrument = %self.subject.name, message = self.number,
+                oru = oru.number, observations = oru.observations, "ready");
+        }
         self.tell(released, act.is_none());
         Ok(released)
     }
