@@ -85,7 +85,7 @@ pub async fn open(target: &Target) -> io::Result<Box<dyn Wire>> {
 /// [`PlayError`].
 pub async fn play(
     mut session: Box<dyn Session>,
-    mut wire: Box<dyn Wire>,
+    wire: &mut dyn Wire,
     pace: Option<u32>,
     clock: &Clock,
     tell: &mut dyn FnMut(&str),
@@ -120,7 +120,7 @@ pub async fn play(
                 }
             }
             if !out.is_empty() {
-                write(&mut *wire, &out, pace).await?;
+                write(wire, &out, pace).await?;
                 inputs.push(Owned::Sent);
             }
             if let Some(end) = end {

@@ -149,9 +149,9 @@ pub(super) fn simulate(arguments: Simulate) -> u8 {
     let total = messages.len();
     let session = profile.simulator(messages, &arguments.faults);
     let played = runtime.block_on(async {
-        let wire = simulate::open(&target).await?;
+        let mut wire = simulate::open(&target).await?;
         let clock = crate::clock::Clock::system(0);
-        simulate::play(session, wire, arguments.baud, &clock, &mut |line| println!("{line}")).await
+        simulate::play(session, &mut *wire, arguments.baud, &clock, &mut |line| println!("{line}")).await
     });
     match played {
         Ok(()) => {
