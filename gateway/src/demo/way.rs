@@ -77,10 +77,6 @@ impl Visit for Seen {
             "last" => &mut self.last,
             _ => return,
         };
-        // A message and its number share the name `message`; the number comes as a number.
-        let text = format!("{value:?}");
-        if field.name() != "message" || !text.bytes().all(|b| b.is_ascii_digit()) {
-            *slot = text.trim_matches('"').to_owned();
-        }
+        *slot = format!("{value:?}").trim_matches('"').to_owned();
     }
 }
