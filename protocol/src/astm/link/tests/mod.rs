@@ -6,6 +6,7 @@
 //! Transcript lines: the script, `<` what the link sends, `!` its events, `.` how much it has not taken.
 
 mod bytes;
+mod damage;
 mod receive;
 mod send;
 mod states;
