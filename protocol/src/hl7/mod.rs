@@ -8,7 +8,11 @@
 //! - [`ack`]: the answer to a message, and what an answer says.
 //! - [`value`]: which OBX-2 fits a value's text; [`ts`]: time stamps.
 
+mod lines;
+mod part;
+pub mod reader;
 pub mod ts;
+pub mod unescape;
 pub mod value;
 pub mod writer;
 
