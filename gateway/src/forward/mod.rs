@@ -8,10 +8,13 @@ pub mod backoff;
 pub mod delivery;
 pub mod events;
 mod frames;
+pub mod outbox;
 pub mod settings;
+pub mod shell;
 pub mod status;
 
 pub use delivery::{Delivery, Queue};
 pub use events::{Input, Output, Settlement};
+pub use outbox::{Handle, spawn};
 pub use settings::{ControlIds, OnRefusal, Settings};
 pub use status::Status;

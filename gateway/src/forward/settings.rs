@@ -2,7 +2,6 @@
 //!
 //! Promises nothing about ranges: the configuration has judged them. Zero waits work, but help nobody.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How one destination is served.
@@ -44,7 +43,7 @@ pub enum OnRefusal {
 impl Settings {
     /// The defaults of the configuration.
     #[must_use]
-    pub const fn new(ids: ControlIds) -> Self {
+    pub fn new(ids: ControlIds) -> Self {
         Self {
             ids,
             answer: Duration::from_secs(30),
@@ -62,31 +61,28 @@ impl Settings {
 }
 
 /// Numbers to MSH-10 and back: the gateway's four characters and sixteen digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlIds {
-    gateway: [u8; 4],
+    gateway: Box<str>,
 }
 
 impl ControlIds {
     /// Ids that begin with these four characters.
     #[must_use]
-    pub const fn new(gateway: [u8; 4]) -> Self {
-        Self { gateway }
+    pub fn new(gateway: &str) -> Self {
+        Self { gateway: gateway.into() }
     }
 
     /// The MSH-10 of a number.
     #[must_use]
     pub fn id(&self, number: u64) -> String {
-        let mut id = String::from_utf8_lossy(&self.gateway).into_owned();
-        // Writing to a String cannot fail.
-        let _ = write!(id, "{number:016}");
-        id
+        format!("{}{number:016}", self.gateway)
     }
 
     /// The number whose MSH-10 these bytes are, byte for byte.
     #[must_use]
     pub fn number(&self, id: &[u8]) -> Option<u64> {
-        let digits = id.strip_prefix(&self.gateway)?;
+        let digits = id.strip_prefix(self.gateway.as_bytes())?;
         let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_digit()))?;
         let number = digits.parse().ok()?;
         // One number has one spelling: neither a lost zero nor one too many is ours.
@@ -100,7 +96,7 @@ mod tests {
 
     #[test]
     fn ids_go_there_and_back_and_nothing_else_is_one() {
-        let ids = ControlIds::new(*b"GW01");
+        let ids = ControlIds::new("GW01");
         assert_eq!(ids.id(12345), "GW010000000000012345");
         for number in [0, 1, 1_795_400_000_000_000, u64::MAX] {
             assert_eq!(ids.number(ids.id(number).as_bytes()), Some(number));

@@ -4,6 +4,7 @@
 
 use super::events::Note;
 use orugate_protocol::time::Tick;
+use std::fmt::Write as _;
 
 /// A snapshot of a [`Delivery`](super::Delivery).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,4 +59,39 @@ pub struct InFlightStatus {
     pub since: Tick,
     /// True when CA came and the application acknowledgment is awaited.
     pub committed: bool,
+}
+
+impl Status {
+    /// A line for people.
+    #[must_use]
+    pub fn words(&self, now: Tick) -> String {
+        let seconds = |since: Tick| now.since(since).as_secs();
+        let mut words = match (&self.link, &self.last_error) {
+            (LinkStatus::Idle, _) => "not connected; nothing to send".to_owned(),
+            (LinkStatus::Waiting { until }, Some((_, note))) => {
+                format!("not connected, next try in {} s: {note}", until.since(now).as_secs())
+            }
+            (LinkStatus::Waiting { until }, None) => {
+                format!("not connected, next try in {} s", until.since(now).as_secs())
+            }
+            (LinkStatus::Connecting { since }, _) => format!("connecting for {} s", seconds(*since)),
+            (LinkStatus::Connected { since }, _) => format!("connected for {} s", seconds(*since)),
+            (LinkStatus::Stopped, _) => "stopped".to_owned(),
+        };
+        // Writing to a String cannot fail.
+        if let Some(flight) = &self.in_flight {
+            let what = if flight.committed { "the application acknowledgment" } else { "the acknowledgment" };
+            let _ = write!(words, "; waiting {} s for {what} of {}", seconds(flight.since), flight.number);
+        }
+        if let [first, rest @ ..] = self.outcome_unknown.as_slice() {
+            let _ = write!(words, "; message {first} was sent, outcome unknown");
+            if !rest.is_empty() {
+                let _ = write!(words, " (and {} more)", rest.len());
+            }
+        }
+        if let Some(number) = self.blocked_by {
+            let _ = write!(words, "; stopped at message {number}, which the engine refuses");
+        }
+        words
+    }
 }
