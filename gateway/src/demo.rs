@@ -15,7 +15,6 @@ use crate::engine::Engine;
 use crate::profiles::{self, Shipped};
 use crate::run::{Gateway, init_journal};
 use crate::simulate::{self, Fault};
-use crate::status::Line;
 use crate::wire::{self, Wire};
 use ledger::{Ledger, r_records};
 use serialport::{SerialPort as _, TTYPort};
@@ -128,7 +127,7 @@ impl Stage {
 
     fn serial_is_up(&self) -> bool {
         let shown = self.gateway.admin.instruments.iter().find(|i| i.name == SERIAL);
-        shown.is_some_and(|i| matches!(i.status.view().line, Line::Up(_)))
+        shown.is_some_and(|i| i.status.view().is_up())
     }
 
     fn is_drained(&self) -> bool {
