@@ -32,56 +32,6 @@ fn checksums_in_either_case_and_wrong() {
 }
 
 #[test]
-fn other_checksum_settings() {
-    check(
-        Settings { checksum: Checksum::Unchecked, ..Settings::default() },
-        r"> <ENQ><STX>1ab<ETX>??<CR><LF>
-          accept
-          > <STX>2ab<ETX><CR><LF>
-          +200",
-        &expect![[r#"
-            > <ENQ><STX>1ab<ETX>??<CR><LF>
-              ! established
-              < <ACK>
-              ! frame 1 of 9 bytes, ETX
-            accept
-              < <ACK>
-            > <STX>2ab<ETX><CR><LF>
-              ! trouble at 15: CR in place of a checksum
-            +200
-              @200 200 ms for the end of stray bytes
-              ! frame of 5 bytes rejected
-              < <NAK>
-        "#]],
-    );
-    check(
-        Settings { checksum: Checksum::Absent, ..Settings::default() },
-        r"> <ENQ><STX>1ab<ETB><CR><LF>
-          accept
-          > <STX>2ab<ETX>
-          +200
-          accept
-          > <EOT>",
-        &expect![[r#"
-            > <ENQ><STX>1ab<ETB><CR><LF>
-              ! established
-              < <ACK>
-              ! frame 1 of 7 bytes, ETB
-            accept
-              < <ACK>
-            > <STX>2ab<ETX>
-            +200
-              @200 200 ms for the frame's CR LF
-              ! frame 2 of 5 bytes, ETX
-            accept
-              < <ACK>
-            > <EOT>
-              ! ended: complete
-        "#]],
-    );
-}
-
-#[test]
 fn tails_that_lack_cr_or_lf() {
     check(
         Settings::default(),
@@ -134,51 +84,6 @@ fn tails_that_lack_cr_or_lf() {
               . 1 bytes not taken
             accept
               < <ACK>
-              ! ended: complete
-        "#]],
-    );
-}
-
-#[test]
-fn frame_numbers_any() {
-    check(
-        Settings { frame_numbers: FrameNumbers::Any, ..Settings::default() },
-        r"> <ENQ>{3:a<CR>:ETX}
-          accept
-          > {3:b<CR>:ETX}
-          accept
-          > {3:b<CR>:ETX}
-          > {8:c<CR>:ETX}
-          accept
-          > {1:d<CR>:ETX}
-          accept
-          > <EOT>",
-        &expect![[r#"
-            > <ENQ>{3:a<CR>:ETX}
-              ! established
-              < <ACK>
-              ! trouble at 1: frame number 3 in place of 1
-              ! frame 3 of 9 bytes, ETX
-            accept
-              < <ACK>
-            > {3:b<CR>:ETX}
-              ! trouble at 10: frame number 3 again, with other text
-              ! frame 3 of 9 bytes, ETX
-            accept
-              < <ACK>
-            > {3:b<CR>:ETX}
-              ! frame 3 repeated
-              < <ACK>
-            > {8:c<CR>:ETX}
-              ! trouble at 28: frame number 8 in place of 4
-              ! frame 8 of 9 bytes, ETX
-            accept
-              < <ACK>
-            > {1:d<CR>:ETX}
-              ! frame 1 of 9 bytes, ETX
-            accept
-              < <ACK>
-            > <EOT>
               ! ended: complete
         "#]],
     );

@@ -7,6 +7,7 @@
 
 mod bytes;
 mod damage;
+mod deviations;
 mod receive;
 mod send;
 mod states;
