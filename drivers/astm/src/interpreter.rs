@@ -13,8 +13,9 @@ use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::astm::record::{
-    Comment as CommentRecord, DelimiterSource, Header, Order as OrderRecord, Patient, Place, Query as QueryRecord,
-    QueryStatus, Record, RecordType, Records, ResultRecord, TerminationCode, Terminator, View, Walker,
+    Comment as CommentRecord, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
+    Query as QueryRecord, QueryStatus, Record, RecordType, Records, ResultRecord, TerminationCode,
+    Terminator, View, Walker,
 };
 
 /// Whatever follows a header whose delimiters are equal.

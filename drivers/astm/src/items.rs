@@ -15,8 +15,8 @@ use orugate_driver::text::{Escapes, Text};
 use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Scratch};
 use orugate_protocol::astm::record::{
-    ActionCode, Field, Header, Order as OrderRecord, Patient as PatientRecord, ProcessingId, Query as QueryRecord,
-    ReportType, ResultRecord, ResultStatus,
+    ActionCode, Field, Header, Order as OrderRecord, Patient as PatientRecord, ProcessingId,
+    Query as QueryRecord, ReportType, ResultRecord, ResultStatus,
 };
 
 pub(crate) fn sender<'m>(
@@ -158,7 +158,11 @@ pub(crate) fn observation<'m>(
 pub(crate) fn unsplit<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Observation<'m> {
     let raw = |field: Field<'m>| Text::new(field.trimmed().bytes(), plan.charset, Escapes::None);
     Observation {
-        code: Code { id: raw(result.universal_test_id()), system: plan.profile.coding_system.0, ..Code::default() },
+        code: Code {
+            id: raw(result.universal_test_id()),
+            system: plan.profile.coding_system.0,
+            ..Code::default()
+        },
         value: raw(result.value()),
         unit: raw(result.units()),
         range: raw(result.reference_ranges()),
@@ -193,9 +197,8 @@ pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn R
 fn code<'m>(plan: &'static Plan, test: Field<'m>) -> (Code<'m>, Text<'m>) {
     let rules = &plan.profile.code;
     let text = |field: Field<'m>| field.trimmed().text(plan.charset);
-    let optional = |n: Option<crate::values::Component>| {
-        n.map_or(Text::EMPTY, |n| text(test.component(n.number())))
-    };
+    let optional =
+        |n: Option<crate::values::Component>| n.map_or(Text::EMPTY, |n| text(test.component(n.number())));
     let mut id = text(test.component(rules.id.number()));
     if id.is_empty() && rules.or_first {
         id = test.components().map(text).find(|part| !part.is_empty()).unwrap_or_default();
@@ -220,7 +223,8 @@ fn code<'m>(plan: &'static Plan, test: Field<'m>) -> (Code<'m>, Text<'m>) {
 /// hl7.md A.2, unless the profile says otherwise.
 fn status(plan: &Plan, result: &ResultRecord<'_>) -> Status {
     let field = result.record().field(9).trimmed();
-    if let Some(word) = Letter::from_field(field.bytes()).and_then(|letter| plan.profile.status.get(&letter)) {
+    if let Some(word) = Letter::from_field(field.bytes()).and_then(|letter| plan.profile.status.get(&letter))
+    {
         return (*word).into();
     }
     match result.status() {

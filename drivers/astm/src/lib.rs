@@ -16,16 +16,29 @@
 )]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod bare;
+mod driver;
+mod fault;
+mod frames;
 mod intern;
 mod interpreter;
 mod items;
 mod link_options;
+mod outbox;
 mod place;
 mod plan;
 pub mod profile;
+mod said;
 mod sample;
+pub mod script;
+mod session;
+mod simulator;
+mod tracker;
 mod unframe;
 mod values;
 
+pub use driver::{ASTM, Astm, faulty_simulator};
+pub use fault::Fault;
 pub use place::Place;
+pub use simulator::Simulator;
 pub use values::{Ack, Charset, CodingSystem, Component, Framing, Letter, One, RuleName, StatusWord, Wait};

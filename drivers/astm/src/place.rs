@@ -128,7 +128,8 @@ impl<'de> Deserialize<'de> for Place {
 
 /// 1 to 99 without a leading zero.
 fn number(text: &str) -> Option<u8> {
-    let plain = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    let plain =
+        (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
     if plain { text.parse().ok() } else { None }
 }
 
@@ -155,7 +156,10 @@ mod tests {
         for good in ["H.3", "P.6.2", "O.4.3", "R.14", "Q.3.2", "O.31.12"] {
             assert_eq!(Place::try_from(good.to_owned()).unwrap().name(), good);
         }
-        for bad in ["", "O", "O.", "O.0", "O.1", "H.2", "X.3", "o.3", "O.3.", "O.3.0", "O.3.1.1", "O.03", "O.100", "O.+3"] {
+        for bad in [
+            "", "O", "O.", "O.0", "O.1", "H.2", "X.3", "o.3", "O.3.", "O.3.0", "O.3.1.1", "O.03", "O.100",
+            "O.+3",
+        ] {
             let error = Place::try_from(bad.to_owned()).unwrap_err();
             assert!(error.contains("is no place"), "{bad}: {error}");
         }

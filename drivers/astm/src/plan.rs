@@ -74,7 +74,9 @@ fn check(profile: &AstmProfile) -> Result<(), ProfileError> {
         return wrong("code.ends_at is a delimiter of the record already".into());
     }
     if profile.framing == Framing::Records && profile.link.one_way {
-        return wrong("link.one_way has no meaning with framing = \"records\": nothing is answered there".into());
+        return wrong(
+            "link.one_way has no meaning with framing = \"records\": nothing is answered there".into(),
+        );
     }
     Ok(())
 }

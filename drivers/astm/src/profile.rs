@@ -138,7 +138,14 @@ pub struct CodeParts {
 
 impl Default for CodeParts {
     fn default() -> Self {
-        Self { id: Component::FOURTH, or_first: false, name: None, loinc: None, replicate: None, ends_at: None }
+        Self {
+            id: Component::FOURTH,
+            or_first: false,
+            name: None,
+            loinc: None,
+            replicate: None,
+            ends_at: None,
+        }
     }
 }
 
@@ -207,7 +214,12 @@ pub struct Times {
 
 impl Default for Times {
     fn default() -> Self {
-        Self { started: place("R.12"), completed: place("R.13"), collected: place("O.8"), received: place("O.15") }
+        Self {
+            started: place("R.12"),
+            completed: place("R.13"),
+            collected: place("O.8"),
+            received: place("O.15"),
+        }
     }
 }
 

@@ -26,7 +26,11 @@ pub(crate) fn find<'m>(
     let Some((place, id)) = found.next() else { return (Text::EMPTY, "") };
     if sample.search {
         let mut note = |subject, field: Field<'m>| {
-            sink.note(Note { kind: NoteKind::SampleIdFound, span: field.span(), subject: Text::plain(subject) });
+            sink.note(Note {
+                kind: NoteKind::SampleIdFound,
+                span: field.span(),
+                subject: Text::plain(subject),
+            });
         };
         note(place.name(), id);
         // A patient's id beside a sample's is no contradiction; another id in the order is.
@@ -65,7 +69,9 @@ fn likely(field: Field<'_>) -> Option<Field<'_>> {
         return Some(padded.trimmed());
     }
     let like = || {
-        filled().map(Field::trimmed).filter(|c| c.bytes().len() >= 2 && c.bytes().iter().any(u8::is_ascii_digit))
+        filled()
+            .map(Field::trimmed)
+            .filter(|c| c.bytes().len() >= 2 && c.bytes().iter().any(u8::is_ascii_digit))
     };
     if only(&mut like()) { like().next() } else { None }
 }

@@ -52,7 +52,8 @@ impl<'m> Iterator for Frames<'m> {
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.rest.iter().position(|b| *b == STX)?;
         let frame = self.rest.get(start..)?;
-        let text = parse_raw_frame(frame).and_then(|view| frame.get(view.text)).filter(|text| !text.contains(&STX));
+        let text =
+            parse_raw_frame(frame).and_then(|view| frame.get(view.text)).filter(|text| !text.contains(&STX));
         // A bad frame is left at its STX, so that the next one is found even where it begins inside.
         let used = text.map_or(1, |text| text.len().saturating_add(2));
         self.rest = frame.get(used..).unwrap_or_default();

@@ -1,0 +1,63 @@
+//! The driver as the gateway's registry has it.
+
+use crate::fault::Fault;
+use crate::interpreter::AstmInterpreter;
+use crate::plan::Plan;
+use crate::session::AstmSession;
+use crate::simulator::Simulator;
+use orugate_driver::{Common, Driver, Instrument, Interpreter, Profile, ProfileError, Session};
+
+/// The driver `astm`.
+pub static ASTM: Astm = Astm;
+
+/// The driver's type; [`ASTM`] is its only use.
+#[derive(Clone, Copy, Debug)]
+pub struct Astm;
+
+struct Fitted {
+    plan: &'static Plan,
+}
+
+/// A simulator that makes these faults; see [`Profile::simulator`] for the messages.
+///
+/// # Errors
+/// [`ProfileError`] with the place of the profile's first mistake.
+pub fn faulty_simulator(
+    toml: &str,
+    messages: &[Vec<u8>],
+    faults: &[Fault],
+) -> Result<Box<dyn Session>, ProfileError> {
+    Ok(Box::new(Simulator::new(&Plan::read(toml)?.profile, messages, faults)))
+}
+
+impl Driver for Astm {
+    fn name(&self) -> &'static str {
+        "astm"
+    }
+
+    fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError> {
+        Ok(Box::new(Fitted { plan: Plan::read(toml)? }))
+    }
+}
+
+impl Profile for Fitted {
+    fn common(&self) -> &Common {
+        &self.plan.common
+    }
+
+    fn session(&self, _: &Instrument) -> Box<dyn Session> {
+        Box::new(AstmSession::live(self.plan))
+    }
+
+    fn simulator(&self, messages: Vec<Vec<u8>>) -> Box<dyn Session> {
+        Box::new(Simulator::new(&self.plan.profile, &messages, &[]))
+    }
+
+    fn interpreter(&self) -> Box<dyn Interpreter> {
+        Box::new(AstmInterpreter { plan: self.plan })
+    }
+
+    fn capture_session(&self) -> Box<dyn Session> {
+        Box::new(AstmSession::capture(self.plan))
+    }
+}
