@@ -580,3 +580,6 @@ impl Delivery {
         self.note(note);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -297,7 +297,10 @@ impl Socket {
 }
 
 /// Writes a frame to its end. Cancel safe: `frame` knows how far it is.
-async fn write(writer: &mut WriteHalf<Box<dyn Wire>>, frame: &mut Option<(Vec<u8>, usize)>) -> io::Result<()> {
+async fn write(
+    writer: &mut WriteHalf<Box<dyn Wire>>,
+    frame: &mut Option<(Vec<u8>, usize)>,
+) -> io::Result<()> {
     let Some((bytes, written)) = frame else { return pending().await };
     while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
         match writer.write(rest).await? {
