@@ -14,7 +14,7 @@ use orugate_driver::time::Tick;
 use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, TrafficFault};
 use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK, STX};
 use orugate_protocol::astm::link::{
-    Event, FrameEnd, Link, OVERHEAD, Role, Settings, encode_frame, next_number, parse_raw_frame,
+    Event, FrameEnd, Link, OVERHEAD, Role, Settings, encode_frame, next_number,
 };
 use std::collections::VecDeque;
 
@@ -354,6 +354,7 @@ fn framed(records: &[u8]) -> Transfer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orugate_protocol::astm::link::parse_raw_frame;
 
     #[test]
     fn a_captures_frames_are_kept_byte_for_byte() {
