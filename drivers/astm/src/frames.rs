@@ -16,8 +16,8 @@ use orugate_driver::time::Tick;
 use orugate_driver::{Channel, Deadline, MessageEnd, Ticket, TrafficFault};
 use orugate_protocol::ascii::EOT;
 use orugate_protocol::astm::link::{
-    Cut, EndReason, Event, FrameId, Link, OVERHEAD, Opening, Replies, Settings, Why, checksum,
-    parse_raw_frame,
+    Cut, EndReason, Event, FrameId, Link, OVERHEAD, Opening, Refused, RefusedBecause, Replies, Settings, Why,
+    checksum, parse_raw_frame,
 };
 use std::collections::VecDeque;
 
@@ -219,15 +219,8 @@ impl Frames {
             if self.open.is_none() {
                 self.pay(out);
             }
-            if channel.is_some()
-                && let Some(answer) = self.answers.pop_front()
-                && let Err(refused) = self.link.offer(answer)
-            {
-                if refused.because == orugate_protocol::astm::link::RefusedBecause::Occupied {
-                    self.answers.push_front(refused.message);
-                } else {
-                    out.say("an answer to a query cannot be sent on this line", false, self.offset);
-                }
+            if channel.is_some() && self.offer(out) {
+                continue;
             }
             // While a ticket is open the link takes nothing, but an ENQ before a held frame's reply it must see.
             let may_take = self.open.is_none() || self.link.held().is_some();
@@ -244,6 +237,22 @@ impl Frames {
                     }
                 }
                 None => {}
+            }
+        }
+    }
+
+    /// Offers the next answer to the link; true when it was taken.
+    fn offer(&mut self, out: &mut Outbox) -> bool {
+        let Some(answer) = self.answers.pop_front() else { return false };
+        match self.link.offer(answer) {
+            Ok(()) => true,
+            Err(Refused { message, because: RefusedBecause::Occupied }) => {
+                self.answers.push_front(message);
+                false
+            }
+            Err(_) => {
+                out.say("an answer to a query cannot be sent on this line", false, self.offset);
+                false
             }
         }
     }

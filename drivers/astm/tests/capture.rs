@@ -49,7 +49,11 @@ fn every_capture_gives_all_its_results() {
                 let doubtful = if name == "yumizen-h550-records.txt" { dump.observations } else { 0 };
                 assert_eq!(dump.doubts, doubtful, "{name}\n{}", dump.text);
                 // Every message but an order and a query says whose results they are.
-                assert!(dump.observations == 0 || !dump.text.contains("specimen []"), "{name}\n{}", dump.text);
+                assert!(
+                    dump.observations == 0 || !dump.text.contains("specimen []"),
+                    "{name}\n{}",
+                    dump.text
+                );
             }
             assert_eq!(found, *results, "{name}");
         }
@@ -105,7 +109,13 @@ fn a_capture_is_read_as_far_as_it_goes() {
         ("no L, ETX", b"\x021H|\\^&\rP|1\r\x03B1\r\n", &[Complete], &[2], ""),
         ("no L, ETB", b"\x021H|\\^&\rP|1\r\x17C5\r\n", &[Incomplete], &[2], ""),
         ("no L, EOT", b"\x05\x021H|\\^&\rP|1\r\x03B1\r\n\x04", &[Complete], &[2], ""),
-        ("both sides recorded", b"\x05\x06\x021H|\\^&\r\x0372\r\n\x06\x022L|1\r\x0327\r\n\x06\x04", &[Complete], &[2], ""),
+        (
+            "both sides recorded",
+            b"\x05\x06\x021H|\\^&\r\x0372\r\n\x06\x022L|1\r\x0327\r\n\x06\x04",
+            &[Complete],
+            &[2],
+            "",
+        ),
         ("frame number 8", b"\x028H|\\^&\rL|1\r\x03A0\r\n", &[Complete], &[1], "out of order"),
         ("the last frame is cut", b"\x021H|\\^&\r\x0372\r\n\x022L|", &[Complete], &[2], ""),
         ("nothing", b"", &[], &[], ""),
@@ -115,7 +125,12 @@ fn a_capture_is_read_as_far_as_it_goes() {
     let generic = profile(GENERIC);
     for (what, bytes, ends, chunks, note) in cases {
         let rig = capture(&*generic, &[bytes]);
-        assert_eq!(rig.ends(), ends.iter().map(|end| Some(*end)).collect::<Vec<_>>(), "{what}: {:?}", rig.notes);
+        assert_eq!(
+            rig.ends(),
+            ends.iter().map(|end| Some(*end)).collect::<Vec<_>>(),
+            "{what}: {:?}",
+            rig.notes
+        );
         assert_eq!(rig.messages.iter().map(|m| m.chunks.len()).collect::<Vec<_>>(), chunks, "{what}");
         assert!(note.is_empty() || rig.notes.iter().any(|n| n.contains(note)), "{what}: {:?}", rig.notes);
         assert_eq!(rig.sent, b"", "{what}");

@@ -6,8 +6,8 @@ use orugate_astm::ASTM;
 use orugate_driver::report::{Item, Note, ReportSink};
 use orugate_driver::time::{ClockQuality, Tick, Utc};
 use orugate_driver::{
-    Channel, Deadline, Driver, Input, Interpreter, MessageEnd, Output, Peer, Profile, Scratch, Session, Stored,
-    StoredMessage, Ticket,
+    Channel, Deadline, Driver, Input, Interpreter, MessageEnd, Output, Peer, Profile, Scratch, Session,
+    Stored, StoredMessage, Ticket,
 };
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,9 @@ impl Rig {
     pub fn give(&mut self, input: Input<'_>) {
         self.session.handle(self.now, input);
         self.drain();
-        while self.prompt && let Some(ticket) = self.open.pop() {
+        while self.prompt
+            && let Some(ticket) = self.open.pop()
+        {
             self.session.handle(self.now, Input::Stored(Stored::after_sync(ticket)));
             self.drain();
         }
@@ -220,7 +222,11 @@ impl<'m> ReportSink<'m> for Dump {
             ),
             Item::Specimen(s) => writeln!(text, "specimen [{}] {} {} {:?}", s.id, s.id_place, s.kind, s.qc),
             Item::Order(o) => {
-                writeln!(text, " order {}|{}|{} cancelled {}", o.code.id, o.code.name, o.code.system, o.cancelled)
+                writeln!(
+                    text,
+                    " order {}|{}|{} cancelled {}",
+                    o.code.id, o.code.name, o.code.system, o.cancelled
+                )
             }
             Item::Observation(o) => {
                 self.observations += 1;
@@ -242,9 +248,13 @@ impl<'m> ReportSink<'m> for Dump {
                     o.status,
                 );
                 let _ = write!(text, " {}..{}", time(o.started), time(o.completed));
-                for (name, value) in
-                    [("by", o.operator), ("ok", o.verifier), ("at", o.device), ("run", o.run), ("rep", o.replicate)]
-                {
+                for (name, value) in [
+                    ("by", o.operator),
+                    ("ok", o.verifier),
+                    ("at", o.device),
+                    ("run", o.run),
+                    ("rep", o.replicate),
+                ] {
                     if !value.is_empty() {
                         let _ = write!(text, " {name}:{value}");
                     }
