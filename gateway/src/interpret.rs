@@ -236,7 +236,7 @@ impl Worker {
     fn work_off(&self, converter: &mut Converter) {
         while let Some((number, message)) = self.next() {
             if let Err(error) = self.interpret(converter, number, &message) {
-                tracing::error!(message = number, %error, "the outcome of a message could not be stored; it stays in the queue");
+                tracing::error!(number, %error, "the outcome of a message could not be stored; it stays in the queue");
                 return;
             }
         }
@@ -310,7 +310,7 @@ impl Worker {
             match self.store.read(*at) {
                 Ok(payload) => raw.extend_from_slice(&payload),
                 Err(error) => {
-                    tracing::error!(message = number, %error, "a chunk cannot be read back");
+                    tracing::error!(number, %error, "a chunk cannot be read back");
                     return self
                         .hold_whole(
                             number,
@@ -390,7 +390,7 @@ impl Worker {
             released: None,
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
-        tracing::warn!(instrument = %message.instrument, message = number, reason, "held: {sentence}");
+        tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");
         Ok(())
     }
 
@@ -451,6 +451,10 @@ impl Batch<'_> {
             }));
         }
         let _ = self.worker.store.append_wait(entries, self.worker.time())?;
+        for oru in self.conversion.orus {
+            tracing::debug!(target: "orugate::way", instrument = %self.subject.name, number = self.number,
+                oru = oru.number, observations = oru.observations, "ready");
+        }
         self.tell(released, act.is_none());
         Ok(released)
     }
@@ -498,7 +502,7 @@ impl Batch<'_> {
                 (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
                 _ => reason.sentence().to_owned(),
             };
-            tracing::warn!(instrument = %self.subject.name, message = self.number, hold = number.get().0,
+            tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
                 reason = reason.code(), observations = observations.len(), "held: {sentence}");
             let hold = Hold {
                 message: self.number,
@@ -539,7 +543,7 @@ impl Batch<'_> {
     fn tell(&self, released: Released, first: bool) {
         let (worker, name) = (self.worker, self.subject.name.as_str());
         let facts = self.conversion.facts;
-        tracing::info!(instrument = %name, message = self.number, complete = self.message.complete,
+        tracing::info!(instrument = %name, number = self.number, complete = self.message.complete,
             observations = facts.observations.len(), sent = released.sent, held = released.held, "interpreted");
         for note in &facts.notes {
             let subject = facts.word(&note.subject);

@@ -2,14 +2,21 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod convert;
+pub mod demo;
+pub mod engine;
+pub mod forward;
 pub mod interpret;
 pub mod port;
+pub mod profiles;
 pub mod receipts;
-pub mod replay;
 pub mod records;
+pub mod replay;
+pub mod run;
+pub mod simulate;
 pub mod state;
 pub mod status;
 pub mod store;

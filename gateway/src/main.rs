@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `orugate` program: reads its arguments and hands over to [`orugate::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    orugate::cli::main()
+}

@@ -244,6 +244,8 @@ impl Running {
         let Some(part) = self.tickets.remove(&ticket) else { return };
         match result {
             Ok(receipt) => {
+                tracing::debug!(target: "orugate::way", instrument = %self.port.name, number = part.message,
+                    last = part.last, "stored");
                 if part.last && self.message == Some(part.message) {
                     self.message = None;
                 }

@@ -2,7 +2,7 @@
 
 use orugate_protocol::time::Utc;
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
 
 /// The state of a wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,61 +43,86 @@ pub struct PortView {
     pub waits: Option<String>,
 }
 
+impl PortView {
+    /// True while the wire is open.
+    #[must_use]
+    pub const fn is_up(&self) -> bool {
+        matches!(self.line, Line::Up(_))
+    }
+}
+
 /// One port's status.
-#[derive(Debug, Default)]
-pub struct PortStatus(Mutex<PortView>);
+#[derive(Debug)]
+pub struct PortStatus(watch::Sender<PortView>);
+
+impl Default for PortStatus {
+    fn default() -> Self {
+        Self(watch::Sender::new(PortView::default()))
+    }
+}
 
 impl PortStatus {
     /// Now.
     #[must_use]
     pub fn view(&self) -> PortView {
-        self.get().clone()
+        self.0.borrow().clone()
+    }
+
+    /// Changes with every change.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<PortView> {
+        self.0.subscribe()
     }
 
     /// The wire's state changed. True when it did, so that a repeated failure is logged once.
     pub fn line(&self, line: Line, now: Utc) -> bool {
-        let mut view = self.get();
-        let changed = view.line != line;
-        if changed {
-            view.line = line;
-            view.since = now.0;
-        }
-        changed
+        self.0.send_if_modified(|view| {
+            let changed = view.line != line;
+            if changed {
+                view.line = line;
+                view.since = now.0;
+            }
+            changed
+        })
     }
 
     /// Bytes came.
     pub fn heard(&self, count: usize, now: Utc) {
-        let mut view = self.get();
-        view.bytes = view.bytes.saturating_add(count as u64);
-        view.last_byte = Some(now.0);
+        self.0.send_modify(|view| {
+            view.bytes = view.bytes.saturating_add(count as u64);
+            view.last_byte = Some(now.0);
+        });
     }
 
     /// A message was interpreted.
     pub fn message(&self, now: Utc) {
-        let mut view = self.get();
-        view.messages = view.messages.saturating_add(1);
-        view.last_message = Some(now.0);
+        self.0.send_modify(|view| {
+            view.messages = view.messages.saturating_add(1);
+            view.last_message = Some(now.0);
+        });
     }
 
     /// Something is to be noted.
     pub fn note(&self, note: &str, now: Utc) {
-        let mut view = self.get();
-        view.notes = view.notes.saturating_add(1);
-        view.last_note = Some((now.0, note.to_owned()));
+        self.0.send_modify(|view| {
+            view.notes = view.notes.saturating_add(1);
+            view.last_note = Some((now.0, note.to_owned()));
+        });
     }
 
     /// A chunk could not be stored.
     pub fn refused(&self) {
-        let mut view = self.get();
-        view.refused = view.refused.saturating_add(1);
+        self.0.send_modify(|view| view.refused = view.refused.saturating_add(1));
     }
 
     /// The session waits for this.
     pub fn waits(&self, why: Option<&str>) {
-        self.get().waits = why.map(str::to_owned);
-    }
-
-    fn get(&self) -> MutexGuard<'_, PortView> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.send_if_modified(|view| {
+            let changed = view.waits.as_deref() != why;
+            if changed {
+                view.waits = why.map(str::to_owned);
+            }
+            changed
+        });
     }
 }

@@ -23,6 +23,7 @@ struct Inner {
     state: Mutex<State>,
     pending: watch::Sender<u64>,
     waiting: watch::Sender<u64>,
+    applied: watch::Sender<u64>,
 }
 
 /// A record to append.
@@ -85,7 +86,8 @@ impl Store {
     fn with(journal: Journal, state: State) -> Self {
         let (pending, _) = watch::channel(0);
         let (waiting, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { journal, state: Mutex::new(state), pending, waiting }) }
+        let (applied, _) = watch::channel(0);
+        Self { inner: Arc::new(Inner { journal, state: Mutex::new(state), pending, waiting, applied }) }
     }
 
     /// The journal, for its health and space.
@@ -109,6 +111,12 @@ impl Store {
     #[must_use]
     pub fn waiting(&self) -> watch::Receiver<u64> {
         self.inner.waiting.subscribe()
+    }
+
+    /// Counts up with every batch that the state took in.
+    #[must_use]
+    pub fn applied(&self) -> watch::Receiver<u64> {
+        self.inner.applied.subscribe()
     }
 
     /// A number for a record that is rendered before it is appended; `None` when the journal cannot give one.
@@ -193,5 +201,6 @@ impl Inner {
         if all.waiting {
             self.waiting.send_modify(|n| *n = n.wrapping_add(1));
         }
+        self.applied.send_modify(|n| *n = n.wrapping_add(1));
     }
 }

@@ -4,6 +4,9 @@
 //! out: the tests themselves, which are in this crate's `tests/` folder.
 
 pub mod corpus;
+pub mod oru;
+pub mod sender;
+pub mod world;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -17,14 +17,16 @@
 //! This crate stays 0.x until drivers exist outside this repository; its public enums are `#[non_exhaustive]`.
 #![forbid(unsafe_code)]
 
+mod fault;
 mod interpreter;
 mod profile;
 mod session;
 
+pub use fault::Fault as SimulatedFault;
 pub use interpreter::{Fault, Instrument, Interpreter, Scratch, StoredMessage};
 pub use orugate_protocol::{report, span, text, time};
 pub use profile::{Common, Driver, Evidence, Example, Profile, ProfileError, parse_profile};
 pub use session::{
     Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,
-    Reason, Role, Session, Stored, Ticket, TrafficFault,
+    Reason, Session, Stored, Ticket, TrafficFault,
 };

@@ -4,7 +4,7 @@
 //! driver then reads the whole text again into its own struct, which denies unknown fields, so a mistake is reported
 //! with its line. `serde(flatten)` and `untagged` are not used: they would lose the line.
 
-use crate::{Instrument, Interpreter, Role, Session};
+use crate::{Instrument, Interpreter, Session, SimulatedFault};
 use serde::Deserialize;
 use std::fmt;
 
@@ -25,13 +25,14 @@ pub trait Profile: Send + Sync {
     /// What all profiles have.
     fn common(&self) -> &Common;
 
-    /// A new session for one wire. `Role::Instrument` gives the simulator: a session that plays the instrument and
-    /// sends the message that it is given with [`simulator`](Self::simulator).
+    /// A new session for one wire.
     fn session(&self, instrument: &Instrument) -> Box<dyn Session>;
 
-    /// A session in the instrument's role that sends these messages, one after the other, and then waits.
-    /// Each message is the raw text or capture that [`Example::input`] may hold.
-    fn simulator(&self, messages: Vec<Vec<u8>>) -> Box<dyn Session>;
+    /// A session in the instrument's role that sends these messages, one after the other, making these faults on the
+    /// way, and ends with [`Output::Done`](crate::Output::Done) when the last one is acknowledged, or with
+    /// [`Output::Close`](crate::Output::Close) when it gives up. Each message is records or a capture, as
+    /// [`Example::input`] may hold it.
+    fn simulator(&self, messages: Vec<Vec<u8>>, faults: &[SimulatedFault]) -> Box<dyn Session>;
 
     /// The interpreter for this model's messages.
     fn interpreter(&self) -> Box<dyn Interpreter>;
@@ -127,13 +128,4 @@ impl ProfileError {
 /// [`ProfileError`] when a common field is missing or wrong.
 pub fn parse_profile(text: &str) -> Result<Common, ProfileError> {
     toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))
-}
-
-/// Kept for drivers that have one state machine for both sides of a wire.
-impl Role {
-    /// True on the gateway's side.
-    #[must_use]
-    pub fn is_gateway(self) -> bool {
-        self == Self::Gateway
-    }
 }

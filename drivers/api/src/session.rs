@@ -20,16 +20,6 @@ pub struct Channel(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(pub u64);
 
-/// Which side of the protocol a session plays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
-    /// The gateway's side (LIS01: the computer system).
-    #[default]
-    Gateway,
-    /// The instrument's side, for simulators.
-    Instrument,
-}
-
 /// What happened.
 #[derive(Debug)]
 #[non_exhaustive]

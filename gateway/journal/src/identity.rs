@@ -13,7 +13,7 @@ pub(crate) const IDENTITY_FILE: &str = "journal.id";
 const MAGIC: [u8; 8] = *b"ORUGATEJ";
 const CEILING_MAGIC: [u8; 8] = *b"ORUGATEC";
 /// Pages 0 and 1: the identity. Pages 2 and 3: the ceiling.
-const CEILING_PAGE: u64 = 2;
+pub(crate) const CEILING_PAGE: u64 = 2;
 const OLDEST_READER: u16 = 1;
 
 /// What a journal was born with; it never changes.

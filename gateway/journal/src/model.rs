@@ -270,7 +270,7 @@ impl Disk {
 
     fn check_space(&self, more: u64) -> io::Result<()> {
         match self.faults.capacity {
-            Some(capacity) if self.used().saturating_add(more) > capacity => {
+            Some(capacity) if more > 0 && self.used().saturating_add(more) > capacity => {
                 Err(ErrorKind::StorageFull.into())
             }
             _ => Ok(()),
@@ -499,7 +499,7 @@ impl StorageFile for ModelFile {
         Ok(())
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.disk.disk().seen.files.get(&self.file).map_or(0, |content| content.len() as u64))
     }
 

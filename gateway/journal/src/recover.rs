@@ -3,7 +3,7 @@
 
 use crate::error::{DiskError, OpenError};
 use crate::format::{RawRecord, parse_segment_name};
-use crate::identity::{IDENTITY_FILE, Loaded};
+use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Loaded};
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Found, LaneScan};
 use crate::sequence::LEAP_WHEN_DAMAGED;
@@ -55,7 +55,7 @@ impl fmt::Display for Damage {
             DamageKind::HeaderCopy => "one of two header pages is damaged; nothing is lost",
             DamageKind::Header => "both header pages are damaged; the segment is unreadable",
             DamageKind::Foreign => "the segment belongs to another journal or has another's name",
-            DamageKind::Identity => "a page of the identity is damaged; nothing is lost",
+            DamageKind::Identity => "a page of the identity file is damaged; nothing is lost",
         };
         write!(f, "{} at {} ({} bytes): {what}", self.file, self.offset, self.bytes)
     }
@@ -79,7 +79,7 @@ pub enum DamageKind {
     Header,
     /// The header is of another journal, or of another segment than the file's name says.
     Foreign,
-    /// A page of `journal.id` is wrong, its twin is used.
+    /// A page of `journal.id` is wrong: its twin is used, or for the ceiling a large step.
     Identity,
 }
 
@@ -105,7 +105,10 @@ pub(crate) fn replay(
         bytes: u64::from(crate::format::PAGE),
         kind: DamageKind::Identity,
     };
-    recovery.damaged.extend(loaded.damaged_pages.iter().map(page));
+    // A power cut may tear the one ceiling page that was being written, so only both are damage.
+    let ceilings = loaded.damaged_pages.iter().filter(|&&number| number >= CEILING_PAGE).count();
+    let is_damage = |number: &&u64| **number < CEILING_PAGE || ceilings == 2;
+    recovery.damaged.extend(loaded.damaged_pages.iter().filter(is_damage).map(page));
 
     let (results, snapshots) = segments(storage)?;
     for newest in [results.back(), snapshots.back()].into_iter().flatten() {
@@ -130,7 +133,7 @@ pub(crate) fn replay(
         *slot = scan.next(&mut recovery)?;
     }
     // A damaged page may have held the newer ceiling: stay clear of whatever was given below it.
-    if loaded.damaged_pages.iter().any(|&number| number >= 2) {
+    if ceilings > 0 {
         next = next.saturating_add(LEAP_WHEN_DAMAGED);
     }
     Ok(Replayed { recovery, next, last: [results.last, snapshots.last] })

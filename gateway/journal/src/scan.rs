@@ -119,7 +119,7 @@ impl<'a> LaneScan<'a> {
             // is acted on, so it must be durable first.
             file.sync_data().map_err(failed)?;
         }
-        let len = file.len().map_err(failed)?;
+        let len = file.size().map_err(failed)?;
         let copies = read_headers(&*file);
         let header_damage = copies.iter().position(Option::is_none).map(|copy| copy as u64 * u64::from(PAGE));
         if let Some(newer) = copies.iter().flatten().find(|header| header.oldest_reader > FORMAT) {

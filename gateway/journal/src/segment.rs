@@ -75,6 +75,7 @@ struct Reader {
     lane: Lane,
     segment: u64,
     seed: Seed,
+    size: u32,
     file: Box<dyn StorageFile>,
 }
 
@@ -84,6 +85,10 @@ impl Readers {
     pub(crate) fn read(&self, storage: &dyn Storage, at: Location) -> Result<Record, ReadError> {
         let reader = self.reader(storage, at)?;
         let damaged = || ReadError::Damaged(at);
+        // A location may come from anywhere that serde reads; do not allocate whatever it says.
+        if at.len > reader.size {
+            return Err(damaged());
+        }
         let mut bytes = vec![0; usize::try_from(at.len).map_err(|_| damaged())?];
         read_exact(&*reader.file, &mut bytes, at.offset.into()).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => damaged(),
@@ -129,6 +134,12 @@ impl Reader {
                 header.lane == at.lane && header.segment == at.segment && header.oldest_reader <= FORMAT
             })
             .ok_or(ReadError::Damaged(at))?;
-        Ok(Self { lane: at.lane, segment: at.segment, seed: Seed::new(&header.salt), file })
+        Ok(Self {
+            lane: at.lane,
+            segment: at.segment,
+            seed: Seed::new(&header.salt),
+            size: header.size,
+            file,
+        })
     }
 }

@@ -13,7 +13,8 @@ pub(crate) const LEAP: u64 = 65_536;
 /// A start with an unreadable ceiling page skips this much instead.
 pub(crate) const LEAP_WHEN_DAMAGED: u64 = 64 * LEAP;
 
-/// A number that nobody else has, to be used for one record at most. Not copyable, so it cannot be used twice.
+/// A number that nobody else has, to be used for one record of the journal that gave it, or for none. Not
+/// copyable, so it cannot be used twice.
 ///
 /// ```compile_fail,E0277
 /// fn twice<T: Clone>(_: T) {}

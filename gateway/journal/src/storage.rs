@@ -71,7 +71,7 @@ pub trait StorageFile: Send + Sync {
     ///
     /// # Errors
     /// The disk.
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
 
     /// Fills an empty file with `len` zeros that are really written: with merely reserved blocks each later sync
     /// would write metadata too (measured: 4.1 KB to the device for a synced 1 KB record instead of 8 to 18 KB).
@@ -166,12 +166,12 @@ impl StorageFile for File {
         Self::sync_data(self)
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        const ZEROS: [u8; 16 * PAGE_LEN] = [0; 16 * PAGE_LEN];
+        static ZEROS: [u8; 16 * PAGE_LEN] = [0; 16 * PAGE_LEN];
         let mut at = 0;
         while at < len {
             let left = usize::try_from(len - at).unwrap_or(usize::MAX).min(ZEROS.len());

@@ -2,8 +2,8 @@
 //!
 //! Promises to go on after every mistake, with a default in its place where others depend on it, so that one pass
 //! finds all. A [`Plan`] comes out only when nothing was missing; the caller drops it when there is any mistake.
-//! This file has the helpers and the gateway's own tables; [`check_destination`](super::check_destination) and
-//! [`check_instrument`](super::check_instrument) have the lists.
+//! This file has the helpers and the gateway's own tables; `check_destination` and
+//! `check_instrument` have the lists.
 
 use super::file::{At, ConfigFile, GatewayFile, JournalFile};
 use super::mistakes::{Findings, Mistake};
@@ -18,7 +18,6 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const MIN: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
@@ -48,11 +47,7 @@ impl<'a> Scope<'a> {
     }
 
     fn key(&self, key: &str) -> String {
-        match (self.path.as_str(), key) {
-            ("", _) => key.to_owned(),
-            (path, "") => path.to_owned(),
-            (path, key) => format!("{path}.{key}"),
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// A mistake in a value.
@@ -145,7 +140,7 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
     }
     let application = typed.application.as_ref();
     if let Some(empty) = application.filter(|application| application.value.is_empty()) {
-        out.wrong(scope.at("application", empty, "is empty; MSH-3 tells engines who sends"));
+        out.wrong(scope.at("application", empty, "is empty; allowed is the name by which engines know the sender, or no key at all for \"ORUGATE\""));
     }
     let application = application
         .map_or("ORUGATE".to_owned(), |typed| hl7_name(scope, "application", typed, out).to_owned());
@@ -186,7 +181,7 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
         id: id?.value.clone(),
         application,
         facility: hl7_name(scope, "facility", facility?, out).to_owned(),
-        timezone_name: zone.as_ref().and_then(TimeZone::iana_name).unwrap_or_default().to_owned(),
+        timezone_name: zone.as_ref().and_then(TimeZone::iana_name).unwrap_or(&timezone?.value).to_owned(),
         timezone: zone?,
         admin_socket,
     })
@@ -247,10 +242,6 @@ pub(super) fn span(
     *allowed.start()
 }
 
-/// The bounds of every wait for an acknowledgment.
-pub(super) const ACK_TIMEOUT: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(10 * MIN.as_secs());
-
 /// A whole number within bounds that fit a byte.
 pub(super) fn small(
     scope: &Scope<'_>,
@@ -299,6 +290,12 @@ pub(super) fn hl7_name<'v>(
             typed.value
         );
         out.wrong(scope.at(key, typed, message));
+    } else if typed.value.trim() != typed.value {
+        out.wrong(scope.at(
+            key,
+            typed,
+            format!("{:?} has blanks around it; allowed is the name alone", typed.value),
+        ));
     } else if typed.value.chars().count() > MAX_HL7_NAME {
         out.wrong(scope.at(key, typed, format!("is too long; allowed are {MAX_HL7_NAME} characters")));
     }

@@ -3,12 +3,15 @@
 //! Promises that instruments can refer to every destination that has a name, also to one with mistakes, so that one
 //! mistake is not told twice.
 
-use super::check::{ACK_TIMEOUT, Names, Scope, hl7_name, host_port, small, span};
+use super::check::{Names, Scope, hl7_name, host_port, small, span};
 use super::file::{AckFile, At, ConfigFile, DestinationFile, MllpFile, PatientFile};
 use super::mistakes::Findings;
 use super::plan::{Accepts, AckMode, AckWhen, DestinationPlan, PatientId};
 use super::source::Source;
+use std::ops::RangeInclusive;
 use std::time::Duration;
+
+const ACK_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
 /// A destination that instruments may name.
 pub(super) struct Known {

@@ -52,7 +52,7 @@ pub(super) fn all(
                 shared(&wire, &table.value, &inside, &wires, out);
                 let owner = name.map_or_else(
                     || format!("instrument number {}", number + 1),
-                    |n| format!("{:?}", n.value),
+                    |n| format!("instrument {:?}", n.value),
                 );
                 wires.push((wire.clone(), owner));
                 Some(wire)
@@ -172,7 +172,7 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
         [one] => *one,
         [] => {
             if !kinds.iter().any(|(key, _)| scope.told(out, key)) {
-                out.wrong(scope.whole("says not how; allowed is exactly one of serial, listen, connect"));
+                out.wrong(scope.whole("does not say how; allowed is exactly one of serial, listen, connect"));
             }
             return None;
         }
@@ -198,22 +198,21 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
     for (key, wants, offset) in options.into_iter().flatten() {
         if wants != kind {
             let stray = At { value: (), offset };
-            out.wrong(scope.at(key, &stray, format!("belongs to {wants}, and this wire is {kind}")));
+            out.wrong(scope.at(
+                key,
+                &stray,
+                format!("belongs to a wire with {wants}, and this one has {kind}"),
+            ));
         }
     }
     match kind {
-        "serial" => serial(typed, value, scope, out).map(WirePlan::Serial),
+        "serial" => Some(WirePlan::Serial(serial(typed, value, scope, out))),
         "listen" => listen(typed, value, scope, out),
         _ => Some(WirePlan::Connect { address: host_port(scope, "connect", value, out) }),
     }
 }
 
-fn serial(
-    typed: &WireFile,
-    device: &At<String>,
-    scope: &Scope<'_>,
-    out: &mut Findings,
-) -> Option<SerialPlan> {
+fn serial(typed: &WireFile, device: &At<String>, scope: &Scope<'_>, out: &mut Findings) -> SerialPlan {
     // Without "." and doubled slashes, so that one port cannot be named in two ways by mistake.
     let path: PathBuf =
         Path::new(&device.value).components().filter(|part| *part != Component::CurDir).collect();
@@ -243,6 +242,8 @@ fn serial(
         }
         rate
     });
+    // A plan with this rate is dropped; until then the port in it is compared with the others.
+    let baud = baud.unwrap_or(9_600);
     let parity = match typed.parity.as_ref().map(|parity| parity.value) {
         None | Some(ParityFile::None) => Parity::None,
         Some(ParityFile::Even) => Parity::Even,
@@ -255,13 +256,7 @@ fn serial(
         out.wrong(scope.at("rts", rts, "cannot be set with flow = \"hardware\", which moves RTS itself"));
     }
     let (rts, dtr) = (typed.rts.as_ref().map(|rts| rts.value), typed.dtr.as_ref().map(|dtr| dtr.value));
-    Some(SerialPlan {
-        path,
-        line: LineSettings { baud: baud?, data_bits, parity, stop_bits },
-        flow,
-        rts,
-        dtr,
-    })
+    SerialPlan { path, line: LineSettings { baud, data_bits, parity, stop_bits }, flow, rts, dtr }
 }
 
 fn listen(typed: &WireFile, address: &At<String>, scope: &Scope<'_>, out: &mut Findings) -> Option<WirePlan> {
@@ -276,12 +271,12 @@ fn listen(typed: &WireFile, address: &At<String>, scope: &Scope<'_>, out: &mut F
     let everybody = "to allow everybody on purpose, write [\"0.0.0.0/0\", \"::/0\"]";
     let wanted =
         format!("write the addresses or networks that may connect, such as [\"192.0.2.10\"]; {everybody}");
-    let allow = scope.need(out, "allow", typed.allow.as_ref(), &wanted)?;
-    if allow.value.is_empty() && !scope.told(out, "allow") {
-        out.wrong(scope.at("allow", allow, format!("is empty, so nobody could connect; {everybody}")));
+    let allow = scope.need(out, "allow", typed.allow.as_ref(), &wanted);
+    if let Some(empty) = allow.filter(|allow| allow.value.is_empty() && !scope.told(out, "allow")) {
+        out.wrong(scope.at("allow", empty, format!("is empty, so nobody could connect; {everybody}")));
     }
     let mut peers = Vec::new();
-    for peer in &allow.value {
+    for peer in allow.iter().flat_map(|allow| &allow.value) {
         match parse_allow(&peer.value) {
             Ok(allow) => peers.push(allow),
             Err((problem, hint)) => {
@@ -292,12 +287,10 @@ fn listen(typed: &WireFile, address: &At<String>, scope: &Scope<'_>, out: &mut F
         }
     }
     let bind = bind?;
-    if bind.is_ipv4() && !peers.is_empty() && peers.iter().all(|peer| peer.network.is_ipv6()) {
-        out.warn(scope.at(
-            "allow",
-            allow,
-            "has only IPv6 addresses, and the wire listens on IPv4: nobody can connect",
-        ));
+    let unheard = bind.is_ipv4() && !peers.is_empty() && peers.iter().all(|peer| peer.network.is_ipv6());
+    if let Some(allow) = allow.filter(|_| unheard) {
+        let message = "has only IPv6 addresses, and the wire listens on IPv4: nobody can connect";
+        out.warn(scope.at("allow", allow, message));
     }
     Some(WirePlan::Listen { bind, allow: peers })
 }
@@ -342,17 +335,12 @@ fn shared(
         match (wire, other) {
             (WirePlan::Serial(a), WirePlan::Serial(b)) if a.path == b.path => {
                 if let Some(at) = &typed.serial {
-                    out.wrong(scope.at(
-                        "serial",
-                        at,
-                        format!("{:?} is the port of instrument {owner} too", at.value),
-                    ));
+                    out.wrong(scope.at("serial", at, format!("{:?} is the port of {owner} too", at.value)));
                 }
             }
             (WirePlan::Listen { bind: a, .. }, WirePlan::Listen { bind: b, .. }) if collide(*a, *b) => {
                 if let Some(at) = &typed.listen {
-                    let message =
-                        format!("{a} collides with {b}, where the gateway listens for instrument {owner}");
+                    let message = format!("{a} collides with {b}, where the gateway listens for {owner}");
                     out.wrong(scope.at("listen", at, message));
                 }
             }
@@ -360,15 +348,13 @@ fn shared(
                 if a.eq_ignore_ascii_case(b) =>
             {
                 if let Some(at) = &typed.connect {
-                    out.warn(scope.at(
-                        "connect",
-                        at,
-                        format!("{a:?} is the address of instrument {owner} too"),
-                    ));
+                    out.warn(scope.at("connect", at, format!("{a:?} is the address of {owner} too")));
                 }
             }
-            _ => {}
+            _ => continue,
         }
+        // One is enough: with the first of them settled, the others are told by theirs.
+        return;
     }
 }
 

@@ -3,7 +3,7 @@
 //! Promises that these structs are the whole format: reading denies unknown keys, the JSON schema is made from them,
 //! and their comments are its manual. Every value keeps its place in the file ([`At`]). Every key is optional here,
 //! because a missing key must not hide the next mistake; which keys are required is marked for the schema and asked
-//! for in [`check`](super::check). Leaves out what anything means, and all ranges.
+//! for in `check`. Leaves out what anything means, and all ranges.
 //!
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
@@ -18,7 +18,7 @@ use std::marker::PhantomData;
 
 /// A file of the configuration. `conf.d/*.toml` may hold `[[destination]]` and `[[instrument]]` only.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ConfigFile {
     /// The version of this format: 1.
     #[schemars(required)]
@@ -30,14 +30,16 @@ pub struct ConfigFile {
     #[schemars(required)]
     pub journal: Option<At<JournalFile>>,
     /// The systems that get results.
+    #[serde(default)]
     pub destination: Vec<At<DestinationFile>>,
     /// The devices that give results.
+    #[serde(default)]
     pub instrument: Vec<At<InstrumentFile>>,
 }
 
 /// This gateway.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct GatewayFile {
     /// Four of A-Z and 0-9, unlike any other gateway's in the hospital: every MSH-10 begins with it.
     #[schemars(required)]
@@ -57,7 +59,7 @@ pub struct GatewayFile {
 
 /// Where results are kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct JournalFile {
     /// The journal's folder on flash or disk: an absolute path.
     #[schemars(required)]
@@ -70,7 +72,7 @@ pub struct JournalFile {
 
 /// A system that gets results.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct DestinationFile {
     /// Its name: 1 to 40 of a-z, 0-9 and hyphen.
     #[schemars(required)]
@@ -108,7 +110,7 @@ pub struct DestinationFile {
 
 /// To whom messages are addressed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct ReceivingFile {
     /// MSH-5. `""` leaves it empty.
     #[schemars(required)]
@@ -120,7 +122,7 @@ pub struct ReceivingFile {
 
 /// A destination that speaks HL7 v2 over MLLP.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct MllpFile {
     /// `"host:port"`; an IPv6 address stands in brackets.
     #[schemars(required)]
@@ -144,7 +146,7 @@ pub struct MllpFile {
 
 /// Certificates for TLS.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct TlsFile {
     /// File with the certificates of the authority that signed the engine's.
     pub ca: Option<At<String>>,
@@ -166,7 +168,7 @@ pub enum AckFile {
 
 /// Which field of the instruments is a patient's identifier, and whose.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct PatientFile {
     /// Field 3, 4 or 5 of the patient record (LIS02-A2, section 7).
     #[schemars(required)]
@@ -180,7 +182,7 @@ pub struct PatientFile {
 
 /// A device that gives results.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct InstrumentFile {
     /// Its name: 1 to 40 of a-z, 0-9 and hyphen.
     #[schemars(required)]
@@ -201,7 +203,7 @@ pub struct InstrumentFile {
 
 /// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct WireFile {
     /// The serial port's device: an absolute path, best one below `/dev/serial/by-path`.
     pub serial: Option<At<String>>,

@@ -2,13 +2,13 @@
 //!
 //! Promises: [`load`] reads the main file and `conf.d/*.toml` beside it and either gives a [`Plan`] in which nothing
 //! needs a second look, or *all* [`Mistakes`] at once, each with file, line, key, what is wrong and what is allowed.
-//! It opens no port and no journal and asks no network; the same text and profiles give the same answer on any
-//! machine, so `orugate check` can run on a laptop. Leaves out: applying a plan, comparing two, the exit code (78).
+//! It opens no port and no journal and asks no network; the same text, profiles and time zone data
+//! give the same answer on any machine, so `orugate check` can run on a laptop. Leaves out: applying a plan, comparing two, the exit code (78).
 //!
 //! How all mistakes are found although serde stops at the first: serde is asked again and again, and after each
-//! complaint the piece it complained about is cut out of the TOML tree ([`source`]). So the structs in [`file`] are
+//! complaint the piece it complained about is cut out of the TOML tree (`source`). So the structs in [`mod@file`] are
 //! the only description of the format; the JSON schema comes from them too. What serde cannot know (names, ranges,
-//! what belongs together) is checked in [`check`] on all that remains.
+//! what belongs together) is checked in `check` on all that remains.
 
 mod check;
 mod check_destination;

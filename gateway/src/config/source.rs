@@ -32,17 +32,19 @@ pub(super) fn read(file: PathBuf, text: String, out: &mut Findings) -> Option<(S
     let (mut tree, errors) = DeTable::parse_recoverable(&text);
     if !errors.is_empty() {
         for error in errors {
-            let offset = error.span().map_or(0, |span| span.start);
-            out.wrong(source.mistake(
-                String::new(),
-                offset,
-                format!("not TOML: {}", one_line(error.message())),
-            ));
+            let span = error.span().unwrap_or_default();
+            let twice = error.message() == "duplicate key";
+            let list =
+                text.get(span.clone()).filter(|key| twice && ["destination", "instrument"].contains(key));
+            let hint = list.map(|list| format!("write each header as [[{list}]]"));
+            let message = format!("not TOML: {}", one_line(error.message()));
+            out.wrong(source.mistake(String::new(), span.start, message).hint(hint));
         }
         return None;
     }
     source.instruments = names(tree.get_ref(), "instrument");
     source.destinations = names(tree.get_ref(), "destination");
+    let whole = tree.clone();
     for _ in 0..MAX_MISTAKES {
         let error = match ConfigFile::deserialize(Deserializer::from(tree.clone())) {
             Ok(typed) => return Some((source, typed)),
@@ -50,12 +52,14 @@ pub(super) fn read(file: PathBuf, text: String, out: &mut Findings) -> Option<(S
         };
         let span = error.span().unwrap_or_default();
         // An error that points at nothing in the tree cannot be cut out; it is the last one that is told.
-        let Some(key) = cut_out(tree.get_mut(), &span) else {
+        let told = cut_out(tree.get_mut(), &span);
+        // Its path is that in the whole file: in what is left, the places in lists have moved.
+        let Some(cut) = told.and_then(|_| cut_out(whole.clone().get_mut(), &span)) else {
             out.wrong(source.mistake(String::new(), span.start, one_line(error.message())));
             return None;
         };
-        let (message, hint) = reword(error.message(), &key);
-        out.wrong(source.mistake(key, span.start, message).hint(hint));
+        let (message, hint) = reword(error.message(), &cut);
+        out.wrong(source.mistake(cut.path, span.start, message).hint(hint));
     }
     let end = source.text.len();
     out.wrong(source.mistake(
@@ -109,40 +113,54 @@ fn names(tree: &DeTable<'_>, list: &str) -> Vec<Option<String>> {
     entries.iter().map(|entry| name(entry.get_ref())).collect()
 }
 
-/// Takes the key or value that an error points at out of the tree, and tells its path. Children come first: the span
-/// of a table that is only implied by a dotted key is that of its first piece.
-fn cut_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
-    for (key, value) in table.iter_mut() {
-        if let Some(rest) = cut_inside(value.get_mut(), span) {
-            return Some(format!("{}{}{rest}", key.get_ref(), if rest.starts_with('[') { "" } else { "." }));
-        }
-    }
-    let hit = table.iter().find(|(key, value)| key.span() == *span || value.span() == *span);
-    let key = hit.map(|(key, _)| key.get_ref().to_string())?;
-    table.remove(key.as_str());
-    Some(key)
+/// What was taken out of the tree.
+struct Cut {
+    /// Its key, such as `instrument[2].wire.baud`.
+    path: String,
+    /// The TOML type of the value: `table`, `datetime`, …
+    kind: &'static str,
 }
 
-fn cut_inside(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<String> {
+impl Cut {
+    /// The same, seen from one table or list further out.
+    fn below(self, outer: &str) -> Self {
+        let dot = if self.path.starts_with('[') { "" } else { "." };
+        Self { path: format!("{outer}{dot}{}", self.path), kind: self.kind }
+    }
+}
+
+/// Takes the key or value that an error points at out of the tree. What is further out comes first: a list of tables
+/// has the span of its first header, and it is the list that is complained about.
+fn cut_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<Cut> {
+    let hit = table.iter().find(|(key, value)| key.span() == *span || value.span() == *span);
+    if let Some(path) = hit.map(|(key, _)| key.get_ref().to_string()) {
+        let kind = table.remove(path.as_str())?.get_ref().type_str();
+        return Some(Cut { path, kind });
+    }
+    table.iter_mut().find_map(|(key, value)| Some(cut_inside(value.get_mut(), span)?.below(key.get_ref())))
+}
+
+fn cut_inside(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<Cut> {
     let list = match value {
         DeValue::Table(table) => return cut_out(table, span),
         DeValue::Array(list) => list,
         _ => return None,
     };
     for (number, item) in list.iter_mut().enumerate() {
-        if let Some(rest) = cut_inside(item.get_mut(), span) {
-            return Some(format!("[{number}]{}{rest}", if rest.starts_with('[') { "" } else { "." }));
+        if let Some(cut) = cut_inside(item.get_mut(), span) {
+            return Some(cut.below(&format!("[{number}]")));
         }
     }
-    let number = list.iter().position(|item| item.span() == *span)?;
+    let (number, item) = list.iter().enumerate().find(|(_, item)| item.span() == *span)?;
+    let cut = Cut { path: format!("[{number}]"), kind: item.get_ref().type_str() };
     let items = std::mem::replace(list, DeArray::new()).into_iter().enumerate();
     *list = items.filter(|(at, _)| *at != number).map(|(_, item)| item).collect();
-    Some(format!("[{number}]"))
+    Some(cut)
 }
 
 /// serde's words in ours. Whatever has another form is passed on as it is.
-fn reword(message: &str, path: &str) -> (String, Option<String>) {
-    let key = path.rsplit('.').next().unwrap_or(path);
+fn reword(message: &str, cut: &Cut) -> (String, Option<String>) {
+    let key = cut.path.rsplit('.').next().unwrap_or(&cut.path);
     if let Some(rest) =
         message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "))
     {
@@ -161,6 +179,17 @@ fn reword(message: &str, path: &str) -> (String, Option<String>) {
     if let Some((found, expected)) =
         message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "))
     {
+        // Headers are told for the top of a file only; further in, one seldom means a header.
+        let top = !cut.path.contains(['.', '[']);
+        let hint = match (found, expected) {
+            ("map", "a sequence") if top && cut.kind == "table" => {
+                Some(format!("write the header as [[{}]]", cut.path))
+            }
+            ("sequence", "a table") if top => {
+                Some(format!("there is one only, so its header is [{}]", cut.path))
+            }
+            _ => None,
+        };
         let expected = match expected {
             "i64" => "a whole number without quotes",
             "a string" => "text in quotes",
@@ -169,8 +198,15 @@ fn reword(message: &str, path: &str) -> (String, Option<String>) {
             "a table" => "a table { }",
             other => other,
         };
-        let found = found.replace('`', "").replace("sequence", "a list").replace("map", "a table");
-        return (format!("{found} stands here; allowed is {expected}"), None);
+        let found = match found {
+            "sequence" => "a list".to_owned(),
+            "map" if cut.kind == "table" => "a table".to_owned(),
+            "map" => "a date or time".to_owned(),
+            // A text is quoted as it was typed; numbers and the like are in backticks.
+            text if text.starts_with("string ") => shortened(text),
+            other => other.replace('`', ""),
+        };
+        return (format!("{found} stands here; allowed is {expected}"), hint);
     }
     (one_line(message), None)
 }
@@ -178,6 +214,16 @@ fn reword(message: &str, path: &str) -> (String, Option<String>) {
 /// The pieces between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
+}
+
+/// So much that it can be recognised; a line shall stay one.
+fn shortened(text: &str) -> String {
+    const ENOUGH: usize = 60;
+    let mut short: String = text.chars().take(ENOUGH).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 fn one_line(message: &str) -> String {
@@ -203,14 +249,13 @@ fn belongs_elsewhere(key: &str) -> Option<String> {
             if name == key {
                 found.push(if path.is_empty() { "the top of the file".to_owned() } else { path.to_owned() });
             }
-            // A table stands behind a reference: at once, in a list, or as one of several forms.
+            // A table stands here or behind a reference; it may be a list's or one of several forms.
             let items = property.get("items");
             let forms = property.get("anyOf").and_then(|forms| forms.as_array()).into_iter().flatten();
             for form in std::iter::once(property).chain(items).chain(forms) {
                 let reference = form.get("$ref").and_then(|r| r.as_str()).and_then(|r| r.strip_prefix('#'));
-                if let Some(target) = reference.and_then(|pointer| root.pointer(pointer)) {
-                    search(target, root, key, &here, found);
-                }
+                let target = reference.map_or(Some(form), |pointer| root.pointer(pointer));
+                target.into_iter().for_each(|target| search(target, root, key, &here, found));
             }
         }
     }

@@ -94,3 +94,57 @@ fn scaled(text: &str, units: &[(&str, u64)], example: &str) -> Result<u64, Strin
     let amount = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
     amount.ok_or_else(|| format!("{text:?} is too large; {allowed}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn good_ones() {
+        for (text, seconds) in
+            [("0 s", 0), ("10 s", 10), ("10s", 10), ("2 min", 120), ("1 h", 3_600), ("1 day", 86_400)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for (text, bytes) in [("64 MiB", 64 << 20), ("4 GiB", 4 << 30), ("2TiB", 2 << 40)] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_reads_back() {
+        for text in ["0 s", "59 s", "90 s", "2 min", "25 h", "1 day", "30 days"] {
+            assert_eq!(show_duration(duration(text).unwrap()), text);
+        }
+        for text in ["64 MiB", "1025 MiB", "4 GiB", "1 TiB"] {
+            assert_eq!(show_size(size(text).unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn bad_ones_say_how() {
+        let texts =
+            ["", "s", "10", "-1 s", "1.5 h", "1,5 h", "10 sec", "5 m", "5 H", "5 parsecs", "1 h 30 min"];
+        let durations = texts.iter().map(|text| duration(text).unwrap_err());
+        let sizes = ["4 GB", "4 gib", "4 s", "99999999999 TiB", "99999999999999999999 MiB"];
+        let all: Vec<String> = durations.chain(sizes.iter().map(|text| size(text).unwrap_err())).collect();
+        expect![[r#"
+            "" does not begin with a whole number; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "s" does not begin with a whole number; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "10" has no unit; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "-1 s" does not begin with a whole number; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "1.5 h" is not a whole number; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "1,5 h" is not a whole number; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "sec" is not a unit here; allowed is a whole number with one of s, min, h, days, such as "30 s"; did you mean "10 s"?
+            "m" is not a unit here; allowed is a whole number with one of s, min, h, days, such as "30 s"; did you mean "5 min"?
+            "H" is not a unit here; allowed is a whole number with one of s, min, h, days, such as "30 s"; did you mean "5 h"?
+            "parsecs" is not a unit here; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "h 30 min" is not a unit here; allowed is a whole number with one of s, min, h, days, such as "30 s"
+            "GB" is not a unit here; allowed is a whole number with one of MiB, GiB, TiB, such as "4 GiB"; did you mean "4 GiB"?
+            "gib" is not a unit here; allowed is a whole number with one of MiB, GiB, TiB, such as "4 GiB"; did you mean "4 GiB"?
+            "s" is not a unit here; allowed is a whole number with one of MiB, GiB, TiB, such as "4 GiB"
+            "99999999999 TiB" is too large; allowed is a whole number with one of MiB, GiB, TiB, such as "4 GiB"
+            "99999999999999999999 MiB" is too large; allowed is a whole number with one of MiB, GiB, TiB, such as "4 GiB""#]].assert_eq(&all.join("\n"));
+    }
+}

@@ -237,7 +237,8 @@ impl Converter {
         self.decide(setting, past, release);
         for group in 0..self.facts.groups.len() {
             for target in setting.destinations {
-                if let Err(reason) = self.write(interpreter, message, setting, target, group, numbers, now) {
+                let entered = release.is_some_and(|r| r.sample.is_some());
+                if let Err(reason) = self.write(interpreter, message, setting, target, group, numbers, now, entered) {
                     self.hold_group(group, reason);
                     break;
                 }
@@ -336,6 +337,7 @@ impl Converter {
         group: usize,
         numbers: &mut dyn Numbers,
         now: Utc,
+        entered: bool,
     ) -> Result<(), HoldReason> {
         let observations = self.verdicts(target, group);
         let Some(facts) = self.facts.groups.get(group) else { return Ok(()) };
@@ -347,7 +349,7 @@ impl Converter {
         self.control.clear();
         let _ = write!(self.control, "{}{number:016}", setting.gateway);
         write_filler(&mut self.filler, self.facts.word(&facts.sample), facts.specimen, self.fillers.get(group));
-        let mut remarks = [""; 2];
+        let mut remarks = [""; 3];
         let mut count = 0;
         let mut remark = |text| {
             if let Some(slot) = remarks.get_mut(count) {
@@ -359,6 +361,9 @@ impl Converter {
         if resent {
             remark("Sent again by the instrument.");
         }
+        if entered {
+            remark("The sample id was entered by a person when the result was released.");
+        }
         if !message.complete || !self.facts.complete {
             remark("The transmission broke off: results of this order may be missing.");
         }
@@ -366,6 +371,7 @@ impl Converter {
             order,
             control_id: &self.control,
             filler: &self.filler,
+            sample: self.facts.word(&facts.sample),
             status: self.group_status(group),
             created: now,
             remarks: remarks.get(..count).unwrap_or_default(),

@@ -5,10 +5,17 @@
 //!
 //! - [`writer`]: segments into a caller's buffer, delimiters only where content follows.
 //! - [`reader`]: any delimiters, any bytes, as positions in a caller's index.
-//! - [`ack`]: the answer to a message, and what an answer says.
+//! - [`header`]: the MSH alone. [`ack`]: the answer to a message, and what an answer says.
 //! - [`value`]: which OBX-2 fits a value's text; [`ts`]: time stamps.
 
+pub mod ack;
+pub mod header;
+mod lines;
+mod part;
+pub mod reader;
+mod reply;
 pub mod ts;
+pub mod unescape;
 pub mod value;
 pub mod writer;
 

@@ -88,11 +88,11 @@ pub(super) fn pid(w: &mut Writer<'_>, rule: &PatientId<'_>, patient: &Patient<'_
     s.end();
 }
 
-pub(super) fn orc(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, specimen: &Specimen<'_>) {
+pub(super) fn orc(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>) {
     let mut s = w.segment("ORC");
     s.field(1);
     s.str("RE");
-    order_numbers(&mut s, route, group, specimen);
+    order_numbers(&mut s, route, group);
     s.field(5);
     s.str(if matches!(group.status, 'P' | 'A') { "IP" } else { "CM" });
     s.end();
@@ -109,7 +109,7 @@ pub(super) fn obr(
     let mut s = w.segment("OBR");
     s.field(1);
     s.str("1");
-    order_numbers(&mut s, route, group, &context.specimen);
+    order_numbers(&mut s, route, group);
     s.field(4);
     code(&mut s, &order.code);
     s.field(7);
@@ -122,17 +122,13 @@ pub(super) fn obr(
 }
 
 /// Fields 2 and 3, which ORC and OBR share.
-fn order_numbers(s: &mut Segment<'_, '_>, route: &Route<'_>, group: &GroupPlan<'_>, specimen: &Specimen<'_>) {
+fn order_numbers(s: &mut Segment<'_, '_>, route: &Route<'_>, group: &GroupPlan<'_>) {
     if route.sample_id_in == SampleIdIn::Placer {
         s.field(2);
-        s.text(specimen.id);
+        s.str(group.sample);
     }
     s.field(3);
-    if route.sample_id_in == SampleIdIn::Filler {
-        s.text(specimen.id);
-    } else {
-        s.str(group.filler);
-    }
+    s.str(if route.sample_id_in == SampleIdIn::Filler { group.sample } else { group.filler });
 }
 
 pub(super) fn obx(
@@ -247,12 +243,12 @@ fn is_long(range: &Text<'_>) -> bool {
     range.chars().nth(RANGE_MAX).is_some()
 }
 
-pub(super) fn spm(w: &mut Writer<'_>, specimen: &Specimen<'_>, zone: &dyn Zone) {
+pub(super) fn spm(w: &mut Writer<'_>, sample: &str, specimen: &Specimen<'_>, zone: &dyn Zone) {
     let mut s = w.segment("SPM");
     s.field(1);
     s.str("1");
     s.field(2);
-    s.text(specimen.id);
+    s.str(sample);
     s.field(4);
     match specimen_type(specimen.kind.bytes()) {
         Some((code, name)) => {

@@ -16,6 +16,9 @@ pub struct GroupPlan<'p> {
     pub control_id: &'p str,
     /// OBR-3 and ORC-3.
     pub filler: &'p str,
+    /// The sample id, for SPM-2 and where else the route wants it: as the instrument wrote it, or as a person entered
+    /// it for a message without one.
+    pub sample: &'p str,
     /// OBR-25: F, P, C, X, A.
     pub status: char,
     /// MSH-7 and OBR-22.
@@ -153,7 +156,7 @@ impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
         if let (Some(rule), Some(patient)) = (&route.patient, &self.context.patient) {
             segments::pid(w, rule, patient);
         }
-        segments::orc(w, route, group, &self.context.specimen);
+        segments::orc(w, route, group);
         segments::obr(w, route, group, &self.context, order, zone);
         let mut notes = 0;
         for remark in group.remarks {
@@ -170,7 +173,7 @@ impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
             if observations == 0 {
                 self.error.get_or_insert(OruError::Empty);
             }
-            segments::spm(&mut self.writer, &self.context.specimen, self.zone);
+            segments::spm(&mut self.writer, self.group.sample, &self.context.specimen, self.zone);
             self.state = State::Closed;
         }
     }

@@ -9,7 +9,7 @@ use crate::ascii;
 use crate::time::Tick;
 
 /// Something happened on the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The peer opened a transfer.
@@ -18,6 +18,12 @@ pub enum Event<'a> {
     TurnedAway,
     /// A whole, right frame. Nothing more is read until the caller accepts or refuses it.
     Frame(Frame<'a>),
+    /// A frame was no good and is answered NAK. What was wrong with it was told as trouble before.
+    Rejected {
+        /// What the link kept of it, from its STX on; empty when that was lost. On a one-way line it will not come
+        /// again, so this is all there is.
+        raw: &'a [u8],
+    },
     /// The last accepted frame came again, byte for byte: its ACK was lost. It was acknowledged and dropped.
     Repeated {
         /// The frame's number.
@@ -240,8 +246,15 @@ pub enum Why {
     Interrupt,
 }
 
+/// As it displays, without any text: that may hold a patient's name.
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({self})")
+    }
+}
+
+/// Without the text.
 impl fmt::Debug for Frame<'_> {
-    /// Its frame, not its text: that may hold a patient's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
             .field("id", &self.id)
@@ -263,6 +276,7 @@ impl fmt::Display for Event<'_> {
                 let end = if frame.last { "ETX" } else { "ETB" };
                 write!(f, "frame {} of {} bytes, {end}", frame.number, frame.raw.len())
             }
+            Self::Rejected { raw } => write!(f, "frame of {} bytes rejected", raw.len()),
             Self::Repeated { number } => write!(f, "frame {number} repeated"),
             Self::Ended(reason) => write!(f, "ended: {reason}"),
             Self::Trouble(trouble) => write!(f, "trouble {trouble}"),
@@ -313,6 +327,7 @@ impl fmt::Display for Trouble {
 impl fmt::Display for TroubleKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::Noise { count: 1, first } => write!(f, "stray byte {}", Byte(first)),
             Self::Noise { count, first } => write!(f, "{count} stray bytes, first {}", Byte(first)),
             Self::Unexpected(byte) => write!(f, "unexpected {}", Byte(byte)),
             Self::BadChecksum { expected, found } => {
@@ -331,6 +346,9 @@ impl fmt::Display for TroubleKind {
             }
             Self::ControlInFrame(byte) => write!(f, "{} inside a frame", Byte(byte)),
             Self::NoStart => f.write_str("a frame's end without its STX"),
+            Self::Restricted { first, count: 1 } => {
+                write!(f, "restricted character {} in the text", Byte(first))
+            }
             Self::Restricted { first, count } => {
                 write!(f, "{count} restricted characters in the text, first {}", Byte(first))
             }

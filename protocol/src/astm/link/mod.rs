@@ -43,6 +43,9 @@ mod sender;
 mod settings;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use event::{
     Cut, Deadline, EndReason, Event, Failure, Frame, FrameId, Opening, Part, Trouble, TroubleKind, Why,
 };
@@ -116,10 +119,13 @@ where
     /// [`refuse`](Self::refuse), or a control character waits for [`transmit`](Self::transmit). With no bytes it only
     /// tells what is left to tell. Bytes that came before a deadline should be given before it is handled.
     ///
+    /// When it takes nothing and tells nothing, `transmit` has nothing either, until time passes or the caller acts.
+    ///
     /// A caller that can still read while a frame is held should give what it reads: an ENQ then means that the peer
     /// began anew, and its one ACK is sent when the frame is stored, true in either sense.
     pub fn receive(&mut self, now: Tick, bytes: &[u8]) -> (usize, Option<Event<'_>>) {
-        if let State::Receiving(receiving) = &mut self.state
+        if self.queue.is_empty()
+            && let State::Receiving(receiving) = &mut self.state
             && let Hold::Held { renewed, .. } = &mut receiving.hold
             && bytes.first() == Some(&ENQ)
         {
@@ -207,7 +213,7 @@ where
                 Hold::Held { frame, since, .. } => {
                     // A peer that gets no reply does not wait for one either.
                     if self.is_answered(frame.last) {
-                        let wait = settings.frame_reply;
+                        let wait = settings.reply_within;
                         consider(since.after(wait), wait, Why::Stored(frame.number));
                     }
                 }
@@ -245,7 +251,7 @@ where
     }
 
     /// The connection is gone, or a new one takes its place: the line is neutral and offsets count from 0 again.
-    /// A message that was not yet being sent stays offered.
+    /// A message that was not yet being sent stays offered, so [`transmit`](Self::transmit) is for the new connection.
     pub fn disconnect(&mut self) -> Option<Event<'_>> {
         self.scanner.reset(&mut self.queue);
         match self.state {
@@ -265,7 +271,7 @@ where
         self.tell()
     }
 
-    /// While busy, the peer's ENQ is answered NAK. A transfer that is open goes on.
+    /// While busy, the peer's ENQ is answered NAK. A transfer that is open goes on; its frames can be refused.
     pub const fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
     }
@@ -324,6 +330,7 @@ where
             Happened::Established(opening) => Event::Established(opening),
             Happened::TurnedAway => Event::TurnedAway,
             Happened::Frame => Event::Frame(self.held()?),
+            Happened::Rejected => Event::Rejected { raw: self.scanner.frame(self.buffer.as_ref()).0 },
             Happened::Repeated(number) => Event::Repeated { number },
             Happened::Ended(reason) => Event::Ended(reason),
             Happened::Trouble(trouble) => Event::Trouble(trouble),

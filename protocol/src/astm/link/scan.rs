@@ -4,8 +4,10 @@
 //! damaged byte never makes the link answer while the peer still sends. The last is why two things wait for silence:
 //!
 //! - a frame that cannot be right any more is skipped until the line is silent (or the next STX), then refused;
-//! - ENQ or EOT amid other bytes is believed only when silence, STX, ENQ or EOT follows. One flipped bit turns an E
-//!   into ENQ; an ACK sent for that would be taken by the peer as the ACK for the frame that it is still sending.
+//! - ENQ or EOT amid other bytes, and any ENQ in an open transfer, is believed only when silence or another control
+//!   character follows. One flipped bit turns an E or an EOT into ENQ; an ACK sent for that would be taken by the peer
+//!   as the ACK for the frame that it sends just then. If a frame follows at once, the peer does not wait for an
+//!   answer to its ENQ, and gets none.
 //!
 //! Leaves out numbers, replies and timers.
 
@@ -33,9 +35,12 @@ pub(super) enum Seen {
     Nothing,
     /// A frame began.
     Started,
-    /// ENQ or EOT to act on; `cut` when it ended a frame that was not whole.
-    Control {
-        byte: u8,
+    /// ENQ; `awaited` when the peer waits for an answer.
+    Enq {
+        awaited: bool,
+    },
+    /// EOT; `cut` when it ended a frame that was not whole.
+    Eot {
         cut: bool,
     },
     /// A frame is whole and stands in the buffer.
@@ -92,6 +97,8 @@ pub(super) struct Scanner {
     last: bool,
     sum: u8,
     run: Run,
+    /// Stray bytes have come since the last silence or frame, noted or not.
+    amid: bool,
     restricted: Option<(u64, u8, u32)>,
 }
 
@@ -114,6 +121,7 @@ impl Scanner {
             last: false,
             sum: 0,
             run: Run { count: 0, first: 0, at: 0 },
+            amid: false,
             restricted: None,
         }
     }
@@ -141,7 +149,7 @@ impl Scanner {
         match self.stage {
             Stage::Tail { .. } => Waits::Tail,
             Stage::Spoilt | Stage::Doubt { .. } => Waits::Quiet,
-            Stage::Between if self.run.count > 0 => Waits::Quiet,
+            Stage::Between if self.amid => Waits::Quiet,
             Stage::Between | Stage::Text | Stage::Checksum(_) | Stage::Whole => Waits::Nothing,
         }
     }
@@ -153,21 +161,21 @@ impl Scanner {
 
     /// True when nothing has come that is not yet settled.
     pub(super) const fn is_quiet(&self) -> bool {
-        matches!(self.stage, Stage::Between) && self.run.count == 0
+        matches!(self.stage, Stage::Between) && !self.amid
     }
 
-    /// Forgets the frame in the buffer, and what is left of a run after noting it.
+    /// Done with the frame and with the stray bytes, which are noted. The buffer keeps the frame until the next one.
     pub(super) fn reset(&mut self, notes: &mut impl Notes) {
         self.flush(notes);
+        self.amid = false;
         self.stage = Stage::Between;
-        self.len = 0;
-        self.text_end = 0;
     }
 
     /// Counts a stray byte.
     pub(super) fn stray(&mut self, byte: u8, at: u64, notes: &mut impl Notes) {
         if self.run.count == 0 {
             self.run = Run { count: 0, first: byte, at };
+            self.amid = true;
         }
         self.run.count = self.run.count.saturating_add(1);
         if self.run.count >= LONGEST_RUN {
@@ -176,7 +184,7 @@ impl Scanner {
     }
 
     /// Notes the run of stray bytes, if there is one.
-    pub(super) fn flush(&mut self, notes: &mut impl Notes) {
+    fn flush(&mut self, notes: &mut impl Notes) {
         let Run { count, first, at } = core::mem::take(&mut self.run);
         match count {
             0 => {}
@@ -189,12 +197,12 @@ impl Scanner {
     pub(super) fn silence(&mut self, notes: &mut impl Notes) -> Seen {
         match self.stage {
             Stage::Between => {
-                self.flush(notes);
+                self.reset(notes);
                 Seen::Nothing
             }
             Stage::Tail { found, .. } => self.whole(found, notes),
             Stage::Spoilt => self.missed(notes),
-            Stage::Doubt { control, spoilt, .. } => self.believe(control, spoilt, notes),
+            Stage::Doubt { control, spoilt, .. } => self.believe(control, spoilt, true, notes),
             Stage::Text | Stage::Checksum(_) | Stage::Whole => Seen::Nothing,
         }
     }
@@ -219,14 +227,20 @@ impl Scanner {
                     self.stage = Stage::Doubt { control: byte, at, spoilt: true };
                     (true, Seen::Nothing)
                 }
+                CR | LF | 0 if self.run.count == 0 => (true, Seen::Nothing),
                 _ => {
                     self.stray(byte, at, notes);
                     (true, Seen::Nothing)
                 }
             },
             Stage::Doubt { control, at: since, spoilt } => match byte {
-                ENQ | EOT => (false, self.believe(control, spoilt, notes)),
-                STX if mode.frames || control == ENQ => (false, self.believe(control, spoilt, notes)),
+                ENQ | EOT if control == ENQ => {
+                    // The peer can wait for one answer only: to its last word.
+                    self.stage = Stage::Doubt { control: byte, at, spoilt };
+                    (true, Seen::Nothing)
+                }
+                ENQ | EOT => (false, self.believe(control, spoilt, true, notes)),
+                STX if mode.frames || control == ENQ => (false, self.believe(control, spoilt, false, notes)),
                 CR | LF | 0 => (true, Seen::Nothing),
                 _ => {
                     self.stage = if spoilt { Stage::Spoilt } else { Stage::Between };
@@ -244,15 +258,17 @@ impl Scanner {
                 self.begin(byte, at, buffer, notes);
                 return Seen::Started;
             }
-            ENQ | EOT if self.run.count == 0 => return Seen::Control { byte, cut: false },
+            ENQ if !self.amid && !mode.in_transfer => return Seen::Enq { awaited: true },
+            EOT if !self.amid => return Seen::Eot { cut: false },
             ENQ | EOT => self.stage = Stage::Doubt { control: byte, at, spoilt: false },
             // The frame's STX was damaged: answered NAK, it comes again at once and not after the peer's time-out.
-            ETX | ETB if mode.in_transfer && self.run.count > 0 => {
+            ETX | ETB if mode.in_transfer && self.amid => {
                 notes.note(at, TroubleKind::NoStart);
+                self.len = 0;
                 self.stage = Stage::Spoilt;
             }
             // What is left of a frame's tail, and line ends of peers that send some.
-            CR | LF | 0 if self.run.count == 0 => {}
+            CR | LF | 0 if !self.amid => {}
             _ => self.stray(byte, at, notes),
         }
         Seen::Nothing
@@ -261,6 +277,8 @@ impl Scanner {
     fn begin(&mut self, byte: u8, at: u64, buffer: &mut [u8], notes: &mut impl Notes) {
         self.reset(notes);
         self.stage = Stage::Text;
+        self.len = 0;
+        self.text_end = 0;
         self.start = at;
         self.sum = 0;
         self.restricted = None;
@@ -387,9 +405,9 @@ impl Scanner {
         Seen::Missed
     }
 
-    fn believe(&mut self, control: u8, cut: bool, notes: &mut impl Notes) -> Seen {
+    fn believe(&mut self, control: u8, cut: bool, awaited: bool, notes: &mut impl Notes) -> Seen {
         self.reset(notes);
-        Seen::Control { byte: control, cut }
+        if control == ENQ { Seen::Enq { awaited } } else { Seen::Eot { cut } }
     }
 
     /// Appends to the frame in the buffer and says where; `None` when it is full.

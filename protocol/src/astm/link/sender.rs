@@ -128,7 +128,7 @@ where
         let stale = awaited == Awaited::Queued;
         match byte {
             ACK | NAK | EOT | ENQ if !stale => {
-                self.scanner.flush(&mut self.queue);
+                self.scanner.reset(&mut self.queue);
                 if asking { self.reply_to_enq(now, byte) } else { self.reply_to_frame(now, byte) }
             }
             CR | LF | 0 => {}
@@ -158,7 +158,7 @@ where
                 self.state = State::Neutral;
                 self.queue.push(Happened::Contention);
                 if self.settings.answer_colliding_enq {
-                    self.asked(now);
+                    self.asked(now, true);
                 } else {
                     self.pause = Some(Pause { until: now.after(wait), wait, why: Why::Contention });
                 }

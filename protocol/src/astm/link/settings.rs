@@ -129,8 +129,11 @@ pub struct Settings {
     pub max_sends: u8,
     /// Sender: wait for the reply to ENQ.
     pub enq_reply: Duration,
-    /// Sender: wait for the reply to a frame. Receiver: how long the peer is thought to wait for ours.
+    /// Sender: wait for the reply to a frame.
     pub frame_reply: Duration,
+    /// Receiver: how long the reply to a frame may be held. It must reach the peer while that still waits, so this is
+    /// a second less than the peer's `frame_reply`.
+    pub reply_within: Duration,
     /// Receiver: longest silence in a transfer. It starts again with every byte.
     pub receive: Duration,
     /// Sender: wait before the next ENQ after a NAK to the last one.
@@ -164,6 +167,7 @@ impl Default for Settings {
             max_sends: 6,
             enq_reply: Duration::from_secs(15),
             frame_reply: Duration::from_secs(15),
+            reply_within: Duration::from_secs(14),
             receive: Duration::from_secs(30),
             busy: Duration::from_secs(10),
             contention_instrument: Duration::from_secs(1),

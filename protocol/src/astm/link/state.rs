@@ -178,6 +178,7 @@ pub(super) enum Happened {
     Established(Opening),
     TurnedAway,
     Frame,
+    Rejected,
     Repeated(u8),
     Ended(EndReason),
     Trouble(Trouble),
@@ -190,7 +191,7 @@ pub(super) enum Happened {
 }
 
 /// What happened and was not told yet. One byte or deadline makes four events at the most (stray bytes, a control in
-/// a frame, the end of one transfer, the begin of the next), and none is taken before all are told.
+/// a frame, the end of one transfer, the beginning of the next), and none is taken before all are told.
 #[derive(Clone, Debug)]
 pub(super) struct Queue(heapless::Deque<Happened, 8>);
 

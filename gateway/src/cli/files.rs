@@ -1,0 +1,170 @@
+//! Commands that need no running service: replay, simulate, profiles.
+
+use super::{log, runtime};
+use crate::profiles;
+use crate::replay;
+use crate::simulate::{self, Fault, Target};
+use orugate_protocol::time::Utc;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+const REFUSED: u8 = 1;
+const NO_MESSAGE: u8 = 65;
+const IO: u8 = 74;
+const USAGE: u8 = 64;
+
+pub(super) fn profiles() -> u8 {
+    for name in orugate_drivers::names() {
+        match profiles::find(name) {
+            Ok(profile) => {
+                let common = profile.common();
+                println!("{name:<18} {} (driver {}, proven by {})", common.title, common.driver, common.evidence);
+            }
+            Err(why) => eprintln!("{why}"),
+        }
+    }
+    0
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, u8> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|b| bytes = b)
+    };
+    match read {
+        Ok(()) => Ok(bytes),
+        Err(error) => {
+            eprintln!("{}: {error}", file.display());
+            Err(IO)
+        }
+    }
+}
+
+pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
+    let profile = match profiles::find(profile) {
+        Ok(profile) => profile,
+        Err(why) => {
+            eprintln!("{why}");
+            return USAGE;
+        }
+    };
+    let capture = match read(file) {
+        Ok(capture) => capture,
+        Err(code) => return code,
+    };
+    let Ok(runtime) = runtime() else { return IO };
+    let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
+    let heard = replay::hear(&*profile, &capture, &[]);
+    let (mut text, mut framed) = (String::new(), Vec::new());
+    let totals = replay::replay(&*profile, &heard, now, &mut text, &mut |oru| {
+        framed.push(0x0B);
+        framed.extend_from_slice(oru);
+        framed.extend_from_slice(b"\x1C\r");
+    });
+    print!("{text}");
+    println!(
+        "{} messages, {} observations: {} in {} ORUs, {} held, {} qc, {} not reportable",
+        totals.messages,
+        totals.observations,
+        totals.sent,
+        totals.orus,
+        totals.held,
+        totals.qc,
+        totals.not_reportable
+    );
+    if let Some(path) = mllp
+        && let Err(error) = std::fs::write(path, framed)
+    {
+        eprintln!("{}: {error}", path.display());
+        return IO;
+    }
+    if totals.messages == 0 {
+        eprintln!("No message was found in {}. Is this the right profile?", file.display());
+        return NO_MESSAGE;
+    }
+    0
+}
+
+/// `orugate simulate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Simulate {
+    /// The profile whose instrument is played
+    #[arg(long, short)]
+    profile: String,
+    /// Connect to this TCP address, `host:port`
+    #[arg(long, group = "wire")]
+    connect: Option<String>,
+    /// Listen on this TCP address, `ip:port`, for one connection
+    #[arg(long, group = "wire")]
+    listen: Option<std::net::SocketAddr>,
+    /// Use this serial port
+    #[arg(long, group = "wire")]
+    serial: Option<PathBuf>,
+    /// Bits per second: the serial port's rate, and the pace on any other wire
+    #[arg(long)]
+    baud: Option<u32>,
+    /// A fault to make, such as `flip-bit:2`, `lose-lf:1`, `lose-ack:3`, `repeat:2`, `cut:500`, `disconnect:4`; may
+    /// be given several times. The number is the frame, or for `cut` the byte
+    #[arg(long = "fault")]
+    faults: Vec<Fault>,
+    /// Send all messages so many times
+    #[arg(long, default_value_t = 1)]
+    times: usize,
+    /// Captures or files of records; without one the profile's own examples are sent
+    files: Vec<PathBuf>,
+}
+
+pub(super) fn simulate(arguments: Simulate) -> u8 {
+    log("warn");
+    let profile = match profiles::find(&arguments.profile) {
+        Ok(profile) => profile,
+        Err(why) => {
+            eprintln!("{why}");
+            return USAGE;
+        }
+    };
+    let mut messages = Vec::new();
+    for file in &arguments.files {
+        match read(file) {
+            Ok(bytes) => messages.push(bytes),
+            Err(code) => return code,
+        }
+    }
+    if messages.is_empty() {
+        messages = profile.common().examples.iter().map(|e| e.input.clone().into_bytes()).collect();
+    }
+    let messages: Vec<Vec<u8>> = (0..arguments.times).flat_map(|_| messages.iter().cloned()).collect();
+    let target = match (arguments.connect, arguments.listen, arguments.serial) {
+        (Some(address), _, _) => Target::Connect(address),
+        (_, Some(address), _) => Target::Listen(address),
+        (_, _, Some(path)) => Target::Serial(path, arguments.baud.unwrap_or(9600)),
+        _ => {
+            eprintln!("Say where the instrument is plugged in: --connect, --listen or --serial.");
+            return USAGE;
+        }
+    };
+    let Ok(runtime) = runtime() else { return IO };
+    let total = messages.len();
+    let session = profile.simulator(messages, &arguments.faults);
+    let played = runtime.block_on(async {
+        let mut wire = simulate::open(&target).await?;
+        let clock = crate::clock::Clock::system(0);
+        simulate::play(session, &mut *wire, arguments.baud, &clock, &mut |line| println!("{line}")).await
+    });
+    match played {
+        Ok(()) => {
+            println!("All {total} messages were sent and acknowledged.");
+            0
+        }
+        Err(simulate::PlayError::Wire(error)) => {
+            eprintln!("The wire failed: {error}.");
+            IO
+        }
+        Err(simulate::PlayError::GivenUp) => {
+            eprintln!("The instrument gave up: see above what the gateway answered.");
+            REFUSED
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The command line. The only part of the gateway that prints.
+//!
+//! Exit codes: 0 done; 1 the service refused or the ledger does not balance; 65 the input holds no message; 69 the
+//! service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong (sysexits.h).
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod files;
+mod service;
+mod show;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Edge gateway for medical instruments: every result into the hospital's systems, right and never lost.
+#[derive(Debug, Parser)]
+#[command(name = "orugate", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the configuration is, for the commands that need one.
+#[derive(Debug, clap::Args)]
+struct Configured {
+    /// The configuration; `conf.d/*.toml` beside it belongs to it.
+    #[arg(long, short, default_value = "/etc/orugate/orugate.toml")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the instruments of the configuration until told to stop
+    Run(Configured),
+    /// Say all mistakes in a configuration at once; open nothing
+    Check(Configured),
+    /// Show each instrument, destination and hold of the running service
+    Status {
+        #[command(flatten)]
+        configured: Configured,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at results that wait for a person, and decide on them
+    Holds {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: HoldAction,
+    },
+    /// Read a capture file through a profile: ORUs, holds and notes; nothing is stored or sent
+    Replay {
+        /// The profile to read it with
+        #[arg(long, short)]
+        profile: String,
+        /// The capture; `-` is standard input
+        file: PathBuf,
+        /// Write the ORUs, MLLP-framed, into this file too
+        #[arg(long)]
+        mllp: Option<PathBuf>,
+    },
+    /// Play an instrument on a wire: records or a capture, with faults when asked
+    Simulate(files::Simulate),
+    /// List the profiles that this program knows
+    Profiles,
+    /// Show the whole road on simulated instruments; needs nothing
+    Demo {
+        /// Keep everything running and say how to connect a real instrument or engine
+        #[arg(long)]
+        stay: bool,
+    },
+    /// Make the journal of a new box
+    Journal {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: JournalAction,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum HoldAction {
+    /// List open holds, oldest first
+    List,
+    /// Show one hold
+    Show {
+        /// Its number
+        hold: u64,
+    },
+    /// Interpret its results again with today's configuration, and send them
+    Release {
+        /// Its number
+        hold: u64,
+        /// The sample id, when the message has none
+        #[arg(long)]
+        sample: Option<String>,
+    },
+    /// Throw its results away; the raw bytes stay in the journal
+    Discard {
+        /// Its number
+        hold: u64,
+        /// Why, for whoever asks later
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum JournalAction {
+    /// Create the journal where the configuration says; refuses when there is one
+    Init,
+}
+
+/// The program. Returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    quiet_panics();
+    let code = match arguments.command {
+        Command::Run(configured) => service::run(&configured.config),
+        Command::Check(configured) => service::check(&configured.config),
+        Command::Status { configured, json } => service::status(&configured.config, json),
+        Command::Holds { configured, action } => service::holds(&configured.config, action),
+        Command::Replay { profile, file, mllp } => files::replay(&profile, &file, mllp.as_deref()),
+        Command::Simulate(simulate) => files::simulate(simulate),
+        Command::Profiles => files::profiles(),
+        Command::Demo { stay } => crate::demo::run(stay),
+        Command::Journal { configured, action: JournalAction::Init } => service::init(&configured.config),
+    };
+    ExitCode::from(code)
+}
+
+/// A panic's message may hold a patient's name, so only its place is reported.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|info| match info.location() {
+        Some(place) => tracing::error!(file = place.file(), line = place.line(), "a part of the gateway panicked"),
+        None => tracing::error!("a part of the gateway panicked"),
+    }));
+}
+
+/// Logs to standard error, where systemd picks them up; `ORUGATE_LOG` chooses what (`info` by default).
+fn log(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("ORUGATE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+/// One runtime thread for everything that waits.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

@@ -1,0 +1,159 @@
+//! Commands about the service: run, check, status, holds, journal.
+
+use super::{HoldAction, log, runtime, show};
+use crate::admin::{self, Request, Response};
+use crate::clock::Clock;
+use crate::config::{self, Loaded};
+use crate::profiles::Shipped;
+use crate::run::{Gateway, StartError, init_journal};
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
+
+const REFUSED: u8 = 1;
+const UNAVAILABLE: u8 = 69;
+const IO: u8 = 74;
+const CONFIG: u8 = 78;
+
+fn load(path: &Path) -> Result<Loaded, u8> {
+    config::load(path, &Shipped).map_err(|mistakes| {
+        eprintln!("{mistakes}");
+        CONFIG
+    })
+}
+
+pub(super) fn check(path: &Path) -> u8 {
+    match load(path) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                println!("warning: {warning}");
+            }
+            for line in loaded.plan.describe() {
+                println!("{line}");
+            }
+            println!("The configuration is good.");
+            0
+        }
+        Err(code) => code,
+    }
+}
+
+pub(super) fn init(path: &Path) -> u8 {
+    let loaded = match load(path) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let Ok(runtime) = runtime() else { return IO };
+    let now = runtime.block_on(async { Clock::system(0).utc() });
+    let journal = &loaded.plan.journal.path;
+    if let Err(error) = std::fs::create_dir_all(journal) {
+        eprintln!("{}: {error}", journal.display());
+        return IO;
+    }
+    match init_journal(journal, now) {
+        Ok(()) => {
+            println!("A new journal is in {}.", journal.display());
+            0
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            IO
+        }
+    }
+}
+
+pub(super) fn run(path: &Path) -> u8 {
+    log("info");
+    let loaded = match load(path) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("no runtime: {error}");
+            return IO;
+        }
+    };
+    match runtime.block_on(serve(loaded)) {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{error}.");
+            IO
+        }
+    }
+}
+
+async fn serve(loaded: Loaded) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Thread)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Thread)?;
+    let gateway = Gateway::start(loaded.plan, Clock::system).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: open messages may finish, for at most 10 seconds");
+    gateway.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
+    let socket = load(path)?.plan.gateway.admin_socket;
+    admin::ask(&socket, request).map_err(|error| {
+        eprintln!("The service does not answer on {}: {error}. Is it running?", socket.display());
+        UNAVAILABLE
+    })
+}
+
+pub(super) fn status(path: &Path, json: bool) -> u8 {
+    match ask(path, &Request::Status) {
+        Ok(Response::Status(status)) if json => match serde_json::to_string_pretty(&status) {
+            Ok(text) => {
+                println!("{text}");
+                0
+            }
+            Err(_) => IO,
+        },
+        Ok(Response::Status(status)) => {
+            print!("{}", show::status(&status));
+            0
+        }
+        Ok(other) => answer(other),
+        Err(code) => code,
+    }
+}
+
+pub(super) fn holds(path: &Path, action: HoldAction) -> u8 {
+    let request = match action {
+        HoldAction::List => Request::Holds,
+        HoldAction::Show { hold } => Request::Hold { hold },
+        HoldAction::Release { hold, sample } => Request::Release { hold, sample },
+        HoldAction::Discard { hold, reason } => Request::Discard { hold, reason },
+    };
+    match ask(path, &request) {
+        Ok(Response::Holds(holds)) => {
+            print!("{}", show::holds(&holds, matches!(request, Request::Hold { .. })));
+            0
+        }
+        Ok(other) => answer(other),
+        Err(code) => code,
+    }
+}
+
+fn answer(response: Response) -> u8 {
+    match response {
+        Response::Done(text) => {
+            println!("{text}");
+            0
+        }
+        Response::Refused(why) => {
+            eprintln!("{why}");
+            REFUSED
+        }
+        Response::Status(_) | Response::Holds(_) => REFUSED,
+    }
+}

@@ -1,0 +1,254 @@
+//! `orugate demo`: the whole road on simulated instruments, with nothing to configure and nothing else to install.
+//!
+//! A real gateway with a journal in a temporary folder stands between two simulated analyzers (one on a pseudo
+//! terminal, one on TCP that flips bits and repeats frames) and the built-in engine. The engine goes away for a few
+//! seconds and comes back. At the end three independent counts must agree: result records that the simulators sent,
+//! dispositions in the journal, and results that the engine holds.
+#![allow(clippy::print_stdout, clippy::print_stderr)] // A part of the command line.
+
+mod ledger;
+mod way;
+
+use crate::clock::Clock;
+use crate::config::{self, Plan, WirePlan};
+use crate::engine::Engine;
+use crate::profiles::{self, Shipped};
+use crate::run::{Gateway, init_journal};
+use crate::simulate::{self, Fault};
+use crate::wire::{self, Wire};
+use ledger::{Ledger, r_records};
+use serialport::{SerialPort as _, TTYPort};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_serial::SerialStream;
+use way::Way;
+
+const SERIAL: &str = "haematology-1";
+const SERIAL_PROFILE: &str = "sysmex-xn-l";
+const NETWORK: &str = "chemistry-1";
+const NETWORK_PROFILE: &str = "roche-cobas-c";
+/// A port for the configuration's text; the system gives a free one.
+const PLACEHOLDER: u16 = 4001;
+/// The rate of both simulated lines: results take as long as they would in the laboratory.
+const BAUD: u32 = 9600;
+/// How long anything may take before the demo says what it waits for and fails.
+const PATIENCE: Duration = Duration::from_secs(25);
+/// How long the engine stays away at least.
+const AWAY: Duration = Duration::from_secs(3);
+
+/// Runs the demo; the exit code of the program.
+#[must_use]
+pub fn run(stay: bool) -> u8 {
+    let story = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string());
+    match story.and_then(|runtime| runtime.block_on(tell(stay))) {
+        Ok(()) => 0,
+        Err(why) => {
+            eprintln!("\nThe demo failed: {why}.");
+            1
+        }
+    }
+}
+
+async fn tell(stay: bool) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let way = way::listen();
+    println!("Two simulated analyzers, a gateway and an engine, all in this process. Lines run at {BAUD} bits per");
+    println!("second and no timer is scaled. The journal is in {}.", folder.path().display());
+
+    let engine = Engine::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(|e| e.to_string())?;
+    let (master, slave) = TTYPort::pair().map_err(|e| e.to_string())?;
+    let pty = PathBuf::from(slave.name().unwrap_or_default());
+    drop(slave);
+    let text = configuration(folder.path(), &pty, engine.address());
+    let plan = plan(folder.path(), &text)?;
+    let clock = Clock::system(0);
+    std::fs::create_dir_all(&plan.journal.path).map_err(|e| e.to_string())?;
+    init_journal(&plan.journal.path, clock.utc())?;
+    let gateway = Gateway::start(plan, Clock::system).await.map_err(|e| e.to_string())?;
+    let stage = Stage { gateway, engine, clock };
+    stage.until("the serial port", |stage| stage.serial_is_up()).await?;
+    let address = stage.gateway.listening.get(NETWORK).copied().ok_or("the network instrument has no address")?;
+    let mut wires: (Box<dyn Wire>, Box<dyn Wire>) = (
+        Box::new(SerialStream::try_from(master).map_err(|e| e.to_string())?),
+        wire::connect(&address.to_string(), PATIENCE).await.map_err(|e| e.to_string())?,
+    );
+
+    let mut ledger = Ledger::default();
+    way.say("\n1. Both analyzers send. chemistry-1 flips a bit in a frame, loses a line feed and sends a frame twice.\n");
+    let faults = [Fault::FlipBit(2), Fault::LoseLf(3), Fault::Repeat(4)];
+    stage.round(1, &mut wires, &faults, &way, &mut ledger).await?;
+    stage.until("the first results at the engine", Stage::is_drained).await?;
+
+    way.say("\n2. The engine goes away. The analyzers go on; their results wait on flash.\n");
+    stage.engine.away().await;
+    let since = stage.clock.tick();
+    stage.round(2, &mut wires, &[Fault::FlipBit(3)], &way, &mut ledger).await?;
+    stage.until("the interpretation", |stage| stage.gateway.store.state().next_pending().is_none()).await?;
+    while stage.clock.tick().since(since) < AWAY {
+        way.say(&format!("{:>8}  {}", "", stage.queue()));
+        pause(Duration::from_secs(1)).await;
+    }
+    way.say(&format!("{:>8}  {}", "", stage.queue()));
+
+    way.say("\n3. The engine comes back.\n");
+    stage.engine.back().await.map_err(|e| e.to_string())?;
+    stage.until("the queue at the engine", Stage::is_drained).await?;
+
+    way.say("\n4. The ledger: three counts, made in three places.\n");
+    let balanced = ledger.print(&stage.gateway, &stage.engine, &way);
+    if stay && balanced {
+        explain(folder.path(), &text, address, &stage.engine, &way);
+        let _ = tokio::signal::ctrl_c().await;
+    }
+    stage.gateway.stop().await;
+    if balanced { Ok(()) } else { Err("the ledger does not balance".to_owned()) }
+}
+
+/// Everything that plays, seen from the front row.
+struct Stage {
+    gateway: Gateway,
+    engine: Engine,
+    clock: Clock,
+}
+
+impl Stage {
+    /// Waits, with a bound, until something is so.
+    async fn until(&self, what: &str, so: impl Fn(&Self) -> bool) -> Result<(), String> {
+        let began = self.clock.tick();
+        while !so(self) {
+            if self.clock.tick().since(began) > PATIENCE {
+                return Err(format!("waited {} s for {what}", PATIENCE.as_secs()));
+            }
+            pause(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    fn serial_is_up(&self) -> bool {
+        let shown = self.gateway.admin.instruments.iter().find(|i| i.name == SERIAL);
+        shown.is_some_and(|i| i.status.view().is_up())
+    }
+
+    fn is_drained(&self) -> bool {
+        let state = self.gateway.store.state();
+        state.next_pending().is_none()
+            && state.open_messages().is_empty()
+            && state.queues().all(|(_, q)| q.waiting.is_empty())
+    }
+
+    fn queue(&self) -> String {
+        let waiting = self.gateway.store.state().queues().map(|(_, q)| q.waiting.len()).sum::<usize>();
+        let link = self.gateway.forwarders.first().map(|f| f.words(self.clock.tick())).unwrap_or_default();
+        format!("{waiting} messages wait on flash; {link}")
+    }
+
+    /// Both analyzers send their profile's examples, with sample ids of this round, at the same time.
+    async fn round(
+        &self,
+        round: u32,
+        wires: &mut (Box<dyn Wire>, Box<dyn Wire>),
+        faults: &[Fault],
+        way: &Way,
+        ledger: &mut Ledger,
+    ) -> Result<(), String> {
+        let serial = self.play(SERIAL, SERIAL_PROFILE, round, &mut *wires.0, &[], way);
+        let network = self.play(NETWORK, NETWORK_PROFILE, round, &mut *wires.1, faults, way);
+        let (sent_serial, sent_network) = tokio::try_join!(serial, network)?;
+        ledger.add(SERIAL, sent_serial);
+        ledger.add(NETWORK, sent_network);
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)] // A scene needs its whole cast.
+    async fn play(
+        &self,
+        name: &str,
+        profile: &str,
+        round: u32,
+        wire: &mut dyn Wire,
+        faults: &[Fault],
+        way: &Way,
+    ) -> Result<u64, String> {
+        let profile = profiles::find(profile)?;
+        let inputs = profile.common().examples.iter().map(|e| e.input.replace("T-0", &format!("T-{round}")));
+        let inputs: Vec<String> = inputs.collect();
+        let results = inputs.iter().map(|i| r_records(i)).sum();
+        let session = profile.simulator(inputs.into_iter().map(String::into_bytes).collect(), faults);
+        let played = simulate::play(session, wire, Some(BAUD), &self.clock, &mut |line| {
+            way.say(&format!("{:>8}  {name:<14} (the simulator) {line}", ""));
+        });
+        tokio::time::timeout(PATIENCE, played)
+            .await
+            .map_err(|_| format!("{name} took too long"))?
+            .map_err(|e| format!("{name}: {e}"))?;
+        Ok(results)
+    }
+}
+
+fn configuration(folder: &Path, pty: &Path, engine: SocketAddr) -> String {
+    format!(
+        r#"version = 1
+[gateway]
+id = "DEMO"
+facility = "DEMO-LAB"
+timezone = "UTC"
+admin_socket = "{folder}/admin.sock"
+[journal]
+path = "{folder}/journal"
+[[destination]]
+name = "engine"
+role = "lis"
+receiving = {{ application = "ENGINE", facility = "DEMO" }}
+mllp = {{ address = "{engine}" }}
+[[instrument]]
+name = "{SERIAL}"
+profile = "{SERIAL_PROFILE}"
+mode = "live"
+wire = {{ serial = "{pty}", baud = {BAUD} }}
+send_to = ["engine"]
+[[instrument]]
+name = "{NETWORK}"
+profile = "{NETWORK_PROFILE}"
+mode = "live"
+wire = {{ listen = "127.0.0.1:{PLACEHOLDER}", allow = ["127.0.0.1"] }}
+send_to = ["engine"]
+"#,
+        folder = folder.display(),
+        pty = pty.display(),
+    )
+}
+
+/// The same configuration that a site would write, but for the port: the system chooses a free one.
+fn plan(folder: &Path, text: &str) -> Result<Plan, String> {
+    let files = vec![(folder.join("orugate.toml"), text.to_owned())];
+    let mut plan = config::load_texts(files, &Shipped).map_err(|mistakes| mistakes.to_string())?.plan;
+    for instrument in &mut plan.instruments {
+        if let WirePlan::Listen { bind, .. } = &mut instrument.wire {
+            bind.set_port(0);
+        }
+    }
+    Ok(plan)
+}
+
+fn explain(folder: &Path, text: &str, address: SocketAddr, engine: &Engine, way: &Way) {
+    let text = text.replace(&format!("127.0.0.1:{PLACEHOLDER}"), &address.to_string());
+    let path = folder.join("orugate.toml");
+    let kept = std::fs::write(&path, text).is_ok();
+    way.say("\nEverything goes on running until Ctrl-C.\n");
+    way.say(&format!("Another simulated analyzer:   orugate simulate --profile {NETWORK_PROFILE} --connect {address}"));
+    if kept {
+        way.say(&format!("What the gateway sees:        orugate status --config {}", path.display()));
+    }
+    way.say(&format!("The engine of this demo is at {}; any MLLP sender may talk to it.", engine.address()));
+    way.say("\nA real instrument or a real engine needs a gateway of your own, with these lines in its orugate.toml:");
+    way.say("  a real analyzer on a serial port  wire = { serial = \"/dev/serial/by-path/...\", baud = 9600 }");
+    way.say("  a real analyzer on the network    wire = { listen = \"<this box>:4001\", allow = [\"<the analyzer>\"] }");
+    way.say("  a real engine                     mllp = { address = \"<the engine>:2575\" }");
+    way.say("then: orugate check, orugate journal init, orugate run (each with --config FILE).");
+}
+
+#[allow(clippy::disallowed_methods)] // The demonstration's own pace.
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}

@@ -1,0 +1,157 @@
+//! Time-outs and connections that break, in each state.
+
+use super::{LINK_LOST, application, plain, play};
+
+#[test]
+fn silence_and_broken_connections() {
+    play(&[
+        (
+            "time-out: close, reconnect, the same message",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("sent", ""),
+                ("after 30000 Answer", "~OutcomeUnknown, close NoAnswer, ~Failed"),
+                ("status", "Waiting flight None unknown [1] blocked None failures 1"),
+                ("after 1000 Reconnect", "connect"),
+                ("up", "~Connected, send 1"),
+                ("status", "Connected flight Some(1) unknown [1] blocked None failures 1"),
+                ("sent", ""),
+                ("after 30000 Answer", "close NoAnswer, ~Failed"),
+                ("after 2000 Reconnect", "connect"),
+                ("up", "~Connected, send 1"),
+                ("sent", ""),
+                ("ack AA 1", "delivered 1 AA, send 2"),
+                ("status", "Connected flight Some(2) unknown [] blocked None failures 0"),
+            ],
+        ),
+        (
+            "the engine does not read",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("after 30000 Writing", "~OutcomeUnknown, close Writing, ~Failed"),
+            ],
+        ),
+        (
+            "an answer to half a message counts for nothing",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("ack AA 1", "~OutcomeUnknown, close EarlyAnswer, ~Failed"),
+                ("after 1000 Reconnect", "connect"),
+                ("up", "~Connected, send 1"),
+            ],
+        ),
+        (
+            "EOF while waiting",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("sent", ""),
+                ("eof", LINK_LOST),
+                ("after 1000 Reconnect", "connect"),
+                ("up", "~Connected, send 1"),
+            ],
+        ),
+        (
+            "reset while waiting",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("sent", ""),
+                ("reset", LINK_LOST),
+                ("after 1000 Reconnect", "connect"),
+                ("up", "~Connected, send 1"),
+            ],
+        ),
+        (
+            "reset while writing",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("reset", LINK_LOST),
+                ("after 1000 Reconnect", "connect"),
+                ("up", "~Connected, send 1"),
+            ],
+        ),
+        (
+            "reset while a refused message rests",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("sent", ""),
+                ("ack AE 1", "~Refused"),
+                ("reset", "~Disconnected"),
+                ("after 1000 Retry", "connect"),
+                ("up", "~Connected, send 1"),
+            ],
+        ),
+        (
+            "reset after CA",
+            application,
+            &[("up", "~Connected, send 1"), ("sent", ""), ("ack CA 1", ""), ("reset", LINK_LOST)],
+        ),
+        (
+            "closed while idle: the next message connects at once",
+            plain,
+            &[
+                ("up", "~Connected, send 1"),
+                ("sent", ""),
+                ("ack AA 1", "delivered 1 AA, send 2"),
+                ("sent", ""),
+                ("ack AA 2", "delivered 2 AA"),
+                ("eof", "~Disconnected"),
+                ("no-wait", ""),
+                ("status", "Idle flight None unknown [] blocked None failures 0"),
+                ("work", ""),
+                ("add 3", "connect"),
+                ("up", "~Connected, send 3"),
+            ],
+        ),
+        (
+            "news of a connection that is not there",
+            plain,
+            &[
+                ("eof", ""),
+                ("sent", ""),
+                ("unreadable", ""),
+                ("ack AA 1", ""),
+                ("refused", "~Failed"),
+                ("up", ""),
+                ("reset", ""),
+                ("refused", ""),
+                ("after 1000 Reconnect", "connect"),
+            ],
+        ),
+        (
+            "refused: 1, 2, 4 .. 60 s, never dropped",
+            plain,
+            &[
+                ("refused", "~Failed"),
+                ("work", ""),
+                ("after 1000 Reconnect", "connect"),
+                ("refused", "~Failed"),
+                ("after 2000 Reconnect", "connect"),
+                ("refused", "~Failed"),
+                ("after 4000 Reconnect", "connect"),
+                ("refused", "~Failed"),
+                ("after 8000 Reconnect", "connect"),
+                ("refused", "~Failed"),
+                ("after 16000 Reconnect", "connect"),
+                ("refused", "~Failed"),
+                ("after 32000 Reconnect", "connect"),
+                ("refused", "~Failed"),
+                ("after 60000 Reconnect", "connect"),
+                ("refused", "~Failed"),
+                ("after 60000 Reconnect", "connect"),
+                ("status", "Connecting flight None unknown [] blocked None failures 8"),
+                ("up", "~Connected, send 1"),
+                ("sent", ""),
+                ("ack AA 1", "delivered 1 AA, send 2"),
+                ("reset", LINK_LOST),
+                ("after 1000 Reconnect", "connect"),
+            ],
+        ),
+    ]);
+}

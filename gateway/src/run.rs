@@ -1,0 +1,427 @@
+//! A gateway put together from its plan, running, and stopped again.
+//!
+//! Start: journal, then listeners (so that a taken port is an error before anything is read), then the interpretation
+//! thread, the ports, the forwarders, the admin socket. Stop goes the other way: ports finish what is open and refuse
+//! new messages, the interpretation thread works off what came, the rest waits on flash.
+
+use crate::admin::{self, Admin, LinkWords, Shown};
+use crate::clock::Clock;
+use crate::config::{AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Plan, WirePlan};
+use crate::config::{PatientField, Resends, SampleIdIn};
+use crate::convert;
+use crate::forward;
+use crate::interpret::{self, Common, Handle, Order, OwnedTarget, Subject, Tell, Worker};
+use crate::port::{Mail, Port};
+use crate::records::{Abandoned, Life, Provenance};
+use crate::status::PortStatus;
+use crate::store::{Entry, Store};
+use crate::wire;
+use orugate_driver::Instrument;
+use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
+use orugate_protocol::oru;
+use orugate_protocol::time::{ClockQuality, Utc};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+/// How often space and clock are looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Why a gateway did not start. Each says what to do.
+#[derive(Debug)]
+pub enum StartError {
+    /// The journal's folder or file system.
+    Storage(PathBuf, io::Error),
+    /// There is a folder, and no journal in it.
+    NoJournal(PathBuf),
+    /// The journal cannot be opened.
+    Journal(PathBuf, OpenError),
+    /// The first records could not be written.
+    Append(orugate_journal::AppendError),
+    /// An instrument's address cannot be listened on.
+    Listen(String, SocketAddr, io::Error),
+    /// The admin socket.
+    Socket(PathBuf, io::Error),
+    /// A thread could not be made.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Storage(path, error) => write!(f, "the journal's folder {}: {error}", path.display()),
+            Self::NoJournal(path) => write!(
+                f,
+                "there is no journal in {}. If this box is new, make one: orugate journal init. If it is not, the \
+                 disk with the journal is not mounted; do not make a new one",
+                path.display()
+            ),
+            Self::Journal(path, error) => write!(f, "the journal in {}: {error}", path.display()),
+            Self::Append(error) => write!(f, "the journal cannot be written: {error}"),
+            Self::Listen(name, address, error) => {
+                write!(f, "the instrument {name} cannot be listened for on {address}: {error}")
+            }
+            Self::Socket(path, error) => write!(f, "the admin socket {}: {error}", path.display()),
+            Self::Thread(error) => write!(f, "no thread could be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Makes a journal, deliberately and once.
+///
+/// # Errors
+/// There is one already, the clock is not set, or the disk fails.
+pub fn init_journal(path: &Path, now: Utc) -> Result<(), String> {
+    let storage = FileStorage::new(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let now = UnixMillis(u64::try_from(now.0 / 1000).unwrap_or(0));
+    Journal::create(storage, now, Options::default()).map(drop).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// A running gateway.
+pub struct Gateway {
+    /// Journal and fold.
+    pub store: Store,
+    /// What answers the command line.
+    pub admin: Arc<Admin>,
+    /// Where each listening instrument can be reached, by its name; the port is the real one.
+    pub listening: BTreeMap<String, SocketAddr>,
+    /// How the forwarders stand, in the order of the plan's destinations.
+    pub forwarders: Vec<forward::Handle>,
+    stop_ports: watch::Sender<bool>,
+    stop_rest: watch::Sender<bool>,
+    ports: Vec<JoinHandle<()>>,
+    rest: Vec<JoinHandle<()>>,
+    worker: Handle,
+    thread: std::thread::JoinHandle<()>,
+    clock: Clock,
+    config: String,
+}
+
+impl Gateway {
+    /// Starts everything in the plan.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing runs.
+    pub async fn start(plan: Plan, clock: impl FnOnce(i64) -> Clock) -> Result<Self, StartError> {
+        let store = open(&plan)?;
+        let clock = clock(store.state().newest());
+        let config = plan.hash.to_string();
+        begin(&store, &clock, &config)?;
+        let mut listeners = bind(&plan)?;
+        let listening = listeners
+            .iter()
+            .filter_map(|(name, l)| Some((name.clone(), l.local_addr().ok()?)))
+            .collect();
+        let socket_path = &plan.gateway.admin_socket;
+        let socket =
+            admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
+
+        let (stop_ports, ports_stop) = watch::channel(false);
+        let (stop_rest, rest_stop) = watch::channel(false);
+        let (busy, busy_seen) = watch::channel(false);
+        let mut mailboxes: BTreeMap<String, mpsc::UnboundedSender<Mail>> = BTreeMap::new();
+        let mut statuses: BTreeMap<String, Arc<PortStatus>> = BTreeMap::new();
+        let mut ports = Vec::new();
+        let mut shown = Vec::new();
+        for instrument in &plan.instruments {
+            let status = Arc::new(PortStatus::default());
+            let mail = mpsc::unbounded_channel();
+            mailboxes.insert(instrument.name.clone(), mail.0.clone());
+            statuses.insert(instrument.name.clone(), status.clone());
+            shown.push(show(instrument, &status));
+            let port = Port {
+                name: instrument.name.as_str().into(),
+                wire: instrument.wire.clone(),
+                listener: listeners.remove(&instrument.name),
+                session: instrument.profile.session(&Instrument { name: instrument.name.clone() }),
+                store: store.clone(),
+                clock: clock.clone(),
+                status,
+                mail,
+                busy: busy_seen.clone(),
+                stop: ports_stop.clone(),
+            };
+            ports.push(port);
+        }
+        let (worker, orders) = interpret::orders();
+        let thread = {
+            let worker = Worker {
+                store: store.clone(),
+                clock: clock.clone(),
+                common: Common {
+                    gateway: plan.gateway.id.clone(),
+                    zone: plan.gateway.timezone.clone(),
+                },
+                subjects: plan.instruments.iter().map(|i| (i.name.clone(), subject(&plan, i))).collect(),
+                told: listener_of(mailboxes, statuses, clock.clone()),
+            };
+            std::thread::Builder::new()
+                .name("interpret".to_owned())
+                .spawn(move || worker.run(&orders))
+                .map_err(StartError::Thread)?
+        };
+        let mut rest = vec![
+            tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
+            tokio::spawn(look_at_space(store.clone(), busy, rest_stop.clone())),
+        ];
+        let mut forwarders = Vec::new();
+        for destination in &plan.destinations {
+            let (handle, task) = forward::spawn(destination, &plan.gateway.id, &store, &clock, rest_stop.clone());
+            forwarders.push(handle);
+            rest.push(task);
+        }
+        let links: LinkWords = {
+            let forwarders = forwarders.clone();
+            let clock = clock.clone();
+            Arc::new(move |index| forwarders.get(index).map(|f| f.words(clock.tick())).unwrap_or_default())
+        };
+        let admin = Arc::new(Admin {
+            store: store.clone(),
+            clock: clock.clone(),
+            worker: worker.clone(),
+            instruments: shown,
+            destinations: plan.destinations.iter().map(|d| (d.name.clone(), d.address.clone())).collect(),
+            links,
+            config: config.clone(),
+        });
+        rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
+        let ports = ports.into_iter().map(|port| tokio::spawn(port.run())).collect();
+        Ok(Self {
+            store,
+            admin,
+            listening,
+            forwarders,
+            stop_ports,
+            stop_rest,
+            ports,
+            rest,
+            worker,
+            thread,
+            clock,
+            config,
+        })
+    }
+
+    /// Stops as on SIGTERM and returns when everything has ended.
+    pub async fn stop(self) {
+        self.stop_ports.send_replace(true);
+        for port in self.ports {
+            let _ = port.await;
+        }
+        self.worker.give(Order::Look);
+        self.worker.give(Order::Stop);
+        let thread = self.thread;
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        self.stop_rest.send_replace(true);
+        for task in self.rest {
+            let _ = task.await;
+        }
+        let life = Life {
+            started: false,
+            at: self.clock.utc().0,
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            config: self.config,
+            unfinished: Vec::new(),
+        };
+        let store = self.store;
+        let last = tokio::task::spawn_blocking(move || store.append_wait(vec![Entry::new(&life)], None).map(drop));
+        if let Ok(Err(error)) = last.await {
+            tracing::error!(%error, "the clean stop could not be written into the journal");
+        }
+    }
+}
+
+fn open(plan: &Plan) -> Result<Store, StartError> {
+    let path = &plan.journal.path;
+    if !path.is_dir() {
+        return Err(StartError::NoJournal(path.clone()));
+    }
+    let storage = FileStorage::new(path).map_err(|e| StartError::Storage(path.clone(), e))?;
+    let options = Options { max_size: plan.journal.max_size, ..Options::default() };
+    let (store, recovery) = Store::open(storage, options).map_err(|error| match error {
+        OpenError::Missing => StartError::NoJournal(path.clone()),
+        error => StartError::Journal(path.clone(), error),
+    })?;
+    for damage in &recovery.damaged {
+        tracing::error!(%damage, "damage in the journal was skipped; what could be read is kept");
+    }
+    tracing::info!(records = recovery.records, segments = recovery.segments, torn = recovery.torn_bytes,
+        damaged = recovery.damaged.len(), "the journal is open");
+    Ok(store)
+}
+
+/// Writes that the gateway starts, and ends what the last process left open.
+fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
+    let (open, unfinished) = {
+        let state = store.state();
+        let unfinished =
+            if state.ended_uncleanly() { state.pending().take(1).collect() } else { Vec::new() };
+        (state.open_messages(), unfinished)
+    };
+    let mut entries = vec![Entry::new(&Life {
+        started: true,
+        at: clock.utc().0,
+        software: env!("CARGO_PKG_VERSION").to_owned(),
+        config: config.to_owned(),
+        unfinished,
+    })];
+    entries.extend(open.into_iter().map(|message| Entry::new(&Abandoned { message })));
+    let at = (clock.quality() != ClockQuality::Unset)
+        .then(|| UnixMillis(u64::try_from(clock.utc().0 / 1000).unwrap_or(0)));
+    store.append_wait(entries, at).map(drop).map_err(StartError::Append)
+}
+
+fn bind(plan: &Plan) -> Result<BTreeMap<String, tokio::net::TcpListener>, StartError> {
+    let mut listeners = BTreeMap::new();
+    for instrument in &plan.instruments {
+        if let WirePlan::Listen { bind, .. } = &instrument.wire {
+            let listener = wire::listen(*bind)
+                .map_err(|error| StartError::Listen(instrument.name.clone(), *bind, error))?;
+            listeners.insert(instrument.name.clone(), listener);
+        }
+    }
+    Ok(listeners)
+}
+
+fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
+    Shown {
+        name: instrument.name.clone(),
+        profile: instrument.profile_name.clone(),
+        mode: match instrument.mode {
+            Mode::Test => "test".to_owned(),
+            Mode::Live => "live".to_owned(),
+        },
+        wire: match &instrument.wire {
+            WirePlan::Serial(serial) => serial.path.display().to_string(),
+            WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
+            WirePlan::Connect { address } => format!("connects to {address}"),
+        },
+        status: status.clone(),
+    }
+}
+
+fn subject(plan: &Plan, instrument: &InstrumentPlan) -> Subject {
+    let reached = instrument.send_to.iter().filter_map(|index| Some((*index, plan.destinations.get(*index)?)));
+    let targets = reached
+        .filter(|(_, destination)| instrument.mode.reaches(destination.accepts))
+        .map(|(index, destination)| target(plan, index, destination, instrument.mode))
+        .collect();
+    Subject {
+        name: instrument.name.clone(),
+        interpreter: instrument.profile.interpreter(),
+        targets,
+        provenance: Provenance {
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            profile: instrument.profile_name.clone(),
+            profile_hash: instrument.profile_hash.to_string(),
+            config_hash: plan.hash.to_string(),
+        },
+    }
+}
+
+fn target(plan: &Plan, index: usize, destination: &DestinationPlan, mode: Mode) -> OwnedTarget {
+    OwnedTarget {
+        index,
+        name: destination.name.clone(),
+        sending_application: plan.gateway.application.clone(),
+        sending_facility: plan.gateway.facility.clone(),
+        receiving_application: destination.application.clone(),
+        receiving_facility: destination.facility.clone(),
+        processing: if mode == Mode::Live { 'P' } else { 'T' },
+        acknowledgment: match destination.acknowledgment {
+            AckMode::Original => ("", ""),
+            AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
+        },
+        sample_id_in: match destination.sample_id_in {
+            SampleIdIn::Specimen => oru::SampleIdIn::Specimen,
+            SampleIdIn::Placer => oru::SampleIdIn::Placer,
+            SampleIdIn::Filler => oru::SampleIdIn::Filler,
+        },
+        structured_numeric: destination.structured_numeric,
+        patient: destination.patient.as_ref().map(|patient| {
+            let field = match patient.field {
+                PatientField::P3 => oru::PatientField::P3,
+                PatientField::P4 => oru::PatientField::P4,
+                PatientField::P5 => oru::PatientField::P5,
+            };
+            (field, patient.authority.clone(), patient.kind.clone())
+        }),
+        record: destination.role == DestinationRole::Record,
+        corrections: match destination.corrections {
+            Corrections::C => convert::Corrections::Corrected,
+            Corrections::F => convert::Corrections::Final,
+            Corrections::Hold => convert::Corrections::Hold,
+        },
+        suppress_resends: destination.resends == Resends::Suppress,
+    }
+}
+
+/// Brings what the interpretation thread says to the port that it concerns.
+fn listener_of(
+    mailboxes: BTreeMap<String, mpsc::UnboundedSender<Mail>>,
+    statuses: BTreeMap<String, Arc<PortStatus>>,
+    clock: Clock,
+) -> interpret::Told {
+    Arc::new(move |instrument, tell| match tell {
+        Tell::Query(specimen) => {
+            if let Some(mailbox) = mailboxes.get(instrument) {
+                let _ = mailbox.send(Mail::NoOrder(specimen.to_owned()));
+            }
+        }
+        Tell::Note(note) => {
+            tracing::warn!(instrument, "{note}");
+            if let Some(status) = statuses.get(instrument) {
+                status.note(note, clock.utc());
+            }
+        }
+        Tell::Done { .. } => {
+            if let Some(status) = statuses.get(instrument) {
+                status.message(clock.utc());
+            }
+        }
+    })
+}
+
+/// Wakes the interpretation thread whenever a message is whole, and once at the start for what a crash left.
+async fn look_for_messages(store: Store, worker: Handle, mut stop: watch::Receiver<bool>) {
+    let mut pending = store.pending();
+    loop {
+        if !worker.give(Order::Look) {
+            return;
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            changed = pending.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Raises busy while the journal is nearly full, with room left to end what is open and to settle what waits.
+async fn look_at_space(store: Store, busy: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = every.tick() => {
+                let space = store.journal().space();
+                let reserve = (space.limit / 16).max(16 << 20);
+                let full = space.used.saturating_add(reserve) > space.limit;
+                let changed = busy.send_if_modified(|b| std::mem::replace(b, full) != full);
+                if changed && full {
+                    tracing::error!(used = space.used, limit = space.limit,
+                        "the journal is nearly full: instruments are told busy. Raise max_size, or free the destinations that block");
+                } else if changed {
+                    tracing::info!("the journal has space again");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! ORUs as tests look at them: segments, and a form in which two runs can be compared.
+
+/// The segments of a message, as text.
+#[must_use]
+pub fn segments(oru: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(oru);
+    text.split('\r').filter(|s| !s.is_empty()).map(str::to_owned).collect()
+}
+
+/// One field of a segment, counted as the standard does; empty when absent.
+#[must_use]
+pub fn field(segment: &str, number: usize) -> &str {
+    // MSH-1 is the separator itself.
+    let number = if segment.starts_with("MSH") { number.saturating_sub(1) } else { number };
+    segment.split('|').nth(number).unwrap_or_default()
+}
+
+/// Number of OBX segments.
+#[must_use]
+pub fn observations(oru: &[u8]) -> usize {
+    segments(oru).iter().filter(|s| s.starts_with("OBX|")).count()
+}
+
+/// MSH-10.
+#[must_use]
+pub fn control_id(oru: &[u8]) -> String {
+    segments(oru).first().map(|msh| field(msh, 10).to_owned()).unwrap_or_default()
+}
+
+/// The message with the fields blanked that differ from run to run: MSH-3 to MSH-7, MSH-10, MSH-11, OBR-22, and the
+/// offset of times, which depends on the site's zone and not on the instrument.
+#[must_use]
+pub fn comparable(oru: &[u8]) -> String {
+    let mut out = String::new();
+    for segment in segments(oru) {
+        let blank: &[usize] = match segment.get(..3) {
+            // The first split of MSH is the name and MSH-1 together.
+            Some("MSH") => &[2, 3, 4, 5, 6, 9, 10],
+            Some("OBR") => &[22],
+            _ => &[],
+        };
+        let fields: Vec<&str> =
+            segment.split('|').enumerate().map(|(n, f)| if blank.contains(&n) { "" } else { f }).collect();
+        out.push_str(&fields.join("|"));
+        out.push('\n');
+    }
+    out
+}

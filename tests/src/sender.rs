@@ -1,0 +1,68 @@
+//! An analyzer of the plainest kind for load tests: blocking, no retries, remembers exactly what was acknowledged.
+
+use orugate_protocol::ascii::{ACK, ENQ, EOT};
+use orugate_protocol::astm::link::{FrameEnd, encode_frame};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long an answer may take before the connection counts as dead.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// One connection.
+pub struct Sender {
+    stream: TcpStream,
+}
+
+impl Sender {
+    /// Connects.
+    ///
+    /// # Errors
+    /// As the system's connect.
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        Ok(Self { stream })
+    }
+
+    /// Sends one message, a frame for each record, and calls `acknowledged` with the record's index after each ACK.
+    ///
+    /// # Errors
+    /// The connection broke, or an answer was not ACK.
+    pub fn message(&mut self, records: &[String], acknowledged: &mut dyn FnMut(usize)) -> io::Result<()> {
+        self.stream.write_all(&[ENQ])?;
+        self.expect_ack()?;
+        for (index, record) in records.iter().enumerate() {
+            let number = u8::try_from((index + 1) % 8).unwrap_or(0);
+            let text = format!("{record}\r");
+            let mut frame = vec![0; text.len() + 16];
+            let length = encode_frame(number, text.as_bytes(), FrameEnd::Etx, &mut frame).unwrap_or(0);
+            self.stream.write_all(frame.get(..length).unwrap_or_default())?;
+            self.expect_ack()?;
+            acknowledged(index);
+        }
+        self.stream.write_all(&[EOT])
+    }
+
+    fn expect_ack(&mut self) -> io::Result<()> {
+        let mut answer = [0];
+        self.stream.read_exact(&mut answer)?;
+        if answer == [ACK] { Ok(()) } else { Err(io::Error::other(format!("answered {:#04x}", answer[0]))) }
+    }
+}
+
+/// The records of an invented message: one specimen, `results` values that occur nowhere else.
+#[must_use]
+pub fn invented(sample: &str, stamp: &str, values: &[u64]) -> Vec<String> {
+    let mut records = vec![
+        format!("H|\\^&|||RIG^1|||||||P|1|{stamp}"),
+        "P|1".to_owned(),
+        format!("O|1|{sample}||^^^ALL|R||||||N||||||||||||||F"),
+    ];
+    for (index, value) in (1..).zip(values) {
+        records.push(format!("R|{index}|^^^T{index}|{value}|mmol/L||N||F||||{stamp}"));
+    }
+    records.push("L|1|N".to_owned());
+    records
+}

@@ -1,0 +1,109 @@
+//! From raw message to finished ORU nothing is allocated, in the function that the gateway calls.
+#![allow(unsafe_code)] // A global allocator can be written in no other way.
+
+use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target};
+use orugate::replay::hear;
+use orugate_driver::StoredMessage;
+use orugate_protocol::oru::{Route, SampleIdIn};
+use orugate_protocol::time::{ClockQuality, Utc};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes on to the system's allocator unchanged; the counter is a plain thread-local cell.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
+        // SAFETY: as promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as promised by the caller.
+        unsafe { System.dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
+        // SAFETY: as promised by the caller.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Counter(u64);
+
+impl Numbers for Counter {
+    fn next(&mut self) -> Option<u64> {
+        self.0 += 1;
+        Some(self.0)
+    }
+}
+
+#[test]
+fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
+    let mut watched = 0;
+    for name in orugate_drivers::names() {
+        let profile = orugate::profiles::find(name).unwrap();
+        let interpreter = profile.interpreter();
+        for example in &profile.common().examples {
+            let heard = hear(&*profile, example.input.as_bytes(), &[]);
+            for message in &heard.messages {
+                let stored = StoredMessage {
+                    raw: &message.raw,
+                    chunk_ends: &message.chunk_ends,
+                    complete: message.complete,
+                    received: Utc(1_795_000_000_000_000),
+                    clock: ClockQuality::Plausible,
+                };
+                let targets = [Target {
+                    index: 0,
+                    route: Route {
+                        sending_application: "ORUGATE",
+                        sending_facility: "LAB",
+                        receiving_application: "ENGINE",
+                        receiving_facility: "HOSP",
+                        processing: 'P',
+                        acknowledgment: ("AL", "NE"),
+                        sample_id_in: SampleIdIn::Placer,
+                        structured_numeric: true,
+                        patient: None,
+                    },
+                    record: false,
+                    corrections: Corrections::Corrected,
+                    suppress_resends: false,
+                }];
+                let zone = jiff::tz::TimeZone::UTC;
+                let setting = Setting {
+                    instrument: "watched",
+                    destinations: &targets,
+                    gateway: "GW01",
+                    zone: &zone,
+                    key: &[7; 16],
+                };
+                let mut converter = Converter::default();
+                let mut numbers = Counter(0);
+                // The first time it makes room; every message after that finds it.
+                let mut convert = || {
+                    let now = Utc(1_795_000_000_000_000);
+                    converter.convert(&*interpreter, &stored, &setting, &NoPast, &mut numbers, now, None).orus.len()
+                };
+                convert();
+                let before = COUNT.get();
+                let orus = convert();
+                assert_eq!(COUNT.get() - before, 0, "{name}: {}", example.shows);
+                watched += orus;
+            }
+        }
+    }
+    assert!(watched > 3, "only {watched} ORUs were watched");
+    // The counter can count.
+    let before = COUNT.get();
+    drop(std::hint::black_box(vec![1u8]));
+    assert_eq!(COUNT.get() - before, 1);
+}
