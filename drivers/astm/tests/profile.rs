@@ -46,8 +46,14 @@ fn mistakes_are_said_with_their_line() {
             "[[not_reportable]]\nvalue = \"-\"\nrule = \"Not ok\"\n[sample]",
             "line 9: `Not ok` is no rule name",
         ),
-        ("id = [\"O.3\"]", "id = []", "sample.id names no place"),
-        ("astm", "hl7", "driver is `hl7`"),
+        ("id = [\"O.3\"]", "id = []", "line 8: sample.id names no place"),
+        ("astm", "hl7", "line 2: driver is `hl7`"),
+        ("[sample]", "[code]\nends_at = \"^\"\n[sample]", "line 8: code.ends_at is `^`"),
+        (
+            "[sample]",
+            "framing = \"records\"\n[link]\none_way = true\n[sample]",
+            "line 9: link.one_way says nothing",
+        ),
     ] {
         let toml = LEAST.replacen(from, to, 1);
         assert_ne!(toml, LEAST, "{from}");
