@@ -416,7 +416,9 @@ impl Admin {
             let _ = sender.send(result.map(drop));
         });
         match receiver.await {
-            Ok(Ok(())) => Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal.")),
+            Ok(Ok(())) => {
+                Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal."))
+            }
             Ok(Err(error)) => Response::Refused(format!("Not discarded: {error}.")),
             Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
         }

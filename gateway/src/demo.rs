@@ -14,11 +14,10 @@ use crate::config::{self, Plan, WirePlan};
 use crate::engine::Engine;
 use crate::profiles::{self, Shipped};
 use crate::run::{Gateway, init_journal};
-use crate::simulate::{self, Fault};
-use crate::wire::{self, Wire};
+use crate::simulate::{self, Fault, Plug};
 use ledger::{Ledger, r_records};
 use serialport::{SerialPort as _, TTYPort};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_serial::SerialStream;
@@ -53,37 +52,42 @@ pub fn run(stay: bool) -> u8 {
 async fn tell(stay: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let way = way::listen();
-    println!("Two simulated analyzers, a gateway and an engine, all in this process. Lines run at {BAUD} bits per");
+    println!(
+        "Two simulated analyzers, a gateway and an engine, all in this process. Lines run at {BAUD} bits per"
+    );
     println!("second and no timer is scaled. The journal is in {}.", folder.path().display());
 
-    let engine = Engine::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(|e| e.to_string())?;
+    let clock = Clock::system(0);
+    let engine = Engine::start(clock.clone()).map_err(|e| e.to_string())?;
     let (master, slave) = TTYPort::pair().map_err(|e| e.to_string())?;
     let pty = PathBuf::from(slave.name().unwrap_or_default());
     drop(slave);
     let text = configuration(folder.path(), &pty, engine.address());
     let plan = plan(folder.path(), &text)?;
-    let clock = Clock::system(0);
     std::fs::create_dir_all(&plan.journal.path).map_err(|e| e.to_string())?;
     init_journal(&plan.journal.path, clock.utc())?;
     let gateway = Gateway::start(plan, Clock::system).await.map_err(|e| e.to_string())?;
-    let stage = Stage { gateway, engine, clock };
+    let mut stage = Stage { gateway, engine, clock };
     stage.until("the serial port", |stage| stage.serial_is_up()).await?;
-    let address = stage.gateway.listening.get(NETWORK).copied().ok_or("the network instrument has no address")?;
-    let mut wires: (Box<dyn Wire>, Box<dyn Wire>) = (
-        Box::new(SerialStream::try_from(master).map_err(|e| e.to_string())?),
-        wire::connect(&address.to_string(), PATIENCE).await.map_err(|e| e.to_string())?,
-    );
+    let address =
+        stage.gateway.listening.get(NETWORK).copied().ok_or("the network instrument has no address")?;
+    let master = SerialStream::try_from(master).map_err(|e| e.to_string())?;
+    let mut plugs = (Plug::wired(Box::new(master)), Plug::to(simulate::Target::Connect(address.to_string())));
 
     let mut ledger = Ledger::default();
     way.say("\n1. Both analyzers send. chemistry-1 flips a bit in a frame, loses a line feed and sends a frame twice.\n");
-    let faults = [Fault::FlipBit(2), Fault::LoseLf(3), Fault::Repeat(4)];
-    stage.round(1, &mut wires, &faults, &way, &mut ledger).await?;
+    let faults = [
+        Fault::FlipBit { frame: 1, byte: 4, bit: 0 },
+        Fault::LoseLf { frame: 2 },
+        Fault::RepeatFrame { frame: 3 },
+    ];
+    stage.round(1, &mut plugs, &faults, &way, &mut ledger).await?;
     stage.until("the first results at the engine", Stage::is_drained).await?;
 
     way.say("\n2. The engine goes away. The analyzers go on; their results wait on flash.\n");
-    stage.engine.away().await;
+    stage.engine.take_away().await;
     let since = stage.clock.tick();
-    stage.round(2, &mut wires, &[Fault::FlipBit(3)], &way, &mut ledger).await?;
+    stage.round(2, &mut plugs, &[Fault::FlipBit { frame: 2, byte: 8, bit: 3 }], &way, &mut ledger).await?;
     stage.until("the interpretation", |stage| stage.gateway.store.state().next_pending().is_none()).await?;
     while stage.clock.tick().since(since) < AWAY {
         way.say(&format!("{:>8}  {}", "", stage.queue()));
@@ -92,7 +96,7 @@ async fn tell(stay: bool) -> Result<(), String> {
     way.say(&format!("{:>8}  {}", "", stage.queue()));
 
     way.say("\n3. The engine comes back.\n");
-    stage.engine.back().await.map_err(|e| e.to_string())?;
+    stage.engine.bring_back().map_err(|e| e.to_string())?;
     stage.until("the queue at the engine", Stage::is_drained).await?;
 
     way.say("\n4. The ledger: three counts, made in three places.\n");
@@ -147,13 +151,13 @@ impl Stage {
     async fn round(
         &self,
         round: u32,
-        wires: &mut (Box<dyn Wire>, Box<dyn Wire>),
+        plugs: &mut (Plug, Plug),
         faults: &[Fault],
         way: &Way,
         ledger: &mut Ledger,
     ) -> Result<(), String> {
-        let serial = self.play(SERIAL, SERIAL_PROFILE, round, &mut *wires.0, &[], way);
-        let network = self.play(NETWORK, NETWORK_PROFILE, round, &mut *wires.1, faults, way);
+        let serial = self.play(SERIAL, SERIAL_PROFILE, round, &mut plugs.0, &[], way);
+        let network = self.play(NETWORK, NETWORK_PROFILE, round, &mut plugs.1, faults, way);
         let (sent_serial, sent_network) = tokio::try_join!(serial, network)?;
         ledger.add(SERIAL, sent_serial);
         ledger.add(NETWORK, sent_network);
@@ -166,7 +170,7 @@ impl Stage {
         name: &str,
         profile: &str,
         round: u32,
-        wire: &mut dyn Wire,
+        plug: &mut Plug,
         faults: &[Fault],
         way: &Way,
     ) -> Result<u64, String> {
@@ -175,9 +179,8 @@ impl Stage {
         let inputs: Vec<String> = inputs.collect();
         let results = inputs.iter().map(|i| r_records(i)).sum();
         let session = profile.simulator(inputs.into_iter().map(String::into_bytes).collect(), faults);
-        let played = simulate::play(session, wire, Some(BAUD), &self.clock, &mut |line| {
-            way.say(&format!("{:>8}  {name:<14} (the simulator) {line}", ""));
-        });
+        let mut tell = |line: &str| way.say(&format!("{:>8}  {name:<14} (the simulator) {line}", ""));
+        let played = simulate::play(session, plug, Some(BAUD), &self.clock, &mut tell);
         tokio::time::timeout(PATIENCE, played)
             .await
             .map_err(|_| format!("{name} took too long"))?
@@ -236,13 +239,17 @@ fn explain(folder: &Path, text: &str, address: SocketAddr, engine: &Engine, way:
     let path = folder.join("orugate.toml");
     let kept = std::fs::write(&path, text).is_ok();
     way.say("\nEverything goes on running until Ctrl-C.\n");
-    way.say(&format!("Another simulated analyzer:   orugate simulate --profile {NETWORK_PROFILE} --connect {address}"));
+    way.say(&format!(
+        "Another simulated analyzer:   orugate simulate --profile {NETWORK_PROFILE} --connect {address}"
+    ));
     if kept {
         way.say(&format!("What the gateway sees:        orugate status --config {}", path.display()));
     }
     way.say(&format!("The engine of this demo is at {}; any MLLP sender may talk to it.", engine.address()));
     way.say("\nA real instrument or a real engine needs a gateway of your own, with these lines in its orugate.toml:");
-    way.say("  a real analyzer on a serial port  wire = { serial = \"/dev/serial/by-path/...\", baud = 9600 }");
+    way.say(
+        "  a real analyzer on a serial port  wire = { serial = \"/dev/serial/by-path/...\", baud = 9600 }",
+    );
     way.say("  a real analyzer on the network    wire = { listen = \"<this box>:4001\", allow = [\"<the analyzer>\"] }");
     way.say("  a real engine                     mllp = { address = \"<the engine>:2575\" }");
     way.say("then: orugate check, orugate journal init, orugate run (each with --config FILE).");

@@ -248,7 +248,12 @@ impl Worker {
         Some((number, state.message(number)?.clone()))
     }
 
-    fn interpret(&self, converter: &mut Converter, number: u64, message: &Message) -> Result<(), AppendError> {
+    fn interpret(
+        &self,
+        converter: &mut Converter,
+        number: u64,
+        message: &Message,
+    ) -> Result<(), AppendError> {
         let Some(subject) = self.subjects.get(&*message.instrument) else {
             return self.hold_whole(
                 number,
@@ -338,7 +343,8 @@ impl Worker {
             zone: &self.common.zone,
             key: self.store.journal().identity().hash_key(),
         };
-        let release = act.map(|a| Release { sample: a.sample, observations: a.observations, corrections: true });
+        let release =
+            act.map(|a| Release { sample: a.sample, observations: a.observations, corrections: true });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
         let now = self.clock.utc();
         let converted = catch_unwind(AssertUnwindSafe(|| {
@@ -355,7 +361,12 @@ impl Worker {
         if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
             return self
-                .hold_whole(number, message, HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence())
+                .hold_whole(
+                    number,
+                    message,
+                    HoldReason::DriverFault.code(),
+                    HoldReason::DriverFault.sentence(),
+                )
                 .map(|()| Released { sent: 0, held: 0 });
         }
         let conversion = converter.conversion();
@@ -384,7 +395,11 @@ impl Worker {
             message: number,
             instrument: message.instrument.to_string(),
             at,
-            provenance: self.subjects.get(&*message.instrument).map(|s| s.provenance.clone()).unwrap_or_default(),
+            provenance: self
+                .subjects
+                .get(&*message.instrument)
+                .map(|s| s.provenance.clone())
+                .unwrap_or_default(),
             dispositions: Vec::new(),
             fillers: Vec::new(),
             released: None,

@@ -182,7 +182,8 @@ impl Running {
             Event::Connected(Ok((io, peer))) => self.connected(io, peer).await,
             Event::Connected(Err(error)) => {
                 self.failures = self.failures.saturating_add(1);
-                let wait = Duration::from_secs(1 << self.failures.saturating_sub(1).min(4)).min(Duration::from_secs(10));
+                let wait = Duration::from_secs(1 << self.failures.saturating_sub(1).min(4))
+                    .min(Duration::from_secs(10));
                 self.retry_at = Some(self.port.clock.instant(self.port.clock.tick().after(wait)));
                 let name = &self.port.name;
                 if self.port.status.line(Line::Down(error.to_string()), self.port.clock.utc()) {
@@ -323,7 +324,7 @@ impl Running {
         let channel = connection.channel;
         let written = tokio::time::timeout(WRITE, async {
             connection.io.write_all(&out).await?;
-            drained(&*connection.io).await;
+            drained(&mut *connection.io).await;
             io::Result::Ok(())
         })
         .await;
@@ -448,7 +449,7 @@ async fn until(instant: Option<tokio::time::Instant>) {
 
 /// Waits until the line has taken what was written, by asking, since a flush would block the thread.
 #[allow(clippy::disallowed_methods)] // A shell that waits for a device.
-async fn drained(io: &dyn Wire) {
+async fn drained(io: &mut dyn Wire) {
     while io.queued() > 0 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }

@@ -11,7 +11,7 @@ pub struct Shipped;
 impl Profiles for Shipped {
     fn find(&self, name: &str) -> Result<FoundProfile, ProfileFault> {
         let text = orugate_drivers::profile_text(name).ok_or(ProfileFault::Unknown)?;
-        let profile = orugate_drivers::profile(text).map_err(ProfileFault::Broken)?;
+        let profile = orugate_drivers::read_profile(text).map_err(ProfileFault::Broken)?;
         Ok(FoundProfile::new(Arc::from(profile), text))
     }
 
@@ -29,5 +29,5 @@ pub fn find(name: &str) -> Result<Box<dyn Profile>, String> {
         let names: Vec<&str> = orugate_drivers::names().collect();
         return Err(format!("There is no profile {name}. There are: {}.", names.join(", ")));
     };
-    orugate_drivers::profile(text).map_err(|error| format!("The profile {name} is broken: {error}."))
+    orugate_drivers::read_profile(text).map_err(|error| format!("The profile {name} is broken: {error}."))
 }

@@ -109,7 +109,13 @@ impl Numbers for Counter {
 
 /// Replays a capture into text for people, and gives each ORU to `oru`. The zone is UTC and the ids count from 1,
 /// so the output depends on the capture, the profile and `now` alone.
-pub fn replay(profile: &dyn Profile, heard: &Heard, now: Utc, out: &mut String, oru: &mut dyn FnMut(&[u8])) -> Totals {
+pub fn replay(
+    profile: &dyn Profile,
+    heard: &Heard,
+    now: Utc,
+    out: &mut String,
+    oru: &mut dyn FnMut(&[u8]),
+) -> Totals {
     let targets = [Target {
         index: 0,
         route: Route {
@@ -199,7 +205,13 @@ fn print(conversion: &Conversion<'_>, out: &mut String, oru: &mut dyn FnMut(&[u8
     }
     for note in &facts.notes {
         let subject = facts.word(&note.subject);
-        let _ = writeln!(out, "note byte {}: {}{}{subject}", note.span.start, note.kind, if subject.is_empty() { "" } else { ": " });
+        let _ = writeln!(
+            out,
+            "note byte {}: {}{}{subject}",
+            note.span.start,
+            note.kind,
+            if subject.is_empty() { "" } else { ": " }
+        );
     }
     if facts.more_notes > 0 {
         let _ = writeln!(out, "note and {} more notes", facts.more_notes);

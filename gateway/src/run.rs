@@ -6,7 +6,9 @@
 
 use crate::admin::{self, Admin, LinkWords, Shown};
 use crate::clock::Clock;
-use crate::config::{AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Plan, WirePlan};
+use crate::config::{
+    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Plan, WirePlan,
+};
 use crate::config::{PatientField, Resends, SampleIdIn};
 use crate::convert;
 use crate::forward;
@@ -82,7 +84,9 @@ impl std::error::Error for StartError {}
 pub fn init_journal(path: &Path, now: Utc) -> Result<(), String> {
     let storage = FileStorage::new(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let now = UnixMillis(u64::try_from(now.0 / 1000).unwrap_or(0));
-    Journal::create(storage, now, Options::default()).map(drop).map_err(|e| format!("{}: {e}", path.display()))
+    Journal::create(storage, now, Options::default())
+        .map(drop)
+        .map_err(|e| format!("{}: {e}", path.display()))
 }
 
 /// A running gateway.
@@ -116,13 +120,10 @@ impl Gateway {
         let config = plan.hash.to_string();
         begin(&store, &clock, &config)?;
         let mut listeners = bind(&plan)?;
-        let listening = listeners
-            .iter()
-            .filter_map(|(name, l)| Some((name.clone(), l.local_addr().ok()?)))
-            .collect();
+        let listening =
+            listeners.iter().filter_map(|(name, l)| Some((name.clone(), l.local_addr().ok()?))).collect();
         let socket_path = &plan.gateway.admin_socket;
-        let socket =
-            admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
+        let socket = admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
 
         let (stop_ports, ports_stop) = watch::channel(false);
         let (stop_rest, rest_stop) = watch::channel(false);
@@ -156,10 +157,7 @@ impl Gateway {
             let worker = Worker {
                 store: store.clone(),
                 clock: clock.clone(),
-                common: Common {
-                    gateway: plan.gateway.id.clone(),
-                    zone: plan.gateway.timezone.clone(),
-                },
+                common: Common { gateway: plan.gateway.id.clone(), zone: plan.gateway.timezone.clone() },
                 subjects: plan.instruments.iter().map(|i| (i.name.clone(), subject(&plan, i))).collect(),
                 told: listener_of(mailboxes, statuses, clock.clone()),
             };
@@ -174,7 +172,8 @@ impl Gateway {
         ];
         let mut forwarders = Vec::new();
         for destination in &plan.destinations {
-            let (handle, task) = forward::spawn(destination, &plan.gateway.id, &store, &clock, rest_stop.clone());
+            let (handle, task) =
+                forward::spawn(destination, &plan.gateway.id, &store, &clock, rest_stop.clone());
             forwarders.push(handle);
             rest.push(task);
         }
@@ -232,7 +231,8 @@ impl Gateway {
             unfinished: Vec::new(),
         };
         let store = self.store;
-        let last = tokio::task::spawn_blocking(move || store.append_wait(vec![Entry::new(&life)], None).map(drop));
+        let last =
+            tokio::task::spawn_blocking(move || store.append_wait(vec![Entry::new(&life)], None).map(drop));
         if let Ok(Err(error)) = last.await {
             tracing::error!(%error, "the clean stop could not be written into the journal");
         }
@@ -253,8 +253,13 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
     for damage in &recovery.damaged {
         tracing::error!(%damage, "damage in the journal was skipped; what could be read is kept");
     }
-    tracing::info!(records = recovery.records, segments = recovery.segments, torn = recovery.torn_bytes,
-        damaged = recovery.damaged.len(), "the journal is open");
+    tracing::info!(
+        records = recovery.records,
+        segments = recovery.segments,
+        torn = recovery.torn_bytes,
+        damaged = recovery.damaged.len(),
+        "the journal is open"
+    );
     Ok(store)
 }
 
@@ -262,8 +267,7 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
 fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
     let (open, unfinished) = {
         let state = store.state();
-        let unfinished =
-            if state.ended_uncleanly() { state.pending().take(1).collect() } else { Vec::new() };
+        let unfinished = if state.ended_uncleanly() { state.pending().take(1).collect() } else { Vec::new() };
         (state.open_messages(), unfinished)
     };
     let mut entries = vec![Entry::new(&Life {
@@ -309,7 +313,8 @@ fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
 }
 
 fn subject(plan: &Plan, instrument: &InstrumentPlan) -> Subject {
-    let reached = instrument.send_to.iter().filter_map(|index| Some((*index, plan.destinations.get(*index)?)));
+    let reached =
+        instrument.send_to.iter().filter_map(|index| Some((*index, plan.destinations.get(*index)?)));
     let targets = reached
         .filter(|(_, destination)| instrument.mode.reaches(destination.accepts))
         .map(|(index, destination)| target(plan, index, destination, instrument.mode))

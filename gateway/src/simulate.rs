@@ -7,17 +7,20 @@ use crate::config::{Flow, SerialPlan};
 use crate::receipts;
 use crate::wire::{self, Wire};
 use orugate_driver::{Channel, Deadline, Input, LineSettings, Output, Parity, Peer, Session};
-use std::fmt;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 pub use orugate_driver::SimulatedFault as Fault;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a host that has an answer is listened to after the last message.
+const LINGER: Duration = Duration::from_millis(500);
 /// Bits on a line for each byte: start, eight data, stop.
 const BITS: u64 = 10;
 
@@ -32,117 +35,152 @@ pub enum Target {
     Serial(PathBuf, u32),
 }
 
-/// Why not everything was sent.
-#[derive(Debug)]
-pub enum PlayError {
-    /// The wire.
-    Wire(io::Error),
-    /// The simulator gave up, as an instrument does after six refusals.
-    GivenUp,
+/// Where a simulated instrument is plugged in; pulls the plug and puts it in again when its session says so.
+pub struct Plug {
+    target: Option<Target>,
+    listener: Option<TcpListener>,
+    wire: Option<Box<dyn Wire>>,
 }
 
-impl From<io::Error> for PlayError {
-    fn from(error: io::Error) -> Self {
-        Self::Wire(error)
+impl Plug {
+    /// To be plugged in here when it is first needed.
+    #[must_use]
+    pub const fn to(target: Target) -> Self {
+        Self { target: Some(target), listener: None, wire: None }
     }
-}
 
-impl fmt::Display for PlayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Wire(error) => write!(f, "the wire failed: {error}"),
-            Self::GivenUp => f.write_str("the instrument gave up"),
+    /// Plugged in already, and for the last time: once pulled it stays out.
+    #[must_use]
+    pub fn wired(wire: Box<dyn Wire>) -> Self {
+        Self { target: None, listener: None, wire: Some(wire) }
+    }
+
+    async fn open(&mut self) -> io::Result<Box<dyn Wire>> {
+        match &self.target {
+            None => Err(io::ErrorKind::NotConnected.into()),
+            Some(Target::Connect(address)) => wire::connect(address, CONNECT).await,
+            Some(Target::Listen(address)) => {
+                let listener = match self.listener.take() {
+                    Some(listener) => listener,
+                    None => wire::listen(*address)?,
+                };
+                let (stream, _) = self.listener.insert(listener).accept().await?;
+                Ok(Box::new(wire::prepared(stream)?))
+            }
+            Some(Target::Serial(path, baud)) => wire::open_serial(&SerialPlan {
+                path: path.clone(),
+                line: LineSettings { baud: *baud, data_bits: 8, parity: Parity::None, stop_bits: 1 },
+                flow: Flow::None,
+                rts: None,
+                dtr: None,
+            }),
         }
     }
 }
 
-/// Opens the wire.
+/// Plays until the session has sent all it has and has heard nothing for a moment. `pace` is in bits per second;
+/// without it bytes go as fast as the wire takes them. `tell` hears what happens, a line each.
 ///
 /// # Errors
-/// As the system's.
-pub async fn open(target: &Target) -> io::Result<Box<dyn Wire>> {
-    match target {
-        Target::Connect(address) => wire::connect(address, CONNECT).await,
-        Target::Listen(address) => {
-            let listener = wire::listen(*address)?;
-            let (stream, _) = listener.accept().await?;
-            Ok(Box::new(wire::prepared(stream)?))
-        }
-        Target::Serial(path, baud) => wire::open_serial(&SerialPlan {
-            path: path.clone(),
-            line: LineSettings { baud: *baud, data_bits: 8, parity: Parity::None, stop_bits: 1 },
-            flow: Flow::None,
-            rts: None,
-            dtr: None,
-        }),
-    }
-}
-
-/// Plays until the session has sent all it has, or gives up. `pace` is in bits per second; without it bytes go as
-/// fast as the wire takes them. `tell` hears what happens, a line each.
-///
-/// # Errors
-/// [`PlayError`].
+/// The wire failed and could not be opened again.
 pub async fn play(
-    mut session: Box<dyn Session>,
-    wire: &mut dyn Wire,
+    session: Box<dyn Session>,
+    plug: &mut Plug,
     pace: Option<u32>,
     clock: &Clock,
     tell: &mut dyn FnMut(&str),
-) -> Result<(), PlayError> {
-    let channel = Channel(0);
+) -> io::Result<()> {
+    let mut player = Player { session, channel: Channel(0), pace, clock: clock.clone() };
     let mut buffer = vec![0; 4096];
-    let mut inputs: Vec<Owned> = vec![Owned::Opened];
     loop {
+        let mut wire = match plug.wire.take() {
+            Some(wire) => wire,
+            None => plug.open().await?,
+        };
+        let ended = player.on(&mut *wire, &mut buffer, tell).await?;
+        match ended {
+            Ended::Done => {
+                plug.wire = Some(wire);
+                return Ok(());
+            }
+            Ended::Pulled => {
+                drop(wire);
+                tell("the line is cut, and opened again");
+                player.give(Input::Closed(player.channel));
+                player.channel.0 += 1;
+            }
+        }
+    }
+}
+
+struct Player {
+    session: Box<dyn Session>,
+    channel: Channel,
+    pace: Option<u32>,
+    clock: Clock,
+}
+
+enum Ended {
+    Done,
+    Pulled,
+}
+
+impl Player {
+    fn give(&mut self, input: Input<'_>) {
+        self.session.handle(self.clock.tick(), input);
+        while !matches!(self.session.poll(), Output::Wait(_) | Output::Done) {}
+    }
+
+    /// Plays on one wire until all is sent or the wire ends.
+    async fn on(
+        &mut self,
+        wire: &mut dyn Wire,
+        buffer: &mut [u8],
+        tell: &mut dyn FnMut(&str),
+    ) -> io::Result<Ended> {
+        let mut inputs = VecDeque::from([Owned::Opened]);
         let mut deadline: Option<Deadline> = None;
-        for input in std::mem::take(&mut inputs) {
-            let mut out = Vec::new();
-            let mut end = None;
-            session.handle(clock.tick(), input.borrow(channel, &buffer));
-            loop {
-                match session.poll() {
-                    Output::Send(_, bytes) => out.extend_from_slice(bytes),
-                    Output::Store(ticket, _) => inputs.push(Owned::Stored(ticket)),
-                    Output::Note(note) => tell(&note.to_string()),
-                    Output::Close(..) => {
-                        end = Some(Err(PlayError::GivenUp));
-                        break;
+        loop {
+            while let Some(input) = inputs.pop_front() {
+                let mut out = Vec::new();
+                let mut pulled = false;
+                self.session.handle(self.clock.tick(), input.borrow(self.channel, buffer));
+                loop {
+                    match self.session.poll() {
+                        Output::Send(_, bytes) => out.extend_from_slice(bytes),
+                        Output::Store(ticket, _) => inputs.push_back(Owned::Stored(ticket)),
+                        Output::Note(note) => tell(&note.to_string()),
+                        Output::Close(..) => pulled = true,
+                        Output::Done => return Ok(Ended::Done),
+                        Output::Wait(until) => {
+                            deadline = until;
+                            break;
+                        }
+                        _ => {}
                     }
-                    Output::Done => {
-                        end = Some(Ok(()));
-                        break;
-                    }
-                    Output::Wait(until) => {
-                        deadline = until;
-                        break;
-                    }
-                    _ => {}
+                }
+                if !out.is_empty() {
+                    write(wire, &out, self.pace).await?;
+                    inputs.push_back(Owned::Sent);
+                }
+                if pulled {
+                    return Ok(Ended::Pulled);
                 }
             }
-            if !out.is_empty() {
-                write(wire, &out, pace).await?;
-                inputs.push(Owned::Sent);
+            // A session that waits for nothing has sent all; the host may still have an answer.
+            let until = deadline.map_or(self.clock.tick().after(LINGER), |d| d.at);
+            tokio::select! {
+                read = wire.read(buffer) => match read {
+                    Ok(count) if count > 0 => inputs.push_back(Owned::Bytes(count)),
+                    _ => return Ok(Ended::Pulled),
+                },
+                () = tokio::time::sleep_until(self.clock.instant(until)) => {
+                    if deadline.is_none() {
+                        return Ok(Ended::Done);
+                    }
+                    inputs.push_back(Owned::Deadline);
+                }
             }
-            if let Some(end) = end {
-                return end;
-            }
-        }
-        if !inputs.is_empty() {
-            continue;
-        }
-        let at = deadline.map(|d| clock.instant(d.at));
-        let due = async {
-            match at {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            read = wire.read(&mut buffer) => match read? {
-                0 => return Err(PlayError::Wire(io::ErrorKind::UnexpectedEof.into())),
-                count => inputs.push(Owned::Bytes(count)),
-            },
-            () = due => inputs.push(Owned::Deadline),
         }
     }
 }

@@ -418,9 +418,8 @@ impl State {
     }
 
     fn forget_if_settled(&mut self, number: u64) {
-        let settled =
-            self.messages.get(&number).is_some_and(|m| m.holds == 0 && m.complete.is_some())
-                && !self.pending.contains(&number);
+        let settled = self.messages.get(&number).is_some_and(|m| m.holds == 0 && m.complete.is_some())
+            && !self.pending.contains(&number);
         if settled {
             self.messages.remove(&number);
         }

@@ -66,13 +66,7 @@ impl Store {
     ) -> Result<(Self, Recovery), OpenError> {
         let mut state = State::default();
         let (journal, recovery) = Journal::open(storage, options, &mut |record| {
-            state.apply(
-                record.kind.0,
-                record.meta_version,
-                record.meta,
-                record.sequence.0,
-                record.location,
-            );
+            state.apply(record.kind.0, record.meta_version, record.meta, record.sequence.0, record.location);
         })?;
         Ok((Self::with(journal, state), recovery))
     }

@@ -52,7 +52,11 @@ pub fn open_serial(plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
             Parity::Even => tokio_serial::Parity::Even,
             Parity::Odd => tokio_serial::Parity::Odd,
         })
-        .stop_bits(if line.stop_bits == 2 { tokio_serial::StopBits::Two } else { tokio_serial::StopBits::One })
+        .stop_bits(if line.stop_bits == 2 {
+            tokio_serial::StopBits::Two
+        } else {
+            tokio_serial::StopBits::One
+        })
         .flow_control(match plan.flow {
             Flow::None => tokio_serial::FlowControl::None,
             Flow::Hardware => tokio_serial::FlowControl::Hardware,
@@ -87,7 +91,8 @@ pub async fn connect(address: &str, within: Duration) -> io::Result<Box<dyn Wire
 /// # Errors
 /// The address is not of this machine, or in use.
 pub fn listen(bind: std::net::SocketAddr) -> io::Result<TcpListener> {
-    let socket = if bind.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
+    let socket =
+        if bind.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(bind)?;
     socket.listen(16)

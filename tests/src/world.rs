@@ -8,7 +8,7 @@ use orugate::profiles::Shipped;
 use orugate::run::{Gateway, init_journal};
 use orugate::store::Store;
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ impl World {
     #[allow(clippy::unwrap_used)] // A test that cannot start has failed.
     pub async fn start(instruments: &[(&str, &str, Plug)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let engine = Engine::start(Clock::system(0)).unwrap();
         let plan = plan(folder.path(), &configuration(folder.path(), engine.address(), instruments));
         std::fs::create_dir(&plan.journal.path).unwrap();
         init_journal(&plan.journal.path, Clock::system(0).utc()).unwrap();

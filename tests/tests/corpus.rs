@@ -53,7 +53,9 @@ fn every_r_record_is_a_disposition_and_every_oru_is_hl7() {
             assert_eq!(totals.sent + totals.held + totals.qc + totals.not_reportable, expected, "{at}");
             assert_eq!(sent, totals.sent, "{at}");
             // Whoever is in no ORU has a line that says why.
-            let told = text.lines().filter(|l| l.starts_with("hold ") || l.starts_with("qc ") || l.contains(": not reportable"));
+            let told = text
+                .lines()
+                .filter(|l| l.starts_with("hold ") || l.starts_with("qc ") || l.contains(": not reportable"));
             assert_eq!(told.count(), expected - sent, "{at}");
             // A capture of a patient's sample is worth something only if it goes through.
             if !text.contains("qc ") && expected > 0 {

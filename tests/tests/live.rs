@@ -42,7 +42,9 @@ fn expected(profile: &str, capture: &[u8]) -> Vec<String> {
     let profile = orugate::profiles::find(profile).unwrap();
     let heard = hear(&*profile, capture, &[]);
     let mut orus = Vec::new();
-    replay(&*profile, &heard, Utc(1_795_000_000_000_000), &mut String::new(), &mut |oru| orus.push(comparable(oru)));
+    replay(&*profile, &heard, Utc(1_795_000_000_000_000), &mut String::new(), &mut |oru| {
+        orus.push(comparable(oru))
+    });
     orus
 }
 
@@ -109,7 +111,7 @@ async fn run(profile: &'static str, plug: &str, bytes: Vec<u8>, ends: Vec<usize>
     let wire = tokio::time::timeout(PATIENCE, writer).await.unwrap().unwrap();
     world.settled(1).await;
     drop(wire);
-    let orus = world.engine.messages().iter().map(|m| comparable(m)).collect();
+    let orus = world.engine.messages().iter().map(|m| comparable(&m.bytes)).collect();
     world.gateway.stop().await;
     orus
 }

@@ -91,7 +91,10 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                 // The first time it makes room; every message after that finds it.
                 let mut convert = || {
                     let now = Utc(1_795_000_000_000_000);
-                    converter.convert(&*interpreter, &stored, &setting, &NoPast, &mut numbers, now, None).orus.len()
+                    converter
+                        .convert(&*interpreter, &stored, &setting, &NoPast, &mut numbers, now, None)
+                        .orus
+                        .len()
                 };
                 convert();
                 let before = COUNT.get();

@@ -22,7 +22,7 @@ mod interpreter;
 mod profile;
 mod session;
 
-pub use fault::Fault as SimulatedFault;
+pub use fault::SimulatedFault;
 pub use interpreter::{Fault, Instrument, Interpreter, Scratch, StoredMessage};
 pub use orugate_protocol::{report, span, text, time};
 pub use profile::{Common, Driver, Evidence, Example, Profile, ProfileError, parse_profile};

@@ -1,11 +1,12 @@
 //! The driver as the gateway's registry has it.
 
-use crate::fault::Fault;
 use crate::interpreter::AstmInterpreter;
 use crate::plan::Plan;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
-use orugate_driver::{Common, Driver, Instrument, Interpreter, Profile, ProfileError, Session};
+use orugate_driver::{
+    Common, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
+};
 
 /// The driver `astm`.
 pub static ASTM: Astm = Astm;
@@ -16,18 +17,6 @@ pub struct Astm;
 
 struct Fitted {
     plan: &'static Plan,
-}
-
-/// A simulator that makes these faults; see [`Profile::simulator`] for the messages.
-///
-/// # Errors
-/// [`ProfileError`] with the place of the profile's first mistake.
-pub fn faulty_simulator(
-    toml: &str,
-    messages: &[Vec<u8>],
-    faults: &[Fault],
-) -> Result<Box<dyn Session>, ProfileError> {
-    Ok(Box::new(Simulator::new(&Plan::read(toml)?.profile, messages, faults)))
 }
 
 impl Driver for Astm {
@@ -49,8 +38,8 @@ impl Profile for Fitted {
         Box::new(AstmSession::live(self.plan))
     }
 
-    fn simulator(&self, messages: Vec<Vec<u8>>) -> Box<dyn Session> {
-        Box::new(Simulator::new(&self.plan.profile, &messages, &[]))
+    fn simulator(&self, messages: Vec<Vec<u8>>, faults: &[SimulatedFault]) -> Box<dyn Session> {
+        Box::new(Simulator::new(&self.plan.profile, &messages, faults))
     }
 
     fn interpreter(&self) -> Box<dyn Interpreter> {

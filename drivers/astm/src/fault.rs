@@ -1,45 +1,7 @@
-//! Faults that a simulator makes on purpose, each once.
+//! How a simulator makes the faults that it was asked for, each once.
 
+use orugate_driver::SimulatedFault as Fault;
 use orugate_protocol::ascii::LF;
-
-/// A fault. Frames count from 0 within a message; the first message that has such a frame gets the fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// One bit of a frame is wrong, as noise makes it.
-    FlipBit {
-        /// Which frame.
-        frame: usize,
-        /// Which byte of it, from its STX; beyond its end: none.
-        byte: usize,
-        /// Which bit, 0 to 7.
-        bit: u8,
-    },
-    /// A frame comes without its LF.
-    LoseLf {
-        /// Which frame.
-        frame: usize,
-    },
-    /// The ACK of a frame is not heard, so the frame is sent again.
-    LoseAck {
-        /// Which frame.
-        frame: usize,
-    },
-    /// A frame is sent again although its ACK was heard.
-    RepeatFrame {
-        /// Which frame.
-        frame: usize,
-    },
-    /// The line breaks after so many bytes from the start.
-    CutAt {
-        /// How many bytes still leave.
-        byte: u64,
-    },
-    /// The line breaks after the ACK of a frame.
-    Disconnect {
-        /// Which frame.
-        after_frame: usize,
-    },
-}
 
 /// The faults that are still to come.
 #[derive(Debug)]

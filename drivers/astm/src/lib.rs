@@ -37,8 +37,7 @@ mod tracker;
 mod unframe;
 mod values;
 
-pub use driver::{ASTM, Astm, faulty_simulator};
-pub use fault::Fault;
+pub use driver::{ASTM, Astm};
 pub use place::Place;
 pub use simulator::Simulator;
 pub use values::{Ack, Charset, CodingSystem, Component, Framing, Letter, One, RuleName, StatusWord, Wait};

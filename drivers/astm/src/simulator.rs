@@ -5,13 +5,15 @@
 //! when each frame was acknowledged, and is sent again, whole, after a time-out or too many NAKs, until then. Between
 //! messages it takes what the host sends. Leaves out opinions: it never looks into a record.
 
-use crate::fault::{Fault, Faults};
+use crate::fault::Faults;
 use crate::outbox::Outbox;
 use crate::profile::AstmProfile;
 use crate::script;
 use crate::values::Framing;
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, TrafficFault};
+use orugate_driver::{
+    Channel, Deadline, Input, Output, Reason, Session, SimulatedFault as Fault, TrafficFault,
+};
 use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK, STX};
 use orugate_protocol::astm::link::{
     Event, FrameEnd, Link, OVERHEAD, Role, Settings, encode_frame, next_number,

@@ -3,12 +3,11 @@
 use super::{log, runtime};
 use crate::profiles;
 use crate::replay;
-use crate::simulate::{self, Fault, Target};
+use crate::simulate::{self, Fault, Plug, Target};
 use orugate_protocol::time::Utc;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-const REFUSED: u8 = 1;
 const NO_MESSAGE: u8 = 65;
 const IO: u8 = 74;
 const USAGE: u8 = 64;
@@ -18,7 +17,10 @@ pub(super) fn profiles() -> u8 {
         match profiles::find(name) {
             Ok(profile) => {
                 let common = profile.common();
-                println!("{name:<18} {} (driver {}, proven by {})", common.title, common.driver, common.evidence);
+                println!(
+                    "{name:<18} {} (driver {}, proven by {})",
+                    common.title, common.driver, common.evidence
+                );
             }
             Err(why) => eprintln!("{why}"),
         }
@@ -106,7 +108,7 @@ pub(super) struct Simulate {
     #[arg(long)]
     baud: Option<u32>,
     /// A fault to make, such as `flip-bit:2`, `lose-lf:1`, `lose-ack:3`, `repeat:2`, `cut:500`, `disconnect:4`; may
-    /// be given several times. The number is the frame, or for `cut` the byte
+    /// be given several times. The number is the frame, from 1; for `cut` it is the byte
     #[arg(long = "fault")]
     faults: Vec<Fault>,
     /// Send all messages so many times
@@ -149,22 +151,18 @@ pub(super) fn simulate(arguments: Simulate) -> u8 {
     let total = messages.len();
     let session = profile.simulator(messages, &arguments.faults);
     let played = runtime.block_on(async {
-        let mut wire = simulate::open(&target).await?;
         let clock = crate::clock::Clock::system(0);
-        simulate::play(session, &mut *wire, arguments.baud, &clock, &mut |line| println!("{line}")).await
+        let mut plug = Plug::to(target);
+        simulate::play(session, &mut plug, arguments.baud, &clock, &mut |line| println!("{line}")).await
     });
     match played {
         Ok(()) => {
             println!("All {total} messages were sent and acknowledged.");
             0
         }
-        Err(simulate::PlayError::Wire(error)) => {
+        Err(error) => {
             eprintln!("The wire failed: {error}.");
             IO
-        }
-        Err(simulate::PlayError::GivenUp) => {
-            eprintln!("The instrument gave up: see above what the gateway answered.");
-            REFUSED
         }
     }
 }

@@ -134,7 +134,9 @@ pub fn main() -> ExitCode {
 /// A panic's message may hold a patient's name, so only its place is reported.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| match info.location() {
-        Some(place) => tracing::error!(file = place.file(), line = place.line(), "a part of the gateway panicked"),
+        Some(place) => {
+            tracing::error!(file = place.file(), line = place.line(), "a part of the gateway panicked")
+        }
         None => tracing::error!("a part of the gateway panicked"),
     }));
 }

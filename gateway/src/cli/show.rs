@@ -14,7 +14,8 @@ pub(super) fn status(status: &Status) -> String {
     for line in &trouble {
         let _ = writeln!(out, "! {line}");
     }
-    let _ = writeln!(out, "\nINSTRUMENT            LINE    LAST BYTE  LAST RESULT  SENT    HELD  QC    OTHER");
+    let _ =
+        writeln!(out, "\nINSTRUMENT            LINE    LAST BYTE  LAST RESULT  SENT    HELD  QC    OTHER");
     for instrument in &status.instruments {
         let counts = &instrument.counts;
         let _ = writeln!(
@@ -94,7 +95,9 @@ fn trouble(status: &Status) -> Vec<String> {
         ));
     }
     if status.clock == "unset" {
-        lines.push("The clock is behind the journal: results go out with a wrong time. Set the clock.".to_owned());
+        lines.push(
+            "The clock is behind the journal: results go out with a wrong time. Set the clock.".to_owned(),
+        );
     }
     lines
 }
@@ -106,7 +109,9 @@ fn instrument_trouble(instrument: &InstrumentView) -> Option<String> {
         return Some(format!("The ledger of {name} does not balance: {difference} results. Call the maker."));
     }
     match &instrument.port.line {
-        Line::Down(why) => Some(format!("{name}: the wire is down ({why}). Look at cable, power and address.")),
+        Line::Down(why) => {
+            Some(format!("{name}: the wire is down ({why}). Look at cable, power and address."))
+        }
         _ => None,
     }
 }
@@ -135,10 +140,15 @@ pub(super) fn holds(holds: &[HoldView], whole: bool) -> String {
         let codes = if whole || hold.codes.len() <= 6 {
             hold.codes.join(" ")
         } else {
-            format!("{} and {} more", hold.codes.iter().take(6).cloned().collect::<Vec<_>>().join(" "), hold.codes.len() - 6)
+            format!(
+                "{} and {} more",
+                hold.codes.iter().take(6).cloned().collect::<Vec<_>>().join(" "),
+                hold.codes.len() - 6
+            )
         };
         let codes = if codes.is_empty() { "the whole message".to_owned() } else { codes };
-        let _ = writeln!(out, "{}  {}  {}  {} old", hold.hold, hold.instrument, hold.reason, duration(hold.age));
+        let _ =
+            writeln!(out, "{}  {}  {}  {} old", hold.hold, hold.instrument, hold.reason, duration(hold.age));
         let _ = writeln!(out, "    {codes}");
         let _ = writeln!(out, "    {}", hold.sentence);
         if whole {

@@ -75,12 +75,18 @@ impl HoldReason {
             Self::UnknownStatus => {
                 "The result status is none that LIS02 has. Look at the instrument's screen; discard or correct the profile."
             }
-            Self::Correction => "A correction of a sent result, and a destination holds corrections. Decide and release.",
+            Self::Correction => {
+                "A correction of a sent result, and a destination holds corrections. Decide and release."
+            }
             Self::NoDestination => {
                 "No destination of this instrument accepts its mode. Correct `send_to`, `mode` or `accepts`, then release."
             }
-            Self::SampleIdTooLong => "The sample id is longer than 199 characters. Look at the instrument; discard.",
-            Self::TooLarge => "More than 65,536 results or orders in one message. Send the message to the maker.",
+            Self::SampleIdTooLong => {
+                "The sample id is longer than 199 characters. Look at the instrument; discard."
+            }
+            Self::TooLarge => {
+                "More than 65,536 results or orders in one message. Send the message to the maker."
+            }
             Self::Unwritable => "No ORU could be written of it. Send the message to the maker.",
         }
     }
@@ -257,9 +263,10 @@ impl<'f> Collector<'f> {
     }
 
     fn order(&mut self, undecodable: bool) {
-        let (sample, specimen, block) = self.specimen.clone().unwrap_or_else(|| {
-            (0..0, self.key.finish(), Some(Candidate::Held(HoldReason::NoSampleId)))
-        });
+        let (sample, specimen, block) = self
+            .specimen
+            .clone()
+            .unwrap_or_else(|| (0..0, self.key.finish(), Some(Candidate::Held(HoldReason::NoSampleId))));
         let own = undecodable.then_some(Candidate::Held(HoldReason::Undecodable));
         // Evidence of QC anywhere above wins: such a thing must never wait in a queue of patients' results.
         let all = [self.message_block, self.patient_block, block, own];
@@ -293,6 +300,10 @@ impl<'f> Collector<'f> {
                 "A result stands before any order, so nothing says whose it is. Look at the instrument; discard.",
             )),
             _ if observation.undecodable().is_some() => Candidate::Held(HoldReason::Undecodable),
+            // HL7 reads two quotation marks as "delete what you have", and LIS02 may mean the same.
+            _ if observation.value.reads("\"\"") => Candidate::Held(HoldReason::Structure(
+                "The value is two quotation marks, which would delete a result. Look at the instrument; discard.",
+            )),
             _ if observation.not_reportable.is_some() => {
                 Candidate::NotReportable(observation.not_reportable.unwrap_or_default())
             }
@@ -312,7 +323,10 @@ impl<'f> Collector<'f> {
             .str(status_word(observation.status));
         let identity = (!observation.run.is_empty()).then(|| {
             let mut identity = self.serial;
-            identity.number(group.map_or(0, |g| g.specimen)).text(&observation.code.id).text(&observation.run);
+            identity
+                .number(group.map_or(0, |g| g.specimen))
+                .text(&observation.code.id)
+                .text(&observation.run);
             identity.finish()
         });
         let order = self.facts.groups.len().checked_sub(1).and_then(|n| u16::try_from(n).ok());

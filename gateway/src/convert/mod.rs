@@ -238,7 +238,9 @@ impl Converter {
         for group in 0..self.facts.groups.len() {
             for target in setting.destinations {
                 let entered = release.is_some_and(|r| r.sample.is_some());
-                if let Err(reason) = self.write(interpreter, message, setting, target, group, numbers, now, entered) {
+                if let Err(reason) =
+                    self.write(interpreter, message, setting, target, group, numbers, now, entered)
+                {
                     self.hold_group(group, reason);
                     break;
                 }
@@ -273,7 +275,8 @@ impl Converter {
         let entered = release.and_then(|r| r.sample);
         let mut collector =
             Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient);
-        self.fault = interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut collector).err();
+        self.fault =
+            interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut collector).err();
     }
 
     /// Gives each observation its fate, and each group that sends something its filler number.
@@ -301,7 +304,9 @@ impl Converter {
                 Candidate::NotReportable(rule) => Going::NotReportable(rule),
                 Candidate::Held(reason) => Going::Held(reason),
                 Candidate::Sendable if self.facts.too_large => Going::Held(HoldReason::TooLarge),
-                Candidate::Sendable if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
+                Candidate::Sendable if setting.destinations.is_empty() => {
+                    Going::Held(HoldReason::NoDestination)
+                }
                 Candidate::Sendable if correction && hold_corrections => Going::Held(HoldReason::Correction),
                 Candidate::Sendable if is == Known::Same && suppress => Going::Repeat,
                 Candidate::Sendable => Going::Sent,
@@ -314,7 +319,9 @@ impl Converter {
             let mut sends = range.clone().filter(|i| going.get(*i) == Some(&Going::Sent)).peekable();
             let number = if sends.peek().is_none() {
                 0
-            } else if let Some(sent) = sends.find_map(|i| past.sent(self.facts.observations.get(i)?.identity?)) {
+            } else if let Some(sent) =
+                sends.find_map(|i| past.sent(self.facts.observations.get(i)?.identity?))
+            {
                 sent.filler
             } else {
                 let highest = self.given.iter().rev().find(|(s, _)| *s == group.specimen).map(|(_, n)| *n);
@@ -348,7 +355,12 @@ impl Converter {
         let number = numbers.next().ok_or(HoldReason::Unwritable)?;
         self.control.clear();
         let _ = write!(self.control, "{}{number:016}", setting.gateway);
-        write_filler(&mut self.filler, self.facts.word(&facts.sample), facts.specimen, self.fillers.get(group));
+        write_filler(
+            &mut self.filler,
+            self.facts.word(&facts.sample),
+            facts.specimen,
+            self.fillers.get(group),
+        );
         let mut remarks = [""; 3];
         let mut count = 0;
         let mut remark = |text| {
@@ -405,14 +417,16 @@ impl Converter {
         let Some(range) = self.facts.groups.get(group).map(|g| g.observations.clone()) else { return 0 };
         let mut written = 0;
         for index in range.clone() {
-            let (Some(fact), Some(Going::Sent)) = (self.facts.observations.get(index), self.going.get(index)) else {
+            let (Some(fact), Some(Going::Sent)) = (self.facts.observations.get(index), self.going.get(index))
+            else {
                 continue;
             };
             let known = self.known.get(index).copied().unwrap_or(Known::New);
             if known == Known::Same && target.suppress_resends {
                 continue;
             }
-            let corrected = known == Known::Changed || (fact.status == Status::Corrected && known == Known::Same);
+            let corrected =
+                known == Known::Changed || (fact.status == Status::Corrected && known == Known::Same);
             let status = match fact.status {
                 Status::NotDone => 'X',
                 Status::Preliminary | Status::Questionable => 'P',

@@ -43,9 +43,9 @@ impl Ledger {
                 c.observations, c.sent, c.held, c.qc, c.not_reportable
             ));
         }
-        let held = engine.tally();
+        let held = engine.counts();
         let doubled = held.messages - held.distinct;
-        balanced &= held.observations == sent && held.two_bodies == 0;
+        balanced &= held.observations == sent && held.conflicts == 0;
         way.say(&format!(
             "\nThe engine holds {} results in {} messages (difference {}); {doubled} came twice, byte for byte the same.",
             held.observations,
@@ -53,7 +53,10 @@ impl Ledger {
             sent.cast_signed() - held.observations.cast_signed()
         ));
         for (number, open) in state.holds() {
-            way.say(&format!("Hold {number} of {} waits for a person: {}", open.hold.instrument, open.hold.sentence));
+            way.say(&format!(
+                "Hold {number} of {} waits for a person: {}",
+                open.hold.instrument, open.hold.sentence
+            ));
         }
         way.say(if balanced { "\nThe ledger balances." } else { "\nTHE LEDGER DOES NOT BALANCE." });
         balanced

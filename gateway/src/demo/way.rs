@@ -42,9 +42,13 @@ impl<S: Subscriber> Layer<S> for Way {
         let mut seen = Seen::default();
         event.record(&mut seen);
         let line = match (meta.target(), seen.message.as_str()) {
-            ("orugate::way", "stored") if seen.last == "true" => "last frame on flash, then ACK; the message is whole".to_owned(),
+            ("orugate::way", "stored") if seen.last == "true" => {
+                "last frame on flash, then ACK; the message is whole".to_owned()
+            }
             ("orugate::way", "stored") => "frame on flash, then ACK".to_owned(),
-            ("orugate::way", "ready") => format!("{} results in ORU {}, on flash", seen.observations, seen.oru),
+            ("orugate::way", "ready") => {
+                format!("{} results in ORU {}, on flash", seen.observations, seen.oru)
+            }
             ("orugate::way", "delivered") => format!("ORU {} acknowledged by the engine", seen.oru),
             ("orugate::way", _) => return,
             (_, message) if *meta.level() <= Level::WARN => message.to_owned(),

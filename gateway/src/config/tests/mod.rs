@@ -5,7 +5,7 @@ mod meaning;
 
 use super::*;
 use expect_test::{Expect, expect};
-use orugate_driver::{Common, Evidence, Instrument, Interpreter, Session};
+use orugate_driver::{Common, Evidence, Instrument, Interpreter, Session, SimulatedFault};
 
 struct Fake(Common);
 
@@ -16,7 +16,7 @@ impl Profile for Fake {
     fn session(&self, _: &Instrument) -> Box<dyn Session> {
         unreachable!("a configuration opens nothing")
     }
-    fn simulator(&self, _: Vec<Vec<u8>>) -> Box<dyn Session> {
+    fn simulator(&self, _: Vec<Vec<u8>>, _: &[SimulatedFault]) -> Box<dyn Session> {
         unreachable!("a configuration opens nothing")
     }
     fn interpreter(&self) -> Box<dyn Interpreter> {
