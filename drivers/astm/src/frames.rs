@@ -193,6 +193,9 @@ impl Frames {
     /// The line is another one now: what was pending on the old one is void.
     pub(crate) fn gone(&mut self, now: Tick, out: &mut Outbox) {
         self.closing = false;
+        if self.taken < self.pending.len() {
+            out.say("bytes that came just before the connection ended were not taken", true, self.offset);
+        }
         self.pending.clear();
         self.taken = 0;
         self.answers.clear();
@@ -231,11 +234,7 @@ impl Frames {
             self.offset = self.offset.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
             match told {
                 Some(told) => self.on(told, &[EOT], out),
-                None if taken == 0 => {
-                    if !self.finish(now, out) {
-                        return;
-                    }
-                }
+                None if taken == 0 && !self.finish(now, out) => return,
                 None => {}
             }
         }

@@ -27,7 +27,7 @@ const TEXT_MAX: usize = 240;
 type Transfer = Vec<Vec<u8>>;
 
 /// A session in the instrument's role.
-pub struct Simulator {
+pub(crate) struct Simulator {
     out: Outbox,
     channel: Option<Channel>,
     settings: Settings,
@@ -64,8 +64,7 @@ enum State {
 
 impl Simulator {
     /// A simulator that sends these messages. Each is a capture, a script or records (see [`script::input`]).
-    #[must_use]
-    pub fn new(profile: &AstmProfile, messages: &[Vec<u8>], faults: &[Fault]) -> Self {
+    pub(crate) fn new(profile: &AstmProfile, messages: &[Vec<u8>], faults: &[Fault]) -> Self {
         let settings = Settings { role: Role::Instrument, ..profile.link.settings(profile.ack) };
         let bare = profile.framing == Framing::Records;
         let inputs = messages.iter().map(|message| script::input(message));

@@ -153,6 +153,12 @@ fn busy_turns_away_who_asks_but_not_who_sends() {
     assert_eq!(rig.sent(), ACK);
 }
 
+/// An ENQ in a transfer counts when silence follows it.
+fn ask_again(rig: &mut Rig) {
+    rig.bytes(b"\x05");
+    rig.pass(Duration::from_millis(300));
+}
+
 /// A message that no frame ends: what happens, its last chunk, its end.
 #[test]
 fn an_end_marker_tells_what_no_frame_told() {
@@ -160,7 +166,7 @@ fn an_end_marker_tells_what_no_frame_told() {
     let cases: [(&str, &str, Then, &[u8], orugate_driver::MessageEnd); 6] = [
         ("EOT after ETX", "ETX", |rig| rig.bytes(b"\x04"), b"\x04", Complete),
         ("EOT after ETB", "ETB", |rig| rig.bytes(b"\x04"), b"\x04", Incomplete),
-        ("a new ENQ", "ETX", |rig| rig.bytes(b"\x05"), b"", Incomplete),
+        ("a new ENQ", "ETX", ask_again, b"", Incomplete),
         ("silence", "ETX", |rig| rig.pass(Duration::from_secs(31)), b"", Incomplete),
         ("the line is gone", "ETX", Rig::close, b"", Incomplete),
         ("another connection", "ETX", Rig::open_another, b"", Incomplete),
@@ -322,6 +328,23 @@ fn bare_records_that_cannot_be_stored_are_said_to_be_lost() {
     rig.stored();
     assert_eq!((rig.ends(), rig.messages[0].raw()), (vec![Some(Complete)], b"H|\\^&\rL|1\r".to_vec()));
     assert!(rig.notes[0].contains("could not be stored"));
+}
+
+#[test]
+fn another_connection_ends_a_message_of_bare_records() {
+    let profile = variant("framing = \"records\"", "");
+    let mut rig = live(&*profile);
+    let long = [b"H|\\^&\rP|1\rC|1|I|".as_slice(), &[b'x'; 40_000]].concat();
+    rig.bytes(&long);
+    rig.open_another();
+    // These bytes wait for the old connection's ticket, and are none of its message.
+    rig.bytes(b"H|\\^&\rL|1\r");
+    for _ in 0..3 {
+        rig.stored();
+    }
+    assert_eq!(rig.ends(), [Some(Incomplete), Some(Complete)]);
+    assert_eq!(rig.messages[0].raw(), long);
+    assert_eq!(rig.messages[1].raw(), b"H|\\^&\rL|1\r");
 }
 
 #[test]

@@ -5,9 +5,9 @@
 mod common;
 
 use common::{GENERIC, Rig, interpret, profile};
-use orugate_astm::{Fault, faulty_simulator, script};
+use orugate_astm::script;
 use orugate_driver::MessageEnd::Complete;
-use orugate_driver::{Answer, Input, Instrument};
+use orugate_driver::{Answer, Input, Instrument, SimulatedFault as Fault};
 use std::time::Duration;
 
 const MESSAGE: &[u8] = b"H|\\^&\nP|1\nO|1|T-0001||^^^X\nR|1|^^^X|5.4|mmol/L||N||F||||20261122093000\nL|1|N\n";
@@ -23,7 +23,7 @@ impl Pair {
         let messages: Vec<_> = messages.iter().map(|m| m.to_vec()).collect();
         Self {
             gateway: Rig::new(profile(GENERIC).session(&Instrument::default())),
-            instrument: Rig::new(faulty_simulator(GENERIC, &messages, faults).unwrap()),
+            instrument: Rig::new(profile(GENERIC).simulator(messages, faults)),
         }
     }
 
