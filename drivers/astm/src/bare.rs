@@ -9,6 +9,7 @@ use crate::tracker::Tracker;
 use orugate_driver::time::Tick;
 use orugate_driver::{Deadline, MessageEnd, Ticket};
 use orugate_protocol::ascii::{EOT, STX};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A longer message is stored in several chunks.
@@ -26,7 +27,8 @@ pub(crate) struct Bare {
     ticket: Option<(Ticket, Option<MessageEnd>)>,
     quiet: Duration,
     quiet_at: Option<Tick>,
-    closing: bool,
+    /// Where in `pending` a connection ended. What came before is still taken, and belongs to no message after it.
+    breaks: VecDeque<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +55,15 @@ impl Bare {
             ticket: None,
             quiet,
             quiet_at: None,
-            closing: false,
+            breaks: VecDeque::new(),
         }
     }
 
     pub(crate) fn bytes(&mut self, now: Tick, bytes: &[u8]) {
         self.pending.drain(..self.taken);
+        for at in &mut self.breaks {
+            *at = at.saturating_sub(self.taken);
+        }
         self.taken = 0;
         self.pending.extend_from_slice(bytes);
         self.quiet_at = Some(now.after(self.quiet));
@@ -70,7 +75,7 @@ impl Bare {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.state == State::Between && self.ticket.is_none() && !self.closing
+        self.state == State::Between && self.ticket.is_none() && self.breaks.is_empty()
     }
 
     pub(crate) fn due(&mut self, now: Tick, out: &mut Outbox) {
@@ -96,16 +101,18 @@ impl Bare {
 
     /// The channel is gone; what is pending is still taken.
     pub(crate) fn closed(&mut self, out: &mut Outbox) {
-        self.closing = true;
+        self.breaks.push_back(self.pending.len());
         self.pump(out);
     }
 
     pub(crate) fn pump(&mut self, out: &mut Outbox) {
         while self.ticket.is_none() {
-            let Some(byte) = self.pending.get(self.taken).copied() else {
+            if self.breaks.front() == Some(&self.taken) {
+                self.breaks.pop_front();
                 self.finish(out);
-                return;
-            };
+                continue;
+            }
+            let Some(byte) = self.pending.get(self.taken).copied() else { return };
             self.taken = self.taken.saturating_add(1);
             self.offset = self.offset.saturating_add(1);
             self.byte(byte, out);
@@ -149,12 +156,8 @@ impl Bare {
         self.ticket = Some((ticket, last));
     }
 
-    /// After the last byte of a line that is gone.
+    /// After the last byte of a connection.
     fn finish(&mut self, out: &mut Outbox) {
-        if !self.closing {
-            return;
-        }
-        self.closing = false;
         self.offset = 0;
         if self.state != State::Between {
             self.tracker.part_end();

@@ -16,8 +16,8 @@ use orugate_driver::time::Tick;
 use orugate_driver::{Channel, Deadline, MessageEnd, Ticket, TrafficFault};
 use orugate_protocol::ascii::EOT;
 use orugate_protocol::astm::link::{
-    Cut, EndReason, Event, FrameId, Link, OVERHEAD, Opening, Replies, Settings, Why, checksum,
-    parse_raw_frame,
+    Cut, EndReason, Event, FrameId, Link, OVERHEAD, Opening, Refused, RefusedBecause, Replies, Settings, Why,
+    checksum, parse_raw_frame,
 };
 use std::collections::VecDeque;
 
@@ -193,6 +193,9 @@ impl Frames {
     /// The line is another one now: what was pending on the old one is void.
     pub(crate) fn gone(&mut self, now: Tick, out: &mut Outbox) {
         self.closing = false;
+        if self.taken < self.pending.len() {
+            out.say("bytes that came just before the connection ended were not taken", true, self.offset);
+        }
         self.pending.clear();
         self.taken = 0;
         self.answers.clear();
@@ -219,15 +222,8 @@ impl Frames {
             if self.open.is_none() {
                 self.pay(out);
             }
-            if channel.is_some()
-                && let Some(answer) = self.answers.pop_front()
-                && let Err(refused) = self.link.offer(answer)
-            {
-                if refused.because == orugate_protocol::astm::link::RefusedBecause::Occupied {
-                    self.answers.push_front(refused.message);
-                } else {
-                    out.say("an answer to a query cannot be sent on this line", false, self.offset);
-                }
+            if channel.is_some() && self.offer(out) {
+                continue;
             }
             // While a ticket is open the link takes nothing, but an ENQ before a held frame's reply it must see.
             let may_take = self.open.is_none() || self.link.held().is_some();
@@ -238,12 +234,24 @@ impl Frames {
             self.offset = self.offset.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
             match told {
                 Some(told) => self.on(told, &[EOT], out),
-                None if taken == 0 => {
-                    if !self.finish(now, out) {
-                        return;
-                    }
-                }
+                None if taken == 0 && !self.finish(now, out) => return,
                 None => {}
+            }
+        }
+    }
+
+    /// Offers the next answer to the link; true when it was taken.
+    fn offer(&mut self, out: &mut Outbox) -> bool {
+        let Some(answer) = self.answers.pop_front() else { return false };
+        match self.link.offer(answer) {
+            Ok(()) => true,
+            Err(Refused { message, because: RefusedBecause::Occupied }) => {
+                self.answers.push_front(message);
+                false
+            }
+            Err(_) => {
+                out.say("an answer to a query cannot be sent on this line", false, self.offset);
+                false
             }
         }
     }

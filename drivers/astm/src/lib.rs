@@ -39,5 +39,4 @@ mod values;
 
 pub use driver::{ASTM, Astm};
 pub use place::Place;
-pub use simulator::Simulator;
 pub use values::{Ack, Charset, CodingSystem, Component, Framing, Letter, One, RuleName, StatusWord, Wait};

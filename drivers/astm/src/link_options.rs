@@ -32,8 +32,10 @@ pub struct LinkOptions {
     pub max_sends: Option<Sends>,
     /// Wait for the reply to our ENQ.
     pub enq_reply: Option<Wait>,
-    /// Wait for the reply to a frame; also how long the instrument is thought to wait for ours.
+    /// Wait for the reply to a frame of ours.
     pub frame_reply: Option<Wait>,
+    /// How long the instrument waits for the reply to its frame; what is stored later is acknowledged to the repeat.
+    pub reply_within: Option<Wait>,
     /// Longest silence in a transfer.
     pub receive: Option<Wait>,
     /// Wait after a NAK to our ENQ.
@@ -164,6 +166,7 @@ impl LinkOptions {
             max_sends: self.max_sends.map_or(standard.max_sends, |max| max.0),
             enq_reply: or(self.enq_reply, standard.enq_reply),
             frame_reply: or(self.frame_reply, standard.frame_reply),
+            reply_within: or(self.reply_within, standard.reply_within),
             receive: or(self.receive, standard.receive),
             busy: or(self.busy, standard.busy),
             contention_computer: or(self.contention, standard.contention_computer),

@@ -4,7 +4,6 @@
 //! not there is empty. Leaves out repeats: a place is in the first.
 
 use crate::intern::intern;
-use orugate_driver::span::Span;
 use orugate_protocol::astm::record::{Field, Record, RecordType};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -78,11 +77,6 @@ impl Place {
 /// The first of several places that has something.
 pub(crate) fn first<'m>(places: &[Place], current: &Current<'m>) -> Option<Field<'m>> {
     places.iter().find_map(|place| place.read(current))
-}
-
-/// Where a part is, or nowhere.
-pub(crate) fn span_of(field: Option<Field<'_>>) -> Span {
-    field.map_or_else(Span::default, |f| f.span())
 }
 
 impl TryFrom<String> for Place {

@@ -28,12 +28,12 @@ impl Plan {
     pub(crate) fn read(text: &str) -> Result<&'static Self, ProfileError> {
         intern_plan(text, || {
             let profile: AstmProfile = toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))?;
-            Self::new(profile)
+            check(text, &profile)?;
+            Ok(Self::new(profile))
         })
     }
 
-    fn new(profile: AstmProfile) -> Result<Self, ProfileError> {
-        check(&profile)?;
+    fn new(profile: AstmProfile) -> Self {
         let common = Common {
             name: profile.name.clone(),
             driver: profile.driver.clone(),
@@ -57,26 +57,39 @@ impl Plan {
         }
         let all = profile.sample.when.iter().flat_map(|when| &when.id).chain(&profile.sample.id);
         let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
-        Ok(Self { common, charset: profile.charset.into(), flags, differs, profile })
+        Self { common, charset: profile.charset.into(), flags, differs, profile }
     }
 }
 
 /// What needs more than one field to be judged.
-fn check(profile: &AstmProfile) -> Result<(), ProfileError> {
-    let wrong = |message: String| Err(ProfileError { line: None, message });
+fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
+    let wrong = |key: &str, message: String| Err(ProfileError { line: line_of(text, key), message });
     if profile.driver != "astm" {
-        return wrong(format!("driver is `{}`, but this is a profile of `astm`", profile.driver));
+        return wrong("driver", format!("driver is `{}`, but this is a profile of `astm`", profile.driver));
     }
     if profile.sample.id.is_empty() {
-        return wrong("sample.id names no place; without one every result would be held".into());
+        return wrong("id", "sample.id names no place; without one every result would be held".into());
     }
-    if let Some(One(b'|' | b'\\' | b'^' | b'&')) = profile.code.ends_at {
-        return wrong("code.ends_at is a delimiter of the record already".into());
+    if let Some(One(delimiter @ (b'|' | b'\\' | b'^' | b'&'))) = profile.code.ends_at {
+        let delimiter = char::from(delimiter);
+        return wrong(
+            "ends_at",
+            format!("code.ends_at is `{delimiter}`, which delimits parts of the record already"),
+        );
     }
     if profile.framing == Framing::Records && profile.link.one_way {
         return wrong(
-            "link.one_way has no meaning with framing = \"records\": nothing is answered there".into(),
+            "one_way",
+            "link.one_way says nothing with framing = \"records\", which is never answered".into(),
         );
     }
     Ok(())
+}
+
+/// The first line, from 1, that gives `key` a value.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let gives = |line: &str| {
+        line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    text.lines().position(gives).map(|index| index.saturating_add(1))
 }

@@ -7,7 +7,7 @@ use orugate_protocol::ascii::{self, CR, STX, hex_digit};
 use orugate_protocol::astm::link::checksum;
 
 /// The bytes of a script; line breaks outside angle brackets are only for the reader. A `<` that begins no name or
-/// hexadecimal byte (`<B5>`) stands for itself.
+/// hexadecimal byte (`<xB5>`) stands for itself.
 #[must_use]
 pub fn bytes(script: &str) -> Vec<u8> {
     let mut out = Vec::new();
@@ -70,7 +70,7 @@ pub fn show(bytes: &[u8]) -> String {
             }
             None if byte.is_ascii() && *byte != b'<' => out.push(char::from(*byte)),
             None => {
-                out.push('<');
+                out.push_str("<x");
                 out.push(char::from(hex_digit(byte >> 4)));
                 out.push(char::from(hex_digit(*byte)));
                 out.push('>');
@@ -90,7 +90,7 @@ fn named(text: &str) -> Option<(u8, &str)> {
     let (name, after) = text.strip_prefix('<')?.split_once('>')?;
     let control = (0..=0x7F).find(|byte| ascii::name(*byte) == Some(name));
     let byte = control.or_else(|| match name.as_bytes() {
-        [high, low] => Some(ascii::hex_value(*high)? << 4 | ascii::hex_value(*low)?),
+        [b'x', high, low] => Some(ascii::hex_value(*high)? << 4 | ascii::hex_value(*low)?),
         _ => None,
     })?;
     Some((byte, after))

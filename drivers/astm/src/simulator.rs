@@ -16,7 +16,7 @@ use orugate_driver::{
 };
 use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK, STX};
 use orugate_protocol::astm::link::{
-    Event, FrameEnd, Link, OVERHEAD, Role, Settings, encode_frame, next_number, parse_raw_frame,
+    Event, FrameEnd, Link, OVERHEAD, Role, Settings, encode_frame, next_number,
 };
 use std::collections::VecDeque;
 
@@ -27,7 +27,7 @@ const TEXT_MAX: usize = 240;
 type Transfer = Vec<Vec<u8>>;
 
 /// A session in the instrument's role.
-pub struct Simulator {
+pub(crate) struct Simulator {
     out: Outbox,
     channel: Option<Channel>,
     settings: Settings,
@@ -64,8 +64,7 @@ enum State {
 
 impl Simulator {
     /// A simulator that sends these messages. Each is a capture, a script or records (see [`script::input`]).
-    #[must_use]
-    pub fn new(profile: &AstmProfile, messages: &[Vec<u8>], faults: &[Fault]) -> Self {
+    pub(crate) fn new(profile: &AstmProfile, messages: &[Vec<u8>], faults: &[Fault]) -> Self {
         let settings = Settings { role: Role::Instrument, ..profile.link.settings(profile.ack) };
         let bare = profile.framing == Framing::Records;
         let inputs = messages.iter().map(|message| script::input(message));
@@ -356,6 +355,7 @@ fn framed(records: &[u8]) -> Transfer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orugate_protocol::astm::link::parse_raw_frame;
 
     #[test]
     fn a_captures_frames_are_kept_byte_for_byte() {

@@ -1,0 +1,483 @@
+//! The interpreter: messages to items, as tables.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
+
+use common::{COBAS, GENERIC, Message, XN, YUMIZEN, interpret, profile, records};
+use expect_test::{Expect, expect};
+use orugate_driver::MessageEnd::{Complete, Incomplete};
+use orugate_driver::{MessageEnd, Profile};
+
+fn check(profile: &dyn Profile, text: &str, end: MessageEnd, expected: Expect) {
+    expected.assert_eq(&interpret(&*profile.interpreter(), &records(text, end)).text);
+}
+
+fn generic(text: &str, end: MessageEnd, expected: Expect) {
+    check(&*profile(GENERIC), text, end, expected);
+}
+
+fn example(toml: &str, n: usize, expected: Expect) {
+    let profile = profile(toml);
+    let text = profile.common().examples[n].input.clone();
+    check(&*profile, &text, Complete, expected);
+}
+
+#[test]
+fn sysmex() {
+    example(
+        XN,
+        0,
+        expect![[r#"
+        sender XN-550|TT000001|00-24|None -
+        patient ||T-PAT-1 ^TEST^PATIENT 19610615 F
+        specimen [T-0001] O.4.3  None
+         order XN-L|Blood count|99SYSMEX cancelled false
+          WBC| = [8.13] 10*3/uL () N=N Final -..20261122093407 run:20261122093407 rep:1
+          RBC| = [2.60] 10*6/uL () L=L Final -..20261122093407 run:20261122093407 rep:1
+          HGB| = [8.0] g/dL () L=L Final -..20261122093407 run:20261122093407 rep:1
+          PLT| = [99] 10*3/uL () W=? Final -..20261122093407 run:20261122093407 rep:1
+          Anemia| = []  () A=? Final -..20261122093407 run:20261122093407
+          SCAT_WDF| = [PNG\20261122\2026_11_22_09_34_07_WDF.PNG]  () N=N Final -..20261122093407 run:20261122093407
+        end complete true
+    "#]],
+    );
+    example(
+        XN,
+        1,
+        expect![[r#"
+        sender XN-550|TT000001|00-24|None -
+        patient || ^^ - 
+        specimen [QC-00000001] O.4.3  Some(ActionCode)
+         order XN-L|Blood count|99SYSMEX cancelled false
+          WBC| = [7.02] 10*3/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
+          RBC| = [4.41] 10*6/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
+        end complete true
+    "#]],
+    );
+    example(
+        XN,
+        2,
+        expect![[r#"
+        sender XN-550|TT000001|00-24|None -
+        patient || ^^ - 
+        specimen [T-0003] O.4.3  None
+         order XN-L|Blood count|99SYSMEX cancelled false
+          WBC| = [----] 10*3/uL () A=? Final -..20261122101500 run:20261122101500 rep:1 NOT REPORTABLE not-measured
+          PLT| = [231] 10*3/uL () N=N Final -..20261122101500 run:20261122101500 rep:1
+        end complete true
+    "#]],
+    );
+}
+
+#[test]
+fn yumizen() {
+    example(
+        YUMIZEN,
+        0,
+        expect![[r#"
+        sender H500|000TEST00001|2.2.0.5|None 20261122093331
+        patient || ^^ - 
+        specimen [T-0001] O.3.1 BLOOD None
+         order DIF||99HORIBA cancelled false
+           Order: NON_COMPLIANT_DATA^PLT^SEP_RBC_PLT\SUSPECTED_PATHOLOGY^^ANEMIA
+        ! ManufacturerRecord 241..340 M
+          WBC|6690-2 = [6.31] 10E3/uL (3.50 - 10.00) N=N Final 20261122091558..- by:PATHO run:20261122091558
+          RBC|789-8 = [3.02] 10E6/uL (3.80 - 6.00) L=L Final 20261122091558..- by:PATHO run:20261122091558
+          PLT|777-3 = [-----] 10E3/uL (150 - 400)  NotDone 20261122091558..- by:PATHO run:20261122091558 NOT REPORTABLE not-measured
+        end complete true
+    "#]],
+    );
+    example(
+        YUMIZEN,
+        1,
+        expect![[r#"
+        sender H500|000TEST00001|2.2.2.2b|Some(ProcessingId) 20261122070749
+        patient || ^^ - 
+        specimen [TX000N] O.3.1 CTRL Some(ProfileRule)
+         order DIF||99HORIBA cancelled false
+           Order: CONTROL_FAILED^^PLT_ABOVE_TOLERANCE
+          WBC|6690-2 = [8.30] 10E3/uL (7.30 - 9.30) N=N Final 20261122070631..- by:TEST run:20261122070631
+        end complete true
+    "#]],
+    );
+    example(
+        YUMIZEN,
+        3,
+        expect![[r#"
+        ! BadHeader 3..4 H
+        sender H550|000TEST00002|1.2.1.4|None 20261122100504
+        patient || ^^ - 
+        specimen [T-0002] O.3.1 BLOOD None
+         order DIF||99HORIBA cancelled false
+          ^^^MCV^787-2| = [78.4] um3 (73.5-83.5^REFERENCE_RANGE) N=? Final -..- DOUBT The header's delimiters cannot be told apart
+        end complete true
+    "#]],
+    );
+}
+
+#[test]
+fn cobas() {
+    example(
+        COBAS,
+        0,
+        expect![[r#"
+        sender TESTLAB|||None 20261122093713
+        patient || ^^ - 
+        specimen [T 0001 A] O.4.1  None
+         order COBAS|Clinical chemistry|99ROCHE cancelled false
+          413| = [40.13] g/L () N=N Final -..20261122093700 by:$SYS$ run:20261122093700
+        ! ManufacturerRecord 206..252 M
+        end complete true
+    "#]],
+    );
+    example(
+        COBAS,
+        1,
+        expect![[r#"
+        sender c311|||None -
+        patient || ^^ - 
+        specimen [T-0002] O.3.1 SC None
+         order COBAS|Clinical chemistry|99ROCHE cancelled false
+          685| = [22.4] U/l () A=? Final -..- at:P1
+           Observation: 43
+          687| = [15.0] U/l () N=N Final -..- at:P1
+        end complete true
+    "#]],
+    );
+    example(
+        COBAS,
+        2,
+        expect![[r#"
+        sender c311|||None -
+        patient || ^^ - 
+        specimen [T-0005] O.3.2 SC None
+         order 685||99ROCHE cancelled false
+          685| = [31.0] U/l () N=N Final -..- at:P1
+        end complete true
+    "#]],
+    );
+    example(
+        COBAS,
+        3,
+        expect![[r#"
+        sender cobas-e411|||None -
+        patient || ^^ - 
+        specimen [T-0003] O.3.1 SC None
+         order COBAS|Clinical chemistry|99ROCHE cancelled false
+          400| = [-1^0.313] COI () N=N Final -..- at:E1
+          136| = [18.2] ng/ml () N=N Final -..- at:E1 rep:1/not
+        end complete true
+    "#]],
+    );
+    example(
+        COBAS,
+        4,
+        expect![[r#"
+        sender c311|||None -
+        query [T-0004]
+        end complete true
+    "#]],
+    );
+}
+
+#[test]
+fn several_messages_in_one() {
+    generic(
+        "H|\\^&\nP|1\nO|1|A||^^^X\nR|1|^^^X|1||||F\nL|1\nH|@^!\nP|1\nO|1|B||^^^X\nR|1|^^^X|2!F!|||@H\nL|1\n",
+        Complete,
+        expect![[r#"
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 14..15 O.3.1
+            specimen [A] O.3.1  None
+             order X||99ASTM cancelled false
+              X| = [1]  ()  Absent -..-
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 56..57 O.3.1
+            specimen [B] O.3.1  None
+             order X||99ASTM cancelled false
+              X| = [2|]  () H=H Absent -..-
+            end complete true
+        "#]],
+    );
+}
+
+#[test]
+fn comments_go_to_what_they_stand_under() {
+    generic(
+        "H|\\^&\nC|1|I|of the message\nP|1\nC|1||of the patient\nO|1|A||^^^X\nC|1||of the order\nC|2||\nR|1|^^^X|1\nM|1|curve\nC|1||of the result\nL|1\n",
+        Complete,
+        expect![[r#"
+            sender |||None -
+               Message: of the message
+            patient || ^^ - 
+               Patient: of the patient
+            ! SampleIdFound 55..56 O.3.1
+            specimen [A] O.3.1  None
+             order X||99ASTM cancelled false
+               Order: of the order
+              X| = [1]  ()  Absent -..-
+            ! ManufacturerRecord 98..107 M
+               Observation: of the result
+            end complete true
+        "#]],
+    );
+}
+
+#[test]
+fn trouble_is_said_and_no_result_vanishes() {
+    // A result before any order, and one under another patient than the last order's.
+    generic(
+        "H|\\^&\nR|1|^^^X|1\nP|1\nO|1|A||^^^X\nR|1|^^^X|2\nP|2\nR|1|^^^X|3\nL|1\n",
+        Complete,
+        expect![[r#"
+            sender |||None -
+            ! ResultWithoutOrder 6..16 R
+              X| = [1]  ()  Absent -..- DOUBT A result stands before any order
+            patient || ^^ - 
+            ! SampleIdFound 25..26 O.3.1
+            specimen [A] O.3.1  None
+             order X||99ASTM cancelled false
+              X| = [2]  ()  Absent -..-
+            patient || ^^ - 
+            ! ResultWithoutOrder 48..58 R
+              X| = [3]  ()  Absent -..- DOUBT A result stands before any order
+            end complete true
+        "#]],
+    );
+    // No header, no terminator, an order without a result, gaps, strange records, time stamps and characters.
+    generic(
+        "P|1\nO|1|A||^^^X\nO|3|B||^^^Y\nR|1|^^^Y|1|||||F||||2026112209300|20261122093099\nZ|1|what\nS|1\nR|2|^^^Y|\x072\n",
+        Complete,
+        expect![[r#"
+            ! NoHeader 0..3 P
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 8..9 O.3.1
+            specimen [A] O.3.1  None
+             order X||99ASTM cancelled false
+            ! SequenceGap 16..27 O
+            ! OrderWithoutResult 4..15 X
+            ! SampleIdFound 20..21 O.3.1
+            specimen [B] O.3.1  None
+             order Y||99ASTM cancelled false
+            ! BadTime 48..61 R.13
+              Y| = [1]  ()  Final -..- at:20261122093099 run:2026112209300
+            ! UnknownRecord 77..85 Z
+            ! ManufacturerRecord 86..89 S
+            ! SequenceGap 90..101 R
+            ! ControlCharacter 99..100 R
+            ! ResultWithoutOrder 90..101 R
+              Y| = [2]  ()  Absent -..- DOUBT A result stands before any order
+            ! NoTerminator 102..102 
+            end complete true
+        "#]],
+    );
+    // Aborted; fields beyond the standard's; no code.
+    generic(
+        "H|\\^&\nP|1\nO|1|A\nR|1||7||||||||||||more\nL|1|T\n",
+        Complete,
+        expect![[r#"
+        sender |||None -
+        patient || ^^ - 
+        ! SampleIdFound 14..15 O.3.1
+        specimen [A] O.3.1  None
+         order PANEL|Results of one order|99ASTM cancelled false
+        ! ExtraFields 34..38 R
+          | = [7]  ()  Absent -..- DOUBT The result has no test code where the profile looks for it. Correct `code` in the profile
+        ! Aborted 39..44 L
+        end complete true
+    "#]],
+    );
+}
+
+#[test]
+fn a_cut_message_keeps_its_whole_records() {
+    let text = "H|\\^&\nP|1\nO|1|A||^^^X\nR|1|^^^X|5.4\nR|2|^^^Y|12";
+    generic(
+        text,
+        Incomplete,
+        expect![[r#"
+        sender |||None -
+        patient || ^^ - 
+        ! SampleIdFound 14..15 O.3.1
+        specimen [A] O.3.1  None
+         order X||99ASTM cancelled false
+          X| = [5.4]  ()  Absent -..-
+        ! CutRecord 35..46 R
+          Y| = [12]  ()  Absent -..- DOUBT The transmission broke inside this result
+        ! NoTerminator 46..46 
+        end complete false
+    "#]],
+    );
+    // The same bytes, said to be whole: the last record only lacks its CR.
+    generic(
+        text,
+        Complete,
+        expect![[r#"
+        sender |||None -
+        patient || ^^ - 
+        ! SampleIdFound 14..15 O.3.1
+        specimen [A] O.3.1  None
+         order X||99ASTM cancelled false
+          X| = [5.4]  ()  Absent -..-
+          Y| = [12]  ()  Absent -..-
+        ! NoTerminator 46..46 
+        end complete true
+    "#]],
+    );
+}
+
+#[test]
+fn a_header_that_cannot_be_read_holds_every_result() {
+    generic(
+        "H|\\\\^&\nP|1\nO|1|A^1||^^^X\nR|1| ^^^X^Y |1\\\\2&F&|g/L||N||F\nL|1\n",
+        Complete,
+        expect![[r#"
+            ! BadHeader 3..4 H
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 15..16 O.3.1
+            specimen [A] O.3.1  None
+             order X||99ASTM cancelled false
+              ^^^X^Y| = [1\\2&F&] g/L () N=? Final -..- DOUBT The header's delimiters cannot be told apart
+            end complete true
+        "#]],
+    );
+}
+
+#[test]
+fn statuses() {
+    let mut text = String::from("H|\\^&\nP|1\nO|1|A||^^^X\n");
+    for (n, status) in
+        ["F", "P", "C", "X", "I", "S", "M", "R", "N", "Q", "V", "W", "", "f", "FX"].iter().enumerate()
+    {
+        text.push_str(&format!("R|{}|^^^X|{status}||||| {status} \n", n + 1));
+    }
+    text.push_str("L|1\n");
+    let found = interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text;
+    let found: Vec<_> = found
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("X| = ["))
+        .map(|l| l.replace("]  () ", ">").replace(" -..-", ""))
+        .collect();
+    expect!["F> Final P> Preliminary C> Corrected X> NotDone I> Pending S> Preliminary M> Final R> Final N> RerunInformation Q> Final V> Final W> Questionable > Absent f> Unknown(102) FX> Unknown(70)"].assert_eq(&found.join(" "));
+
+    // What a profile says of a letter, or of none, goes before.
+    let toml = format!("{GENERIC}\n[status]\nR = \"preliminary\"\n\"\" = \"final\"\n");
+    let found = interpret(&*profile(&toml).interpreter(), &records(&text, Complete)).text;
+    assert!(found.contains("X| = [R]  ()  Preliminary") && found.contains("X| = []  ()  Final"), "{found}");
+}
+
+#[test]
+fn the_sample_id_is_found_or_not_guessed() {
+    let mut found = String::new();
+    for (p, o3, o4) in [
+        ("", "T-1^00^00", ""),
+        ("", "", "^^                    27^M"),
+        ("", "", "000123^02^     6550049260^B^"),
+        ("", "", "T20 10134GA D28^^6"),
+        ("", "", "0^50005^005^^S1^SC"),
+        ("", "", "5"),
+        ("", "", "^^5^M"),
+        ("|TYPED", "", "660^0090"),
+        ("|TYPED|3643", "", ""),
+        ("|PATIENT", "T-1", ""),
+        ("", "T-1", "^^   T-2^B"),
+        ("", "T-1", "^^   T-1^B"),
+        ("", "  007  ", ""),
+        ("", "", ""),
+    ] {
+        let text = format!("H|\\^&\nP|1{p}\nO|1|{o3}|{o4}|^^^X\nR|1|^^^X|1\nL|1\n");
+        let dump = interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text;
+        let lines: Vec<_> = dump
+            .lines()
+            .filter(|l| l.starts_with("specimen") || l.contains("SampleIdFound"))
+            .map(|l| l.replace("! SampleIdFound ", "said ").replace("  None", ""))
+            .collect();
+        found.push_str(&format!("{p:12}|{o3:10}|{o4:30} -> {}\n", lines.join("; ")));
+    }
+    expect![[r#"
+                    |T-1^00^00 |                               -> said 14..17 O.3.1; specimen [T-1] O.3.1
+                    |          |^^                    27^M     -> said 37..39 O.4; specimen [27] O.4
+                    |          |000123^02^     6550049260^B^   -> said 30..40 O.4; specimen [6550049260] O.4
+                    |          |T20 10134GA D28^^6             -> said 15..30 O.4; specimen [T20 10134GA D28] O.4
+                    |          |0^50005^005^^S1^SC             -> specimen [] 
+                    |          |5                              -> said 15..16 O.4; specimen [5] O.4
+                    |          |^^5^M                          -> specimen [] 
+        |TYPED      |          |660^0090                       -> said 10..15 P.3; specimen [TYPED] P.3
+        |TYPED|3643 |          |                               -> said 16..20 P.4; specimen [3643] P.4
+        |PATIENT    |T-1       |                               -> said 22..25 O.3.1; specimen [T-1] O.3.1
+                    |T-1       |^^   T-2^B                     -> said 14..17 O.3.1; said 23..26 O.4 differs; specimen [T-1] O.3.1
+                    |T-1       |^^   T-1^B                     -> said 14..17 O.3.1; specimen [T-1] O.3.1
+                    |  007     |                               -> said 16..19 O.3.1; specimen [007] O.3.1
+                    |          |                               -> specimen [] 
+    "#]].assert_eq(&found);
+}
+
+#[test]
+fn values_are_copied_as_they_are_but_for_a_declared_comma() {
+    let comma = profile(&GENERIC.replace("[run]", "[value]\ndecimal_comma = true\n\n[run]"));
+    let text = "H|\\^&\nP|1\nO|1|A||^^^X\nR|1|^^^X| 5,40 \nR|2|^^^X|1,234,567\nR|3|^^^X|,5\nR|4|^^^X|pos, weak\nR|5|^^^X|<0,1\nL|1\n";
+    check(
+        &*comma,
+        text,
+        Complete,
+        expect![[r#"
+        sender |||None -
+        patient || ^^ - 
+        ! SampleIdFound 14..15 O.3.1
+        specimen [A] O.3.1  None
+         order X||99ASTM cancelled false
+          X| = [5.40]  ()  Absent -..-
+          X| = [1,234,567]  ()  Absent -..-
+          X| = [,5]  ()  Absent -..-
+          X| = [pos, weak]  ()  Absent -..-
+          X| = [<0.1]  ()  Absent -..-
+        end complete true
+    "#]],
+    );
+}
+
+#[test]
+fn queries() {
+    let mut found = String::new();
+    for q in [
+        "Q|1|^1068687||ALL||||||||O",
+        "Q|1|ALL||ALL",
+        "Q|1|^A\\^B",
+        "Q|1|",
+        "Q|1|PAT^S-1",
+        "Q|1|^S-1||||||||||A",
+    ] {
+        let text = format!("H|\\^&\n{q}\nL|1\n");
+        let dump = interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text;
+        let lines: Vec<_> = dump.lines().filter(|l| l.starts_with("query")).collect();
+        found.push_str(&format!("{q} -> {}\n", lines.join(", ")));
+    }
+    expect![[r#"
+        Q|1|^1068687||ALL||||||||O -> query [1068687]
+        Q|1|ALL||ALL -> query []
+        Q|1|^A\^B -> query [A], query [B]
+        Q|1| -> query []
+        Q|1|PAT^S-1 -> query [S-1]
+        Q|1|^S-1||||||||||A -> 
+    "#]]
+    .assert_eq(&found);
+}
+
+#[test]
+fn nothing_is_a_message_too() {
+    generic(
+        "",
+        Complete,
+        expect![[r#"
+        end complete true
+    "#]],
+    );
+    let chunks = vec![b"\x04".to_vec()];
+    let only_eot = Message { chunks, end: Some(Complete) };
+    assert_eq!(interpret(&*profile(GENERIC).interpreter(), &only_eot).text, "end complete true\n");
+}

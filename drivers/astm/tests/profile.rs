@@ -1,0 +1,83 @@
+//! Profiles: every mistake is said with its line; the schema and the reader agree.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
+
+use common::{COBAS, GENERIC, XN, YUMIZEN};
+use orugate_astm::ASTM;
+use orugate_astm::profile::AstmProfile;
+use orugate_driver::Driver;
+
+const LEAST: &str = r#"name = "x"
+driver = "astm"
+title = "X"
+evidence = "manual"
+charset = "ascii"
+coding_system = "99X"
+[sample]
+id = ["O.3"]
+"#;
+
+#[test]
+fn mistakes_are_said_with_their_line() {
+    assert!(ASTM.profile(LEAST).is_ok());
+    for (from, to, said) in [
+        ("99X", "LN", "line 6: `LN` is no local coding system"),
+        ("99X", "99TOOLONGNAME", "line 6: `99TOOLONGNAME` is no local"),
+        (
+            "\"ascii\"",
+            "\"ebcdic\"",
+            "line 5: unknown variant `ebcdic`, expected one of `ascii`, `latin-1`, `utf-8`",
+        ),
+        ("O.3", "O.3.x", "line 8: `O.3.x` is no place"),
+        ("O.3", "X.3", "line 8: `X.3` is no place"),
+        ("[sample]", "typo = 1\n[sample]", "line 7: unknown field `typo`"),
+        ("[sample]", "[code]\nid = 0\n[sample]", "line 8: 0 is no component"),
+        ("[sample]", "[code]\nends_at = \"//\"\n[sample]", "line 8: `//` is not one character"),
+        ("[sample]", "[link]\nreceive = \"30\"\n[sample]", "line 8: `30` is no time; write \"15 s\""),
+        ("[sample]", "[link]\nreceive = \"2 h\"\n[sample]", "line 8: `2 h` is no time"),
+        ("[sample]", "[link]\nsend_text_max = 64000\n[sample]", "line 8: 64000 bytes do not fit a frame"),
+        ("[sample]", "[link]\nchecksum = \"none\"\n[sample]", "line 8: unknown variant `none`"),
+        ("[sample]", "[status]\nFF = \"final\"\n[sample]", "line 8: `FF` is no code"),
+        ("[sample]", "[status]\nZ = \"good\"\n[sample]", "line 8: unknown variant `good`"),
+        (
+            "[sample]",
+            "[[not_reportable]]\nvalue = \"-\"\nrule = \"Not ok\"\n[sample]",
+            "line 9: `Not ok` is no rule name",
+        ),
+        ("id = [\"O.3\"]", "id = []", "line 8: sample.id names no place"),
+        ("astm", "hl7", "line 2: driver is `hl7`"),
+        ("[sample]", "[code]\nends_at = \"^\"\n[sample]", "line 8: code.ends_at is `^`"),
+        (
+            "[sample]",
+            "framing = \"records\"\n[link]\none_way = true\n[sample]",
+            "line 9: link.one_way says nothing",
+        ),
+    ] {
+        let toml = LEAST.replacen(from, to, 1);
+        assert_ne!(toml, LEAST, "{from}");
+        let error = ASTM.profile(&toml).err().unwrap_or_else(|| panic!("{to} is taken")).to_string();
+        assert!(error.starts_with(said), "{to}: {error}");
+    }
+}
+
+#[test]
+fn the_schema_knows_every_key_of_the_shipped_profiles() {
+    let schema = schemars::schema_for!(AstmProfile);
+    let properties = schema.get("properties").and_then(|p| p.as_object()).unwrap();
+    for text in [GENERIC, XN, YUMIZEN, COBAS] {
+        let table: toml::Table = text.parse().unwrap();
+        for key in table.keys() {
+            assert!(properties.contains_key(key), "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_profile_is_read_once() {
+    // The same text is the same plan, so that reading it again for years costs nothing.
+    let first = ASTM.profile(LEAST).unwrap();
+    let again = ASTM.profile(LEAST).unwrap();
+    assert!(std::ptr::eq(first.common(), again.common()));
+}
