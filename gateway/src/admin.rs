@@ -440,6 +440,6 @@ pub fn ask(path: &PathBuf, request: &Request) -> io::Result<Response> {
     text.push(b'\n');
     stream.write_all(&text)?;
     let mut line = String::new();
-    std::io::BufReader::new(stream).read_line(&mut line)?;
+    io::BufReader::new(stream).read_line(&mut line)?;
     serde_json::from_str(&line).map_err(io::Error::other)
 }

@@ -17,7 +17,7 @@ fn output(profile: &dyn orugate_driver::Profile, input: &str) -> String {
     // MSH, ORC and OBR hold times of the gateway; everything else is the instrument's.
     let mut stable = String::new();
     for line in text.lines() {
-        let line = line.replace("20261119045320.000+0000", "(now)");
+        let line = line.replace("20261118110640.000+0000", "(now)");
         let _ = writeln!(stable, "{}", line.trim_end());
     }
     stable.trim().to_owned()
