@@ -100,7 +100,7 @@ async fn what_was_acknowledged_survives_sigkill() {
             std::thread::spawn(move || load.send(address))
         })
         .collect();
-    let seed = std::process::id().into();
+    let seed = u64::from(std::process::id());
     println!("seed {seed}");
     for run in 0..runs {
         let mut child = spawn(&program, &config);
