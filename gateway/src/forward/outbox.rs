@@ -129,7 +129,7 @@ impl Outbox for JournalOutbox {
     async fn settle(&self, settlement: Settlement) {
         let (oru, result, ack) = match settlement {
             Settlement::Delivered { number, code, ack } => {
-                (number, DeliveryResult::Delivered(code.text().to_owned()), ack)
+                (number, DeliveryResult::Delivered(code.as_str().to_owned()), ack)
             }
             Settlement::Parked { number, why, ack } => (number, DeliveryResult::Parked(why.to_string()), ack),
         };
