@@ -183,6 +183,7 @@ async fn whatever_the_engine_does_each_message_is_settled_once_and_resent_with_t
     ];
     for (title, change, script, times, settled) in rows {
         let engine = engine();
+        println!("{title}");
         engine.script(script);
         let mut settings = settings();
         change(&mut settings);
