@@ -101,7 +101,10 @@ async fn answer(
             pause(wait).await;
             stream.write_all(&accept()).await?;
         }
-        Behaviour::Late => lock(&inner.kept).late.push(accept()),
+        Behaviour::Late => {
+            let late = accept();
+            lock(&inner.kept).late.push(late);
+        }
         Behaviour::WrongId => stream.write_all(&renamed(inner, message, b"SOMEBODY-ELSE")).await?,
         Behaviour::BlankId => stream.write_all(&renamed(inner, message, b"")).await?,
         Behaviour::Twice => {

@@ -11,12 +11,11 @@
 
 use super::answer::Answer;
 use super::backoff::Backoff;
-use super::events::{
-    CloseWhy, Code, Deadline, Ended, Failure, Input, Note, Output, Refusal, Settlement, Waiting,
-};
+use super::events::{CloseWhy, Deadline, Ended, Failure, Input, Note, Output, Refusal, Settlement, Waiting};
 use super::frames::{Found, Frames, Stall};
 use super::settings::{OnRefusal, Settings};
 use super::status::{InFlightStatus, LinkStatus, Status};
+use orugate_protocol::hl7::ack::Code;
 use orugate_protocol::time::Tick;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -226,7 +225,12 @@ impl Delivery {
                 return;
             }
             match found {
-                Found::Frame(ack) => self.frame(now, ack, queue),
+                Found::Frame(ack, with_cr) => {
+                    if !with_cr {
+                        self.note(Note::MissingCr);
+                    }
+                    self.frame(now, ack, queue);
+                }
                 Found::Noise(bytes) => self.note(Note::Noise(bytes)),
                 Found::Restarted(bytes) => self.note(Note::Restarted(bytes)),
                 Found::Failed(failure) => self.fail(now, failure),
@@ -264,20 +268,25 @@ impl Delivery {
     /// The answer to the message in flight.
     fn answered(&mut self, now: Tick, code: Code, error: Option<u16>, ack: Vec<u8>) {
         let Some(Flight { number, stage, .. }) = self.flight() else { return };
-        match (code, stage) {
+        if stage == Stage::Writing {
             // Half a message cannot have been judged, and the next one cannot follow half a frame.
-            (_, Stage::Writing) => self.fail(now, Failure::EarlyAnswer(code)),
-            (Code::CA, Stage::Application) => self.note(Note::Duplicate(number, code)),
-            (Code::CA, Stage::Answer) if self.settings.require_application_ack => {
-                self.failures = 0;
-                self.reach(now, Stage::Application);
-            }
-            (Code::AA | Code::CA, _) => self.delivered(number, code, ack),
-            (Code::AE | Code::CE | Code::AR | Code::CR, _) => {
-                self.failures = 0;
-                self.refused(now, number, Refusal::Engine { code, error }, ack);
-            }
+            return self.fail(now, Failure::EarlyAnswer(code));
         }
+        self.failures = 0;
+        if !code.is_accept() {
+            self.refused(now, number, Refusal::Engine { code, error }, ack);
+        } else if self.delivers(code) {
+            self.delivered(number, code, ack);
+        } else if stage == Stage::Application {
+            self.note(Note::Duplicate(number, code));
+        } else {
+            self.reach(now, Stage::Application);
+        }
+    }
+
+    /// True for AA, and for CA unless that is only a first step here.
+    fn delivers(&self, code: Code) -> bool {
+        code.is_accept() && !(code.is_commit() && self.settings.require_application_ack)
     }
 
     /// An answer to a message that is not in flight.
@@ -295,10 +304,8 @@ impl Delivery {
         if waits && reached.is_none_or(|reached| number > reached) {
             return self.note(Note::NeverSent(number));
         }
-        match code {
-            Code::AA => {}
-            Code::CA if !self.settings.require_application_ack => {}
-            _ => return self.note(Note::LateRefusal(number, code)),
+        if !self.delivers(code) {
+            return self.note(Note::LateRefusal(number, code));
         }
         self.note(Note::LateDelivery(number, code));
         self.delivered(number, code, ack);
@@ -432,7 +439,6 @@ impl Delivery {
             Waiting::MissingCr => {
                 let Link::Up(up) = &mut self.link else { return };
                 let found = up.frames.end_without_cr();
-                self.note(Note::MissingCr);
                 self.found(now, found, queue);
             }
             Waiting::Reconnect => self.connect(now),

@@ -4,6 +4,7 @@
 //! Numbers, codes of tables and places in a message are all that is told; the acknowledgment itself goes to the
 //! journal with its [`Settlement`].
 
+use orugate_protocol::hl7::ack::Code;
 use orugate_protocol::time::Tick;
 use std::fmt;
 use std::io;
@@ -83,47 +84,6 @@ impl Settlement {
         match self {
             Self::Delivered { number, .. } | Self::Parked { number, .. } => *number,
         }
-    }
-}
-
-/// MSA-1 (table 0008).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Code {
-    AA,
-    AE,
-    AR,
-    CA,
-    CE,
-    CR,
-}
-
-impl Code {
-    /// As it stands in MSA-1.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::AA => "AA",
-            Self::AE => "AE",
-            Self::AR => "AR",
-            Self::CA => "CA",
-            Self::CE => "CE",
-            Self::CR => "CR",
-        }
-    }
-
-    /// The code that these bytes are; nothing else is one, not in lower case either.
-    #[must_use]
-    pub const fn read(bytes: &[u8]) -> Option<Self> {
-        Some(match bytes {
-            b"AA" => Self::AA,
-            b"AE" => Self::AE,
-            b"AR" => Self::AR,
-            b"CA" => Self::CA,
-            b"CE" => Self::CE,
-            b"CR" => Self::CR,
-            _ => return None,
-        })
     }
 }
 
@@ -285,9 +245,9 @@ pub enum Note {
     /// A late refusal of a message that is not in flight: ignored, it will be asked again.
     LateRefusal(u64, Code),
     /// So many bytes came outside frames and were dropped.
-    Noise(u64),
+    Noise(u32),
     /// A frame began inside a frame; so many bytes of the first were dropped.
-    Restarted(u64),
+    Restarted(usize),
     /// A frame was taken without its CR.
     MissingCr,
 }
@@ -296,15 +256,15 @@ impl Refusal {
     /// True when another try cannot help: the engine does not support such messages (errors 200 to 203).
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Engine { code: Code::AR | Code::CR, error: Some(200..=203) })
+        matches!(self, Self::Engine { code, error: Some(200..=203) } if code.is_reject())
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Engine { code, error: Some(error) } => write!(f, "{} with error {error}", code.text()),
-            Self::Engine { code, error: None } => f.write_str(code.text()),
+            Self::Engine { code, error: Some(error) } => write!(f, "{} with error {error}", code.as_str()),
+            Self::Engine { code, error: None } => f.write_str(code.as_str()),
             Self::Unreadable => f.write_str("it cannot be read from the journal"),
         }
     }
@@ -350,7 +310,7 @@ impl fmt::Display for Failure {
                 f.write_str("the engine answered with an MSA-1 that table 0008 does not have")
             }
             Self::EarlyAnswer(code) => {
-                write!(f, "the engine answered {} before the message was complete", code.text())
+                write!(f, "the engine answered {} before the message was complete", code.as_str())
             }
         }
     }
@@ -406,13 +366,13 @@ impl fmt::Display for Note {
                 write!(f, "an acknowledgment of message {number}, which was not sent yet, was discarded")
             }
             Self::Duplicate(number, code) => {
-                write!(f, "another {} of message {number}, which is settled, was ignored", code.text())
+                write!(f, "another {} of message {number}, which is settled, was ignored", code.as_str())
             }
             Self::LateDelivery(number, code) => {
-                write!(f, "a late {} delivered message {number}; it is not sent again", code.text())
+                write!(f, "a late {} delivered message {number}; it is not sent again", code.as_str())
             }
             Self::LateRefusal(number, code) => {
-                write!(f, "a late {} of message {number} was ignored", code.text())
+                write!(f, "a late {} of message {number} was ignored", code.as_str())
             }
             Self::Noise(bytes) => write!(f, "{bytes} bytes outside MLLP frames were dropped"),
             Self::Restarted(bytes) => write!(f, "a frame began inside a frame; {bytes} bytes were dropped"),

@@ -130,7 +130,7 @@ impl Outbox for JournalOutbox {
         let (oru, result, ack) = match settlement {
             Settlement::Delivered { number, code, ack } => {
                 tracing::debug!(target: "orugate::way", destination = %self.destination, oru = number, "delivered");
-                (number, DeliveryResult::Delivered(code.text().to_owned()), ack)
+                (number, DeliveryResult::Delivered(code.as_str().to_owned()), ack)
             }
             Settlement::Parked { number, why, ack } => (number, DeliveryResult::Parked(why.to_string()), ack),
         };

@@ -10,6 +10,7 @@ use super::settings::Settings;
 use super::status::Status;
 use crate::clock::Clock;
 use crate::wire::{self, Wire};
+use orugate_protocol::mllp;
 use std::future::{Future, pending};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -233,9 +234,9 @@ impl Hands {
             }
             loaded = wait(&mut self.load) => {
                 self.load = None;
-                match (loaded, &mut self.socket) {
-                    (Some(bytes), Socket::Open(open)) => {
-                        open.frame = Some((framed(&bytes), 0));
+                match (loaded.and_then(|bytes| framed(&bytes)), &mut self.socket) {
+                    (Some(frame), Socket::Open(open)) => {
+                        open.frame = Some((frame, 0));
                         // The frame is what is waited for now; only its end is news.
                         Box::pin(self.next()).await
                     }
@@ -321,6 +322,13 @@ async fn wait<T>(later: &mut Option<Later<T>>) -> T {
     }
 }
 
-fn framed(bytes: &[u8]) -> Vec<u8> {
-    [b"\x0b", bytes, b"\x1c\r"].concat()
+/// `None` for bytes that would break the framing at the engine; the ORU writer never makes such.
+fn framed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut frame = vec![0; bytes.len().saturating_add(mllp::OVERHEAD)];
+    let length = mllp::encode(bytes, &mut frame)?;
+    frame.truncate(length);
+    Some(frame)
 }
+
+#[cfg(test)]
+mod tests;

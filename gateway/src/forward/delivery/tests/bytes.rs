@@ -68,7 +68,7 @@ fn bytes_that_are_not_as_they_should_be() {
             &[
                 ("up", "~Connected, send 1"),
                 ("sent", ""),
-                ("flood .", "~OutcomeUnknown, close Noise, ~Failed"),
+                ("flood .", "~Noise, ~OutcomeUnknown, close Noise, ~Failed"),
             ],
         ),
         (

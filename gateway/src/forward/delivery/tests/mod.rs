@@ -185,7 +185,7 @@ impl World {
                     settled.push(settlement.clone());
                     match settlement {
                         Settlement::Delivered { number, code, .. } => {
-                            format!("delivered {number} {}", code.text())
+                            format!("delivered {number} {}", code.as_str())
                         }
                         Settlement::Parked { number, why, .. } => format!("parked {number} {why}"),
                     }
