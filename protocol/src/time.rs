@@ -113,7 +113,10 @@ impl DeviceTime {
             })
         };
         let small = |from: usize, default: u16| u8::try_from(part(from, 2, default)).unwrap_or(u8::MAX);
-        if let Some((b'.', fraction)) = rest.split_first() {
+        // Only a second has a fraction here: "2026.5" is a number, not a time.
+        if precision == Precision::Second
+            && let Some((b'.', fraction)) = rest.split_first()
+        {
             let n = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
             rest = fraction.get(n..).unwrap_or_default();
         }
@@ -123,8 +126,9 @@ impl DeviceTime {
                 let zone = zone
                     .iter()
                     .fold(0i16, |n, b| n.wrapping_mul(10).wrapping_add(i16::from(b.wrapping_sub(b'0'))));
-                let minutes = zone.wrapping_div(100).wrapping_mul(60).wrapping_add(zone.wrapping_rem(100));
-                if minutes > 14 * 60 {
+                let past_hour = zone.wrapping_rem(100);
+                let minutes = zone.wrapping_div(100).wrapping_mul(60).wrapping_add(past_hour);
+                if past_hour > 59 || minutes > 14 * 60 {
                     return Err(TimeError::Range);
                 }
                 Some(if *sign == b'-' { minutes.wrapping_neg() } else { minutes })
@@ -206,5 +210,8 @@ mod tests {
         assert_eq!(DeviceTime::parse(b"202611231"), Err(TimeError::Syntax(9)));
         assert_eq!(DeviceTime::parse(b"20261123x"), Err(TimeError::Syntax(8)));
         assert_eq!(DeviceTime::parse(b""), Err(TimeError::Syntax(0)));
+        assert_eq!(DeviceTime::parse(b"20261123093159+0060"), Err(TimeError::Range));
+        assert_eq!(DeviceTime::parse(b"2026.5"), Err(TimeError::Syntax(4)));
+        assert_eq!(DeviceTime::parse(b"202611230931.5"), Err(TimeError::Syntax(12)));
     }
 }
