@@ -4,14 +4,23 @@
 //! answer; add it to [`PIECES`]. Buffers belong on the stack.
 
 use core::fmt::Write as _;
+use orugate_protocol::astm::link::{Event, FrameEnd, Link, Settings, encode_frame};
+use orugate_protocol::astm::record::{Records, Walker};
+use orugate_protocol::hl7::ack::{Ack, Code, Reply};
+use orugate_protocol::hl7::header::Header;
+use orugate_protocol::hl7::reader::{Entry, Message};
+use orugate_protocol::hl7::ts::Stamp;
+use orugate_protocol::hl7::value::ValueType;
+use orugate_protocol::hl7::writer::Writer;
+use orugate_protocol::mllp::{Decoder, Rules};
 use orugate_protocol::text::{Charset, Delimiters, Escapes, Text};
-use orugate_protocol::time::{DeviceTime, Tick};
+use orugate_protocol::time::{DeviceTime, Tick, Utc};
 
 /// Takes bytes, and returns something that could not be known without doing the work.
 pub(crate) type Piece = fn(&[u8]) -> usize;
 
 /// What is called.
-pub(crate) const PIECES: &[Piece] = &[text, device_time, tick];
+pub(crate) const PIECES: &[Piece] = &[text, device_time, tick, link, records, hl7_read, hl7_write, mllp];
 
 /// What it is called with: bytes that lead past the first check of each piece.
 pub(crate) const INPUTS: &[&[u8]] = &[
@@ -54,4 +63,119 @@ fn device_time(input: &[u8]) -> usize {
 fn tick(input: &[u8]) -> usize {
     let later = Tick::from_micros(1).after(core::time::Duration::from_secs(input.len() as u64));
     usize::try_from(later.since(Tick::ZERO).as_secs()).unwrap_or(0)
+}
+
+/// Both roles of a LIS01 line: a message of our own is offered while the peer says `input`.
+fn link(input: &[u8]) -> usize {
+    let mut count = Count(0);
+    let mut line: Link<[u8; 256], &[u8]> = Link::new(Settings::default(), [0; 256]);
+    let _ = line.offer(b"H|\\^&\rL|1|N\r");
+    let mut now = Tick::ZERO;
+    let mut rest = input;
+    for _ in 0..200 {
+        while let Some(out) = line.transmit(now) {
+            count.0 = count.0.wrapping_add(out.len());
+            line.sent(now);
+        }
+        let (taken, event) = line.receive(now, rest);
+        rest = rest.get(taken..).unwrap_or_default();
+        let nothing = event.is_none() && taken == 0;
+        let frame = event.and_then(|event| said(event, &mut count));
+        if let Some(id) = frame {
+            line.accept(now, id);
+        }
+        if nothing {
+            let Some(deadline) = line.deadline() else { break };
+            let _ = write!(count, "{deadline}");
+            now = deadline.at;
+            let frame = line.handle_deadline(now).and_then(|event| said(event, &mut count));
+            if let Some(id) = frame {
+                line.refuse(now, id);
+            }
+        }
+    }
+    let _ = line.disconnect();
+    let mut frame = [0; 64];
+    count.0.wrapping_add(encode_frame(1, input, FrameEnd::Etx, &mut frame).unwrap_or_default())
+}
+
+fn said(event: Event<'_>, count: &mut Count) -> Option<orugate_protocol::astm::link::FrameId> {
+    let _ = write!(count, "{event} {event:?}");
+    match event {
+        Event::Frame(frame) => Some(frame.id),
+        _ => None,
+    }
+}
+
+fn records(input: &[u8]) -> usize {
+    let mut count = Count(0);
+    let mut walker = Walker::new();
+    for record in Records::new(input) {
+        let _ = write!(count, "{:?} {:?}", record.view(), walker.place(&record));
+        for component in
+            record.fields().flat_map(|field| field.repeats()).flat_map(|repeat| repeat.components())
+        {
+            let _ = write!(count, "{} {:?}", component.text(Charset::Latin1), component.time());
+        }
+    }
+    count.0
+}
+
+fn hl7_read(input: &[u8]) -> usize {
+    let mut count = Count(0);
+    let mut entries = [Entry::default(); 128];
+    match Message::index(input, &mut entries) {
+        Ok(message) => {
+            for segment in message.segments() {
+                for n in 0..=segment.fields() {
+                    for repeat in segment.field(n).repeats() {
+                        for component in repeat.components() {
+                            let leaf = component.subcomponent(1);
+                            count.0 = count.0.wrapping_add(leaf.chars(Charset::Utf8).count());
+                        }
+                    }
+                }
+            }
+        }
+        Err(error) => {
+            let _ = write!(count, "{error}");
+        }
+    }
+    if let Ok(ack) = Ack::read(input) {
+        let _ = write!(count, "{:?} {:?} {}", ack.answer(), ack.control_id(), ack.errors().count());
+    }
+    count.0
+}
+
+fn hl7_write(input: &[u8]) -> usize {
+    let mut buffer = [0; 1024];
+    let text = Text::new(input, Charset::Latin1, Escapes::Astm(Delimiters::default()));
+    let mut writer = Writer::new(&mut buffer);
+    writer.msh().field(3).str("GW").field(7).fmt(Stamp::new(Utc(0), 60));
+    writer.segment("OBX").field(2).str(ValueType::of(text, true).code()).field(5).text(text);
+    let written = writer.finish().map_or(0, <[u8]>::len);
+    let header = Header::read(input).ok().or_else(|| Header::salvage(input));
+    let reply = Reply {
+        code: Code::ApplicationAccept,
+        control_id: "1",
+        time: Stamp::new(Utc(0), 0),
+        text: "noted",
+        problems: &[],
+    };
+    let mut buffer = [0; 512];
+    written.wrapping_add(reply.write(header.as_ref(), &mut buffer).map_or(0, <[u8]>::len))
+}
+
+fn mllp(input: &[u8]) -> usize {
+    let mut count = Count(0);
+    let mut decoder = Decoder::new([0; 256], Rules::default());
+    let mut rest = input;
+    while !rest.is_empty() {
+        let (taken, event) = decoder.receive(rest);
+        let _ = write!(count, "{event:?}");
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    let _ = write!(count, "{:?}", decoder.flush());
+    let mut frame = [0; 512];
+    count.0.wrapping_add(orugate_protocol::mllp::encode(input, &mut frame).unwrap_or_default())
 }
