@@ -12,25 +12,46 @@ use orugate_protocol::astm::link::{
     parse_raw_frame,
 };
 use orugate_protocol::astm::record::{RecordType, Records, Walker, parse_header};
+use orugate_protocol::hl7::ack::{Ack, Code, Reply};
+use orugate_protocol::hl7::header::Header;
+use orugate_protocol::hl7::reader::{Entry, Message};
+use orugate_protocol::hl7::ts::Stamp;
+use orugate_protocol::hl7::value::ValueType;
+use orugate_protocol::hl7::writer::Writer;
+use orugate_protocol::mllp::{self, Decoder, Rules};
 use orugate_protocol::text::{Charset, Delimiters, Escapes, Text};
-use orugate_protocol::time::{DeviceTime, Tick};
+use orugate_protocol::time::{DeviceTime, Tick, Utc};
 
 /// A target's name, which is also its folder of seeds, and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: &[Target] = &[("link", link), ("records", records), ("text", text)];
+pub const TARGETS: &[Target] =
+    &[("hl7", hl7), ("link", link), ("mllp", mllp), ("records", records), ("text", text)];
 
 /// LIS01: a line in either role. The first byte chooses the settings, the rest is what the peer says.
 pub fn link(data: &[u8]) {
     let Some((&choice, bytes)) = data.split_first() else { return };
-    let whole = transcript(choice, bytes, bytes.len().max(1), None);
-    assert_eq!(transcript(choice, bytes, 1, None), whole, "reads may be cut anywhere");
-    assert_eq!(transcript(choice, bytes, 3, None), whole, "reads may be cut anywhere");
-    // With a message of our own the line is asked for between two reads, so only an end is promised.
-    for cut in [1, bytes.len().max(1)] {
-        transcript(choice, bytes, cut, Some(b"H|\\^&\rP|1\rL|1|N\r"));
+    let all = bytes.len().max(1);
+    let whole = transcript(choice, bytes, all, Reads::Between, None);
+    for cut in [1, 3] {
+        let cut = transcript(choice, bytes, cut, Reads::Between, None);
+        assert_eq!(cut, whole, "reads may be cut anywhere");
     }
+    // An ENQ that is read while a frame is held, or a message of our own that asks for the line between two reads, may
+    // make a difference; that it comes to an end is all that is promised.
+    for cut in [1, all] {
+        transcript(choice, bytes, cut, Reads::Always, Some(b"H|\\^&\rP|1\rL|1|N\r"));
+        transcript(choice, bytes, cut, Reads::Always, None);
+    }
+}
+
+/// When the wire is read.
+#[derive(Clone, Copy, PartialEq)]
+enum Reads {
+    /// Not while a frame is held.
+    Between,
+    Always,
 }
 
 type Line = Link<Vec<u8>, &'static [u8]>;
@@ -49,7 +70,13 @@ fn link_settings(choice: u8) -> Settings {
 }
 
 /// All that a line says and sends when `bytes` come in pieces of `cut` and then nothing more comes.
-fn transcript(choice: u8, bytes: &[u8], cut: usize, message: Option<&'static [u8]>) -> Vec<String> {
+fn transcript(
+    choice: u8,
+    bytes: &[u8],
+    cut: usize,
+    reads: Reads,
+    message: Option<&'static [u8]>,
+) -> Vec<String> {
     let room = if choice & 128 != 0 { 16 } else { 4096 };
     let refuses = choice & 64 != 0;
     let mut line: Line = Link::new(link_settings(choice), vec![0; room]);
@@ -58,30 +85,31 @@ fn transcript(choice: u8, bytes: &[u8], cut: usize, message: Option<&'static [u8
     }
     let mut log = Vec::new();
     for piece in bytes.chunks(cut) {
-        drain(&mut line, Tick::ZERO, piece, refuses, &mut log);
+        drain(&mut line, Tick::ZERO, piece, reads, refuses, &mut log);
     }
     for _ in 0..100 {
         let Some(deadline) = line.deadline() else { break };
         let event = line.handle_deadline(deadline.at);
         let frame = event.and_then(|event| told(event, &mut log));
         answer(&mut line, deadline.at, frame, refuses, log.len(), None);
-        drain(&mut line, deadline.at, &[], refuses, &mut log);
+        drain(&mut line, deadline.at, &[], reads, refuses, &mut log);
     }
     assert_eq!(line.deadline(), None, "a silent line comes to rest");
     log
 }
 
-fn drain(line: &mut Line, now: Tick, mut bytes: &[u8], refuses: bool, log: &mut Vec<String>) {
+fn drain(line: &mut Line, now: Tick, mut bytes: &[u8], reads: Reads, refuses: bool, log: &mut Vec<String>) {
     for _ in 0..bytes.len().saturating_mul(8).saturating_add(64) {
         while let Some(out) = line.transmit(now) {
             log.push(format!("< {out:02X?}"));
             line.sent(now);
         }
-        let (taken, event) = line.receive(now, bytes);
+        let waits = reads == Reads::Between && line.held().is_some();
+        let (taken, event) = line.receive(now, if waits { &[] } else { bytes });
         bytes = bytes.get(taken..).expect("no more is taken than was given");
         let nothing = event.is_none();
         let frame = event.and_then(|event| told(event, log));
-        answer(line, now, frame, refuses, log.len(), bytes.first());
+        answer(line, now, frame, refuses, log.len(), bytes.first().filter(|_| !waits));
         if nothing && taken == 0 {
             assert!(bytes.is_empty(), "a line whose frames are settled takes every byte");
             return;
@@ -174,4 +202,131 @@ pub fn text(data: &[u8]) {
         assert!(data.starts_with(written.as_bytes()), "no digit is made up");
         assert_eq!(DeviceTime::parse(written.as_bytes()).map(|again| again.precision), Ok(time.precision));
     }
+}
+
+/// HL7: any bytes as a message, as an acknowledgment, as something to answer, and as text to write and read back.
+pub fn hl7(data: &[u8]) {
+    let mut entries = vec![Entry::default(); Message::entries_for(data)];
+    match Message::index(data, &mut entries) {
+        Ok(message) => {
+            for segment in message.segments() {
+                for n in 0..=segment.fields().saturating_add(1) {
+                    for repeat in segment.field(n).repeats() {
+                        for component in repeat.components() {
+                            let leaf = component.subcomponent(1);
+                            let span = leaf.span();
+                            let there = data.get(span.start as usize..span.end as usize);
+                            assert_eq!(there, Some(leaf.bytes()), "a span is where the part is");
+                            assert!(leaf.unescaped().count() <= leaf.bytes().len(), "no byte is read twice");
+                            assert!(leaf.chars(Charset::Utf8).count() <= leaf.bytes().len());
+                        }
+                    }
+                }
+                assert!(
+                    segment.field(segment.fields().saturating_add(1)).is_empty(),
+                    "what is not there is empty"
+                );
+            }
+        }
+        Err(error) => assert!(error.offset() <= data.len(), "an error is inside the message"),
+    }
+    if let Ok(ack) = Ack::read(data) {
+        let _ = (ack.answer(), ack.control_id(), ack.text().bytes(), ack.own_control_id());
+        assert!(ack.answers(ack.control_id()) || ack.control_id().is_empty());
+        for error in ack.errors() {
+            let _ = (error.location(), error.number());
+        }
+    }
+    answered(data);
+    for charset in [Charset::Ascii, Charset::Latin1, Charset::Utf8] {
+        written(Text::new(data, charset, Escapes::None));
+        written(Text::new(data, charset, Escapes::Astm(Delimiters::default())));
+    }
+}
+
+/// Whatever has a header can be answered, and the answer is one.
+fn answered(data: &[u8]) {
+    let header = Header::read(data).ok().or_else(|| Header::salvage(data));
+    let mut buffer = vec![0; data.len().saturating_mul(8).saturating_add(512)];
+    let reply = Reply {
+        code: Code::ApplicationAccept,
+        control_id: "GW010000000000000001",
+        time: Stamp::new(Utc(1_795_000_000_000_000), 60),
+        text: "noted",
+        problems: &[],
+    };
+    let Ok(answer) = reply.write(header.as_ref(), &mut buffer) else { return };
+    assert!(!answer.iter().any(|b| matches!(b, 0x0B | 0x1C)), "an answer cannot break its frame");
+    let ack = Ack::read(answer).expect("what we answer can be read");
+    // An id with a framing byte in it cannot be repeated; it is escaped, as any text is.
+    if let Some(id) = header.map(|header| header.control_id())
+        && !id.iter().any(|b| matches!(b, 0x0B | 0x1C | b'\n'))
+    {
+        assert_eq!(ack.control_id(), id, "MSA-2 is MSH-10, byte for byte");
+    }
+}
+
+/// Text that was written reads back as the same text, and breaks nothing around it.
+fn written(text: Text<'_>) {
+    let mut buffer = vec![0; text.bytes().len().saturating_mul(8).saturating_add(64)];
+    let mut writer = Writer::new(&mut buffer);
+    writer.msh().field(3).str("GW");
+    writer
+        .segment("OBX")
+        .field(2)
+        .str(ValueType::of(text, true).code())
+        .field(5)
+        .text(text)
+        .field(11)
+        .str("F");
+    let written = writer.finish();
+    let Ok(read) = text.chars().collect::<Result<String, _>>() else {
+        assert!(written.is_err(), "undecodable text is never written");
+        return;
+    };
+    let written = written.expect("decodable text is written when there is room");
+    assert!(!written.iter().any(|b| matches!(b, 0x0B | 0x1C | b'\n')), "text cannot break its frame");
+    assert_eq!(written.iter().filter(|b| **b == b'\r').count(), 2, "or its segment");
+    let mut entries = vec![Entry::default(); Message::entries_for(written)];
+    let message = Message::index(written, &mut entries).expect("what is written can be read");
+    let obx = message.segment("OBX", 1).expect("the segment is there");
+    let back: Result<String, _> = obx.field(5).chars(Charset::Utf8).collect();
+    // ST has no line break.
+    let expected = read.replace("\r\n", " ").replace(['\r', '\n'], " ");
+    assert_eq!(back, Ok(expected), "text reads back as it was");
+    assert_eq!(obx.field(11).bytes(), b"F", "and moves no other field");
+}
+
+/// MLLP: one connection's bytes. The first byte chooses the rules and the room.
+pub fn mllp(data: &[u8]) {
+    let Some((&choice, bytes)) = data.split_first() else { return };
+    let whole = blocks(choice, bytes, bytes.len().max(1));
+    for cut in [1, 3] {
+        assert_eq!(blocks(choice, bytes, cut), whole, "reads may be cut anywhere");
+    }
+    let mut frame = vec![0; bytes.len().saturating_add(mllp::OVERHEAD)];
+    if let Some(len) = mllp::encode(bytes, &mut frame) {
+        let mut decoder = Decoder::new(vec![0; bytes.len()], Rules::default());
+        let sent = frame.get(..len).expect("a frame is inside its buffer");
+        let expected = mllp::Event::Frame { payload: bytes, offset: 0, missing_trailer: false };
+        assert_eq!(decoder.receive(sent), (len, Some(expected)), "what was framed is what comes out");
+    }
+}
+
+fn blocks(choice: u8, bytes: &[u8], cut: usize) -> Vec<String> {
+    let rules = Rules { stray_end_is_data: choice & 1 != 0, lenient: choice & 2 != 0, ..Rules::default() };
+    let room = if choice & 4 != 0 { 8 } else { 4096 };
+    let mut decoder = Decoder::new(vec![0; room], rules);
+    let mut events = Vec::new();
+    for mut piece in bytes.chunks(cut) {
+        while !piece.is_empty() {
+            let (taken, event) = decoder.receive(piece);
+            assert!(taken > 0 || event.is_some(), "a decoder does not stand still");
+            piece = piece.get(taken..).expect("no more is taken than was given");
+            events.extend(event.map(|event| format!("{event:?}")));
+            assert!(events.len() <= bytes.len().saturating_mul(2), "events without end");
+        }
+    }
+    events.extend(decoder.flush().map(|event| format!("{event:?}")));
+    events
 }

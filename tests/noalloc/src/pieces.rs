@@ -6,14 +6,21 @@
 use core::fmt::Write as _;
 use orugate_protocol::astm::link::{Event, FrameEnd, Link, Settings, encode_frame};
 use orugate_protocol::astm::record::{Records, Walker};
+use orugate_protocol::hl7::ack::{Ack, Code, Reply};
+use orugate_protocol::hl7::header::Header;
+use orugate_protocol::hl7::reader::{Entry, Message};
+use orugate_protocol::hl7::ts::Stamp;
+use orugate_protocol::hl7::value::ValueType;
+use orugate_protocol::hl7::writer::Writer;
+use orugate_protocol::mllp::{Decoder, Rules};
 use orugate_protocol::text::{Charset, Delimiters, Escapes, Text};
-use orugate_protocol::time::{DeviceTime, Tick};
+use orugate_protocol::time::{DeviceTime, Tick, Utc};
 
 /// Takes bytes, and returns something that could not be known without doing the work.
 pub(crate) type Piece = fn(&[u8]) -> usize;
 
 /// What is called.
-pub(crate) const PIECES: &[Piece] = &[text, device_time, tick, link, records];
+pub(crate) const PIECES: &[Piece] = &[text, device_time, tick, link, records, hl7_read, hl7_write, mllp];
 
 /// What it is called with: bytes that lead past the first check of each piece.
 pub(crate) const INPUTS: &[&[u8]] = &[
@@ -112,4 +119,63 @@ fn records(input: &[u8]) -> usize {
         }
     }
     count.0
+}
+
+fn hl7_read(input: &[u8]) -> usize {
+    let mut count = Count(0);
+    let mut entries = [Entry::default(); 128];
+    match Message::index(input, &mut entries) {
+        Ok(message) => {
+            for segment in message.segments() {
+                for n in 0..=segment.fields() {
+                    for repeat in segment.field(n).repeats() {
+                        for component in repeat.components() {
+                            let leaf = component.subcomponent(1);
+                            count.0 = count.0.wrapping_add(leaf.chars(Charset::Utf8).count());
+                        }
+                    }
+                }
+            }
+        }
+        Err(error) => {
+            let _ = write!(count, "{error}");
+        }
+    }
+    if let Ok(ack) = Ack::read(input) {
+        let _ = write!(count, "{:?} {:?} {}", ack.answer(), ack.control_id(), ack.errors().count());
+    }
+    count.0
+}
+
+fn hl7_write(input: &[u8]) -> usize {
+    let mut buffer = [0; 1024];
+    let text = Text::new(input, Charset::Latin1, Escapes::Astm(Delimiters::default()));
+    let mut writer = Writer::new(&mut buffer);
+    writer.msh().field(3).str("GW").field(7).fmt(Stamp::new(Utc(0), 60));
+    writer.segment("OBX").field(2).str(ValueType::of(text, true).code()).field(5).text(text);
+    let written = writer.finish().map_or(0, <[u8]>::len);
+    let header = Header::read(input).ok().or_else(|| Header::salvage(input));
+    let reply = Reply {
+        code: Code::ApplicationAccept,
+        control_id: "1",
+        time: Stamp::new(Utc(0), 0),
+        text: "noted",
+        problems: &[],
+    };
+    let mut buffer = [0; 512];
+    written.wrapping_add(reply.write(header.as_ref(), &mut buffer).map_or(0, <[u8]>::len))
+}
+
+fn mllp(input: &[u8]) -> usize {
+    let mut count = Count(0);
+    let mut decoder = Decoder::new([0; 256], Rules::default());
+    let mut rest = input;
+    while !rest.is_empty() {
+        let (taken, event) = decoder.receive(rest);
+        let _ = write!(count, "{event:?}");
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    let _ = write!(count, "{:?}", decoder.flush());
+    let mut frame = [0; 512];
+    count.0.wrapping_add(orugate_protocol::mllp::encode(input, &mut frame).unwrap_or_default())
 }
