@@ -33,3 +33,21 @@ pub fn skipped_as_slow(rig: &str) -> bool {
     }
     fast
 }
+
+/// The program, built from this tree with the profile of this test.
+///
+/// # Panics
+/// When it does not build.
+#[must_use]
+#[allow(clippy::panic, clippy::unwrap_used)] // Without the program its tests have failed.
+pub fn program() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = std::process::Command::new(cargo);
+    build.args(["build", "--quiet", "--locked", "-p", "orugate", "--bin", "orugate"]).current_dir(root());
+    assert!(build.status().unwrap().success(), "the program does not build");
+    // This test is `<target>/<profile>/deps/<name>`.
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap_or(&test).join("orugate");
+    assert!(program.is_file(), "{} is not there", program.display());
+    program
+}

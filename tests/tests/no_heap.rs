@@ -52,7 +52,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
         let profile = orugate::profiles::find(name).unwrap();
         let interpreter = profile.interpreter();
         for example in &profile.common().examples {
-            let heard = hear(&*profile, example.input.as_bytes(), &[]);
+            let heard = hear(&*profile, &profile.example_bytes(&example.input), &[]);
             for message in &heard.messages {
                 let stored = StoredMessage {
                     raw: &message.raw,

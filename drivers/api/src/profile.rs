@@ -34,6 +34,9 @@ pub trait Profile: Send + Sync {
     /// [`Example::input`] may hold it.
     fn simulator(&self, messages: Vec<Vec<u8>>, faults: &[SimulatedFault]) -> Box<dyn Session>;
 
+    /// The bytes on the line that an example's input stands for.
+    fn example_bytes(&self, input: &str) -> Vec<u8>;
+
     /// The interpreter for this model's messages.
     fn interpreter(&self) -> Box<dyn Interpreter>;
 

@@ -42,6 +42,10 @@ impl Profile for Fitted {
         Box::new(Simulator::new(&self.plan.profile, &messages, faults))
     }
 
+    fn example_bytes(&self, input: &str) -> Vec<u8> {
+        crate::script::input(input.as_bytes())
+    }
+
     fn interpreter(&self) -> Box<dyn Interpreter> {
         Box::new(AstmInterpreter { plan: self.plan })
     }

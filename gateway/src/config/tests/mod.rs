@@ -19,6 +19,9 @@ impl Profile for Fake {
     fn simulator(&self, _: Vec<Vec<u8>>, _: &[SimulatedFault]) -> Box<dyn Session> {
         unreachable!("a configuration opens nothing")
     }
+    fn example_bytes(&self, _: &str) -> Vec<u8> {
+        Vec::new()
+    }
     fn interpreter(&self) -> Box<dyn Interpreter> {
         unreachable!("a configuration opens nothing")
     }
