@@ -16,8 +16,8 @@ use orugate_driver::time::Tick;
 use orugate_driver::{Channel, Deadline, MessageEnd, Ticket, TrafficFault};
 use orugate_protocol::ascii::EOT;
 use orugate_protocol::astm::link::{
-    Cut, EndReason, Event, FrameId, Link, OVERHEAD, Opening, Refused, RefusedBecause, Replies, Settings, Why,
-    checksum, parse_raw_frame,
+    Cut, EndReason, Event, FrameId, FrameNumbers, Link, OVERHEAD, Opening, Refused, RefusedBecause, Replies,
+    Settings, TroubleKind, Why, checksum, parse_raw_frame,
 };
 use std::collections::VecDeque;
 
@@ -31,6 +31,8 @@ pub(crate) struct Frames {
     link: Link<Box<[u8]>, Vec<u8>>,
     /// Nobody can be asked to send again: what was read is taken in whole before the line counts as closed.
     one_way: bool,
+    /// A frame number out of order means that a frame was lost, which elsewhere a NAK would bring back.
+    gaps_cut: bool,
     /// Bytes that the link did not take yet, and how many of them it did.
     pending: Vec<u8>,
     taken: usize,
@@ -83,15 +85,24 @@ struct Owed {
 enum Told {
     Frame { id: FrameId, raw: Vec<u8>, then: Message, at: u64 },
     Ended(EndReason),
+    Rejected,
+    Gap(TrafficFault, u64),
     AnswerOver,
     Said(TrafficFault, bool, u64),
     Nothing,
 }
 
 impl Frames {
-    pub(crate) fn new(settings: Settings, capture: bool) -> Self {
+    pub(crate) fn new(mut settings: Settings, capture: bool) -> Self {
+        let gaps_cut =
+            !capture && settings.replies == Replies::Never && settings.frame_numbers == FrameNumbers::Strict;
+        if gaps_cut {
+            // To refuse what comes after a lost frame would only lose that as well.
+            settings.frame_numbers = FrameNumbers::Any;
+        }
         Self {
             one_way: capture || settings.replies == Replies::Never,
+            gaps_cut,
             link: Link::new(settings, vec![0; FRAME_MAX].into_boxed_slice()),
             pending: Vec::new(),
             taken: 0,
@@ -144,6 +155,9 @@ impl Frames {
     }
 
     pub(crate) fn due(&mut self, now: Tick, channel: Option<Channel>, out: &mut Outbox) {
+        if self.must_wait() {
+            return;
+        }
         let told = self.link.handle_deadline(now).map(|event| own(event, self.message, self.offset));
         if let Some(told) = told {
             // No byte ended what a silence ended.
@@ -225,6 +239,9 @@ impl Frames {
             if channel.is_some() && self.offer(out) {
                 continue;
             }
+            if self.must_wait() {
+                return;
+            }
             // While a ticket is open the link takes nothing, but an ENQ before a held frame's reply it must see.
             let may_take = self.open.is_none() || self.link.held().is_some();
             let bytes = if may_take { self.pending.get(self.taken..).unwrap_or_default() } else { &[] };
@@ -238,6 +255,11 @@ impl Frames {
                 None => {}
             }
         }
+    }
+
+    /// True when the link has a frame to tell that belongs after the end marker whose ticket is open.
+    fn must_wait(&self) -> bool {
+        matches!(self.open, Some(Open { chunk: OpenChunk::End, .. })) && self.link.held().is_some()
     }
 
     /// Offers the next answer to the link; true when it was taken.
@@ -300,11 +322,24 @@ impl Frames {
                 self.open = Some(Open { ticket, chunk: OpenChunk::Frame { id, then } });
             }
             Told::Ended(reason) => self.ended(reason, end, out),
+            Told::Rejected => self.cut(self.one_way),
+            Told::Gap(what, at) => {
+                out.note(what, self.gaps_cut, at);
+                self.cut(self.gaps_cut);
+            }
             Told::AnswerOver => {
                 self.link.withdraw();
             }
             Told::Said(what, lost, at) => out.note(what, lost, at),
             Told::Nothing => {}
+        }
+    }
+
+    /// A frame is missing and will not come again. The message ends before the gap: what stands on either side of it
+    /// must never be read as one record.
+    fn cut(&mut self, missing: bool) {
+        if missing {
+            self.owed = Some(Owed { bytes: &[], end: Some(MessageEnd::Incomplete) });
         }
     }
 
@@ -346,9 +381,13 @@ fn own(event: Event<'_>, message: Message, offset: u64) -> Told {
             Told::Frame { id: frame.id, raw: frame.raw.to_vec(), then, at: frame.at }
         }
         Event::Ended(reason) => Told::Ended(reason),
+        Event::Rejected { .. } => Told::Rejected,
         Event::Trouble(trouble) => {
             let (what, lost) = said::trouble(trouble.kind);
-            Told::Said(what, lost, trouble.at)
+            match trouble.kind {
+                TroubleKind::FrameNumber { .. } | TroubleKind::SameNumber(_) => Told::Gap(what, trouble.at),
+                _ => Told::Said(what, lost, trouble.at),
+            }
         }
         Event::Repeated { .. } => {
             say("a frame came again, since its ACK was lost; it was acknowledged again", false)

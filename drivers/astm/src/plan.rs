@@ -1,8 +1,9 @@
 //! A profile made ready for use: what it means, once, for the life of the process.
 
 use crate::intern::{intern, intern_plan};
+use crate::link_options::FrameNumbersOption;
 use crate::profile::AstmProfile;
-use crate::values::{Framing, One};
+use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::Charset;
 use orugate_driver::{Common, ProfileError};
@@ -81,6 +82,14 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
         return wrong(
             "one_way",
             "link.one_way says nothing with framing = \"records\", which is never answered".into(),
+        );
+    }
+    if profile.ack == Ack::Message && profile.link.frame_numbers == FrameNumbersOption::Any {
+        return wrong(
+            "frame_numbers",
+            "ack = \"message\" needs link.frame_numbers = \"strict\": a damaged frame gets no NAK there, and only the \
+             numbers show that it is missing"
+                .into(),
         );
     }
     Ok(())

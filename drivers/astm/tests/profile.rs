@@ -48,6 +48,11 @@ fn mistakes_are_said_with_their_line() {
         ),
         ("id = [\"O.3\"]", "id = []", "line 8: sample.id names no place"),
         ("astm", "hl7", "line 2: driver is `hl7`"),
+        (
+            "[sample]",
+            "ack = \"message\"\n[link]\nframe_numbers = \"any\"\n[sample]",
+            "line 9: ack = \"message\" needs link.frame_numbers = \"strict\"",
+        ),
         ("[sample]", "[code]\nends_at = \"^\"\n[sample]", "line 8: code.ends_at is `^`"),
         (
             "[sample]",
