@@ -124,7 +124,8 @@ where
     /// A caller that can still read while a frame is held should give what it reads: an ENQ then means that the peer
     /// began anew, and its one ACK is sent when the frame is stored, true in either sense.
     pub fn receive(&mut self, now: Tick, bytes: &[u8]) -> (usize, Option<Event<'_>>) {
-        if let State::Receiving(receiving) = &mut self.state
+        if self.queue.is_empty()
+            && let State::Receiving(receiving) = &mut self.state
             && let Hold::Held { renewed, .. } = &mut receiving.hold
             && bytes.first() == Some(&ENQ)
         {
@@ -270,7 +271,7 @@ where
         self.tell()
     }
 
-    /// While busy, the peer's ENQ is answered NAK. A transfer that is open goes on.
+    /// While busy, the peer's ENQ is answered NAK. A transfer that is open goes on; its frames can be refused.
     pub const fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
     }

@@ -9,7 +9,7 @@ use super::scan::{Mode, Notes, Seen, Whole};
 use super::settings::{Checksum, Establishment, FrameNumbers, Replies, Terminator};
 use super::state::{Accepted, Control, Doubt, Happened, Hold, Out, Receiving, State};
 use super::{Link, Why};
-use crate::ascii::{ENQ, STX};
+use crate::ascii::{EOT, STX};
 use crate::time::Tick;
 
 /// What the number and the bytes of a right frame make of it.
@@ -145,35 +145,31 @@ where
         match (seen, receiving) {
             (Seen::Nothing | Seen::Started, Some(_)) | (Seen::Nothing, None) => {}
             (Seen::Started, None) => self.open(now, Opening::Frame),
-            (Seen::Control { byte: ENQ, .. }, Some(_)) => {
+            (Seen::Enq { awaited }, Some(_)) => {
                 self.end(EndReason::Incomplete(Cut::NewEnq));
-                self.asked(now);
+                self.asked(now, awaited);
             }
-            (Seen::Control { byte: ENQ, .. }, None) => self.asked(now),
-            (Seen::Control { cut, .. }, Some(receiving)) => {
-                let reason = if cut {
-                    EndReason::Incomplete(Cut::FrameNotAccepted)
-                } else {
-                    receiving.end(self.settings.terminator == Terminator::Any)
-                };
-                self.end(reason);
+            (Seen::Enq { awaited }, None) => self.asked(now, awaited),
+            (Seen::Eot { cut: true }, Some(_)) => self.end(EndReason::Incomplete(Cut::FrameNotAccepted)),
+            (Seen::Eot { cut: false }, Some(receiving)) => {
+                self.end(receiving.end(self.settings.terminator == Terminator::Any));
             }
-            (Seen::Control { byte, .. }, None) => {
-                self.queue.note(self.taken, TroubleKind::Unexpected(byte));
-            }
+            (Seen::Eot { .. }, None) => self.queue.note(self.taken, TroubleKind::Unexpected(EOT)),
             (Seen::Missed, Some(_)) => self.reject(now, None),
             (Seen::Frame(whole), Some(receiving)) => self.judge(now, whole, receiving),
             (Seen::Missed | Seen::Frame(_), None) => {}
         }
     }
 
-    /// The peer asked for the line.
-    pub(super) fn asked(&mut self, now: Tick) {
-        if self.busy && self.settings.replies != Replies::Never {
+    /// The peer asked for the line, and waits for an answer or does not.
+    pub(super) fn asked(&mut self, now: Tick, awaited: bool) {
+        if self.busy && awaited && self.is_answered(true) {
             self.answer(now, now, Control::Nak, true);
             self.queue.push(Happened::TurnedAway);
-        } else {
-            self.open(now, Opening::Enq);
+            return;
+        }
+        self.open(now, Opening::Enq);
+        if awaited {
             self.answer(now, now, Control::Ack, true);
         }
     }

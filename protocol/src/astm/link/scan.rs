@@ -4,8 +4,10 @@
 //! damaged byte never makes the link answer while the peer still sends. The last is why two things wait for silence:
 //!
 //! - a frame that cannot be right any more is skipped until the line is silent (or the next STX), then refused;
-//! - ENQ or EOT amid other bytes is believed only when silence, STX, ENQ or EOT follows. One flipped bit turns an E
-//!   into ENQ; an ACK sent for that would be taken by the peer as the ACK for the frame that it is still sending.
+//! - ENQ or EOT amid other bytes, and any ENQ in an open transfer, is believed only when silence or another control
+//!   character follows. One flipped bit turns an E or an EOT into ENQ; an ACK sent for that would be taken by the peer
+//!   as the ACK for the frame that it sends just then. If a frame follows at once, the peer does not wait for an
+//!   answer to its ENQ, and gets none.
 //!
 //! Leaves out numbers, replies and timers.
 
@@ -33,9 +35,12 @@ pub(super) enum Seen {
     Nothing,
     /// A frame began.
     Started,
-    /// ENQ or EOT to act on; `cut` when it ended a frame that was not whole.
-    Control {
-        byte: u8,
+    /// ENQ; `awaited` when the peer waits for an answer.
+    Enq {
+        awaited: bool,
+    },
+    /// EOT; `cut` when it ended a frame that was not whole.
+    Eot {
         cut: bool,
     },
     /// A frame is whole and stands in the buffer.
@@ -197,7 +202,7 @@ impl Scanner {
             }
             Stage::Tail { found, .. } => self.whole(found, notes),
             Stage::Spoilt => self.missed(notes),
-            Stage::Doubt { control, spoilt, .. } => self.believe(control, spoilt, notes),
+            Stage::Doubt { control, spoilt, .. } => self.believe(control, spoilt, true, notes),
             Stage::Text | Stage::Checksum(_) | Stage::Whole => Seen::Nothing,
         }
     }
@@ -229,8 +234,13 @@ impl Scanner {
                 }
             },
             Stage::Doubt { control, at: since, spoilt } => match byte {
-                ENQ | EOT => (false, self.believe(control, spoilt, notes)),
-                STX if mode.frames || control == ENQ => (false, self.believe(control, spoilt, notes)),
+                ENQ | EOT if control == ENQ => {
+                    // The peer can wait for one answer only: to its last word.
+                    self.stage = Stage::Doubt { control: byte, at, spoilt };
+                    (true, Seen::Nothing)
+                }
+                ENQ | EOT => (false, self.believe(control, spoilt, true, notes)),
+                STX if mode.frames || control == ENQ => (false, self.believe(control, spoilt, false, notes)),
                 CR | LF | 0 => (true, Seen::Nothing),
                 _ => {
                     self.stage = if spoilt { Stage::Spoilt } else { Stage::Between };
@@ -248,7 +258,8 @@ impl Scanner {
                 self.begin(byte, at, buffer, notes);
                 return Seen::Started;
             }
-            ENQ | EOT if !self.amid => return Seen::Control { byte, cut: false },
+            ENQ if !self.amid && !mode.in_transfer => return Seen::Enq { awaited: true },
+            EOT if !self.amid => return Seen::Eot { cut: false },
             ENQ | EOT => self.stage = Stage::Doubt { control: byte, at, spoilt: false },
             // The frame's STX was damaged: answered NAK, it comes again at once and not after the peer's time-out.
             ETX | ETB if mode.in_transfer && self.amid => {
@@ -394,9 +405,9 @@ impl Scanner {
         Seen::Missed
     }
 
-    fn believe(&mut self, control: u8, cut: bool, notes: &mut impl Notes) -> Seen {
+    fn believe(&mut self, control: u8, cut: bool, awaited: bool, notes: &mut impl Notes) -> Seen {
         self.reset(notes);
-        Seen::Control { byte: control, cut }
+        if control == ENQ { Seen::Enq { awaited } } else { Seen::Eot { cut } }
     }
 
     /// Appends to the frame in the buffer and says where; `None` when it is full.

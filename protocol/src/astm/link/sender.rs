@@ -158,7 +158,7 @@ where
                 self.state = State::Neutral;
                 self.queue.push(Happened::Contention);
                 if self.settings.answer_colliding_enq {
-                    self.asked(now);
+                    self.asked(now, true);
                 } else {
                     self.pause = Some(Pause { until: now.after(wait), wait, why: Why::Contention });
                 }

@@ -6,6 +6,8 @@
 //! Transcript lines: the script, `<` what the link sends, `!` its events, `.` how much it has not taken.
 
 mod bytes;
+mod damage;
+mod deviations;
 mod receive;
 mod send;
 mod states;

@@ -107,7 +107,7 @@ fn every_state_with_every_input() {
             #         | then 200 ms for the end of stray bytes
             deadline @15000 15 s for the reply to frame 1 | ! failed: no reply to frame 1 | < <EOT> | then nothing
         receiving, no frame yet
-            <ENQ>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
+            <ENQ>     | then 200 ms for the end of stray bytes
             <ACK>     | then 200 ms for the end of stray bytes
             <NAK>     | then 200 ms for the end of stray bytes
             <EOT>    ! ended: empty | then nothing
@@ -115,7 +115,7 @@ fn every_state_with_every_input() {
             #         | then 200 ms for the end of stray bytes
             deadline @30000 30 s for the next frame or EOT | ! ended: incomplete, silence | then nothing
         receiving, after ETB
-            <ENQ>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
+            <ENQ>     | then 200 ms for the end of stray bytes
             <ACK>     | then 200 ms for the end of stray bytes
             <NAK>     | then 200 ms for the end of stray bytes
             <EOT>    ! ended: incomplete, EOT after ETB | then nothing
@@ -123,7 +123,7 @@ fn every_state_with_every_input() {
             #         | then 200 ms for the end of stray bytes
             deadline @30000 30 s for the next frame or EOT | ! ended: incomplete, silence | then nothing
         receiving, after ETX
-            <ENQ>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
+            <ENQ>     | then 200 ms for the end of stray bytes
             <ACK>     | then 200 ms for the end of stray bytes
             <NAK>     | then 200 ms for the end of stray bytes
             <EOT>    ! ended: complete | then nothing
@@ -139,7 +139,7 @@ fn every_state_with_every_input() {
             #         | then 200 ms for the end of stray bytes
             deadline @200 200 ms for the end of stray bytes | ! trouble at 1: stray byte 78 | then 30 s for the next frame or EOT
         receiving, after a refused frame
-            <ENQ>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
+            <ENQ>     | then 200 ms for the end of stray bytes
             <ACK>     | then 200 ms for the end of stray bytes
             <NAK>     | then 200 ms for the end of stray bytes
             <EOT>    ! ended: incomplete, EOT after a frame that was not acknowledged | then nothing
@@ -195,11 +195,11 @@ fn every_state_with_every_input() {
             #         | then 200 ms for the end of stray bytes
             deadline @200 200 ms for the end of stray bytes | ! trouble at 3: stray byte 61 | < <NAK> | ! frame of 1 bytes rejected | then 30 s for the next frame or EOT
         receiving, after ENQ in a frame
-            <ENQ>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
+            <ENQ>     | then 200 ms for the end of stray bytes
             <ACK>     | then 200 ms for the end of stray bytes
             <NAK>     | then 200 ms for the end of stray bytes
-            <EOT>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | ! ended: empty | then nothing
-            <STX>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
+            <EOT>     | then 200 ms for the end of stray bytes
+            <STX>    ! ended: incomplete, a new ENQ | ! established | then 30 s for the next frame or EOT
             #         | then 200 ms for the end of stray bytes
             deadline @200 200 ms for the end of stray bytes | ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
         receiving, after EOT in a frame
@@ -219,7 +219,7 @@ fn every_state_with_every_input() {
             #        . 1 bytes not taken | then 14 s for frame 1 to be stored
             deadline @14000 14 s for frame 1 to be stored | ! trouble at 1: frame 1 was stored too late for a reply | then 30 s for the next frame or EOT
         receiving, frame held too long
-            <ENQ>    ! ended: incomplete, a new ENQ | < <ACK> | ! established | then 30 s for the next frame or EOT
+            <ENQ>     | then 200 ms for the end of stray bytes
             <ACK>     | then 200 ms for the end of stray bytes
             <NAK>     | then 200 ms for the end of stray bytes
             <EOT>    ! ended: incomplete, EOT after a frame that was not acknowledged | then nothing
