@@ -220,9 +220,8 @@ impl Gateway {
         let thread = self.thread;
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         self.stop_rest.send_replace(true);
-        for task in self.rest {
-            let _ = task.await;
-        }
+        // Marks of the last deliveries ride this commit, so that nobody waits a second for the next one.
+        tokio::task::yield_now().await;
         let life = Life {
             started: false,
             at: self.clock.utc().0,
@@ -235,6 +234,9 @@ impl Gateway {
             tokio::task::spawn_blocking(move || store.append_wait(vec![Entry::new(&life)], None).map(drop));
         if let Ok(Err(error)) = last.await {
             tracing::error!(%error, "the clean stop could not be written into the journal");
+        }
+        for task in self.rest {
+            let _ = task.await;
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Queue {
     pub waiting: BTreeMap<u64, Waiting>,
     /// ORUs that the engine refused for good.
     pub parked: BTreeMap<u64, (Waiting, String)>,
+    /// ORUs ever made for it.
+    pub orus: u64,
     /// ORUs delivered.
     pub delivered: u64,
     /// Observations in them.
@@ -370,6 +372,7 @@ impl State {
         };
         let queue = self.destinations.entry(destination.clone()).or_default();
         queue.waiting.insert(sequence, Waiting { at, observations: oru.observations, made: oru.at });
+        queue.orus += 1;
         queue.observations += u64::from(oru.observations);
         self.orus.insert(sequence, (destination, oru.observations));
     }

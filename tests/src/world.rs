@@ -6,7 +6,6 @@ use orugate::config::{self, Plan, WirePlan};
 use orugate::engine::Engine;
 use orugate::profiles::Shipped;
 use orugate::run::{Gateway, init_journal};
-use orugate::store::Store;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -105,49 +104,41 @@ impl World {
         self.gateway.listening[instrument]
     }
 
-    /// Waits until the fold shows something; the journal's batches are what it waits for.
+    /// Waits until something is so; it is asked again after every batch of the journal and every message of the
+    /// engine.
     ///
     /// # Panics
     /// When it takes longer than [`PATIENCE`].
-    pub async fn until(&self, what: &str, so: impl Fn(&Store) -> bool) {
-        until(&self.gateway.store, what, so).await;
+    #[allow(clippy::panic)] // A test that waits in vain has failed.
+    pub async fn until(&self, what: &str, so: impl Fn(&Self) -> bool) {
+        let (mut applied, mut counts) = (self.gateway.store.applied(), self.engine.watch());
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !so(self) {
+                tokio::select! {
+                    _ = applied.changed() => {}
+                    _ = counts.changed() => {}
+                }
+            }
+        });
+        if waited.await.is_err() {
+            panic!("waited {} s for {what}", PATIENCE.as_secs());
+        }
     }
 
-    /// Waits until nothing is open, nothing waits for interpretation or delivery, and so many messages were
-    /// interpreted.
+    /// Waits until nothing is open or waits for interpretation, so many messages were interpreted, and the engine has
+    /// every ORU that came of them. The marks that say so may still be on their way into the journal.
     ///
     /// # Panics
     /// When it takes longer than [`PATIENCE`].
     pub async fn settled(&self, messages: u64) {
-        self.until("everything to settle", |store| settled(store, messages)).await;
+        self.until("everything to settle", |world| world.is_settled(messages)).await;
     }
-}
 
-/// True when nothing is open or waits, and at least so many messages were interpreted.
-#[must_use]
-pub fn settled(store: &Store, messages: u64) -> bool {
-    let state = store.state();
-    state.ledger().map(|(_, c)| c.messages).sum::<u64>() >= messages
-        && state.next_pending().is_none()
-        && state.open_messages().is_empty()
-        && state.queues().all(|(_, q)| q.waiting.is_empty())
-}
-
-/// Waits until the fold shows something.
-///
-/// # Panics
-/// When it takes longer than [`PATIENCE`].
-#[allow(clippy::panic)] // A test that waits in vain has failed.
-pub async fn until(store: &Store, what: &str, so: impl Fn(&Store) -> bool) {
-    let mut applied = store.applied();
-    let waited = tokio::time::timeout(PATIENCE, async {
-        while !so(store) {
-            if applied.changed().await.is_err() {
-                break;
-            }
-        }
-    });
-    if waited.await.is_err() {
-        panic!("waited {} s for {what}", PATIENCE.as_secs());
+    fn is_settled(&self, messages: u64) -> bool {
+        let state = self.gateway.store.state();
+        state.ledger().map(|(_, c)| c.messages).sum::<u64>() >= messages
+            && state.next_pending().is_none()
+            && state.open_messages().is_empty()
+            && state.queues().map(|(_, q)| q.orus).sum::<u64>() <= self.engine.counts().distinct
     }
 }
