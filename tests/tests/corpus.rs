@@ -1,5 +1,7 @@
 //! Recorded analyzers through `replay`: every R record is a disposition, every cut gives the same, every ORU is HL7.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 use orugate::replay::{hear, replay};
 use orugate_protocol::ascii::{CR, ETB, ETX, LF, STX};
 use orugate_protocol::time::Utc;

@@ -5,13 +5,11 @@
 //! costs that message a hold, not the gateway its service; a message that was being interpreted in three unclean
 //! ends is not tried again.
 
+mod outcome;
+
 use crate::clock::Clock;
-use crate::convert::{
-    Conversion, Converter, Corrections, Going, HoldReason, Numbers, Past, Ready, Release, Setting, Target,
-};
-use crate::records::{
-    Disposition, Fate, Hold, HoldSettled, Oru, Outcome, Provenance, Settlement, clock_quality,
-};
+use crate::convert::{Converter, Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::records::{Hold, Outcome, Provenance, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
 use jiff::tz::TimeZone;
@@ -26,9 +24,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// After so many unclean ends during its interpretation a message is held untouched.
 const UNCLEAN_ENDS: u32 = 3;
-/// The longest part of a code that a hold or a note shows.
-const CODE_SHOWN: usize = 40;
-
 /// What the thread must know about one instrument; owned, so that it outlives any configuration.
 pub struct Subject {
     /// Its name.
@@ -347,16 +342,16 @@ impl Worker {
             act.map(|a| Release { sample: a.sample, observations: a.observations, corrections: true });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
         let now = self.clock.utc();
+        let task = Task {
+            interpreter: &*subject.interpreter,
+            message: stored,
+            setting,
+            past: &StorePast(&self.store),
+            now,
+            release,
+        };
         let converted = catch_unwind(AssertUnwindSafe(|| {
-            converter.convert(
-                &*subject.interpreter,
-                &stored,
-                &setting,
-                &StorePast(&self.store),
-                &mut numbers,
-                now,
-                release.as_ref(),
-            );
+            converter.convert(&task, &mut numbers);
         }));
         if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
@@ -370,7 +365,7 @@ impl Worker {
                 .map(|()| Released { sent: 0, held: 0 });
         }
         let conversion = converter.conversion();
-        let outcome = Batch { worker: self, subject, number, message, conversion, now };
+        let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
         outcome.store(&mut numbers, act)
     }
 
@@ -422,153 +417,4 @@ struct Act<'a> {
     sample: Option<&'a str>,
     observations: &'a [u32],
     actor: &'a str,
-}
-
-/// One conversion on its way into the journal.
-struct Batch<'a> {
-    worker: &'a Worker,
-    subject: &'a Subject,
-    number: u64,
-    message: &'a Message,
-    conversion: Conversion<'a>,
-    now: Utc,
-}
-
-impl Batch<'_> {
-    fn store(self, numbers: &mut JournalNumbers<'_>, act: Option<&Act<'_>>) -> Result<Released, AppendError> {
-        let mut entries = Vec::new();
-        for oru in self.conversion.orus {
-            if let Some(entry) = self.oru(oru, numbers) {
-                entries.push(entry);
-            }
-        }
-        let holds = self.holds(numbers, &mut entries, act);
-        let dispositions = self.dispositions(&holds);
-        let released = Released {
-            sent: dispositions.iter().filter(|d| d.fate == Fate::Sent).count(),
-            held: dispositions.iter().filter(|d| matches!(d.fate, Fate::Held(_))).count(),
-        };
-        entries.push(Entry::new(&Outcome {
-            message: self.number,
-            instrument: self.subject.name.clone(),
-            at: self.now.0,
-            provenance: self.subject.provenance.clone(),
-            dispositions,
-            fillers: self.conversion.given.to_vec(),
-            released: act.map(|a| a.hold),
-        }));
-        if let Some(act) = act {
-            entries.push(Entry::new(&HoldSettled {
-                hold: act.hold,
-                actor: act.actor.to_owned(),
-                at: self.now.0,
-                how: Settlement::Released,
-            }));
-        }
-        let _ = self.worker.store.append_wait(entries, self.worker.time())?;
-        for oru in self.conversion.orus {
-            tracing::debug!(target: "orugate::way", instrument = %self.subject.name, number = self.number,
-                oru = oru.number, observations = oru.observations, "ready");
-        }
-        self.tell(released, act.is_none());
-        Ok(released)
-    }
-
-    fn oru(&self, oru: &Ready, numbers: &mut JournalNumbers<'_>) -> Option<Entry> {
-        let number = numbers.take(oru.number)?;
-        let target = self.subject.targets.iter().find(|t| t.index == oru.destination)?;
-        let meta = Oru {
-            destination: target.name.clone(),
-            message: self.number,
-            group: oru.group,
-            observations: oru.observations,
-            at: self.now.0,
-        };
-        Some(Entry::with_payload(&meta, self.conversion.bytes(oru).to_vec()).numbered(number))
-    }
-
-    /// One hold for each reason in each order group, and one for a message that could not be read to its end.
-    fn holds(
-        &self,
-        numbers: &mut JournalNumbers<'_>,
-        entries: &mut Vec<Entry>,
-        act: Option<&Act<'_>>,
-    ) -> BTreeMap<(Option<u16>, HoldReason), u64> {
-        let mut grouped: BTreeMap<(Option<u16>, HoldReason), Vec<(u32, String)>> = BTreeMap::new();
-        let facts = self.conversion.facts;
-        for ((index, fact), going) in (0u32..).zip(&facts.observations).zip(self.conversion.going) {
-            if let Going::Held(reason) = going {
-                let code: String = facts.word(&fact.code).chars().take(CODE_SHOWN).collect();
-                grouped.entry((fact.order, *reason)).or_default().push((index, code));
-            }
-        }
-        if let (Some(_), None) = (self.conversion.fault, act) {
-            grouped.entry((None, HoldReason::DriverFault)).or_default();
-        }
-        if facts.too_large {
-            grouped.entry((None, HoldReason::TooLarge)).or_default();
-        }
-        let mut given = BTreeMap::new();
-        for ((order, reason), observations) in grouped {
-            // Without a number of its own the hold would get one that its dispositions cannot name.
-            let Some(number) = numbers.next().and_then(|n| numbers.take(n)) else { continue };
-            given.insert((order, reason), number.get().0);
-            let sentence = match (reason, self.conversion.fault) {
-                (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
-                _ => reason.sentence().to_owned(),
-            };
-            tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
-                reason = reason.code(), observations = observations.len(), "held: {sentence}");
-            let hold = Hold {
-                message: self.number,
-                instrument: self.subject.name.clone(),
-                reason: reason.code().to_owned(),
-                sentence,
-                observations,
-                at: self.now.0,
-            };
-            entries.push(Entry::new(&hold).numbered(number));
-        }
-        given
-    }
-
-    fn dispositions(&self, holds: &BTreeMap<(Option<u16>, HoldReason), u64>) -> Vec<Disposition> {
-        let facts = self.conversion.facts;
-        let all = (0u32..).zip(&facts.observations).zip(self.conversion.going);
-        all.filter_map(|((observation, fact), going)| {
-            let fate = match going {
-                Going::Sent => Fate::Sent,
-                Going::Held(reason) => Fate::Held(holds.get(&(fact.order, *reason)).copied().unwrap_or(0)),
-                Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
-                Going::Repeat => Fate::Repeat,
-                Going::NotReportable(rule) => Fate::NotReportable((*rule).to_owned()),
-                Going::Untouched => return None,
-            };
-            Some(Disposition {
-                observation,
-                identity: fact.identity,
-                content: fact.content(),
-                filler: self.conversion.filler(fact),
-                fate,
-            })
-        })
-        .collect()
-    }
-
-    fn tell(&self, released: Released, first: bool) {
-        let (worker, name) = (self.worker, self.subject.name.as_str());
-        let facts = self.conversion.facts;
-        tracing::info!(instrument = %name, number = self.number, complete = self.message.complete,
-            observations = facts.observations.len(), sent = released.sent, held = released.held, "interpreted");
-        for note in &facts.notes {
-            let subject = facts.word(&note.subject);
-            (worker.told)(name, Tell::Note(&format!("byte {}: {} {subject}", note.span.start, note.kind)));
-        }
-        if first {
-            for query in &facts.queries {
-                (worker.told)(name, Tell::Query(facts.word(query)));
-            }
-        }
-        (worker.told)(name, Tell::Done { sent: released.sent, held: released.held });
-    }
 }
