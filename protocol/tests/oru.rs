@@ -145,13 +145,19 @@ fn a_plain_result_asserts_no_patient() {
     let mut items = head();
     items.push(Item::Observation(result("GLU", "182")));
     items.push(Item::End(End { complete: true }));
-    check(&route(), &group(), &items, &[written('F')], &expect![[r#"
+    check(
+        &route(),
+        &group(),
+        &items,
+        &[written('F')],
+        &expect![[r#"
         MSH|^~\&|ORUGATE|CORE-LAB|CENTRAL|HOSP|20261122101505.123+0100||ORU^R01^ORU_R01|GW010000000000012345|P|2.5.1||||||UNICODE UTF-8
         ORC|RE||S-4711-1||CM
         OBR|1||S-4711-1|CHEM^^99ACME|||20261122095000+0100|||||||||||||||20261122101505.123+0100|||F
         OBX|1|NM|GLU^^99ACME||182|10\S\3/uL^^99ACME|3.5-5.5||||F|||20261122095000+0100||OP1||ACME-CHEM~SN1|20261122101433+0100
         SPM|1|S-4711||SER^Serum^HL70487|||||||P^Patient^HL70369||||||20261122095000+0100|20261122
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -180,7 +186,12 @@ fn everything_that_a_site_can_ask_for() {
     let long = "1 to 2 for children, 3 to 4 for women, 5 to 6 for men, 7 to 8 for others";
     items.push(Item::Observation(Observation { range: Text::plain(long), ..result("PREG", "Negative") }));
     let sub = Verdict::Write(WriteObservation { status: 'C', sub_id: 2, remark: Some("Corrected.") });
-    check(&route, &group, &items, &[written('F'), written('P'), written('X'), sub], &expect![[r#"
+    check(
+        &route,
+        &group,
+        &items,
+        &[written('F'), written('P'), written('X'), sub],
+        &expect![[r#"
         MSH|^~\&|ORUGATE|CORE-LAB|CENTRAL|HOSP|20261122101505.123+0100||ORU^R01^ORU_R01|GW010000000000012345|P|2.5.1|||AL|NE||UNICODE UTF-8
         PID|1||123456^^^HOSP^MR||Test\F\er^Anna^^^^^L||19610615|F
         ORC|RE|S-4711|S-4711-1||IP
@@ -201,7 +212,8 @@ fn everything_that_a_site_can_ask_for() {
         NTE|1|A|Corrected.
         NTE|2|A|Reference range: 1 to 2 for children, 3 to 4 for women, 5 to 6 for men, 7 to 8 for others
         SPM|1|S-4711||SER^Serum^HL70487|||||||P^Patient^HL70369||||||20261122095000+0100|20261122
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -219,23 +231,35 @@ fn withheld_results_take_their_comments_along_and_other_groups_stay_out() {
     items.push(comment(Level::Order, "of the second order"));
     items.push(Item::Observation(result("C", "3")));
     let verdicts = [Verdict::Withheld, written('F'), written('F')];
-    check(&route(), &group(), &items, &verdicts, &expect![[r#"
+    check(
+        &route(),
+        &group(),
+        &items,
+        &verdicts,
+        &expect![[r#"
         MSH|^~\&|ORUGATE|CORE-LAB|CENTRAL|HOSP|20261122101505.123+0100||ORU^R01^ORU_R01|GW010000000000012345|P|2.5.1||||||UNICODE UTF-8
         ORC|RE||S-4711-1||CM
         OBR|1||S-4711-1|CHEM^^99ACME|||20261122095000+0100|||||||||||||||20261122101505.123+0100|||F
         OBX|1|NM|B^^99ACME||2|10\S\3/uL^^99ACME|3.5-5.5||||F|||20261122095000+0100||OP1||ACME-CHEM~SN1|20261122101433+0100
         NTE|1|A|of B
         SPM|1|S-4711||SER^Serum^HL70487|||||||P^Patient^HL70369||||||20261122095000+0100|20261122
-    "#]]);
+    "#]],
+    );
     let second = GroupPlan { order: 1, sample: "S-2", filler: "S-2-1", ..group() };
-    check(&route(), &second, &items, &verdicts, &expect![[r#"
+    check(
+        &route(),
+        &second,
+        &items,
+        &verdicts,
+        &expect![[r#"
         MSH|^~\&|ORUGATE|CORE-LAB|CENTRAL|HOSP|20261122101505.123+0100||ORU^R01^ORU_R01|GW010000000000012345|P|2.5.1||||||UNICODE UTF-8
         ORC|RE||S-2-1||CM
         OBR|1||S-2-1|C2^^99ACME||||||||||||||||||20261122101505.123+0100|||F
         NTE|1|A|of the second order
         OBX|1|NM|C^^99ACME||3|10\S\3/uL^^99ACME|3.5-5.5||||F|||||OP1||ACME-CHEM~SN1|20261122101433+0100
         SPM|1|S-2||^Not stated by the instrument|||||||P^Patient^HL70369
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
