@@ -32,6 +32,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+/// The largest commit: what becomes of one message must fit into it.
+const COMMIT: u32 = 3 << 20;
+/// After so long the interpretation thread looks again for what it could not store.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often space and clock are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -227,7 +231,6 @@ impl Gateway {
             at: self.clock.utc().0,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.config,
-            unfinished: Vec::new(),
         };
         let store = self.store;
         let last =
@@ -247,7 +250,7 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
         return Err(StartError::NoJournal(path.clone()));
     }
     let storage = FileStorage::new(path).map_err(|e| StartError::Storage(path.clone(), e))?;
-    let options = Options { max_size: plan.journal.max_size, ..Options::default() };
+    let options = Options { max_size: plan.journal.max_size, max_commit: COMMIT, ..Options::default() };
     let (store, recovery) = Store::open(storage, options).map_err(|error| match error {
         OpenError::Missing => StartError::NoJournal(path.clone()),
         error => StartError::Journal(path.clone(), error),
@@ -267,17 +270,12 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
 
 /// Writes that the gateway starts, and ends what the last process left open.
 fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
-    let (open, unfinished) = {
-        let state = store.state();
-        let unfinished = if state.ended_uncleanly() { state.pending().take(1).collect() } else { Vec::new() };
-        (state.open_messages(), unfinished)
-    };
+    let open = store.state().open_messages();
     let mut entries = vec![Entry::new(&Life {
         started: true,
         at: clock.utc().0,
         software: env!("CARGO_PKG_VERSION").to_owned(),
         config: config.to_owned(),
-        unfinished,
     })];
     entries.extend(open.into_iter().map(|message| Entry::new(&Abandoned { message })));
     let at = (clock.quality() != ClockQuality::Unset)
@@ -406,7 +404,11 @@ async fn look_for_messages(store: Store, worker: Handle, mut stop: watch::Receiv
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            changed = pending.changed() => if changed.is_err() { return },
+            changed = tokio::time::timeout(AGAIN, pending.changed()) => {
+                if let Ok(Err(_)) = changed {
+                    return;
+                }
+            }
         }
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! It reads a message from the journal, converts it, and appends one atomic batch: the ORUs, the holds, and a
 //! disposition for each observation. Until that batch is on flash nothing is sent. A driver that panics on a message
-//! costs that message a hold, not the gateway its service; a message that was being interpreted in three unclean
-//! ends is not tried again.
+//! costs that message a hold, not the gateway its service; a message that three processes began and did not finish is
+//! not tried again.
 
 mod outcome;
 
 use crate::clock::Clock;
 use crate::convert::{Converter, Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
-use crate::records::{Hold, Outcome, Provenance, clock_quality};
+use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
 use jiff::tz::TimeZone;
@@ -22,8 +22,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// After so many unclean ends during its interpretation a message is held untouched.
-const UNCLEAN_ENDS: u32 = 3;
+/// After so many attempts that a process did not survive, a message is held untouched.
+const ATTEMPTS: u32 = 3;
 /// What the thread must know about one instrument; owned, so that it outlives any configuration.
 pub struct Subject {
     /// Its name.
@@ -249,23 +249,45 @@ impl Worker {
         number: u64,
         message: &Message,
     ) -> Result<(), AppendError> {
+        let trouble = match self.first_time(converter, number, message) {
+            Ok(_) => return Ok(()),
+            Err(Trouble::Append(AppendError::TooLarge { .. })) => Trouble::Whole(
+                HoldReason::TooLarge.code(),
+                "What came of this message does not fit into one batch of the journal. Send it to the maker.",
+            ),
+            Err(trouble) => trouble,
+        };
+        match trouble {
+            Trouble::Append(error) => Err(error),
+            Trouble::Whole(reason, sentence) => self.hold_whole(number, message, reason, sentence),
+        }
+    }
+
+    fn first_time(
+        &self,
+        converter: &mut Converter,
+        number: u64,
+        message: &Message,
+    ) -> Result<Released, Trouble> {
         let Some(subject) = self.subjects.get(&*message.instrument) else {
-            return self.hold_whole(
-                number,
-                message,
+            return Err(Trouble::Whole(
                 "unconfigured",
                 "The configuration no longer names this instrument. Add it again, then release.",
-            );
+            ));
         };
-        if self.store.state().unclean_ends(number) >= UNCLEAN_ENDS {
-            return self.hold_whole(
-                number,
-                message,
-                HoldReason::DriverFault.code(),
-                "The gateway ended uncleanly three times with this message at hand. Send it to the maker.",
-            );
+        match self.store.state().attempts(number) {
+            None => {}
+            Some(ATTEMPTS..) => {
+                return Err(Trouble::Whole(
+                    HoldReason::DriverFault.code(),
+                    "The gateway died three times with this message at hand. Send the message to the maker.",
+                ));
+            }
+            Some(_) => {
+                let _ = self.store.append_wait(vec![Entry::new(&Attempt { message: number })], None)?;
+            }
         }
-        self.convert(converter, subject, number, message, None).map(|_| ())
+        self.convert(converter, subject, number, message, None)
     }
 
     fn release(
@@ -291,8 +313,12 @@ impl Worker {
             format!("The configuration does not name the instrument {}.", message.instrument)
         })?;
         let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
-        let act = Act { hold, sample, observations: &observations, actor };
-        self.convert(converter, subject, open.message, &message, Some(&act)).map_err(|e| e.to_string())
+        let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
+        match self.convert(converter, subject, open.message, &message, Some(&act)) {
+            Ok(released) => Ok(released),
+            Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
+            Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
+        }
     }
 
     /// Reads, converts and stores one message, or the part of it that a hold names.
@@ -303,7 +329,7 @@ impl Worker {
         number: u64,
         message: &Message,
         act: Option<&Act<'_>>,
-    ) -> Result<Released, AppendError> {
+    ) -> Result<Released, Trouble> {
         let mut raw = Vec::new();
         let mut ends = Vec::with_capacity(message.chunks.len());
         for at in &message.chunks {
@@ -311,14 +337,10 @@ impl Worker {
                 Ok(payload) => raw.extend_from_slice(&payload),
                 Err(error) => {
                     tracing::error!(number, %error, "a chunk cannot be read back");
-                    return self
-                        .hold_whole(
-                            number,
-                            message,
-                            "journal-damage",
-                            "A stored piece of this message cannot be read back. Send the sample again from the instrument.",
-                        )
-                        .map(|()| Released { sent: 0, held: 0 });
+                    return Err(Trouble::Whole(
+                        "journal-damage",
+                        "A stored piece of this message cannot be read back. Send the sample again from the instrument.",
+                    ));
                 }
             }
             ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
@@ -338,8 +360,12 @@ impl Worker {
             zone: &self.common.zone,
             key: self.store.journal().identity().hash_key(),
         };
-        let release =
-            act.map(|a| Release { sample: a.sample, observations: a.observations, corrections: true });
+        let release = act.map(|a| Release {
+            sample: a.sample,
+            observations: a.observations,
+            rest_from: a.rest_from,
+            corrections: true,
+        });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
         let now = self.clock.utc();
         let task = Task {
@@ -355,18 +381,11 @@ impl Worker {
         }));
         if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
-            return self
-                .hold_whole(
-                    number,
-                    message,
-                    HoldReason::DriverFault.code(),
-                    HoldReason::DriverFault.sentence(),
-                )
-                .map(|()| Released { sent: 0, held: 0 });
+            return Err(Trouble::Whole(HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence()));
         }
         let conversion = converter.conversion();
         let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
-        outcome.store(&mut numbers, act)
+        Ok(outcome.store(&mut numbers, act)?)
     }
 
     /// One hold for a message of which nothing more can be said.
@@ -384,6 +403,7 @@ impl Worker {
             reason: reason.to_owned(),
             sentence: sentence.to_owned(),
             observations: Vec::new(),
+            rest_from: Some(0),
             at,
         };
         let outcome = Outcome {
@@ -416,5 +436,20 @@ struct Act<'a> {
     hold: u64,
     sample: Option<&'a str>,
     observations: &'a [u32],
+    rest_from: Option<u32>,
     actor: &'a str,
+}
+
+/// Why a message has no outcome yet.
+enum Trouble {
+    /// The journal did not take it.
+    Append(AppendError),
+    /// Nothing more can be said of the message: reason and sentence of a hold.
+    Whole(&'static str, &'static str),
+}
+
+impl From<AppendError> for Trouble {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
 }
