@@ -61,6 +61,9 @@ impl Interpreter for BreakingInterpreter {
         if broken && has(b"|666|") {
             panic!("a panic that names TEST^PATIENT");
         }
+        while has(b"|999|") && !self.mended.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
         let told = self.sound.interpret(message, scratch, sink);
         if broken && has(b"|777|") {
             return Err(Fault::Structure { offset: 7, what: "the rest cannot be read" });
@@ -128,4 +131,27 @@ async fn a_driver_fault_is_a_hold_and_a_mended_driver_releases_it() {
         .map(|s| field(&s, 2).to_owned())
         .collect();
     assert_eq!(samples, ["F-2", "F-3", "F-1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_without_end_holds_up_one_message_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(Clock::system(0)).unwrap();
+    let instruments = [("analyzer", "generic-astm", Plug::Tcp)];
+    let plan = plan(folder.path(), &configuration(folder.path(), engine.address(), &instruments));
+    let mended = Arc::new(AtomicBool::new(false));
+    let gateway = start(plan, &mended).await;
+    send(&gateway, "F-9", 999).await;
+    send(&gateway, "F-5", 5).await;
+    let mut counts = engine.watch();
+    tokio::time::timeout(PATIENCE, counts.wait_for(|c| c.distinct >= 1)).await.unwrap().unwrap();
+    let holds: Vec<_> = gateway.store.state().holds().map(|(n, h)| (n, h.hold.reason.clone())).collect();
+    assert_eq!(holds.iter().map(|(_, reason)| reason.as_str()).collect::<Vec<_>>(), ["driver-fault"]);
+    // The lost thread comes to its end at last; what it found is thrown away, and the ledger stays true.
+    mended.store(true, Ordering::Relaxed);
+    send(&gateway, "F-6", 6).await;
+    tokio::time::timeout(PATIENCE, counts.wait_for(|c| c.distinct >= 2)).await.unwrap().unwrap();
+    gateway.stop().await;
+    let messages = engine.messages();
+    assert_eq!(messages.len(), 2, "the held message was not sent");
 }

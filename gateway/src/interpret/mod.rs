@@ -6,9 +6,12 @@
 //! not tried again.
 
 mod outcome;
+mod thread;
+
+pub use thread::Handle;
 
 use crate::clock::Clock;
-use crate::convert::{Converter, Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
 use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
@@ -20,7 +23,8 @@ use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Receiver;
+use thread::Hand;
 
 /// After so many attempts that a process did not survive, a message is held untouched.
 const ATTEMPTS: u32 = 3;
@@ -146,25 +150,7 @@ pub enum Tell<'a> {
     },
 }
 
-/// Hands orders to the thread.
-#[derive(Clone)]
-pub struct Handle(Sender<Order>);
-
-impl Handle {
-    /// Gives an order; false when the thread is gone.
-    pub fn give(&self, order: Order) -> bool {
-        self.0.send(order).is_ok()
-    }
-}
-
-/// Makes the queue of orders.
-#[must_use]
-pub fn orders() -> (Handle, Receiver<Order>) {
-    let (sender, receiver) = channel();
-    (Handle(sender), receiver)
-}
-
-/// The thread's whole life. Returns when told to stop.
+/// What the thread works on.
 pub struct Worker {
     /// Journal and fold.
     pub store: Store,
@@ -211,15 +197,14 @@ impl Past for StorePast<'_> {
 }
 
 impl Worker {
-    /// Works until told to stop.
-    pub fn run(self, orders: &Receiver<Order>) {
-        let mut converter = Converter::default();
+    /// Works until told to stop, or until another thread has the work.
+    fn run(&self, hand: &mut Hand, orders: &Receiver<Order>) {
         loop {
-            self.work_off(&mut converter);
+            self.work_off(hand);
             match orders.recv() {
                 Ok(Order::Look) => {}
                 Ok(Order::Release { hold, sample, actor, reply }) => {
-                    reply(self.release(&mut converter, hold, sample.as_deref(), &actor));
+                    reply(self.release(hand, hold, sample.as_deref(), &actor));
                 }
                 Ok(Order::Stop) | Err(_) => return,
             }
@@ -228,9 +213,9 @@ impl Worker {
 
     /// Interprets all that waits, oldest first. Stops at a message whose outcome could not be stored: it stays
     /// pending, and the next order tries again.
-    fn work_off(&self, converter: &mut Converter) {
+    fn work_off(&self, hand: &mut Hand) {
         while let Some((number, message)) = self.next() {
-            if let Err(error) = self.interpret(converter, number, &message) {
+            if let Err(error) = self.interpret(hand, number, &message) {
                 tracing::error!(number, %error, "the outcome of a message could not be stored; it stays in the queue");
                 return;
             }
@@ -243,13 +228,8 @@ impl Worker {
         Some((number, state.message(number)?.clone()))
     }
 
-    fn interpret(
-        &self,
-        converter: &mut Converter,
-        number: u64,
-        message: &Message,
-    ) -> Result<(), AppendError> {
-        let trouble = match self.first_time(converter, number, message) {
+    fn interpret(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<(), AppendError> {
+        let trouble = match self.first_time(hand, number, message) {
             Ok(_) => return Ok(()),
             Err(Trouble::Append(AppendError::TooLarge { .. })) => Trouble::Whole(
                 HoldReason::TooLarge.code(),
@@ -259,16 +239,13 @@ impl Worker {
         };
         match trouble {
             Trouble::Append(error) => Err(error),
+            // The orders of this thread have no sender any more, so it ends by itself.
+            Trouble::Overtaken => Err(AppendError::Stopped),
             Trouble::Whole(reason, sentence) => self.hold_whole(number, message, reason, sentence),
         }
     }
 
-    fn first_time(
-        &self,
-        converter: &mut Converter,
-        number: u64,
-        message: &Message,
-    ) -> Result<Released, Trouble> {
+    fn first_time(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<Released, Trouble> {
         let Some(subject) = self.subjects.get(&*message.instrument) else {
             return Err(Trouble::Whole(
                 "unconfigured",
@@ -287,12 +264,12 @@ impl Worker {
                 let _ = self.store.append_wait(vec![Entry::new(&Attempt { message: number })], None)?;
             }
         }
-        self.convert(converter, subject, number, message, None)
+        self.convert(hand, subject, number, message, None)
     }
 
     fn release(
         &self,
-        converter: &mut Converter,
+        hand: &mut Hand,
         hold: u64,
         sample: Option<&str>,
         actor: &str,
@@ -314,17 +291,18 @@ impl Worker {
         })?;
         let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
         let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
-        match self.convert(converter, subject, open.message, &message, Some(&act)) {
+        match self.convert(hand, subject, open.message, &message, Some(&act)) {
             Ok(released) => Ok(released),
             Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
             Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
+            Err(Trouble::Overtaken) => Err("Still held. The driver took too long.".to_owned()),
         }
     }
 
     /// Reads, converts and stores one message, or the part of it that a hold names.
     fn convert(
         &self,
-        converter: &mut Converter,
+        hand: &mut Hand,
         subject: &Subject,
         number: u64,
         message: &Message,
@@ -376,14 +354,24 @@ impl Worker {
             now,
             release,
         };
+        if !hand.begin(number) {
+            return Err(Trouble::Whole(
+                HoldReason::DriverFault.code(),
+                "The driver came to no end with this message. Send it to the maker, release after an update.",
+            ));
+        }
+        let converter = &mut hand.converter;
         let converted = catch_unwind(AssertUnwindSafe(|| {
             converter.convert(&task, &mut numbers);
         }));
+        if !hand.end() {
+            return Err(Trouble::Overtaken);
+        }
         if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
             return Err(Trouble::Whole(HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence()));
         }
-        let conversion = converter.conversion();
+        let conversion = hand.converter.conversion();
         let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
         Ok(outcome.store(&mut numbers, act)?)
     }
@@ -446,6 +434,8 @@ enum Trouble {
     Append(AppendError),
     /// Nothing more can be said of the message: reason and sentence of a hold.
     Whole(&'static str, &'static str),
+    /// It took so long that another thread has the work now; this one is to end.
+    Overtaken,
 }
 
 impl From<AppendError> for Trouble {
