@@ -6,10 +6,9 @@
 
 use crate::clock::Clock;
 use crate::interpret::{Handle, Order, Released};
-use crate::records::{HoldSettled, Settlement};
 use crate::state::Counts;
 use crate::status::{PortStatus, PortView};
-use crate::store::{Entry, Store};
+use crate::store::Store;
 use orugate_journal::Health;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -387,10 +386,13 @@ impl Admin {
             return Response::Refused("The interpretation thread has ended; restart the service.".to_owned());
         }
         match receiver.await {
-            Ok(Ok(Released { sent, held: 0 })) => {
+            Ok(Ok(Released { sent: 0, held: 0, superseded: 1.. })) => Response::Done(format!(
+                "Hold {hold} is settled as superseded: a later message brought these results."
+            )),
+            Ok(Ok(Released { sent, held: 0, .. })) => {
                 Response::Done(format!("Hold {hold} is released: {sent} results are on their way."))
             }
-            Ok(Ok(Released { sent, held })) => Response::Done(format!(
+            Ok(Ok(Released { sent, held, .. })) => Response::Done(format!(
                 "Hold {hold} was interpreted again: {sent} results are on their way, {held} are held anew (see: orugate holds list)."
             )),
             Ok(Err(why)) => Response::Refused(why),
@@ -405,21 +407,23 @@ impl Admin {
         if self.store.state().hold(hold).is_none() {
             return Response::Refused(format!("There is no open hold {hold}."));
         }
-        let settled = HoldSettled {
-            hold,
-            actor: actor.to_owned(),
-            at: self.clock.utc().0,
-            how: Settlement::Discarded(reason),
-        };
         let (sender, receiver) = oneshot::channel();
-        self.store.append(vec![Entry::new(&settled)], orugate_journal::Urgency::Now, None, move |result| {
-            let _ = sender.send(result.map(drop));
-        });
+        let order = Order::Discard {
+            hold,
+            reason,
+            actor: actor.to_owned(),
+            reply: Box::new(move |result| {
+                let _ = sender.send(result);
+            }),
+        };
+        if !self.worker.give(order) {
+            return Response::Refused("The interpretation thread has ended; restart the service.".to_owned());
+        }
         match receiver.await {
             Ok(Ok(())) => {
                 Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal."))
             }
-            Ok(Err(error)) => Response::Refused(format!("Not discarded: {error}.")),
+            Ok(Err(why)) => Response::Refused(why),
             Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
         }
     }

@@ -130,8 +130,10 @@ pub struct Disposition {
     pub observation: u32,
     /// Keyed hash of its identity; `None` without a run discriminator.
     pub identity: Option<u128>,
-    /// Keyed hash of its content.
+    /// Keyed hash of its content: value, unit, flags and comments.
     pub content: u128,
+    /// It was final or corrected: a later one with another content corrects it.
+    pub is_final: bool,
     /// The filler number that its group was sent under; 0 for none.
     pub filler: u32,
     /// Where it went.

@@ -155,8 +155,15 @@ pub fn replay(
             received: now,
             clock: ClockQuality::Synchronised,
         };
-        let task =
-            Task { interpreter: &*interpreter, message: stored, setting, past: &NoPast, now, release: None };
+        let task = Task {
+            interpreter: &*interpreter,
+            message: stored,
+            number: 0,
+            setting,
+            past: &NoPast,
+            now,
+            release: None,
+        };
         let conversion = converter.convert(&task, &mut numbers);
         let _ = writeln!(
             out,
@@ -201,7 +208,7 @@ fn print(conversion: &Conversion<'_>, out: &mut String, oru: &mut dyn FnMut(&[u8
                 totals.not_reportable += 1;
                 let _ = writeln!(out, "note {code}: not reportable by the rule {rule}");
             }
-            Going::Repeat | Going::Untouched => {}
+            Going::Repeat | Going::Superseded | Going::Untouched => {}
         }
     }
     for note in &facts.notes {

@@ -126,8 +126,12 @@ pub struct History {
 pub struct Sent {
     /// Keyed hash of its content.
     pub content: u128,
+    /// It was sent as final, so another content corrects it.
+    pub is_final: bool,
     /// The filler number of its group.
     pub filler: u32,
+    /// The message that it came in.
+    pub message: u64,
 }
 
 impl History {
@@ -350,7 +354,12 @@ impl State {
             if disposition.fate == Fate::Sent
                 && let Some(identity) = disposition.identity
             {
-                let sent = Sent { content: disposition.content, filler: disposition.filler };
+                let sent = Sent {
+                    content: disposition.content,
+                    is_final: disposition.is_final,
+                    filler: disposition.filler,
+                    message: outcome.message,
+                };
                 self.history.remember(identity, sent);
             }
         }

@@ -333,6 +333,10 @@ pub enum NoteKind {
     TooMuch,
     /// Where the sample id was found, by a profile that searches for it.
     SampleIdFound,
+    /// Several texts could be the sample id; none was taken.
+    SampleIdUnclear,
+    /// A comment on something that results do not belong to; kept, not reported.
+    UnplacedComment,
     /// The link's framing inside the stored bytes is damaged.
     BadFrame,
 }
@@ -356,6 +360,10 @@ impl NoteKind {
             Self::OrderWithoutResult => "an order without results",
             Self::ControlCharacter => "a control character inside a record",
             Self::SampleIdFound => "the sample id was found here",
+            Self::SampleIdUnclear => "several texts could be the sample id, so none was taken",
+            Self::UnplacedComment => {
+                "a comment that belongs to no result, order or patient; kept, not reported"
+            }
             Self::BadFrame => "the framing of the stored bytes is damaged",
             Self::TooMuch => "more than one message may hold; the rest is held",
         }

@@ -168,3 +168,94 @@ async fn a_nameless_result_is_held_released_by_a_person_and_discarded() {
     assert!(oru.iter().any(|s| s.contains("entered by a person")), "{oru:?}");
     assert!(!control_id(&bodies(&engine)[0]).is_empty());
 }
+
+/// Records of one order: (code, value, status, time) each.
+fn order(sample: &str, results: &[(&str, &str, &str, &str)]) -> Vec<String> {
+    let mut records = vec![
+        "H|\\^&|||RIG^1|||||||P|1|20261122101500".to_owned(),
+        "P|1".to_owned(),
+        format!("O|1|{sample}||^^^ALL|R||||||N"),
+    ];
+    for (n, (code, value, status, time)) in (1..).zip(results) {
+        records.push(format!("R|{n}|^^^{code}|{value}|mmol/L||N||{status}||||{time}"));
+    }
+    records.push("L|1|N".to_owned());
+    records
+}
+
+/// OBX-11 and the remark of each OBX of a message, by place.
+fn told(oru: &[u8]) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for segment in segments(oru) {
+        if segment.starts_with("OBX") {
+            all.push((field(&segment, 11).to_owned(), String::new()));
+        } else if let (true, Some(last)) = (segment.starts_with("NTE"), all.last_mut()) {
+            last.1.push_str(field(&segment, 3));
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_final_result_can_be_corrected_and_repeats_in_one_message_are_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, second) =
+        (Engine::start(Clock::system(0)).unwrap(), Engine::start(Clock::system(0)).unwrap());
+    let gateway = start(two(folder.path(), &engine, &second, "")).await;
+    let (first, later) = ("20261122101000", "20261122111000");
+    // Preliminary, then final with the same value: no correction. Then another value: one.
+    for (n, result) in [("5", "P"), ("5", "F"), ("6", "F")].into_iter().enumerate() {
+        send(&gateway, order("C-1", &[("GLU", result.0, result.1, first)])).await;
+        holds(&engine, n as u64 + 1).await;
+    }
+    // What the instrument itself calls a correction of something that was never seen here.
+    send(&gateway, order("C-2", &[("GLU", "7", "C", later)])).await;
+    holds(&engine, 4).await;
+    // A number and its interpretation under one code and time, sent twice: the second is a resend of both.
+    for n in 5..=6 {
+        send(&gateway, order("C-3", &[("HCG", "12", "F", first), ("HCG", "POS", "F", first)])).await;
+        holds(&engine, n).await;
+    }
+    gateway.stop().await;
+    let all: Vec<_> = bodies(&engine).iter().map(|m| told(m)).collect();
+    let plain = |status: &str| (status.to_owned(), String::new());
+    assert_eq!(all[0], [plain("P")]);
+    assert_eq!(all[1], [plain("F")]);
+    assert_eq!(all[2], [("C".to_owned(), "Corrected: another result was sent before.".to_owned())]);
+    assert_eq!(all[3][0].0, "C");
+    assert!(all[3][0].1.contains("not known here"), "{:?}", all[3]);
+    assert_eq!(all[4], [plain("F"), plain("F")]);
+    assert_eq!(all[5], [plain("F"), plain("F")]);
+    assert!(segments(&bodies(&engine)[5]).iter().any(|s| s.contains("Sent again by the instrument")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_that_was_overtaken_cannot_overwrite_what_came_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, second) =
+        (Engine::start(Clock::system(0)).unwrap(), Engine::start(Clock::system(0)).unwrap());
+    let gateway = start(two(folder.path(), &engine, &second, "corrections = \"hold\"")).await;
+    for value in ["5", "6", "7"] {
+        send(&gateway, order("O-1", &[("GLU", value, "F", "20261122101000")])).await;
+    }
+    let mut applied = gateway.store.applied();
+    let so = async {
+        while gateway.store.state().holds().count() < 2 {
+            applied.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, so).await.unwrap();
+    let numbers: Vec<u64> = gateway.store.state().holds().map(|(n, _)| n).collect();
+    let release = |hold| gateway.admin.answer(Request::Release { hold, sample: None }, "uid 1000");
+    assert!(matches!(release(numbers[1]).await, Response::Done(_)));
+    let overtaken = release(numbers[0]).await;
+    assert!(matches!(&overtaken, Response::Done(why) if why.contains("superseded")), "{overtaken:?}");
+    holds(&engine, 2).await;
+    let counts = gateway.store.state().ledger().map(|(_, c)| *c).next().unwrap();
+    assert_eq!((counts.observations, counts.sent, counts.superseded, counts.held), (3, 2, 1, 0));
+    assert_eq!(counts.difference(), 0);
+    gateway.stop().await;
+    let values: Vec<String> =
+        bodies(&engine).iter().map(|m| field(one(&segments(m), "OBX"), 5).to_owned()).collect();
+    assert_eq!(values, ["5", "7"]);
+}

@@ -92,6 +92,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                 let task = Task {
                     interpreter: &*interpreter,
                     message: stored,
+                    number: 0,
                     setting,
                     past: &NoPast,
                     now: Utc(1_795_000_000_000_000),

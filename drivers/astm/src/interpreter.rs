@@ -54,6 +54,7 @@ impl Interpreter for AstmInterpreter {
             header: HeaderState::Missing,
             empty_order: None,
             open: false,
+            aborted: false,
         };
         for record in Records::new(text) {
             walk.record(record)?;
@@ -84,6 +85,8 @@ struct Walk<'a, 'm> {
     empty_order: Option<Order<'m>>,
     /// Records came after the last L.
     open: bool,
+    /// An L said that the sender gave up.
+    aborted: bool,
 }
 
 impl<'m> Walk<'_, 'm> {
@@ -206,7 +209,8 @@ impl<'m> Walk<'_, 'm> {
             Some(RecordType::Patient) => Level::Patient,
             Some(RecordType::Order) => Level::Order,
             Some(RecordType::Result) => Level::Observation,
-            _ => Level::Message,
+            Some(RecordType::Header) => Level::Message,
+            _ => return self.note(NoteKind::UnplacedComment, &comment.record()),
         };
         self.sink.item(Item::Comment(Comment { level, text, span: comment.record().span() }));
     }
@@ -227,6 +231,7 @@ impl<'m> Walk<'_, 'm> {
             TerminationCode::SenderAborted | TerminationCode::ReceiverAborted | TerminationCode::SystemError
         ) {
             self.note(NoteKind::Aborted, &terminator.record());
+            self.aborted = true;
         }
     }
 
@@ -236,7 +241,7 @@ impl<'m> Walk<'_, 'm> {
             let span = Span::new(length, length);
             self.sink.note(Note { kind: NoteKind::NoTerminator, span, subject: Text::EMPTY });
         }
-        self.sink.item(Item::End(End { complete: self.complete }));
+        self.sink.item(Item::End(End { complete: self.complete && !self.aborted }));
     }
 
     /// An order is over; without results there is nothing to report of it, which somebody may be waiting to hear.

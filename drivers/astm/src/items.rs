@@ -122,18 +122,16 @@ pub(crate) fn observation<'m>(
     let (code, replicate) = code(plan, result.universal_test_id());
     let value = match profile.value.component {
         Some(n) => text(result.value().component(n.number())),
-        None => text(result.value()),
+        None => without_empty_tail(text(result.value()), result.record().delimiters().component),
     };
     let not_reportable =
         profile.not_reportable.iter().find(|rule| value.reads(&rule.value)).map(|rule| rule.rule.0);
     let value = if profile.value.decimal_comma { with_point(value, scratch)? } else { value };
-    let ranges = result.reference_ranges();
     Ok(Observation {
         code,
         value,
         unit: text(result.units()),
-        // One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`); several only make sense together.
-        range: text(if ranges.repeats().nth(1).is_none() { ranges.component(1) } else { ranges }),
+        range: text(range(result.reference_ranges())),
         flags: Flags {
             text: text(result.abnormal_flags()),
             separator: result.record().delimiters().repeat,
@@ -152,6 +150,24 @@ pub(crate) fn observation<'m>(
         doubt: None,
         span: result.record().span(),
     })
+}
+
+/// `NEGATIVE^` says no more than `NEGATIVE`: trailing empty components may be omitted as trailing fields may.
+fn without_empty_tail(value: Text<'_>, component: u8) -> Text<'_> {
+    let mut bytes = value.bytes();
+    while let [rest @ .., last] = bytes
+        && *last == component
+    {
+        bytes = rest;
+    }
+    value.with_bytes(bytes).trimmed()
+}
+
+/// One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`, `^DEFAULT`). Several ranges, or one whose parts
+/// are all numbers, only make sense together.
+fn range(ranges: Field<'_>) -> Field<'_> {
+    let named = !ranges.components().skip(1).any(|c| c.bytes().iter().any(u8::is_ascii_digit));
+    if ranges.repeats().nth(1).is_none() && named { ranges.component(1) } else { ranges }
 }
 
 /// A result under a header whose delimiters cannot be used: fields as they are, nothing taken apart or unescaped.

@@ -42,6 +42,12 @@ impl Place {
         self.component.is_none()
     }
 
+    /// True for O.3, where LIS02 has the laboratory's specimen id, and for the patient's id fields, which hold one
+    /// thing or nothing.
+    pub(crate) fn is_standard_sample_id(&self) -> bool {
+        self.record == RecordType::Patient || (self.record == RecordType::Order && self.field == 3)
+    }
+
     /// The record's type.
     #[must_use]
     pub const fn record(&self) -> RecordType {

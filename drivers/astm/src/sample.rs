@@ -10,6 +10,21 @@ use orugate_driver::report::{Note, NoteKind, ReportSink};
 use orugate_driver::text::Text;
 use orugate_protocol::astm::record::{Field, RecordType};
 
+/// Fewer characters than this are a number of the instrument's own (sequence, rack, run) as often as an id.
+const LIKELY: usize = 6;
+/// Beside the standard's place for the id, so many characters cannot be passed over as a rack or a suffix.
+const DOUBTFUL: usize = 4;
+/// A component of fixed width: the only reason for an instrument to write spaces around an id.
+const WIDE: usize = 8;
+
+/// What a place holds.
+enum Held<'m> {
+    Nothing,
+    Id(Field<'m>),
+    /// More than one text could be the id.
+    Several(Field<'m>),
+}
+
 /// The sample id of the current order and the place where it was found; both empty when there is none.
 pub(crate) fn find<'m>(
     plan: &Plan,
@@ -22,56 +37,92 @@ pub(crate) fn find<'m>(
         .iter()
         .find(|when| when.place.read(current).is_some_and(|f| f.text(plan.charset).reads(&when.is)))
         .map_or(&sample.id, |when| &when.id);
-    let mut found = places.iter().filter_map(|place| Some((place, at(place, current)?)));
-    let Some((place, id)) = found.next() else { return (Text::EMPTY, "") };
-    if sample.search {
-        let mut note = |subject, field: Field<'m>| {
-            sink.note(Note {
-                kind: NoteKind::SampleIdFound,
-                span: field.span(),
-                subject: Text::plain(subject),
-            });
-        };
-        note(place.name(), id);
-        // A patient's id beside a sample's is no contradiction; another id in the order is.
-        for (other, field) in found.filter(|(other, _)| other.record() == RecordType::Order) {
-            if field.bytes() != id.bytes() {
-                let differs = plan.differs.iter().find(|(name, _)| *name == other.name());
-                note(differs.map_or(other.name(), |(_, differs)| differs), field);
+    let mut found = places.iter().map(|place| (place, at(place, current)));
+    let mut note = |kind, subject, field: Field<'m>| {
+        sink.note(Note { kind, span: field.span(), subject: Text::plain(subject) });
+    };
+    let (place, id) = loop {
+        match found.next() {
+            None => return (Text::EMPTY, ""),
+            Some((_, Held::Nothing)) => {}
+            Some((place, Held::Id(id))) => break (place, id),
+            Some((place, Held::Several(field))) => {
+                note(NoteKind::SampleIdUnclear, place.name(), field);
+                return (Text::EMPTY, "");
             }
         }
+    };
+    if sample.search {
+        let of_patient = place.record() != RecordType::Order;
+        for (other, held) in found {
+            let Held::Id(field) = held else { continue };
+            if field.bytes() == id.bytes() {
+                continue;
+            }
+            if of_patient {
+                // Two ids of a patient, and nothing says which of them was typed for the sample.
+                note(NoteKind::SampleIdUnclear, other.name(), field);
+                return (Text::EMPTY, "");
+            }
+            // A patient's id beside a sample's is no contradiction; another id in the order is worth a look.
+            if other.record() == RecordType::Order {
+                let differs = plan.differs.iter().find(|(name, _)| *name == other.name());
+                note(NoteKind::SampleIdFound, differs.map_or(other.name(), |(_, differs)| differs), field);
+            }
+        }
+        note(NoteKind::SampleIdFound, place.name(), id);
     }
     (id.text(plan.charset), place.name())
 }
 
-fn at<'m>(place: &Place, current: &Current<'m>) -> Option<Field<'m>> {
-    let field = place.read(current)?;
-    if place.is_field() { likely(field) } else { Some(field) }
+fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
+    let Some(field) = place.read(current) else { return Held::Nothing };
+    if !place.is_field() {
+        return Held::Id(field);
+    }
+    let mut repeats = field.repeats().filter(|r| !r.trimmed().is_empty());
+    if let (Some(first), Some(second)) = (repeats.next(), repeats.next())
+        && first.bytes() != second.bytes()
+    {
+        return Held::Several(field);
+    }
+    likely(field, place.is_standard_sample_id())
 }
 
-/// The component of a field that looks like an id. In order:
-/// - the only one that there is;
-/// - the first with spaces before it: instruments pad an id to a fixed width, and nothing else in O.3 and O.4
-///   (Sysmex `^^            27^M`, `000123^02^     6550049260^B`);
-/// - the only one of two or more characters with a digit among them, since rack positions and attributes of one
-///   character are common beside it (cobas c111 `T20 10134GA D28^^6`). Sequence, rack and position beside each other
-///   (`0^50005^005^^S1^SC`) are no id at all.
-fn likely(field: Field<'_>) -> Option<Field<'_>> {
+/// The component of a whole field that is the id. In order:
+/// - the only one with spaces to a fixed width around it: instruments pad an id and nothing else in O.3 and O.4
+///   (Sysmex `^^            27^M`, cobas c311 `11625^CL-PL-24-0001         ^1^^004`);
+/// - in the standard's own place, O.3, the first component, when nothing beside it is long enough to be another id
+///   (Vitros `44444411^2^10`);
+/// - the only one that is long enough to be an id (cobas c111 `T20 10134GA D28^^6`). A sequence number with a rack or
+///   a reagent lot (`0^50005^005^^S1^SC`, DCA Vantage `660^0090`) is none, nor is a run number alone (Afinion `5`).
+fn likely(field: Field<'_>, standard: bool) -> Held<'_> {
     let filled = || field.components().filter(|c| !c.trimmed().is_empty());
-    let only = |of: &mut dyn Iterator<Item = Field<'_>>| {
-        let first = of.next();
-        first.is_some() && of.next().is_none()
+    let padded = |c: &Field<'_>| c.bytes().len() >= WIDE && c.trimmed().bytes().len() < c.bytes().len();
+    let long = |c: &Field<'_>, length: usize| {
+        let bytes = c.trimmed().bytes();
+        bytes.len() >= length && bytes.iter().any(u8::is_ascii_digit)
     };
-    if only(&mut filled()) {
-        return filled().next().map(Field::trimmed);
+    let mut wide = filled().filter(padded);
+    match (wide.next(), wide.next()) {
+        (Some(only), None) => return Held::Id(only.trimmed()),
+        (Some(_), Some(_)) => return Held::Several(field),
+        _ => {}
     }
-    if let Some(padded) = filled().find(|c| c.bytes().starts_with(b" ")) {
-        return Some(padded.trimmed());
+    if standard {
+        let first = field.component(1).trimmed();
+        let mut beside = field.components().skip(1).filter(|c| long(c, DOUBTFUL));
+        return match (first.is_empty(), beside.next(), beside.next()) {
+            (false, None, _) => Held::Id(first),
+            (true, Some(only), None) => Held::Id(only.trimmed()),
+            (true, None, _) => Held::Nothing,
+            _ => Held::Several(field),
+        };
     }
-    let like = || {
-        filled()
-            .map(Field::trimmed)
-            .filter(|c| c.bytes().len() >= 2 && c.bytes().iter().any(u8::is_ascii_digit))
-    };
-    if only(&mut like()) { like().next() } else { None }
+    let mut ids = filled().filter(|c| long(c, LIKELY));
+    match (ids.next(), ids.next()) {
+        (Some(only), None) => Held::Id(only.trimmed()),
+        (Some(_), Some(_)) => Held::Several(field),
+        _ => Held::Nothing,
+    }
 }

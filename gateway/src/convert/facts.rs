@@ -3,10 +3,12 @@
 use super::hash::Keyed;
 use orugate_protocol::oru::PatientField;
 use orugate_protocol::report::{
-    Item, Level, Note, NoteKind, Observation, Qc, Query, ReportSink, Specimen, Status,
+    Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
 };
 use orugate_protocol::span::Span;
 use orugate_protocol::text::Text;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -30,6 +32,8 @@ pub enum HoldReason {
     DriverFault,
     /// A status that cannot be reported as anything.
     UnknownStatus,
+    /// The order is marked as cancelled and has results all the same.
+    Cancelled,
     /// A correction, and a destination wants a person to decide.
     Correction,
     /// No destination of this instrument may get it.
@@ -52,6 +56,7 @@ impl HoldReason {
             Self::Structure(_) => "structure",
             Self::DriverFault => "driver-fault",
             Self::UnknownStatus => "unknown-status",
+            Self::Cancelled => "cancelled",
             Self::Correction => "correction",
             Self::NoDestination => "no-destination",
             Self::SampleIdTooLong => "sample-id-too-long",
@@ -76,6 +81,9 @@ impl HoldReason {
             }
             Self::UnknownStatus => {
                 "The result status is none that LIS02 has. Look at the instrument's screen; discard or correct the profile."
+            }
+            Self::Cancelled => {
+                "The order is marked as cancelled and has results all the same. Ask the laboratory; release or discard."
             }
             Self::Correction => {
                 "A correction of a sent result, and a destination holds corrections. Decide and release."
@@ -122,11 +130,19 @@ pub struct Fact {
     pub candidate: Candidate,
     /// Result status.
     pub status: Status,
+    /// It says nothing: no value, no flag, no comment.
+    pub blank: bool,
     content: Keyed,
 }
 
 impl Fact {
-    /// Keyed hash of value, unit, flags, status and comments.
+    /// It goes out as final, so that another content later corrects it.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        !matches!(self.status, Status::Preliminary | Status::Questionable)
+    }
+
+    /// Keyed hash of value, unit, flags and comments.
     #[must_use]
     pub fn content(&self) -> u128 {
         self.content.finish()
@@ -175,6 +191,8 @@ pub struct Facts {
     pub complete: bool,
     /// There was more than this holds: nothing of the message may be sent.
     pub too_large: bool,
+    /// How often each identity came.
+    identities: HashMap<u128, u128>,
 }
 
 impl Facts {
@@ -184,7 +202,25 @@ impl Facts {
         self.words.get(range.clone()).unwrap_or_default()
     }
 
+    /// The identity itself, or with its ordinal where one message has several results of one identity (replicates,
+    /// a number and its interpretation): a resend has them in the same order.
+    fn distinct(&mut self, mut identity: Keyed) -> u128 {
+        let bare = identity.finish();
+        match self.identities.entry(bare) {
+            Entry::Vacant(entry) => {
+                entry.insert(1);
+                bare
+            }
+            Entry::Occupied(mut entry) => {
+                *entry.get_mut() += 1;
+                identity.number(*entry.get());
+                identity.finish()
+            }
+        }
+    }
+
     fn clear(&mut self) {
+        self.identities.clear();
         self.observations.clear();
         self.groups.clear();
         self.notes.clear();
@@ -264,12 +300,16 @@ impl<'f> Collector<'f> {
         self.specimen = Some((sample, hash.finish(), block));
     }
 
-    fn order(&mut self, undecodable: bool) {
+    fn order(&mut self, order: &Order<'_>) {
         let (sample, specimen, block) = self
             .specimen
             .clone()
             .unwrap_or_else(|| (0..0, self.key.finish(), Some(Candidate::Held(HoldReason::NoSampleId))));
-        let own = undecodable.then_some(Candidate::Held(HoldReason::Undecodable));
+        let own = if order.undecodable().is_some() {
+            Some(Candidate::Held(HoldReason::Undecodable))
+        } else {
+            order.cancelled.then_some(Candidate::Held(HoldReason::Cancelled))
+        };
         // Evidence of QC anywhere above wins: such a thing must never wait in a queue of patients' results.
         let all = [self.message_block, self.patient_block, block, own];
         let block = all
@@ -318,19 +358,16 @@ impl<'f> Collector<'f> {
             },
         };
         let mut content = self.key;
-        content
-            .text(&observation.value)
-            .text(&observation.unit)
-            .text(&observation.flags.text)
-            .str(status_word(observation.status));
+        content.text(&observation.value).text(&observation.unit).text(&observation.flags.text);
         let identity = (!observation.run.is_empty()).then(|| {
             let mut identity = self.serial;
             identity
                 .number(group.map_or(0, |g| g.specimen))
                 .text(&observation.code.id)
                 .text(&observation.run);
-            identity.finish()
+            identity
         });
+        let identity = identity.map(|identity| self.facts.distinct(identity));
         let order = self.facts.groups.len().checked_sub(1).and_then(|n| u16::try_from(n).ok());
         self.facts.observations.push(Fact {
             order,
@@ -339,6 +376,9 @@ impl<'f> Collector<'f> {
             identity,
             candidate,
             status: observation.status,
+            blank: observation.value.is_empty()
+                && observation.flags.text.is_empty()
+                && observation.status != Status::NotDone,
             content,
         });
         let end = self.facts.observations.len();
@@ -353,6 +393,7 @@ impl<'f> Collector<'f> {
             Level::Observation => {
                 if let Some(fact) = self.facts.observations.last_mut() {
                     fact.content.text(text);
+                    fact.blank = false;
                     if let (Some(bad), Candidate::Sendable) = (bad, fact.candidate) {
                         fact.candidate = bad;
                     }
@@ -398,7 +439,7 @@ impl<'m> ReportSink<'m> for Collector<'_> {
                 self.specimen = None;
             }
             Item::Specimen(specimen) => self.specimen(&specimen),
-            Item::Order(order) => self.order(order.undecodable().is_some()),
+            Item::Order(order) => self.order(&order),
             Item::Observation(observation) => self.observation(&observation),
             Item::Comment(comment) => self.comment(comment.level, &comment.text),
             Item::Query(query) => self.query(&query),
@@ -414,20 +455,5 @@ impl<'m> ReportSink<'m> for Collector<'_> {
         } else {
             self.facts.more_notes += 1;
         }
-    }
-}
-
-/// A stable word for the content hash.
-const fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Final => "F",
-        Status::Preliminary => "P",
-        Status::Corrected => "C",
-        Status::NotDone => "X",
-        Status::Pending => "I",
-        Status::Questionable => "W",
-        Status::RerunInformation => "N",
-        Status::Absent => "",
-        _ => "?",
     }
 }

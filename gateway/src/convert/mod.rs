@@ -77,6 +77,8 @@ pub struct Task<'a> {
     pub interpreter: &'a dyn Interpreter,
     /// The message.
     pub message: StoredMessage<'a>,
+    /// Its number: a later message has a higher one.
+    pub number: u64,
     /// Its instrument's setting.
     pub setting: Setting<'a>,
     /// What was sent before.
@@ -143,6 +145,8 @@ pub enum Going {
     Qc(&'static str),
     /// Sent before, and no destination wants it again.
     Repeat,
+    /// A later message brought the same result while this one was held.
+    Superseded,
     /// Not truthfully a result, by a named rule.
     NotReportable(&'static str),
     /// Not part of the release at hand.
@@ -174,6 +178,9 @@ pub struct Converter {
     known: Vec<Known>,
     fillers: Vec<u32>,
     given: Vec<(u128, u32)>,
+    /// Filler numbers that groups of this message have.
+    taken: Vec<(u128, u32)>,
+    starved: bool,
     verdicts: Vec<Verdict>,
     /// Tests of the group at hand with their places, sorted: runs of one test get sub-ids.
     tests: Vec<(u128, usize)>,
@@ -185,9 +192,27 @@ pub struct Converter {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
+    /// Nothing of this identity was sent, or what was sent was not final yet.
     New,
+    /// The same was sent, as final as it is now.
     Same,
+    /// A final result with another content was sent.
     Changed,
+    /// A later message has overtaken it.
+    Overtaken,
+}
+
+impl Known {
+    fn of(fact: &Fact, task: &Task<'_>) -> Self {
+        let before = fact.identity.and_then(|identity| task.past.sent(identity));
+        match before {
+            Some(sent) if sent.message > task.number => Self::Overtaken,
+            Some(sent) if sent.content != fact.content() && sent.is_final => Self::Changed,
+            Some(sent) if sent.content == fact.content() && sent.is_final == fact.is_final() => Self::Same,
+            // Nothing, or something preliminary that this one only completes.
+            _ => Self::New,
+        }
+    }
 }
 
 impl Default for Converter {
@@ -201,6 +226,8 @@ impl Default for Converter {
             known: Vec::new(),
             fillers: Vec::new(),
             given: Vec::new(),
+            taken: Vec::new(),
+            starved: false,
             verdicts: Vec::new(),
             tests: Vec::new(),
             ready: Vec::new(),
@@ -224,6 +251,8 @@ pub struct Conversion<'c> {
     pub given: &'c [(u128, u32)],
     /// Why the interpreter stopped before the message's end, if it did.
     pub fault: Option<Fault>,
+    /// No number was to be had for an ORU: nothing of this conversion may be used.
+    pub starved: bool,
     fillers: &'c [u32],
     out: &'c [u8],
 }
@@ -247,6 +276,7 @@ impl Converter {
     pub fn convert(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) -> Conversion<'_> {
         self.ready.clear();
         self.used = 0;
+        self.starved = false;
         // Framing is taken off into the scratch space, and a profile may rewrite values there.
         let room = task.message.raw.len().saturating_mul(2).saturating_add(1024);
         if self.scratch.len() < room {
@@ -274,6 +304,7 @@ impl Converter {
             orus: &self.ready,
             given: &self.given,
             fault: self.fault,
+            starved: self.starved,
             fillers: &self.fillers,
             out: &self.out,
         }
@@ -292,55 +323,64 @@ impl Converter {
 
     /// Gives each observation its fate, and each group that sends something its filler number.
     fn decide(&mut self, task: &Task<'_>) {
-        let Task { setting, past, release, .. } = task;
-        let (going, known) = (&mut self.going, &mut self.known);
-        going.clear();
-        known.clear();
-        let may_correct = release.is_some_and(|r| r.corrections);
-        let hold_corrections =
-            !may_correct && setting.destinations.iter().any(|t| t.corrections == Corrections::Hold);
-        let suppress =
-            !setting.destinations.is_empty() && setting.destinations.iter().all(|t| t.suppress_resends);
+        self.going.clear();
+        self.known.clear();
         for (index, fact) in (0u32..).zip(&self.facts.observations) {
-            let before = fact.identity.and_then(|identity| past.sent(identity));
-            let is = match before {
-                None => Known::New,
-                Some(sent) if sent.content == fact.content() => Known::Same,
-                Some(_) => Known::Changed,
-            };
-            known.push(is);
-            let correction = is == Known::Changed || (fact.status == Status::Corrected && is != Known::New);
-            going.push(match fact.candidate {
-                _ if release.is_some_and(|r| !r.covers(index)) => Going::Untouched,
-                Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
-                Candidate::NotReportable(rule) => Going::NotReportable(rule),
-                Candidate::Held(reason) => Going::Held(reason),
-                Candidate::Sendable if self.facts.too_large => Going::Held(HoldReason::TooLarge),
-                Candidate::Sendable if setting.destinations.is_empty() => {
-                    Going::Held(HoldReason::NoDestination)
-                }
-                Candidate::Sendable if correction && hold_corrections => Going::Held(HoldReason::Correction),
-                Candidate::Sendable if is == Known::Same && suppress => Going::Repeat,
-                Candidate::Sendable => Going::Sent,
-            });
+            let known = Known::of(fact, task);
+            self.known.push(known);
+            self.going.push(self.fate(index, fact, known, task));
         }
+        self.number_groups(task.past);
+    }
+
+    fn fate(&self, index: u32, fact: &Fact, known: Known, task: &Task<'_>) -> Going {
+        let Task { setting, release, .. } = task;
+        let hold_corrections = !release.is_some_and(|r| r.corrections)
+            && setting.destinations.iter().any(|t| t.corrections == Corrections::Hold);
+        let correction = known == Known::Changed || fact.status == Status::Corrected;
+        match fact.candidate {
+            _ if release.is_some_and(|r| !r.covers(index)) => Going::Untouched,
+            Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
+            Candidate::NotReportable(rule) => Going::NotReportable(rule),
+            // To send it all the same is what the release of such a hold means.
+            Candidate::Held(reason) if reason != HoldReason::Cancelled || release.is_none() => {
+                Going::Held(reason)
+            }
+            _ if known == Known::Overtaken => Going::Superseded,
+            _ if fact.blank => Going::NotReportable("no-value"),
+            _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
+            _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
+            _ if correction && hold_corrections => Going::Held(HoldReason::Correction),
+            _ if known == Known::Same && setting.destinations.iter().all(|t| t.suppress_resends) => {
+                Going::Repeat
+            }
+            _ => Going::Sent,
+        }
+    }
+
+    /// A group goes out under the filler number that its results had before, or under the specimen's next one.
+    fn number_groups(&mut self, past: &dyn Past) {
         self.fillers.clear();
         self.given.clear();
+        self.taken.clear();
         for group in &self.facts.groups {
-            let range = group.observations.clone();
-            let mut sends = range.clone().filter(|i| going.get(*i) == Some(&Going::Sent)).peekable();
-            let number = if sends.peek().is_none() {
-                0
-            } else if let Some(sent) =
-                sends.find_map(|i| past.sent(self.facts.observations.get(i)?.identity?))
-            {
-                sent.filler
-            } else {
+            let mut sends =
+                group.observations.clone().filter(|i| self.going.get(*i) == Some(&Going::Sent)).peekable();
+            if sends.peek().is_none() {
+                self.fillers.push(0);
+                continue;
+            }
+            let before =
+                sends.find_map(|i| past.sent(self.facts.observations.get(i)?.identity?)).map(|s| s.filler);
+            // Two orders of one message never share a number: a receiver that replaces by OBR-3 would lose one.
+            let before = before.filter(|filler| !self.taken.contains(&(group.specimen, *filler)));
+            let number = before.unwrap_or_else(|| {
                 let highest = self.given.iter().rev().find(|(s, _)| *s == group.specimen).map(|(_, n)| *n);
                 let number = highest.unwrap_or_else(|| past.filler(group.specimen)).saturating_add(1);
                 self.given.push((group.specimen, number));
                 number
-            };
+            });
+            self.taken.push((group.specimen, number));
             self.fillers.push(number);
         }
     }
@@ -360,7 +400,10 @@ impl Converter {
             return Ok(());
         }
         let order = u16::try_from(group).map_err(|_| HoldReason::Unwritable)?;
-        let number = numbers.next().ok_or(HoldReason::Unwritable)?;
+        let Some(number) = numbers.next() else {
+            self.starved = true;
+            return Err(HoldReason::Unwritable);
+        };
         self.control.clear();
         let _ = write!(self.control, "{}{number:016}", setting.gateway);
         write_filler(
@@ -377,8 +420,7 @@ impl Converter {
                 count += 1;
             }
         };
-        let resent = facts.observations.clone().any(|i| self.known.get(i) == Some(&Known::Same));
-        if resent {
+        if self.all_known(facts.observations.clone()) {
             remark("Sent again by the instrument.");
         }
         if release.is_some_and(|r| r.sample.is_some()) {
@@ -424,6 +466,7 @@ impl Converter {
         self.tests.clear();
         self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
         let Some(range) = self.facts.groups.get(group).map(|g| g.observations.clone()) else { return 0 };
+        let all_known = self.all_known(range.clone());
         let mut written = 0;
         for index in range.clone() {
             let (Some(fact), Some(Going::Sent)) = (self.facts.observations.get(index), self.going.get(index))
@@ -434,8 +477,7 @@ impl Converter {
             if known == Known::Same && target.suppress_resends {
                 continue;
             }
-            let corrected =
-                known == Known::Changed || (fact.status == Status::Corrected && known == Known::Same);
+            let corrected = known == Known::Changed || fact.status == Status::Corrected;
             let status = match fact.status {
                 Status::NotDone => 'X',
                 Status::Preliminary | Status::Questionable => 'P',
@@ -443,7 +485,14 @@ impl Converter {
                 Status::Absent if target.record => 'R',
                 _ => 'F',
             };
-            let remark = corrected.then_some("Corrected: another result was sent before.");
+            let remark = match known {
+                Known::Changed => Some("Corrected: another result was sent before."),
+                Known::New if corrected => {
+                    Some("The instrument marks this as a correction; what it corrects is not known here.")
+                }
+                Known::Same if !all_known => Some("Sent again by the instrument."),
+                _ => None,
+            };
             if let Some(slot) = self.verdicts.get_mut(index) {
                 *slot = Verdict::Write(WriteObservation { status, sub_id: 0, remark });
                 self.tests.push((fact.test, index));
@@ -452,6 +501,11 @@ impl Converter {
         }
         self.number_repeats();
         written
+    }
+
+    /// Everything that is sent of these observations was sent before.
+    fn all_known(&self, mut range: Range<usize>) -> bool {
+        range.all(|i| self.going.get(i) != Some(&Going::Sent) || self.known.get(i) == Some(&Known::Same))
     }
 
     /// OBX-4 only where OBX-3 alone does not name the observation.

@@ -12,7 +12,7 @@ pub use thread::Handle;
 
 use crate::clock::Clock;
 use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
-use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
+use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
 use jiff::tz::TimeZone;
@@ -119,6 +119,17 @@ pub enum Order {
         /// Told when it is done: how many observations were sent and how many are still held, or why not.
         reply: Box<dyn FnOnce(Result<Released, String>) + Send>,
     },
+    /// A person throws a hold away.
+    Discard {
+        /// The hold.
+        hold: u64,
+        /// Why.
+        reason: String,
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<(), String>) + Send>,
+    },
     /// End the thread after the message at hand.
     Stop,
 }
@@ -130,6 +141,8 @@ pub struct Released {
     pub sent: usize,
     /// Observations that are held again.
     pub held: usize,
+    /// Observations that a later message has brought in the meantime.
+    pub superseded: usize,
 }
 
 /// What the thread tells the port of an instrument.
@@ -205,6 +218,9 @@ impl Worker {
                 Ok(Order::Look) => {}
                 Ok(Order::Release { hold, sample, actor, reply }) => {
                     reply(self.release(hand, hold, sample.as_deref(), &actor));
+                }
+                Ok(Order::Discard { hold, reason, actor, reply }) => {
+                    reply(self.discard(hold, reason, actor));
                 }
                 Ok(Order::Stop) | Err(_) => return,
             }
@@ -286,6 +302,7 @@ impl Worker {
         if open.reason == HoldReason::NoSampleId.code() && sample.is_none() {
             return Err("This hold needs the sample id: orugate holds release HOLD --sample ID.".to_owned());
         }
+        let sample = sample.map(|sample| sample_id(sample, &open)).transpose()?;
         let subject = self.subjects.get(&*message.instrument).ok_or_else(|| {
             format!("The configuration does not name the instrument {}.", message.instrument)
         })?;
@@ -297,6 +314,16 @@ impl Worker {
             Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
             Err(Trouble::Overtaken) => Err("Still held. The driver took too long.".to_owned()),
         }
+    }
+
+    /// Only this thread settles holds, so that none is both released and discarded.
+    fn discard(&self, hold: u64, reason: String, actor: String) -> Result<(), String> {
+        if self.store.state().hold(hold).is_none() {
+            return Err(format!("There is no open hold {hold}."));
+        }
+        let settled = HoldSettled { hold, actor, at: self.clock.utc().0, how: Settlement::Discarded(reason) };
+        let stored = self.store.append_wait(vec![Entry::new(&settled)], self.time());
+        stored.map(drop).map_err(|error| format!("Not discarded: {error}."))
     }
 
     /// Reads, converts and stores one message, or the part of it that a hold names.
@@ -349,6 +376,7 @@ impl Worker {
         let task = Task {
             interpreter: &*subject.interpreter,
             message: stored,
+            number,
             setting,
             past: &StorePast(&self.store),
             now,
@@ -372,6 +400,9 @@ impl Worker {
             return Err(Trouble::Whole(HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence()));
         }
         let conversion = hand.converter.conversion();
+        if conversion.starved {
+            return Err(Trouble::Append(AppendError::Busy));
+        }
         let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
         Ok(outcome.store(&mut numbers, act)?)
     }
@@ -441,5 +472,17 @@ enum Trouble {
 impl From<AppendError> for Trouble {
     fn from(error: AppendError) -> Self {
         Self::Append(error)
+    }
+}
+
+/// A sample id as a person typed it, for a hold that needs one.
+fn sample_id<'s>(typed: &'s str, hold: &Hold) -> Result<&'s str, String> {
+    let sample = typed.trim_matches(' ');
+    if hold.reason != HoldReason::NoSampleId.code() {
+        Err("These results have a sample id; release them without --sample.".to_owned())
+    } else if sample.is_empty() || sample.chars().count() > 199 || sample.chars().any(char::is_control) {
+        Err("A sample id has 1 to 199 characters, none of them a control character.".to_owned())
+    } else {
+        Ok(sample)
     }
 }

@@ -43,6 +43,7 @@ impl Batch<'_> {
         let released = Released {
             sent: dispositions.iter().filter(|d| d.fate == Fate::Sent).count(),
             held: dispositions.iter().filter(|d| matches!(d.fate, Fate::Held(_))).count(),
+            superseded: dispositions.iter().filter(|d| d.fate == Fate::Superseded).count(),
         };
         entries.push(Entry::new(&Outcome {
             message: self.number,
@@ -143,6 +144,7 @@ impl Batch<'_> {
                 Going::Held(reason) => Fate::Held(holds.get(&(fact.order, *reason)).copied().unwrap_or(0)),
                 Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
                 Going::Repeat => Fate::Repeat,
+                Going::Superseded => Fate::Superseded,
                 Going::NotReportable(rule) => Fate::NotReportable((*rule).to_owned()),
                 Going::Untouched => return None,
             };
@@ -150,6 +152,7 @@ impl Batch<'_> {
                 observation,
                 identity: fact.identity,
                 content: fact.content(),
+                is_final: fact.is_final(),
                 filler: self.conversion.filler(fact),
                 fate,
             })
