@@ -14,7 +14,7 @@ use orugate_protocol::astm::record::{Field, RecordType};
 const LIKELY: usize = 6;
 /// Beside the standard's place for the id, so many characters cannot be passed over as a rack or a suffix.
 const DOUBTFUL: usize = 4;
-/// A component of fixed width: the only reason for an instrument to write spaces around an id.
+/// Spaces behind an id mean a fixed width only from here on.
 const WIDE: usize = 8;
 
 /// What a place holds.
@@ -98,7 +98,10 @@ fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
 ///   a reagent lot (`0^50005^005^^S1^SC`, DCA Vantage `660^0090`) is none, nor is a run number alone (Afinion `5`).
 fn likely(field: Field<'_>, standard: bool) -> Held<'_> {
     let filled = || field.components().filter(|c| !c.trimmed().is_empty());
-    let padded = |c: &Field<'_>| c.bytes().len() >= WIDE && c.trimmed().bytes().len() < c.bytes().len();
+    let padded = |c: &Field<'_>| {
+        let bytes = c.bytes();
+        bytes.starts_with(b" ") || (bytes.ends_with(b" ") && bytes.len() >= WIDE)
+    };
     let long = |c: &Field<'_>, length: usize| {
         let bytes = c.trimmed().bytes();
         bytes.len() >= length && bytes.iter().any(u8::is_ascii_digit)

@@ -76,30 +76,30 @@ fn yumizen() {
         YUMIZEN,
         0,
         expect![[r#"
-        sender H500|000TEST00001|2.2.0.5|None 20261122093331
-        patient || ^^ - 
-        specimen [T-0001] O.3.1 BLOOD None
-         order DIF||99HORIBA cancelled false
-           Order: NON_COMPLIANT_DATA^PLT^SEP_RBC_PLT\SUSPECTED_PATHOLOGY^^ANEMIA
-        ! ManufacturerRecord 241..340 M
-          WBC|6690-2 = [6.31] 10E3/uL (3.50 - 10.00) N=N Final 20261122091558..- by:PATHO run:20261122091558
-          RBC|789-8 = [3.02] 10E6/uL (3.80 - 6.00) L=L Final 20261122091558..- by:PATHO run:20261122091558
-          PLT|777-3 = [-----] 10E3/uL (150 - 400)  NotDone 20261122091558..- by:PATHO run:20261122091558 NOT REPORTABLE not-measured
-        end complete true
-    "#]],
+            sender H500|000TEST00001|2.2.0.5|None 20261122093331
+            patient || ^^ - 
+            specimen [T-0001] O.3.1 BLOOD None
+             order DIF||99HORIBA cancelled false
+               Order: NON_COMPLIANT_DATA^PLT^SEP_RBC_PLT\SUSPECTED_PATHOLOGY^^ANEMIA
+            ! ManufacturerRecord 241..340 M
+              WBC|6690-2 = [6.31] 10E3/uL (3.50 - 10.00) N=N Final 20261122091558..20261122091558 by:PATHO run:20261122091558
+              RBC|789-8 = [3.02] 10E6/uL (3.80 - 6.00) L=L Final 20261122091558..20261122091558 by:PATHO run:20261122091558
+              PLT|777-3 = [-----] 10E3/uL (150 - 400)  NotDone 20261122091558..20261122091558 by:PATHO run:20261122091558 NOT REPORTABLE not-measured
+            end complete true
+        "#]],
     );
     example(
         YUMIZEN,
         1,
         expect![[r#"
-        sender H500|000TEST00001|2.2.2.2b|Some(ProcessingId) 20261122070749
-        patient || ^^ - 
-        specimen [TX000N] O.3.1 CTRL Some(ProfileRule)
-         order DIF||99HORIBA cancelled false
-           Order: CONTROL_FAILED^^PLT_ABOVE_TOLERANCE
-          WBC|6690-2 = [8.30] 10E3/uL (7.30 - 9.30) N=N Final 20261122070631..- by:TEST run:20261122070631
-        end complete true
-    "#]],
+            sender H500|000TEST00001|2.2.2.2b|Some(ProcessingId) 20261122070749
+            patient || ^^ - 
+            specimen [TX000N] O.3.1 CTRL Some(ProfileRule)
+             order DIF||99HORIBA cancelled false
+               Order: CONTROL_FAILED^^PLT_ABOVE_TOLERANCE
+              WBC|6690-2 = [8.30] 10E3/uL (7.30 - 9.30) N=N Final 20261122070631..20261122070631 by:TEST run:20261122070631
+            end complete true
+        "#]],
     );
     example(
         YUMIZEN,
@@ -189,14 +189,14 @@ fn several_messages_in_one() {
         expect![[r#"
             sender |||None -
             patient || ^^ - 
-            ! SampleIdFound 14..15 O.3.1
-            specimen [A] O.3.1  None
+            ! SampleIdFound 14..15 O.3
+            specimen [A] O.3  None
              order X||99ASTM cancelled false
               X| = [1]  ()  Absent -..-
             sender |||None -
             patient || ^^ - 
-            ! SampleIdFound 56..57 O.3.1
-            specimen [B] O.3.1  None
+            ! SampleIdFound 56..57 O.3
+            specimen [B] O.3  None
              order X||99ASTM cancelled false
               X| = [2|]  () H=H Absent -..-
             end complete true
@@ -214,8 +214,8 @@ fn comments_go_to_what_they_stand_under() {
                Message: of the message
             patient || ^^ - 
                Patient: of the patient
-            ! SampleIdFound 55..56 O.3.1
-            specimen [A] O.3.1  None
+            ! SampleIdFound 55..56 O.3
+            specimen [A] O.3  None
              order X||99ASTM cancelled false
                Order: of the order
               X| = [1]  ()  Absent -..-
@@ -237,8 +237,8 @@ fn trouble_is_said_and_no_result_vanishes() {
             ! ResultWithoutOrder 6..16 R
               X| = [1]  ()  Absent -..- DOUBT A result stands before any order
             patient || ^^ - 
-            ! SampleIdFound 25..26 O.3.1
-            specimen [A] O.3.1  None
+            ! SampleIdFound 25..26 O.3
+            specimen [A] O.3  None
              order X||99ASTM cancelled false
               X| = [2]  ()  Absent -..-
             patient || ^^ - 
@@ -255,13 +255,13 @@ fn trouble_is_said_and_no_result_vanishes() {
             ! NoHeader 0..3 P
             sender |||None -
             patient || ^^ - 
-            ! SampleIdFound 8..9 O.3.1
-            specimen [A] O.3.1  None
+            ! SampleIdFound 8..9 O.3
+            specimen [A] O.3  None
              order X||99ASTM cancelled false
             ! SequenceGap 16..27 O
             ! OrderWithoutResult 4..15 X
-            ! SampleIdFound 20..21 O.3.1
-            specimen [B] O.3.1  None
+            ! SampleIdFound 20..21 O.3
+            specimen [B] O.3  None
              order Y||99ASTM cancelled false
             ! BadTime 48..61 R.13
               Y| = [1]  ()  Final -..- at:20261122093099 run:2026112209300
@@ -280,16 +280,16 @@ fn trouble_is_said_and_no_result_vanishes() {
         "H|\\^&\nP|1\nO|1|A\nR|1||7||||||||||||more\nL|1|T\n",
         Complete,
         expect![[r#"
-        sender |||None -
-        patient || ^^ - 
-        ! SampleIdFound 14..15 O.3.1
-        specimen [A] O.3.1  None
-         order PANEL|Results of one order|99ASTM cancelled false
-        ! ExtraFields 34..38 R
-          | = [7]  ()  Absent -..- DOUBT The result has no test code where the profile looks for it. Correct `code` in the profile
-        ! Aborted 39..44 L
-        end complete true
-    "#]],
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 14..15 O.3
+            specimen [A] O.3  None
+             order PANEL|Results of one order|99ASTM cancelled false
+            ! ExtraFields 34..38 R
+              | = [7]  ()  Absent -..- DOUBT The result has no test code where the profile looks for it. Correct `code` in the profile
+            ! Aborted 39..44 L
+            end complete false
+        "#]],
     );
 }
 
@@ -300,33 +300,33 @@ fn a_cut_message_keeps_its_whole_records() {
         text,
         Incomplete,
         expect![[r#"
-        sender |||None -
-        patient || ^^ - 
-        ! SampleIdFound 14..15 O.3.1
-        specimen [A] O.3.1  None
-         order X||99ASTM cancelled false
-          X| = [5.4]  ()  Absent -..-
-        ! CutRecord 35..46 R
-          Y| = [12]  ()  Absent -..- DOUBT The transmission broke inside this result
-        ! NoTerminator 46..46 
-        end complete false
-    "#]],
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 14..15 O.3
+            specimen [A] O.3  None
+             order X||99ASTM cancelled false
+              X| = [5.4]  ()  Absent -..-
+            ! CutRecord 35..46 R
+              Y| = [12]  ()  Absent -..- DOUBT The transmission broke inside this result
+            ! NoTerminator 46..46 
+            end complete false
+        "#]],
     );
     // The same bytes, said to be whole: the last record only lacks its CR.
     generic(
         text,
         Complete,
         expect![[r#"
-        sender |||None -
-        patient || ^^ - 
-        ! SampleIdFound 14..15 O.3.1
-        specimen [A] O.3.1  None
-         order X||99ASTM cancelled false
-          X| = [5.4]  ()  Absent -..-
-          Y| = [12]  ()  Absent -..-
-        ! NoTerminator 46..46 
-        end complete true
-    "#]],
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 14..15 O.3
+            specimen [A] O.3  None
+             order X||99ASTM cancelled false
+              X| = [5.4]  ()  Absent -..-
+              Y| = [12]  ()  Absent -..-
+            ! NoTerminator 46..46 
+            end complete true
+        "#]],
     );
 }
 
@@ -339,8 +339,8 @@ fn a_header_that_cannot_be_read_holds_every_result() {
             ! BadHeader 3..4 H
             sender |||None -
             patient || ^^ - 
-            ! SampleIdFound 15..16 O.3.1
-            specimen [A] O.3.1  None
+            ! SampleIdFound 15..16 O.3
+            specimen [A] O.3  None
              order X||99ASTM cancelled false
               ^^^X^Y| = [1\\2&F&] g/L () N=? Final -..- DOUBT The header's delimiters cannot be told apart
             end complete true
@@ -388,6 +388,11 @@ fn the_sample_id_is_found_or_not_guessed() {
         ("", "T-1", "^^   T-2^B"),
         ("", "T-1", "^^   T-1^B"),
         ("", "  007  ", ""),
+        ("", "11625^CL-PL-24-0001         ^1^^004", ""),
+        ("", "44444411^2^10", ""),
+        ("", "123^4567", ""),
+        ("", "^BC12345", "12"),
+        ("", "S1\\S2", ""),
         ("", "", ""),
     ] {
         let text = format!("H|\\^&\nP|1{p}\nO|1|{o3}|{o4}|^^^X\nR|1|^^^X|1\nL|1\n");
@@ -400,19 +405,24 @@ fn the_sample_id_is_found_or_not_guessed() {
         found.push_str(&format!("{p:12}|{o3:10}|{o4:30} -> {}\n", lines.join("; ")));
     }
     expect![[r#"
-                    |T-1^00^00 |                               -> said 14..17 O.3.1; specimen [T-1] O.3.1
+                    |T-1^00^00 |                               -> said 14..17 O.3; specimen [T-1] O.3
                     |          |^^                    27^M     -> said 37..39 O.4; specimen [27] O.4
                     |          |000123^02^     6550049260^B^   -> said 30..40 O.4; specimen [6550049260] O.4
                     |          |T20 10134GA D28^^6             -> said 15..30 O.4; specimen [T20 10134GA D28] O.4
                     |          |0^50005^005^^S1^SC             -> specimen [] 
-                    |          |5                              -> said 15..16 O.4; specimen [5] O.4
+                    |          |5                              -> specimen [] 
                     |          |^^5^M                          -> specimen [] 
         |TYPED      |          |660^0090                       -> said 10..15 P.3; specimen [TYPED] P.3
-        |TYPED|3643 |          |                               -> said 16..20 P.4; specimen [3643] P.4
-        |PATIENT    |T-1       |                               -> said 22..25 O.3.1; specimen [T-1] O.3.1
-                    |T-1       |^^   T-2^B                     -> said 14..17 O.3.1; said 23..26 O.4 differs; specimen [T-1] O.3.1
-                    |T-1       |^^   T-1^B                     -> said 14..17 O.3.1; specimen [T-1] O.3.1
-                    |  007     |                               -> said 16..19 O.3.1; specimen [007] O.3.1
+        |TYPED|3643 |          |                               -> specimen [] 
+        |PATIENT    |T-1       |                               -> said 22..25 O.3; specimen [T-1] O.3
+                    |T-1       |^^   T-2^B                     -> said 23..26 O.4 differs; said 14..17 O.3; specimen [T-1] O.3
+                    |T-1       |^^   T-1^B                     -> said 14..17 O.3; specimen [T-1] O.3
+                    |  007     |                               -> said 16..19 O.3; specimen [007] O.3
+                    |11625^CL-PL-24-0001         ^1^^004|                               -> said 20..33 O.3; specimen [CL-PL-24-0001] O.3
+                    |44444411^2^10|                               -> said 14..22 O.3; specimen [44444411] O.3
+                    |123^4567  |                               -> specimen [] 
+                    |^BC12345  |12                             -> said 15..22 O.3; specimen [BC12345] O.3
+                    |S1\S2     |                               -> specimen [] 
                     |          |                               -> specimen [] 
     "#]].assert_eq(&found);
 }
@@ -426,18 +436,18 @@ fn values_are_copied_as_they_are_but_for_a_declared_comma() {
         text,
         Complete,
         expect![[r#"
-        sender |||None -
-        patient || ^^ - 
-        ! SampleIdFound 14..15 O.3.1
-        specimen [A] O.3.1  None
-         order X||99ASTM cancelled false
-          X| = [5.40]  ()  Absent -..-
-          X| = [1,234,567]  ()  Absent -..-
-          X| = [,5]  ()  Absent -..-
-          X| = [pos, weak]  ()  Absent -..-
-          X| = [<0.1]  ()  Absent -..-
-        end complete true
-    "#]],
+            sender |||None -
+            patient || ^^ - 
+            ! SampleIdFound 14..15 O.3
+            specimen [A] O.3  None
+             order X||99ASTM cancelled false
+              X| = [5.40]  ()  Absent -..-
+              X| = [1,234,567]  ()  Absent -..-
+              X| = [,5]  ()  Absent -..-
+              X| = [pos, weak]  ()  Absent -..-
+              X| = [<0.1]  ()  Absent -..-
+            end complete true
+        "#]],
     );
 }
 
