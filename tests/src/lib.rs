@@ -7,6 +7,7 @@ pub mod bench;
 pub mod corpus;
 pub mod oracle;
 pub mod oru;
+pub mod python;
 pub mod sender;
 pub mod world;
 
