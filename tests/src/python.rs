@@ -58,7 +58,8 @@ impl Receiver {
             .stdout(Stdio::piped())
             .spawn()?;
         let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut receiver = Self { child, said: BufReader::new(stdout), address: (Ipv4Addr::LOCALHOST, 0).into() };
+        let mut receiver =
+            Self { child, said: BufReader::new(stdout), address: (Ipv4Addr::LOCALHOST, 0).into() };
         let mut line = String::new();
         receiver.said.read_line(&mut line)?;
         let port = line.trim().parse().map_err(|_| io::Error::other(format!("no port: {line:?}")))?;
