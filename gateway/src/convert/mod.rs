@@ -120,8 +120,16 @@ pub struct Release<'a> {
     pub sample: Option<&'a str>,
     /// The observations of the hold; the others are left alone.
     pub observations: &'a [u32],
+    /// And everything from this place on.
+    pub rest_from: Option<u32>,
     /// Corrections are sent, whatever a destination says.
     pub corrections: bool,
+}
+
+impl Release<'_> {
+    fn covers(&self, observation: u32) -> bool {
+        self.rest_from.is_some_and(|from| observation >= from) || self.observations.contains(&observation)
+    }
 }
 
 /// Where one observation goes.
@@ -167,6 +175,8 @@ pub struct Converter {
     fillers: Vec<u32>,
     given: Vec<(u128, u32)>,
     verdicts: Vec<Verdict>,
+    /// Tests of the group at hand with their places, sorted: runs of one test get sub-ids.
+    tests: Vec<(u128, usize)>,
     ready: Vec<Ready>,
     control: String,
     filler: String,
@@ -192,6 +202,7 @@ impl Default for Converter {
             fillers: Vec::new(),
             given: Vec::new(),
             verdicts: Vec::new(),
+            tests: Vec::new(),
             ready: Vec::new(),
             control: String::new(),
             filler: String::new(),
@@ -300,7 +311,7 @@ impl Converter {
             known.push(is);
             let correction = is == Known::Changed || (fact.status == Status::Corrected && is != Known::New);
             going.push(match fact.candidate {
-                _ if release.is_some_and(|r| !r.observations.contains(&index)) => Going::Untouched,
+                _ if release.is_some_and(|r| !r.covers(index)) => Going::Untouched,
                 Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
                 Candidate::NotReportable(rule) => Going::NotReportable(rule),
                 Candidate::Held(reason) => Going::Held(reason),
@@ -410,6 +421,7 @@ impl Converter {
     /// Fills `self.verdicts` for one destination and group; gives the number of observations written.
     fn verdicts(&mut self, target: &Target<'_>, group: usize) -> u32 {
         self.verdicts.clear();
+        self.tests.clear();
         self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
         let Some(range) = self.facts.groups.get(group).map(|g| g.observations.clone()) else { return 0 };
         let mut written = 0;
@@ -431,24 +443,27 @@ impl Converter {
                 Status::Absent if target.record => 'R',
                 _ => 'F',
             };
-            // OBX-4 only where OBX-3 alone does not name the observation.
-            let same = |i: &usize| {
-                self.facts.observations.get(*i).is_some_and(|o| o.test == fact.test)
-                    && self.going.get(*i) == Some(&Going::Sent)
-            };
-            let total = range.clone().filter(same).take(2).count();
-            let sub_id = if total > 1 {
-                u16::try_from((range.start..=index).filter(same).count()).unwrap_or(u16::MAX)
-            } else {
-                0
-            };
             let remark = corrected.then_some("Corrected: another result was sent before.");
             if let Some(slot) = self.verdicts.get_mut(index) {
-                *slot = Verdict::Write(WriteObservation { status, sub_id, remark });
+                *slot = Verdict::Write(WriteObservation { status, sub_id: 0, remark });
+                self.tests.push((fact.test, index));
                 written += 1;
             }
         }
+        self.number_repeats();
         written
+    }
+
+    /// OBX-4 only where OBX-3 alone does not name the observation.
+    fn number_repeats(&mut self) {
+        self.tests.sort_unstable();
+        for run in self.tests.chunk_by(|(a, _), (b, _)| a == b).filter(|run| run.len() > 1) {
+            for (sub_id, (_, index)) in (1u16..).zip(run) {
+                if let Some(Verdict::Write(how)) = self.verdicts.get_mut(*index) {
+                    how.sub_id = sub_id;
+                }
+            }
+        }
     }
 
     /// OBR-25 from the OBX-11 of what is written.

@@ -2,14 +2,17 @@
 //!
 //! It reads a message from the journal, converts it, and appends one atomic batch: the ORUs, the holds, and a
 //! disposition for each observation. Until that batch is on flash nothing is sent. A driver that panics on a message
-//! costs that message a hold, not the gateway its service; a message that was being interpreted in three unclean
-//! ends is not tried again.
+//! costs that message a hold, not the gateway its service; a message that three processes began and did not finish is
+//! not tried again.
 
 mod outcome;
+mod thread;
+
+pub use thread::Handle;
 
 use crate::clock::Clock;
-use crate::convert::{Converter, Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
-use crate::records::{Hold, Outcome, Provenance, clock_quality};
+use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
 use jiff::tz::TimeZone;
@@ -20,10 +23,11 @@ use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Receiver;
+use thread::Hand;
 
-/// After so many unclean ends during its interpretation a message is held untouched.
-const UNCLEAN_ENDS: u32 = 3;
+/// After so many attempts that a process did not survive, a message is held untouched.
+const ATTEMPTS: u32 = 3;
 /// What the thread must know about one instrument; owned, so that it outlives any configuration.
 pub struct Subject {
     /// Its name.
@@ -146,25 +150,7 @@ pub enum Tell<'a> {
     },
 }
 
-/// Hands orders to the thread.
-#[derive(Clone)]
-pub struct Handle(Sender<Order>);
-
-impl Handle {
-    /// Gives an order; false when the thread is gone.
-    pub fn give(&self, order: Order) -> bool {
-        self.0.send(order).is_ok()
-    }
-}
-
-/// Makes the queue of orders.
-#[must_use]
-pub fn orders() -> (Handle, Receiver<Order>) {
-    let (sender, receiver) = channel();
-    (Handle(sender), receiver)
-}
-
-/// The thread's whole life. Returns when told to stop.
+/// What the thread works on.
 pub struct Worker {
     /// Journal and fold.
     pub store: Store,
@@ -211,15 +197,14 @@ impl Past for StorePast<'_> {
 }
 
 impl Worker {
-    /// Works until told to stop.
-    pub fn run(self, orders: &Receiver<Order>) {
-        let mut converter = Converter::default();
+    /// Works until told to stop, or until another thread has the work.
+    fn run(&self, hand: &mut Hand, orders: &Receiver<Order>) {
         loop {
-            self.work_off(&mut converter);
+            self.work_off(hand);
             match orders.recv() {
                 Ok(Order::Look) => {}
                 Ok(Order::Release { hold, sample, actor, reply }) => {
-                    reply(self.release(&mut converter, hold, sample.as_deref(), &actor));
+                    reply(self.release(hand, hold, sample.as_deref(), &actor));
                 }
                 Ok(Order::Stop) | Err(_) => return,
             }
@@ -228,9 +213,9 @@ impl Worker {
 
     /// Interprets all that waits, oldest first. Stops at a message whose outcome could not be stored: it stays
     /// pending, and the next order tries again.
-    fn work_off(&self, converter: &mut Converter) {
+    fn work_off(&self, hand: &mut Hand) {
         while let Some((number, message)) = self.next() {
-            if let Err(error) = self.interpret(converter, number, &message) {
+            if let Err(error) = self.interpret(hand, number, &message) {
                 tracing::error!(number, %error, "the outcome of a message could not be stored; it stays in the queue");
                 return;
             }
@@ -243,34 +228,48 @@ impl Worker {
         Some((number, state.message(number)?.clone()))
     }
 
-    fn interpret(
-        &self,
-        converter: &mut Converter,
-        number: u64,
-        message: &Message,
-    ) -> Result<(), AppendError> {
+    fn interpret(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<(), AppendError> {
+        let trouble = match self.first_time(hand, number, message) {
+            Ok(_) => return Ok(()),
+            Err(Trouble::Append(AppendError::TooLarge { .. })) => Trouble::Whole(
+                HoldReason::TooLarge.code(),
+                "What came of this message does not fit into one batch of the journal. Send it to the maker.",
+            ),
+            Err(trouble) => trouble,
+        };
+        match trouble {
+            Trouble::Append(error) => Err(error),
+            // The orders of this thread have no sender any more, so it ends by itself.
+            Trouble::Overtaken => Err(AppendError::Stopped),
+            Trouble::Whole(reason, sentence) => self.hold_whole(number, message, reason, sentence),
+        }
+    }
+
+    fn first_time(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<Released, Trouble> {
         let Some(subject) = self.subjects.get(&*message.instrument) else {
-            return self.hold_whole(
-                number,
-                message,
+            return Err(Trouble::Whole(
                 "unconfigured",
                 "The configuration no longer names this instrument. Add it again, then release.",
-            );
+            ));
         };
-        if self.store.state().unclean_ends(number) >= UNCLEAN_ENDS {
-            return self.hold_whole(
-                number,
-                message,
-                HoldReason::DriverFault.code(),
-                "The gateway ended uncleanly three times with this message at hand. Send it to the maker.",
-            );
+        match self.store.state().attempts(number) {
+            None => {}
+            Some(ATTEMPTS..) => {
+                return Err(Trouble::Whole(
+                    HoldReason::DriverFault.code(),
+                    "The gateway died three times with this message at hand. Send the message to the maker.",
+                ));
+            }
+            Some(_) => {
+                let _ = self.store.append_wait(vec![Entry::new(&Attempt { message: number })], None)?;
+            }
         }
-        self.convert(converter, subject, number, message, None).map(|_| ())
+        self.convert(hand, subject, number, message, None)
     }
 
     fn release(
         &self,
-        converter: &mut Converter,
+        hand: &mut Hand,
         hold: u64,
         sample: Option<&str>,
         actor: &str,
@@ -291,19 +290,24 @@ impl Worker {
             format!("The configuration does not name the instrument {}.", message.instrument)
         })?;
         let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
-        let act = Act { hold, sample, observations: &observations, actor };
-        self.convert(converter, subject, open.message, &message, Some(&act)).map_err(|e| e.to_string())
+        let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
+        match self.convert(hand, subject, open.message, &message, Some(&act)) {
+            Ok(released) => Ok(released),
+            Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
+            Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
+            Err(Trouble::Overtaken) => Err("Still held. The driver took too long.".to_owned()),
+        }
     }
 
     /// Reads, converts and stores one message, or the part of it that a hold names.
     fn convert(
         &self,
-        converter: &mut Converter,
+        hand: &mut Hand,
         subject: &Subject,
         number: u64,
         message: &Message,
         act: Option<&Act<'_>>,
-    ) -> Result<Released, AppendError> {
+    ) -> Result<Released, Trouble> {
         let mut raw = Vec::new();
         let mut ends = Vec::with_capacity(message.chunks.len());
         for at in &message.chunks {
@@ -311,14 +315,10 @@ impl Worker {
                 Ok(payload) => raw.extend_from_slice(&payload),
                 Err(error) => {
                     tracing::error!(number, %error, "a chunk cannot be read back");
-                    return self
-                        .hold_whole(
-                            number,
-                            message,
-                            "journal-damage",
-                            "A stored piece of this message cannot be read back. Send the sample again from the instrument.",
-                        )
-                        .map(|()| Released { sent: 0, held: 0 });
+                    return Err(Trouble::Whole(
+                        "journal-damage",
+                        "A stored piece of this message cannot be read back. Send the sample again from the instrument.",
+                    ));
                 }
             }
             ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
@@ -338,8 +338,12 @@ impl Worker {
             zone: &self.common.zone,
             key: self.store.journal().identity().hash_key(),
         };
-        let release =
-            act.map(|a| Release { sample: a.sample, observations: a.observations, corrections: true });
+        let release = act.map(|a| Release {
+            sample: a.sample,
+            observations: a.observations,
+            rest_from: a.rest_from,
+            corrections: true,
+        });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
         let now = self.clock.utc();
         let task = Task {
@@ -350,23 +354,26 @@ impl Worker {
             now,
             release,
         };
+        if !hand.begin(number) {
+            return Err(Trouble::Whole(
+                HoldReason::DriverFault.code(),
+                "The driver came to no end with this message. Send it to the maker, release after an update.",
+            ));
+        }
+        let converter = &mut hand.converter;
         let converted = catch_unwind(AssertUnwindSafe(|| {
             converter.convert(&task, &mut numbers);
         }));
+        if !hand.end() {
+            return Err(Trouble::Overtaken);
+        }
         if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
-            return self
-                .hold_whole(
-                    number,
-                    message,
-                    HoldReason::DriverFault.code(),
-                    HoldReason::DriverFault.sentence(),
-                )
-                .map(|()| Released { sent: 0, held: 0 });
+            return Err(Trouble::Whole(HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence()));
         }
-        let conversion = converter.conversion();
+        let conversion = hand.converter.conversion();
         let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
-        outcome.store(&mut numbers, act)
+        Ok(outcome.store(&mut numbers, act)?)
     }
 
     /// One hold for a message of which nothing more can be said.
@@ -384,6 +391,7 @@ impl Worker {
             reason: reason.to_owned(),
             sentence: sentence.to_owned(),
             observations: Vec::new(),
+            rest_from: Some(0),
             at,
         };
         let outcome = Outcome {
@@ -416,5 +424,22 @@ struct Act<'a> {
     hold: u64,
     sample: Option<&'a str>,
     observations: &'a [u32],
+    rest_from: Option<u32>,
     actor: &'a str,
+}
+
+/// Why a message has no outcome yet.
+enum Trouble {
+    /// The journal did not take it.
+    Append(AppendError),
+    /// Nothing more can be said of the message: reason and sentence of a hold.
+    Whole(&'static str, &'static str),
+    /// It took so long that another thread has the work now; this one is to end.
+    Overtaken,
+}
+
+impl From<AppendError> for Trouble {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
+    }
 }

@@ -98,12 +98,17 @@ impl Batch<'_> {
                 grouped.entry((fact.order, *reason)).or_default().push((index, code));
             }
         }
-        if let (Some(_), None) = (self.conversion.fault, act) {
-            grouped.entry((None, HoldReason::DriverFault)).or_default();
+        // What the interpreter did not come to, or what did not fit, is held too, though nobody has counted it.
+        let rest = act.is_none_or(|a| a.rest_from.is_some());
+        let whole = if facts.too_large {
+            Some(HoldReason::TooLarge)
+        } else {
+            self.conversion.fault.map(|_| HoldReason::DriverFault)
+        };
+        if let (Some(reason), true) = (whole, rest) {
+            grouped.entry((None, reason)).or_default();
         }
-        if facts.too_large {
-            grouped.entry((None, HoldReason::TooLarge)).or_default();
-        }
+        let counted = u32::try_from(facts.observations.len()).unwrap_or(u32::MAX);
         let mut given = BTreeMap::new();
         for ((order, reason), observations) in grouped {
             // Without a number of its own the hold would get one that its dispositions cannot name.
@@ -121,6 +126,7 @@ impl Batch<'_> {
                 reason: reason.code().to_owned(),
                 sentence,
                 observations,
+                rest_from: (order.is_none() && rest && whole == Some(reason)).then_some(counted),
                 at: self.now.0,
             };
             entries.push(Entry::new(&hold).numbered(number));
