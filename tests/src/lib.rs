@@ -3,8 +3,11 @@
 //! Promises: a skip is always visible, and a path that was given but leads nowhere is a failure, never a skip. Leaves
 //! out: the tests themselves, which are in this crate's `tests/` folder.
 
+pub mod bench;
 pub mod corpus;
+pub mod oracle;
 pub mod oru;
+pub mod python;
 pub mod sender;
 pub mod world;
 

@@ -46,3 +46,32 @@ pub fn comparable(oru: &[u8]) -> String {
     }
     out
 }
+
+/// One result as a destination sees it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// SPM-2.
+    pub sample: String,
+    /// OBX-3.1.
+    pub code: String,
+    /// OBX-5.
+    pub value: String,
+}
+
+impl Seen {
+    /// A result.
+    #[must_use]
+    pub fn new(sample: &str, code: &str, value: &str) -> Self {
+        Self { sample: sample.to_owned(), code: code.to_owned(), value: value.to_owned() }
+    }
+}
+
+/// The results in a message, in its order.
+#[must_use]
+pub fn results(oru: &[u8]) -> Vec<Seen> {
+    let segments = segments(oru);
+    let sample = segments.iter().find(|s| s.starts_with("SPM|")).map_or("", |spm| field(spm, 2));
+    let code = |obx| field(obx, 3).split('^').next().unwrap_or_default();
+    let all = segments.iter().filter(|s| s.starts_with("OBX|"));
+    all.map(|obx| Seen::new(sample, code(obx), field(obx, 5))).collect()
+}

@@ -3,7 +3,7 @@
 use orugate_protocol::ascii::{ACK, ENQ, EOT};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long an answer may take before the connection counts as dead.
@@ -24,6 +24,25 @@ impl Sender {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER))?;
         Ok(Self { stream })
+    }
+
+    /// Sends bytes as they are and waits for nothing.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Hangs up, waits until the other side has taken everything and hung up as well, and gives what it answered.
+    ///
+    /// # Errors
+    /// The connection broke, or the other side does not hang up.
+    pub fn hang_up(mut self) -> io::Result<Vec<u8>> {
+        self.stream.shutdown(Shutdown::Write)?;
+        let mut answers = Vec::new();
+        self.stream.read_to_end(&mut answers)?;
+        Ok(answers)
     }
 
     /// Sends one message, a frame for each record, and calls `acknowledged` with the record's index after each ACK.

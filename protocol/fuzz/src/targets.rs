@@ -85,20 +85,29 @@ fn transcript(
     }
     let mut log = Vec::new();
     for piece in bytes.chunks(cut) {
-        drain(&mut line, Tick::ZERO, piece, reads, refuses, &mut log);
+        drain(&mut line, Tick::ZERO, piece, bytes, reads, refuses, &mut log);
     }
     for _ in 0..100 {
         let Some(deadline) = line.deadline() else { break };
         let event = line.handle_deadline(deadline.at);
         let frame = event.and_then(|event| told(event, &mut log));
-        answer(&mut line, deadline.at, frame, refuses, log.len(), None);
-        drain(&mut line, deadline.at, &[], reads, refuses, &mut log);
+        answer(&mut line, deadline.at, frame, refuses, log.len(), bytes);
+        drain(&mut line, deadline.at, &[], bytes, reads, refuses, &mut log);
     }
     assert_eq!(line.deadline(), None, "a silent line comes to rest");
     log
 }
 
-fn drain(line: &mut Line, now: Tick, mut bytes: &[u8], reads: Reads, refuses: bool, log: &mut Vec<String>) {
+/// `bytes` is a piece of `all`.
+fn drain(
+    line: &mut Line,
+    now: Tick,
+    mut bytes: &[u8],
+    all: &[u8],
+    reads: Reads,
+    refuses: bool,
+    log: &mut Vec<String>,
+) {
     for _ in 0..bytes.len().saturating_mul(8).saturating_add(64) {
         while let Some(out) = line.transmit(now) {
             log.push(format!("< {out:02X?}"));
@@ -109,7 +118,7 @@ fn drain(line: &mut Line, now: Tick, mut bytes: &[u8], reads: Reads, refuses: bo
         bytes = bytes.get(taken..).expect("no more is taken than was given");
         let nothing = event.is_none();
         let frame = event.and_then(|event| told(event, log));
-        answer(line, now, frame, refuses, log.len(), bytes.first().filter(|_| !waits));
+        answer(line, now, frame, refuses, log.len(), all);
         if nothing && taken == 0 {
             assert!(bytes.is_empty(), "a line whose frames are settled takes every byte");
             return;
@@ -118,7 +127,8 @@ fn drain(line: &mut Line, now: Tick, mut bytes: &[u8], reads: Reads, refuses: bo
     panic!("a line that tells without end");
 }
 
-fn told(event: Event<'_>, log: &mut Vec<String>) -> Option<FrameId> {
+/// A frame, and where it ends.
+fn told(event: Event<'_>, log: &mut Vec<String>) -> Option<(FrameId, u64)> {
     let Event::Frame(frame) = event else {
         log.push(format!("! {event}"));
         return None;
@@ -126,12 +136,13 @@ fn told(event: Event<'_>, log: &mut Vec<String>) -> Option<FrameId> {
     let view = parse_raw_frame(frame.raw).expect("a frame that was given can be parsed again");
     assert_eq!(frame.raw.get(view.text), Some(frame.text), "and has the same text");
     log.push(format!("! frame at {} {:02X?}", frame.at, frame.raw));
-    Some(frame.id)
+    Some((frame.id, frame.at + frame.raw.len() as u64))
 }
 
-/// Accepts a frame, or refuses every other one; `next` is the byte that the peer has sent after it.
-fn answer(line: &mut Line, now: Tick, frame: Option<FrameId>, refuses: bool, turn: usize, next: Option<&u8>) {
-    if let Some(id) = frame {
+/// Accepts a frame, or refuses every other one; `all` is what the peer sends in all.
+fn answer(line: &mut Line, now: Tick, frame: Option<(FrameId, u64)>, refuses: bool, turn: usize, all: &[u8]) {
+    if let Some((id, end)) = frame {
+        let next = usize::try_from(end).ok().and_then(|end| all.get(end));
         let refused = refuses && turn.is_multiple_of(2);
         let answered = if refused { line.refuse(now, id) } else { line.accept(now, id) };
         assert!(

@@ -253,7 +253,7 @@ where
     /// The connection is gone, or a new one takes its place: the line is neutral and offsets count from 0 again.
     /// A message that was not yet being sent stays offered, so [`transmit`](Self::transmit) is for the new connection.
     pub fn disconnect(&mut self) -> Option<Event<'_>> {
-        self.scanner.reset(&mut self.queue);
+        self.scanner.forget(&mut self.queue);
         match self.state {
             State::Neutral => {}
             State::Establishing(_) | State::Sending(_) => {

@@ -222,7 +222,8 @@ where
                 let id = self.frames;
                 self.frames = id.wrapping_add(1);
                 if let State::Receiving(receiving) = &mut self.state {
-                    receiving.hold = Hold::Held { id, frame, since: now, renewed: false };
+                    let renewed = self.scanner.is_renewed();
+                    receiving.hold = Hold::Held { id, frame, since: now, renewed };
                 }
                 self.queue.push(Happened::Frame);
             }

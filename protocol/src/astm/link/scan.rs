@@ -7,7 +7,8 @@
 //! - ENQ or EOT amid other bytes, and any ENQ in an open transfer, is believed only when silence or another control
 //!   character follows. One flipped bit turns an E or an EOT into ENQ; an ACK sent for that would be taken by the peer
 //!   as the ACK for the frame that it sends just then. If a frame follows at once, the peer does not wait for an
-//!   answer to its ENQ, and gets none.
+//!   answer to its ENQ, and gets none. If a line end follows one that stands in a frame, it was a character of the
+//!   checksum or the CR before that line end.
 //!
 //! Leaves out numbers, replies and timers.
 
@@ -80,6 +81,8 @@ enum Stage {
     Spoilt,
     /// After ENQ or EOT amid other bytes, from outside (`spoilt: false`) or inside a frame.
     Doubt { control: u8, at: u64, spoilt: bool },
+    /// ENQ in place of a tail's CR: the frame is whole and the peer begins anew, or the CR was damaged.
+    TailDoubt { found: Option<u8>, at: u64 },
     /// A whole frame waits in the buffer.
     Whole,
 }
@@ -100,6 +103,8 @@ pub(super) struct Scanner {
     /// Stray bytes have come since the last silence or frame, noted or not.
     amid: bool,
     restricted: Option<(u64, u8, u32)>,
+    /// Where an ENQ stood that was taken with the tail of the frame in the buffer.
+    enq: Option<u64>,
 }
 
 /// Stray bytes that were not noted yet.
@@ -123,6 +128,7 @@ impl Scanner {
             run: Run { count: 0, first: 0, at: 0 },
             amid: false,
             restricted: None,
+            enq: None,
         }
     }
 
@@ -147,7 +153,7 @@ impl Scanner {
     /// What a silence would settle: nothing, a frame's tail, or a run of garbage.
     pub(super) const fn waits_for(&self) -> Waits {
         match self.stage {
-            Stage::Tail { .. } => Waits::Tail,
+            Stage::Tail { .. } | Stage::TailDoubt { .. } => Waits::Tail,
             Stage::Spoilt | Stage::Doubt { .. } => Waits::Quiet,
             Stage::Between if self.amid => Waits::Quiet,
             Stage::Between | Stage::Text | Stage::Checksum(_) | Stage::Whole => Waits::Nothing,
@@ -156,7 +162,15 @@ impl Scanner {
 
     /// True in a frame, good or not.
     pub(super) const fn is_inside(&self) -> bool {
-        matches!(self.stage, Stage::Text | Stage::Checksum(_) | Stage::Tail { .. } | Stage::Spoilt)
+        matches!(
+            self.stage,
+            Stage::Text | Stage::Checksum(_) | Stage::Tail { .. } | Stage::TailDoubt { .. } | Stage::Spoilt
+        )
+    }
+
+    /// An ENQ was taken with the frame in the buffer: the peer waits for one answer to both.
+    pub(super) const fn is_renewed(&self) -> bool {
+        self.enq.is_some()
     }
 
     /// True when nothing has come that is not yet settled.
@@ -165,10 +179,20 @@ impl Scanner {
     }
 
     /// Done with the frame and with the stray bytes, which are noted. The buffer keeps the frame until the next one.
+    /// An ENQ that was taken with the frame is next.
     pub(super) fn reset(&mut self, notes: &mut impl Notes) {
         self.flush(notes);
         self.amid = false;
-        self.stage = Stage::Between;
+        self.stage = match self.enq.take() {
+            Some(at) => Stage::Doubt { control: ENQ, at, spoilt: false },
+            None => Stage::Between,
+        };
+    }
+
+    /// Done with everything: the bytes of one connection mean nothing on the next.
+    pub(super) fn forget(&mut self, notes: &mut impl Notes) {
+        self.enq = None;
+        self.reset(notes);
     }
 
     /// Counts a stray byte.
@@ -201,6 +225,7 @@ impl Scanner {
                 Seen::Nothing
             }
             Stage::Tail { found, .. } => self.whole(found, notes),
+            Stage::TailDoubt { found, at } => self.whole_before(found, at, notes),
             Stage::Spoilt => self.missed(notes),
             Stage::Doubt { control, spoilt, .. } => self.believe(control, spoilt, true, notes),
             Stage::Text | Stage::Checksum(_) | Stage::Whole => Seen::Nothing,
@@ -241,6 +266,11 @@ impl Scanner {
                 }
                 ENQ | EOT => (false, self.believe(control, spoilt, true, notes)),
                 STX if mode.frames || control == ENQ => (false, self.believe(control, spoilt, false, notes)),
+                CR | LF if spoilt => {
+                    // The end of the frame, and not of its peer's patience: it is refused when the line is silent.
+                    self.stage = Stage::Spoilt;
+                    (true, Seen::Nothing)
+                }
                 CR | LF | 0 => (true, Seen::Nothing),
                 _ => {
                     self.stage = if spoilt { Stage::Spoilt } else { Stage::Between };
@@ -248,6 +278,10 @@ impl Scanner {
                     (false, Seen::Nothing)
                 }
             },
+            Stage::TailDoubt { at: since, .. } if byte == LF => {
+                (true, self.malformed(Part::Tail, ENQ, since, notes))
+            }
+            Stage::TailDoubt { found, at: since } => (false, self.whole_before(found, since, notes)),
             Stage::Whole => (false, Seen::Nothing),
         }
     }
@@ -363,6 +397,10 @@ impl Scanner {
                 let _ = self.keep(byte, buffer);
                 (true, self.whole(found, notes))
             }
+            ENQ if !cr => {
+                self.stage = Stage::TailDoubt { found, at };
+                (true, Seen::Nothing)
+            }
             STX | ENQ | EOT => (false, self.whole(found, notes)),
             _ if cr => (false, self.whole(found, notes)),
             _ => (true, self.malformed(Part::Tail, byte, at, notes)),
@@ -375,6 +413,12 @@ impl Scanner {
             notes.note(at, TroubleKind::Restricted { first, count });
         }
         Seen::Frame(Whole { number: self.number, last: self.last, expected: self.sum, found })
+    }
+
+    /// A whole frame, and an ENQ behind it that was taken already.
+    fn whole_before(&mut self, found: Option<u8>, enq: u64, notes: &mut impl Notes) -> Seen {
+        self.enq = Some(enq);
+        self.whole(found, notes)
     }
 
     fn control_inside(&mut self, byte: u8, at: u64, buffer: &mut [u8], notes: &mut impl Notes) -> Seen {

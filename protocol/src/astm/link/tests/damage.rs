@@ -360,3 +360,52 @@ fn an_eot_that_became_enq_gets_no_answer_of_its_own() {
         "#]],
     );
 }
+
+/// An E of the checksum, or the CR behind it, damaged into ENQ. An ACK for that would be taken as the frame's, which
+/// is not stored. Without the line end it is what it looks like: the peer begins anew.
+#[test]
+fn an_enq_before_a_line_end_is_the_damaged_end_of_a_frame() {
+    check(
+        Settings::default(),
+        r"> <ENQ><STX>1ai<ETX>F<ENQ><CR><LF>
+          +200
+          > <STX>1ai<ETX>FE<ENQ><LF>
+          +200
+          > <STX>1ai<ETX>FE<CR><LF>
+          accept
+          > <STX>2ab<ETX>F8<ENQ>
+          +200
+          late
+          +200",
+        &expect![[r#"
+            > <ENQ><STX>1ai<ETX>F<ENQ><CR><LF>
+              ! established
+              < <ACK>
+              ! trouble at 7: ENQ inside a frame
+            +200
+              @200 200 ms for the end of stray bytes
+              ! frame of 6 bytes rejected
+              < <NAK>
+            > <STX>1ai<ETX>FE<ENQ><LF>
+              ! trouble at 17: ENQ in place of CR LF
+            +200
+              @400 200 ms for the end of stray bytes
+              ! frame of 7 bytes rejected
+              < <NAK>
+            > <STX>1ai<ETX>FE<CR><LF>
+              ! frame 1 of 9 bytes, ETX
+            accept
+              < <ACK>
+            > <STX>2ab<ETX>F8<ENQ>
+            +200
+              @600 200 ms for the frame's CR LF
+              ! frame 2 of 7 bytes, ETX
+            late
+            +200
+              @800 200 ms for the end of stray bytes
+              ! ended: incomplete, a new ENQ
+              < <ACK>
+              ! established
+        "#]],
+    );
+}

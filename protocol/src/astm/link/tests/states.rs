@@ -171,7 +171,7 @@ fn every_state_with_every_input() {
             #        ! trouble at 6: 23 in place of a checksum | then 200 ms for the end of stray bytes
             deadline @30000 30 s for the next frame or EOT | ! ended: incomplete, silence | then nothing
         receiving, in the tail
-            <ENQ>    ! frame 1 of 6 bytes, ETX | . 1 bytes not taken | then 14 s for frame 1 to be stored
+            <ENQ>     | then 200 ms for the frame's CR LF
             <ACK>    ! trouble at 7: ACK in place of CR LF | then 200 ms for the end of stray bytes
             <NAK>    ! trouble at 7: NAK in place of CR LF | then 200 ms for the end of stray bytes
             <EOT>    ! frame 1 of 6 bytes, ETX | . 1 bytes not taken | then 14 s for frame 1 to be stored
