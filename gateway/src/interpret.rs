@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
+use orugate_protocol::report::NoteKind;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -290,7 +291,9 @@ impl Worker {
             (open, message)
         };
         if open.reason == HoldReason::NoSampleId.code() && sample.is_none() {
-            return Err("This hold needs the sample id: orugate holds release HOLD --sample ID.".to_owned());
+            return Err(format!(
+                "This hold needs the sample id. Find the tube by the instrument's list, then: orugate holds release {hold} --sample ID"
+            ));
         }
         let subject = self.subjects.get(&*message.instrument).ok_or_else(|| {
             format!("The configuration does not name the instrument {}.", message.instrument)
@@ -561,8 +564,14 @@ impl Batch<'_> {
         tracing::info!(instrument = %name, number = self.number, complete = self.message.complete,
             observations = facts.observations.len(), sent = released.sent, held = released.held, "interpreted");
         for note in &facts.notes {
-            let subject = facts.word(&note.subject);
-            (worker.told)(name, Tell::Note(&format!("byte {}: {} {subject}", note.span.start, note.kind)));
+            // Logs and status show it, so it holds no text of the message; but these two subjects are our own words.
+            let place = match note.kind {
+                NoteKind::SampleIdFound | NoteKind::BadTime => facts.word(&note.subject),
+                _ => "",
+            };
+            let colon = if place.is_empty() { "" } else { ": " };
+            let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
+            (worker.told)(name, Tell::Note(&sentence));
         }
         if first {
             for query in &facts.queries {
