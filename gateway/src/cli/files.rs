@@ -5,6 +5,7 @@ use crate::profiles;
 use crate::replay;
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_protocol::time::Utc;
+use std::borrow::Cow;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,14 @@ fn read(file: &Path) -> Result<Vec<u8>, u8> {
     }
 }
 
+/// What was on the line: a script of it (`<ENQ>`, `<STX>1H|…`), as profiles have it, is text for people.
+fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c [u8]) -> Cow<'c, [u8]> {
+    match std::str::from_utf8(capture) {
+        Ok(text) if text.contains("<STX>") || text.contains("<ENQ>") => profile.example_bytes(text).into(),
+        _ => capture.into(),
+    }
+}
+
 pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
     let profile = match profiles::find(profile) {
         Ok(profile) => profile,
@@ -61,7 +70,7 @@ pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
     };
     let Ok(runtime) = runtime() else { return IO };
     let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
-    let heard = replay::hear(&*profile, &capture, &[]);
+    let heard = replay::hear(&*profile, &line_bytes(&*profile, &capture), &[]);
     let (mut text, mut framed) = (String::new(), Vec::new());
     let totals = replay::replay(&*profile, &heard, now, &mut text, &mut |oru| {
         framed.push(0x0B);

@@ -60,7 +60,9 @@ impl Way {
         let frames = messages.frames.remove(&fields.number).unwrap_or_default();
         let orus = messages.ready.remove(&fields.number).unwrap_or_default();
         let outcome = match orus.as_slice() {
-            [] if fields.observations > 0 => format!("{}, nothing for the engine", results(fields.observations)),
+            [] if fields.observations > 0 => {
+                format!("{}, nothing for the engine", results(fields.observations))
+            }
             [] => "no result in it".to_owned(),
             orus => {
                 let orus =
