@@ -28,6 +28,8 @@ const WINDOW: usize = 1;
 const READ: usize = 4096;
 /// Outputs in a row after which a session is thought to have gone mad.
 const OUTPUTS: usize = 10_000;
+/// The most that one message may have; what goes on beyond it is another message, and this one is incomplete.
+const MESSAGE: usize = 4 << 20;
 /// How long one write may take before the wire is given up.
 const WRITE: Duration = Duration::from_secs(60);
 /// How long a TCP connection may take to open.
@@ -90,13 +92,20 @@ struct Running {
     next_channel: u32,
     /// Open tickets: the message of each, and whether its chunk was the first or the last.
     tickets: BTreeMap<Ticket, Part>,
-    message: Option<u64>,
+    message: Option<Open>,
     deadline: Option<Deadline>,
     out: Vec<u8>,
     failures: u32,
     retry_at: Option<tokio::time::Instant>,
     stopping: Option<tokio::time::Instant>,
     done: bool,
+}
+
+/// The message that chunks belong to at present.
+#[derive(Clone, Copy)]
+struct Open {
+    number: u64,
+    bytes: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -247,13 +256,13 @@ impl Running {
             Ok(receipt) => {
                 tracing::debug!(target: "orugate::way", instrument = %self.port.name, number = part.message,
                     last = part.last, "stored");
-                if part.last && self.message == Some(part.message) {
+                if part.last && self.message.is_some_and(|open| open.number == part.message) {
                     self.message = None;
                 }
                 self.give(Input::Stored(receipts::stored(receipt, ticket))).await;
             }
             Err(error) => {
-                if part.first && self.message == Some(part.message) {
+                if part.first && self.message.is_some_and(|open| open.number == part.message) {
                     self.message = None;
                 }
                 tracing::error!(instrument = %self.port.name, %error, "a piece of a message could not be stored; the instrument is told so");
@@ -347,7 +356,7 @@ struct Keep<'p> {
 impl Keep<'_> {
     fn chunk(
         &self,
-        message: &mut Option<u64>,
+        message: &mut Option<Open>,
         ticket: Ticket,
         part: Part,
         chunk: &orugate_driver::Chunk<'_>,
@@ -357,20 +366,25 @@ impl Keep<'_> {
         let reserved = if first { self.store.reserve() } else { None };
         let number = match (&reserved, *message) {
             (Some(reserved), _) => reserved.get().0,
-            (None, Some(number)) if !first => number,
+            (None, Some(open)) if !first => open.number,
             _ => {
                 let _ = sender.send(Mail::Settled(ticket, Err(AppendError::Full)));
                 return Part { first: false, ..part };
             }
         };
-        *message = Some(number);
+        let before = message.filter(|_| !first).map_or(0, |open| open.bytes);
+        let bytes = before.saturating_add(chunk.bytes.len());
+        // A device that never ends its message must not make one that no memory holds.
+        let end = chunk.last.or((bytes > MESSAGE).then_some(MessageEnd::Incomplete));
+        *message = Some(Open { number, bytes });
+        let part = Part { last: end.is_some(), ..part };
         let quality = self.clock.quality();
         let received = self.clock.utc();
         let meta = Chunk {
             instrument: self.name.to_owned(),
             message: number,
             first,
-            end: chunk.last.map(|end| end == MessageEnd::Complete),
+            end: end.map(|end| end == MessageEnd::Complete),
             received: received.0,
             clock: clock_number(quality),
         };

@@ -69,12 +69,22 @@ pub struct Life {
     pub software: String,
     /// Hash of the configuration.
     pub config: String,
-    /// Messages that were waiting for interpretation when the previous process ended uncleanly.
-    pub unfinished: Vec<u64>,
 }
 
 impl Meta for Life {
     const KIND: u16 = 3;
+}
+
+/// A message that an earlier process left uninterpreted is about to be tried again: when this process dies of it,
+/// the next one knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The message.
+    pub message: u64,
+}
+
+impl Meta for Attempt {
+    const KIND: u16 = 9;
 }
 
 /// What became of one message: always one batch with the [`Oru`] and [`Hold`] records that it names.
@@ -205,6 +215,8 @@ pub struct Hold {
     pub sentence: String,
     /// The observations: place in the message, and the test's code.
     pub observations: Vec<(u32, String)>,
+    /// Everything from this place on as well: what could not even be counted. 0 is the whole message.
+    pub rest_from: Option<u32>,
     /// When, in microseconds since 1970.
     pub at: i64,
 }

@@ -3,7 +3,7 @@
 //! The same code that serves instruments does the work; only the session is the profile's capture session, which is
 //! tolerant where nobody can be asked to send again.
 
-use crate::convert::{Conversion, Converter, Corrections, Going, NoPast, Numbers, Setting, Target};
+use crate::convert::{Conversion, Converter, Corrections, Going, NoPast, Numbers, Setting, Target, Task};
 use crate::receipts;
 use jiff::tz::TimeZone;
 use orugate_driver::{Channel, Input, MessageEnd, Output, Peer, Profile, StoredMessage};
@@ -155,8 +155,9 @@ pub fn replay(
             received: now,
             clock: ClockQuality::Synchronised,
         };
-        let conversion =
-            converter.convert(&*interpreter, &stored, &setting, &NoPast, &mut numbers, now, None);
+        let task =
+            Task { interpreter: &*interpreter, message: stored, setting, past: &NoPast, now, release: None };
+        let conversion = converter.convert(&task, &mut numbers);
         let _ = writeln!(
             out,
             "message {}: {} bytes in {} chunks, {}",

@@ -32,6 +32,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+/// The largest commit: what becomes of one message must fit into it.
+const COMMIT: u32 = 3 << 20;
+/// How long one message may take to interpret: a thousand times what the slowest needs.
+const MESSAGE: Duration = Duration::from_secs(10);
+/// After so long the interpretation thread looks again for what it could not store.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often space and clock are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -130,7 +136,6 @@ pub struct Gateway {
     ports: Vec<JoinHandle<()>>,
     rest: Vec<JoinHandle<()>>,
     worker: Handle,
-    thread: std::thread::JoinHandle<()>,
     clock: Clock,
     config: String,
 }
@@ -178,23 +183,17 @@ impl Gateway {
             };
             ports.push(port);
         }
-        let (worker, orders) = interpret::orders();
-        let thread = {
-            let worker = Worker {
-                store: store.clone(),
-                clock: clock.clone(),
-                common: Common { gateway: plan.gateway.id.clone(), zone: plan.gateway.timezone.clone() },
-                subjects: plan.instruments.iter().map(|i| (i.name.clone(), subject(&plan, i))).collect(),
-                told: listener_of(mailboxes, statuses, clock.clone()),
-            };
-            std::thread::Builder::new()
-                .name("interpret".to_owned())
-                .spawn(move || worker.run(&orders))
-                .map_err(StartError::Thread)?
+        let worker = Worker {
+            store: store.clone(),
+            clock: clock.clone(),
+            common: Common { gateway: plan.gateway.id.clone(), zone: plan.gateway.timezone.clone() },
+            subjects: plan.instruments.iter().map(|i| (i.name.clone(), subject(&plan, i))).collect(),
+            told: listener_of(mailboxes, statuses, clock.clone()),
         };
+        let worker = Handle::start(worker, MESSAGE).map_err(StartError::Thread)?;
         let mut rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
-            tokio::spawn(look_at_space(store.clone(), busy, rest_stop.clone())),
+            tokio::spawn(look_around(store.clone(), worker.clone(), clock.clone(), busy, rest_stop.clone())),
         ];
         let mut forwarders = Vec::new();
         for destination in &plan.destinations {
@@ -232,7 +231,6 @@ impl Gateway {
             ports,
             rest,
             worker,
-            thread,
             clock,
             config,
         })
@@ -244,10 +242,8 @@ impl Gateway {
         for port in self.ports {
             let _ = port.await;
         }
-        self.worker.give(Order::Look);
-        self.worker.give(Order::Stop);
-        let thread = self.thread;
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let worker = self.worker;
+        let _ = tokio::task::spawn_blocking(move || worker.stop()).await;
         self.stop_rest.send_replace(true);
         // Marks of the last deliveries ride this commit, so that nobody waits a second for the next one.
         tokio::task::yield_now().await;
@@ -256,7 +252,6 @@ impl Gateway {
             at: self.clock.utc().0,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.config,
-            unfinished: Vec::new(),
         };
         let store = self.store;
         let last =
@@ -276,7 +271,7 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
         return Err(StartError::NoJournal(path.clone()));
     }
     let storage = FileStorage::new(path).map_err(|e| StartError::Storage(path.clone(), e))?;
-    let options = Options { max_size: plan.journal.max_size, ..Options::default() };
+    let options = Options { max_size: plan.journal.max_size, max_commit: COMMIT, ..Options::default() };
     let (store, recovery) = Store::open(storage, options).map_err(|error| match error {
         OpenError::Missing => StartError::NoJournal(path.clone()),
         error => StartError::Journal(path.clone(), error),
@@ -296,17 +291,12 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
 
 /// Writes that the gateway starts, and ends what the last process left open.
 fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
-    let (open, unfinished) = {
-        let state = store.state();
-        let unfinished = if state.ended_uncleanly() { state.pending().take(1).collect() } else { Vec::new() };
-        (state.open_messages(), unfinished)
-    };
+    let open = store.state().open_messages();
     let mut entries = vec![Entry::new(&Life {
         started: true,
         at: clock.utc().0,
         software: env!("CARGO_PKG_VERSION").to_owned(),
         config: config.to_owned(),
-        unfinished,
     })];
     entries.extend(open.into_iter().map(|message| Entry::new(&Abandoned { message })));
     let at = (clock.quality() != ClockQuality::Unset)
@@ -436,18 +426,30 @@ async fn look_for_messages(store: Store, worker: Handle, mut stop: watch::Receiv
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            changed = pending.changed() => if changed.is_err() { return },
+            changed = tokio::time::timeout(AGAIN, pending.changed()) => {
+                if let Ok(Err(_)) = changed {
+                    return;
+                }
+            }
         }
     }
 }
 
-/// Raises busy while the journal is nearly full, with room left to end what is open and to settle what waits.
-async fn look_at_space(store: Store, busy: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
+/// Raises busy while the journal is nearly full, with room left to end what is open and to settle what waits; and
+/// looks whether an interpretation comes to an end.
+async fn look_around(
+    store: Store,
+    worker: Handle,
+    clock: Clock,
+    busy: watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut every = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             _ = every.tick() => {
+                worker.look(clock.tick());
                 let space = store.journal().space();
                 let reserve = (space.limit / 16).max(16 << 20);
                 let full = space.used.saturating_add(reserve) > space.limit;

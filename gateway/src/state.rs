@@ -6,7 +6,8 @@
 //! running gateway applies has been synced before.
 
 use crate::records::{
-    Abandoned, Chunk, Delivery, DeliveryResult, Fate, Hold, HoldSettled, Life, Meta, Oru, Outcome, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Fate, Hold, HoldSettled, Life, Meta, Oru, Outcome,
+    Settlement,
 };
 use orugate_journal::Location;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -26,8 +27,8 @@ pub struct State {
     history: History,
     ledger: BTreeMap<Arc<str>, Counts>,
     newest: i64,
-    unclean: BTreeMap<u64, u32>,
-    running: bool,
+    /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
+    recovered: BTreeMap<u64, u32>,
 }
 
 /// A message that is open, waits for interpretation, or belongs to a hold.
@@ -180,7 +181,12 @@ impl State {
             }
             Life::KIND => {
                 if let Some(life) = Life::decode(version, meta) {
-                    self.life(&life);
+                    self.newest = self.newest.max(life.at);
+                }
+            }
+            Attempt::KIND => {
+                if let Some(Attempt { message }) = Attempt::decode(version, meta) {
+                    *self.recovered.entry(message).or_default() += 1;
                 }
             }
             Outcome::KIND => {
@@ -281,16 +287,17 @@ impl State {
         self.newest
     }
 
-    /// In how many unclean ends this message was waiting for interpretation.
-    #[must_use]
-    pub fn unclean_ends(&self, message: u64) -> u32 {
-        self.unclean.get(&message).copied().unwrap_or(0)
+    /// Marks everything pending as left by an earlier process. Called once, when the journal is open.
+    pub fn recovered(&mut self) {
+        for message in &self.pending {
+            self.recovered.entry(*message).or_default();
+        }
     }
 
-    /// True when the last process that wrote did not stop as it should.
+    /// How often earlier processes began this message again and did not finish it; `None` for a message of this one.
     #[must_use]
-    pub const fn ended_uncleanly(&self) -> bool {
-        self.running
+    pub fn attempts(&self, message: u64) -> Option<u32> {
+        self.recovered.get(&message).copied()
     }
 
     fn chunk(&mut self, chunk: Chunk, at: Location) -> bool {
@@ -329,22 +336,15 @@ impl State {
         true
     }
 
-    fn life(&mut self, life: &Life) {
-        self.newest = self.newest.max(life.at);
-        self.running = life.started;
-        for message in &life.unfinished {
-            *self.unclean.entry(*message).or_default() += 1;
-        }
-    }
-
     fn outcome(&mut self, outcome: &Outcome) {
         self.newest = self.newest.max(outcome.at);
         let instrument = self.instrument_name(&outcome.instrument);
+        let held = outcome.released.and_then(|hold| self.holds.get(&hold));
+        let held = held.map_or(0, |open| open.hold.observations.len());
         let counts = self.ledger.entry(instrument).or_default();
-        if outcome.released.is_none() {
-            counts.messages += 1;
-            counts.observations += outcome.dispositions.len() as u64;
-        }
+        counts.messages += u64::from(outcome.released.is_none());
+        // A release counts again only what its hold could not count.
+        counts.observations += outcome.dispositions.len().saturating_sub(held) as u64;
         for disposition in &outcome.dispositions {
             *counts.of(&disposition.fate) += 1;
             if disposition.fate == Fate::Sent
@@ -358,7 +358,7 @@ impl State {
             let highest = self.history.fillers.entry(*specimen).or_default();
             *highest = (*highest).max(*number);
         }
-        self.unclean.remove(&outcome.message);
+        self.recovered.remove(&outcome.message);
         if self.pending.remove(&outcome.message) {
             self.forget_if_settled(outcome.message);
         }

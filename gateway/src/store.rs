@@ -68,6 +68,7 @@ impl Store {
         let (journal, recovery) = Journal::open(storage, options, &mut |record| {
             state.apply(record.kind.0, record.meta_version, record.meta, record.sequence.0, record.location);
         })?;
+        state.recovered();
         Ok((Self::with(journal, state), recovery))
     }
 

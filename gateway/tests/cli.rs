@@ -289,6 +289,7 @@ fn r_records(input: &str) -> Vec<&str> {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // The promise is about the time on the wall.
 fn the_demo_balances_in_time_and_can_be_followed() {
     let began = Instant::now();
     let demo = orugate(&["demo"]);

@@ -1,10 +1,12 @@
 //! Recorded analyzers through `replay`: every R record is a disposition, every cut gives the same, every ORU is HL7.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 use orugate::replay::{hear, replay};
 use orugate_protocol::ascii::{CR, ETB, ETX, LF, STX};
 use orugate_protocol::time::Utc;
 use orugate_tests::corpus::lab_astm;
-use orugate_tests::oru::{comparable, observations};
+use orugate_tests::oru::{comparable, control_id, observations};
 use std::path::Path;
 use std::process::Command;
 
@@ -34,7 +36,7 @@ fn r_records(capture: &[u8]) -> usize {
 #[test]
 fn every_r_record_is_a_disposition_and_every_oru_is_hl7() {
     let folder = tempfile::tempdir().unwrap();
-    let mut framed = Vec::new();
+    let (mut framed, mut messages) = (Vec::new(), 0);
     for file in lab_astm() {
         let capture = std::fs::read(&file).unwrap();
         let expected = r_records(&capture);
@@ -44,8 +46,12 @@ fn every_r_record_is_a_disposition_and_every_oru_is_hl7() {
             let (mut text, mut sent) = (String::new(), 0);
             let totals = replay(&*profile, &heard, NOW, &mut text, &mut |oru| {
                 sent += observations(oru);
+                // Each replay counts from 1; a file of many needs ids of its own.
+                messages += 1;
+                let id = format!("RPLY{messages:016}");
+                let oru = String::from_utf8(oru.to_vec()).unwrap().replacen(&control_id(oru), &id, 1);
                 framed.push(0x0B);
-                framed.extend_from_slice(oru);
+                framed.extend_from_slice(oru.as_bytes());
                 framed.extend_from_slice(b"\x1C\r");
             });
             let at = format!("{} through {name}:\n{text}", file.display());

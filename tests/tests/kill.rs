@@ -3,6 +3,8 @@
 //!
 //! This proves consistency, not flash: the kernel keeps the pages of a killed process.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 use orugate::clock::Clock;
 use orugate::engine::Engine;
 use orugate_tests::oru::{field, segments};

@@ -1,6 +1,8 @@
 //! Recorded analyzers on real wires: over TCP and a pseudo terminal, whole, bytewise and cut at seeded places, the
 //! engine gets the same ORUs as `replay` makes of the file, but for times and ids.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 use orugate::replay::{hear, replay};
 use orugate_protocol::ascii::{ENQ, EOT, STX};
 use orugate_protocol::time::Utc;

@@ -1,7 +1,7 @@
 //! From raw message to finished ORU nothing is allocated, in the function that the gateway calls.
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target};
+use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -89,13 +89,15 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                 let mut converter = Converter::default();
                 let mut numbers = Counter(0);
                 // The first time it makes room; every message after that finds it.
-                let mut convert = || {
-                    let now = Utc(1_795_000_000_000_000);
-                    converter
-                        .convert(&*interpreter, &stored, &setting, &NoPast, &mut numbers, now, None)
-                        .orus
-                        .len()
+                let task = Task {
+                    interpreter: &*interpreter,
+                    message: stored,
+                    setting,
+                    past: &NoPast,
+                    now: Utc(1_795_000_000_000_000),
+                    release: None,
                 };
+                let mut convert = || converter.convert(&task, &mut numbers).orus.len();
                 convert();
                 let before = COUNT.get();
                 let orus = convert();

@@ -3,6 +3,8 @@
 //! `UPDATE_EXPECT=1 cargo test -p orugate-tests --test profiles` writes what came into the profiles; read the
 //! difference before believing it.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 use orugate::replay::{hear, replay};
 use orugate_protocol::time::Utc;
 use orugate_tests::root;

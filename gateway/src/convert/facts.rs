@@ -12,6 +12,8 @@ use std::ops::Range;
 
 /// More observations than any instrument puts into one message; a message with more is held whole.
 const OBSERVATIONS: usize = 1 << 16;
+/// Orders in one message: each is walked for on its own.
+const GROUPS: usize = 4096;
 /// Notes kept of one message; the count goes on.
 const NOTES: usize = 256;
 
@@ -85,7 +87,7 @@ impl HoldReason {
                 "The sample id is longer than 199 characters. Look at the instrument; discard."
             }
             Self::TooLarge => {
-                "More than 65,536 results or orders in one message. Send the message to the maker."
+                "More than 65,536 results or 4,096 orders in one message. Send the message to the maker."
             }
             Self::Unwritable => "No ORU could be written of it. Send the message to the maker.",
         }
@@ -277,7 +279,7 @@ impl<'f> Collector<'f> {
             .or_else(|| all.iter().flatten().next())
             .copied();
         let start = self.facts.observations.len();
-        self.facts.too_large |= u16::try_from(self.facts.groups.len()).is_err();
+        self.facts.too_large |= self.facts.groups.len() >= GROUPS;
         self.facts.groups.push(Group { sample, specimen, observations: start..start, block });
     }
 

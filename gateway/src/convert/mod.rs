@@ -70,6 +70,23 @@ pub enum Corrections {
     Hold,
 }
 
+/// One message to convert, with everything that its outcome depends on.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    /// Turns it into report items.
+    pub interpreter: &'a dyn Interpreter,
+    /// The message.
+    pub message: StoredMessage<'a>,
+    /// Its instrument's setting.
+    pub setting: Setting<'a>,
+    /// What was sent before.
+    pub past: &'a dyn Past,
+    /// The time that MSH-7 and OBR-22 carry.
+    pub now: Utc,
+    /// What a person decided, when this is a release.
+    pub release: Option<Release<'a>>,
+}
+
 /// What was sent before.
 pub trait Past {
     /// What was sent under an identity.
@@ -103,8 +120,16 @@ pub struct Release<'a> {
     pub sample: Option<&'a str>,
     /// The observations of the hold; the others are left alone.
     pub observations: &'a [u32],
+    /// And everything from this place on.
+    pub rest_from: Option<u32>,
     /// Corrections are sent, whatever a destination says.
     pub corrections: bool,
+}
+
+impl Release<'_> {
+    fn covers(&self, observation: u32) -> bool {
+        self.rest_from.is_some_and(|from| observation >= from) || self.observations.contains(&observation)
+    }
 }
 
 /// Where one observation goes.
@@ -150,6 +175,8 @@ pub struct Converter {
     fillers: Vec<u32>,
     given: Vec<(u128, u32)>,
     verdicts: Vec<Verdict>,
+    /// Tests of the group at hand with their places, sorted: runs of one test get sub-ids.
+    tests: Vec<(u128, usize)>,
     ready: Vec<Ready>,
     control: String,
     filler: String,
@@ -175,6 +202,7 @@ impl Default for Converter {
             fillers: Vec::new(),
             given: Vec::new(),
             verdicts: Vec::new(),
+            tests: Vec::new(),
             ready: Vec::new(),
             control: String::new(),
             filler: String::new(),
@@ -215,32 +243,20 @@ impl Conversion<'_> {
 }
 
 impl Converter {
-    /// Converts one message. `now` is the time that MSH-7 and OBR-22 carry.
-    pub fn convert(
-        &mut self,
-        interpreter: &dyn Interpreter,
-        message: &StoredMessage<'_>,
-        setting: &Setting<'_>,
-        past: &dyn Past,
-        numbers: &mut dyn Numbers,
-        now: Utc,
-        release: Option<&Release<'_>>,
-    ) -> Conversion<'_> {
+    /// Converts one message; `numbers` are those of its ORUs.
+    pub fn convert(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) -> Conversion<'_> {
         self.ready.clear();
         self.used = 0;
-        // Framing is taken off into the scratch space, so it never needs more than the message and a little.
-        let room = message.raw.len().saturating_add(1024);
+        // Framing is taken off into the scratch space, and a profile may rewrite values there.
+        let room = task.message.raw.len().saturating_mul(2).saturating_add(1024);
         if self.scratch.len() < room {
             self.scratch.resize(room, 0);
         }
-        self.first_pass(interpreter, message, setting, release);
-        self.decide(setting, past, release);
+        self.first_pass(task);
+        self.decide(task);
         for group in 0..self.facts.groups.len() {
-            for target in setting.destinations {
-                let entered = release.is_some_and(|r| r.sample.is_some());
-                if let Err(reason) =
-                    self.write(interpreter, message, setting, target, group, numbers, now, entered)
-                {
+            for target in task.setting.destinations {
+                if let Err(reason) = self.write(task, target, group, numbers) {
                     self.hold_group(group, reason);
                     break;
                 }
@@ -263,24 +279,20 @@ impl Converter {
         }
     }
 
-    fn first_pass(
-        &mut self,
-        interpreter: &dyn Interpreter,
-        message: &StoredMessage<'_>,
-        setting: &Setting<'_>,
-        release: Option<&Release<'_>>,
-    ) {
+    fn first_pass(&mut self, task: &Task<'_>) {
+        let setting = &task.setting;
         let patient: Option<PatientField> =
             setting.destinations.iter().find_map(|t| t.route.patient.map(|p| p.field));
-        let entered = release.and_then(|r| r.sample);
+        let entered = task.release.and_then(|r| r.sample);
         let mut collector =
             Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient);
-        self.fault =
-            interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut collector).err();
+        let mut scratch = Scratch::new(&mut self.scratch);
+        self.fault = task.interpreter.interpret(&task.message, &mut scratch, &mut collector).err();
     }
 
     /// Gives each observation its fate, and each group that sends something its filler number.
-    fn decide(&mut self, setting: &Setting<'_>, past: &dyn Past, release: Option<&Release<'_>>) {
+    fn decide(&mut self, task: &Task<'_>) {
+        let Task { setting, past, release, .. } = task;
         let (going, known) = (&mut self.going, &mut self.known);
         going.clear();
         known.clear();
@@ -299,7 +311,7 @@ impl Converter {
             known.push(is);
             let correction = is == Known::Changed || (fact.status == Status::Corrected && is != Known::New);
             going.push(match fact.candidate {
-                _ if release.is_some_and(|r| !r.observations.contains(&index)) => Going::Untouched,
+                _ if release.is_some_and(|r| !r.covers(index)) => Going::Untouched,
                 Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
                 Candidate::NotReportable(rule) => Going::NotReportable(rule),
                 Candidate::Held(reason) => Going::Held(reason),
@@ -334,18 +346,14 @@ impl Converter {
     }
 
     /// Writes the ORU of one group for one destination, if it has one.
-    #[allow(clippy::too_many_arguments)] // Everything that an ORU depends on, each of another kind.
     fn write(
         &mut self,
-        interpreter: &dyn Interpreter,
-        message: &StoredMessage<'_>,
-        setting: &Setting<'_>,
+        task: &Task<'_>,
         target: &Target<'_>,
         group: usize,
         numbers: &mut dyn Numbers,
-        now: Utc,
-        entered: bool,
     ) -> Result<(), HoldReason> {
+        let Task { interpreter, message, setting, now, release, .. } = task;
         let observations = self.verdicts(target, group);
         let Some(facts) = self.facts.groups.get(group) else { return Ok(()) };
         if observations == 0 {
@@ -373,7 +381,7 @@ impl Converter {
         if resent {
             remark("Sent again by the instrument.");
         }
-        if entered {
+        if release.is_some_and(|r| r.sample.is_some()) {
             remark("The sample id was entered by a person when the result was released.");
         }
         if !message.complete || !self.facts.complete {
@@ -385,7 +393,7 @@ impl Converter {
             filler: &self.filler,
             sample: self.facts.word(&facts.sample),
             status: self.group_status(group),
-            created: now,
+            created: *now,
             remarks: remarks.get(..count).unwrap_or_default(),
         };
         let zone = SiteZone { zone: setting.zone, received: message.received };
@@ -413,6 +421,7 @@ impl Converter {
     /// Fills `self.verdicts` for one destination and group; gives the number of observations written.
     fn verdicts(&mut self, target: &Target<'_>, group: usize) -> u32 {
         self.verdicts.clear();
+        self.tests.clear();
         self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
         let Some(range) = self.facts.groups.get(group).map(|g| g.observations.clone()) else { return 0 };
         let mut written = 0;
@@ -434,24 +443,27 @@ impl Converter {
                 Status::Absent if target.record => 'R',
                 _ => 'F',
             };
-            // OBX-4 only where OBX-3 alone does not name the observation.
-            let same = |i: &usize| {
-                self.facts.observations.get(*i).is_some_and(|o| o.test == fact.test)
-                    && self.going.get(*i) == Some(&Going::Sent)
-            };
-            let total = range.clone().filter(same).take(2).count();
-            let sub_id = if total > 1 {
-                u16::try_from((range.start..=index).filter(same).count()).unwrap_or(u16::MAX)
-            } else {
-                0
-            };
             let remark = corrected.then_some("Corrected: another result was sent before.");
             if let Some(slot) = self.verdicts.get_mut(index) {
-                *slot = Verdict::Write(WriteObservation { status, sub_id, remark });
+                *slot = Verdict::Write(WriteObservation { status, sub_id: 0, remark });
+                self.tests.push((fact.test, index));
                 written += 1;
             }
         }
+        self.number_repeats();
         written
+    }
+
+    /// OBX-4 only where OBX-3 alone does not name the observation.
+    fn number_repeats(&mut self) {
+        self.tests.sort_unstable();
+        for run in self.tests.chunk_by(|(a, _), (b, _)| a == b).filter(|run| run.len() > 1) {
+            for (sub_id, (_, index)) in (1u16..).zip(run) {
+                if let Some(Verdict::Write(how)) = self.verdicts.get_mut(*index) {
+                    how.sub_id = sub_id;
+                }
+            }
+        }
     }
 
     /// OBR-25 from the OBX-11 of what is written.

@@ -109,7 +109,7 @@ impl<S: Subscriber> Layer<S> for Way {
             ("orugate::way", "delivered") => {
                 messages.early.insert(fields.oru);
             }
-            ("orugate::interpret", "interpreted") => self.interpreted(&mut messages, &fields),
+            (_, "interpreted") => self.interpreted(&mut messages, &fields),
             // Notes on content come by this way; they are not this story.
             ("orugate::run", _) if *meta.level() > Level::ERROR => {}
             (_, message) if *meta.level() <= Level::WARN => {

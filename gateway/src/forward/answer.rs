@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn reads_what_engines_say() {
-        let table: &[(&str, Result<(Code, &str, Option<u16>), Failure>)] = &[
+        type Row = (&'static str, Result<(Code, &'static str, Option<u16>), Failure>);
+        let table: &[Row] = &[
             (
                 "MSH|^~\\&|E|H|G|L|20261122||ACK^R01^ACK|C1|P|2.5.1\rMSA|AA|GW010000000000000001\r",
                 Ok((Code::ApplicationAccept, "GW010000000000000001", None)),

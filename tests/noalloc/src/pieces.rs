@@ -13,6 +13,14 @@ use orugate_protocol::hl7::ts::Stamp;
 use orugate_protocol::hl7::value::ValueType;
 use orugate_protocol::hl7::writer::Writer;
 use orugate_protocol::mllp::{Decoder, Rules};
+use orugate_protocol::oru::{
+    GroupPlan, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict, WriteObservation, Zone,
+};
+use orugate_protocol::report::{
+    Code as TestCode, Comment, End, Flags, Item, KnownFlag, Level, Observation, Order, Patient,
+    ReportSink as _, Sender, Specimen, Status,
+};
+use orugate_protocol::span::Span;
 use orugate_protocol::text::{Charset, Delimiters, Escapes, Text};
 use orugate_protocol::time::{DeviceTime, Tick, Utc};
 
@@ -20,7 +28,7 @@ use orugate_protocol::time::{DeviceTime, Tick, Utc};
 pub(crate) type Piece = fn(&[u8]) -> usize;
 
 /// What is called.
-pub(crate) const PIECES: &[Piece] = &[text, device_time, tick, link, records, hl7_read, hl7_write, mllp];
+pub(crate) const PIECES: &[Piece] = &[text, device_time, tick, link, records, hl7_read, hl7_write, mllp, oru];
 
 /// What it is called with: bytes that lead past the first check of each piece.
 pub(crate) const INPUTS: &[&[u8]] = &[
@@ -178,4 +186,80 @@ fn mllp(input: &[u8]) -> usize {
     let _ = write!(count, "{:?}", decoder.flush());
     let mut frame = [0; 512];
     count.0.wrapping_add(orugate_protocol::mllp::encode(input, &mut frame).unwrap_or_default())
+}
+
+struct FixedZone;
+
+impl Zone for FixedZone {
+    fn at(&self, _: Utc) -> i16 {
+        60
+    }
+    fn of(&self, _: &DeviceTime) -> Option<i16> {
+        Some(60)
+    }
+}
+
+/// The second pass: every item with every field set to the input.
+fn oru(input: &[u8]) -> usize {
+    let text = Text::new(input, Charset::Latin1, Escapes::Astm(Delimiters::default()));
+    let time = DeviceTime::parse(b"20261123093159").ok();
+    let span = Span::new(0, input.len());
+    let known = [KnownFlag { code: "H", hl7: Some("H"), meaning: "high" }];
+    let code = TestCode { id: text, name: text, system: "99TEST", loinc: text };
+    let patient = PatientId { field: PatientField::P3, authority: "HOSP", kind: "MR" };
+    let route = Route {
+        sending_application: "GW",
+        sending_facility: "LAB",
+        receiving_application: "ENGINE",
+        receiving_facility: "HOSP",
+        processing: 'T',
+        acknowledgment: ("AL", "NE"),
+        sample_id_in: SampleIdIn::Placer,
+        structured_numeric: true,
+        patient: Some(patient),
+    };
+    let group = GroupPlan {
+        order: 0,
+        control_id: "GW010000000000000001",
+        filler: "S-1",
+        sample: "S",
+        status: 'F',
+        created: Utc(0),
+        remarks: &["Sent again by the instrument."],
+    };
+    let verdicts = [Verdict::Write(WriteObservation { status: 'F', sub_id: 1, remark: None })];
+    let mut buffer = [0; 4096];
+    let mut writer = OruWriter::new(&route, &group, &verdicts, &FixedZone, &mut buffer);
+    writer.item(Item::Sender(Sender { name: text, serial: text, version: text, time, qc: None, span }));
+    writer.item(Item::Patient(Patient {
+        practice_id: text,
+        family: text,
+        birth: time,
+        ..Patient::default()
+    }));
+    writer.item(Item::Comment(Comment { level: Level::Patient, text, span }));
+    writer.item(Item::Specimen(Specimen { id: text, kind: text, collected: time, ..Specimen::default() }));
+    writer.item(Item::Order(Order { code, cancelled: false, span }));
+    writer.item(Item::Observation(Observation {
+        code,
+        value: text,
+        unit: text,
+        range: text,
+        flags: Flags { text, separator: b'\\', known: &known },
+        nature: text,
+        status: Status::Questionable,
+        started: time,
+        completed: time,
+        operator: text,
+        verifier: text,
+        device: text,
+        run: text,
+        replicate: text,
+        not_reportable: None,
+        doubt: None,
+        span,
+    }));
+    writer.item(Item::Comment(Comment { level: Level::Observation, text, span }));
+    writer.item(Item::End(End { complete: true }));
+    writer.finish().map_or(0, <[u8]>::len)
 }

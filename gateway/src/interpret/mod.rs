@@ -2,34 +2,32 @@
 //!
 //! It reads a message from the journal, converts it, and appends one atomic batch: the ORUs, the holds, and a
 //! disposition for each observation. Until that batch is on flash nothing is sent. A driver that panics on a message
-//! costs that message a hold, not the gateway its service; a message that was being interpreted in three unclean
-//! ends is not tried again.
+//! costs that message a hold, not the gateway its service; a message that three processes began and did not finish is
+//! not tried again.
+
+mod outcome;
+mod thread;
+
+pub use thread::Handle;
 
 use crate::clock::Clock;
-use crate::convert::{
-    Conversion, Converter, Corrections, Going, HoldReason, Numbers, Past, Ready, Release, Setting, Target,
-};
-use crate::records::{
-    Disposition, Fate, Hold, HoldSettled, Oru, Outcome, Provenance, Settlement, clock_quality,
-};
+use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
 use jiff::tz::TimeZone;
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
-use orugate_protocol::report::NoteKind;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Receiver;
+use thread::Hand;
 
-/// After so many unclean ends during its interpretation a message is held untouched.
-const UNCLEAN_ENDS: u32 = 3;
-/// The longest part of a code that a hold or a note shows.
-const CODE_SHOWN: usize = 40;
-
+/// After so many attempts that a process did not survive, a message is held untouched.
+const ATTEMPTS: u32 = 3;
 /// What the thread must know about one instrument; owned, so that it outlives any configuration.
 pub struct Subject {
     /// Its name.
@@ -152,25 +150,7 @@ pub enum Tell<'a> {
     },
 }
 
-/// Hands orders to the thread.
-#[derive(Clone)]
-pub struct Handle(Sender<Order>);
-
-impl Handle {
-    /// Gives an order; false when the thread is gone.
-    pub fn give(&self, order: Order) -> bool {
-        self.0.send(order).is_ok()
-    }
-}
-
-/// Makes the queue of orders.
-#[must_use]
-pub fn orders() -> (Handle, Receiver<Order>) {
-    let (sender, receiver) = channel();
-    (Handle(sender), receiver)
-}
-
-/// The thread's whole life. Returns when told to stop.
+/// What the thread works on.
 pub struct Worker {
     /// Journal and fold.
     pub store: Store,
@@ -217,15 +197,14 @@ impl Past for StorePast<'_> {
 }
 
 impl Worker {
-    /// Works until told to stop.
-    pub fn run(self, orders: &Receiver<Order>) {
-        let mut converter = Converter::default();
+    /// Works until told to stop, or until another thread has the work.
+    fn run(&self, hand: &mut Hand, orders: &Receiver<Order>) {
         loop {
-            self.work_off(&mut converter);
+            self.work_off(hand);
             match orders.recv() {
                 Ok(Order::Look) => {}
                 Ok(Order::Release { hold, sample, actor, reply }) => {
-                    reply(self.release(&mut converter, hold, sample.as_deref(), &actor));
+                    reply(self.release(hand, hold, sample.as_deref(), &actor));
                 }
                 Ok(Order::Stop) | Err(_) => return,
             }
@@ -234,9 +213,9 @@ impl Worker {
 
     /// Interprets all that waits, oldest first. Stops at a message whose outcome could not be stored: it stays
     /// pending, and the next order tries again.
-    fn work_off(&self, converter: &mut Converter) {
+    fn work_off(&self, hand: &mut Hand) {
         while let Some((number, message)) = self.next() {
-            if let Err(error) = self.interpret(converter, number, &message) {
+            if let Err(error) = self.interpret(hand, number, &message) {
                 tracing::error!(number, %error, "the outcome of a message could not be stored; it stays in the queue");
                 return;
             }
@@ -249,34 +228,48 @@ impl Worker {
         Some((number, state.message(number)?.clone()))
     }
 
-    fn interpret(
-        &self,
-        converter: &mut Converter,
-        number: u64,
-        message: &Message,
-    ) -> Result<(), AppendError> {
+    fn interpret(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<(), AppendError> {
+        let trouble = match self.first_time(hand, number, message) {
+            Ok(_) => return Ok(()),
+            Err(Trouble::Append(AppendError::TooLarge { .. })) => Trouble::Whole(
+                HoldReason::TooLarge.code(),
+                "What came of this message does not fit into one batch of the journal. Send it to the maker.",
+            ),
+            Err(trouble) => trouble,
+        };
+        match trouble {
+            Trouble::Append(error) => Err(error),
+            // The orders of this thread have no sender any more, so it ends by itself.
+            Trouble::Overtaken => Err(AppendError::Stopped),
+            Trouble::Whole(reason, sentence) => self.hold_whole(number, message, reason, sentence),
+        }
+    }
+
+    fn first_time(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<Released, Trouble> {
         let Some(subject) = self.subjects.get(&*message.instrument) else {
-            return self.hold_whole(
-                number,
-                message,
+            return Err(Trouble::Whole(
                 "unconfigured",
                 "The configuration no longer names this instrument. Add it again, then release.",
-            );
+            ));
         };
-        if self.store.state().unclean_ends(number) >= UNCLEAN_ENDS {
-            return self.hold_whole(
-                number,
-                message,
-                HoldReason::DriverFault.code(),
-                "The gateway ended uncleanly three times with this message at hand. Send it to the maker.",
-            );
+        match self.store.state().attempts(number) {
+            None => {}
+            Some(ATTEMPTS..) => {
+                return Err(Trouble::Whole(
+                    HoldReason::DriverFault.code(),
+                    "The gateway died three times with this message at hand. Send the message to the maker.",
+                ));
+            }
+            Some(_) => {
+                let _ = self.store.append_wait(vec![Entry::new(&Attempt { message: number })], None)?;
+            }
         }
-        self.convert(converter, subject, number, message, None).map(|_| ())
+        self.convert(hand, subject, number, message, None)
     }
 
     fn release(
         &self,
-        converter: &mut Converter,
+        hand: &mut Hand,
         hold: u64,
         sample: Option<&str>,
         actor: &str,
@@ -299,19 +292,24 @@ impl Worker {
             format!("The configuration does not name the instrument {}.", message.instrument)
         })?;
         let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
-        let act = Act { hold, sample, observations: &observations, actor };
-        self.convert(converter, subject, open.message, &message, Some(&act)).map_err(|e| e.to_string())
+        let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
+        match self.convert(hand, subject, open.message, &message, Some(&act)) {
+            Ok(released) => Ok(released),
+            Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
+            Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
+            Err(Trouble::Overtaken) => Err("Still held. The driver took too long.".to_owned()),
+        }
     }
 
     /// Reads, converts and stores one message, or the part of it that a hold names.
     fn convert(
         &self,
-        converter: &mut Converter,
+        hand: &mut Hand,
         subject: &Subject,
         number: u64,
         message: &Message,
         act: Option<&Act<'_>>,
-    ) -> Result<Released, AppendError> {
+    ) -> Result<Released, Trouble> {
         let mut raw = Vec::new();
         let mut ends = Vec::with_capacity(message.chunks.len());
         for at in &message.chunks {
@@ -319,14 +317,10 @@ impl Worker {
                 Ok(payload) => raw.extend_from_slice(&payload),
                 Err(error) => {
                     tracing::error!(number, %error, "a chunk cannot be read back");
-                    return self
-                        .hold_whole(
-                            number,
-                            message,
-                            "journal-damage",
-                            "A stored piece of this message cannot be read back. Send the sample again from the instrument.",
-                        )
-                        .map(|()| Released { sent: 0, held: 0 });
+                    return Err(Trouble::Whole(
+                        "journal-damage",
+                        "A stored piece of this message cannot be read back. Send the sample again from the instrument.",
+                    ));
                 }
             }
             ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
@@ -346,35 +340,42 @@ impl Worker {
             zone: &self.common.zone,
             key: self.store.journal().identity().hash_key(),
         };
-        let release =
-            act.map(|a| Release { sample: a.sample, observations: a.observations, corrections: true });
+        let release = act.map(|a| Release {
+            sample: a.sample,
+            observations: a.observations,
+            rest_from: a.rest_from,
+            corrections: true,
+        });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
         let now = self.clock.utc();
+        let task = Task {
+            interpreter: &*subject.interpreter,
+            message: stored,
+            setting,
+            past: &StorePast(&self.store),
+            now,
+            release,
+        };
+        if !hand.begin(number) {
+            return Err(Trouble::Whole(
+                HoldReason::DriverFault.code(),
+                "The driver came to no end with this message. Send it to the maker, release after an update.",
+            ));
+        }
+        let converter = &mut hand.converter;
         let converted = catch_unwind(AssertUnwindSafe(|| {
-            converter.convert(
-                &*subject.interpreter,
-                &stored,
-                &setting,
-                &StorePast(&self.store),
-                &mut numbers,
-                now,
-                release.as_ref(),
-            );
+            converter.convert(&task, &mut numbers);
         }));
+        if !hand.end() {
+            return Err(Trouble::Overtaken);
+        }
         if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
-            return self
-                .hold_whole(
-                    number,
-                    message,
-                    HoldReason::DriverFault.code(),
-                    HoldReason::DriverFault.sentence(),
-                )
-                .map(|()| Released { sent: 0, held: 0 });
+            return Err(Trouble::Whole(HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence()));
         }
-        let conversion = converter.conversion();
-        let outcome = Batch { worker: self, subject, number, message, conversion, now };
-        outcome.store(&mut numbers, act)
+        let conversion = hand.converter.conversion();
+        let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
+        Ok(outcome.store(&mut numbers, act)?)
     }
 
     /// One hold for a message of which nothing more can be said.
@@ -392,6 +393,7 @@ impl Worker {
             reason: reason.to_owned(),
             sentence: sentence.to_owned(),
             observations: Vec::new(),
+            rest_from: Some(0),
             at,
         };
         let outcome = Outcome {
@@ -424,160 +426,22 @@ struct Act<'a> {
     hold: u64,
     sample: Option<&'a str>,
     observations: &'a [u32],
+    rest_from: Option<u32>,
     actor: &'a str,
 }
 
-/// One conversion on its way into the journal.
-struct Batch<'a> {
-    worker: &'a Worker,
-    subject: &'a Subject,
-    number: u64,
-    message: &'a Message,
-    conversion: Conversion<'a>,
-    now: Utc,
+/// Why a message has no outcome yet.
+enum Trouble {
+    /// The journal did not take it.
+    Append(AppendError),
+    /// Nothing more can be said of the message: reason and sentence of a hold.
+    Whole(&'static str, &'static str),
+    /// It took so long that another thread has the work now; this one is to end.
+    Overtaken,
 }
 
-impl Batch<'_> {
-    fn store(self, numbers: &mut JournalNumbers<'_>, act: Option<&Act<'_>>) -> Result<Released, AppendError> {
-        let mut entries = Vec::new();
-        for oru in self.conversion.orus {
-            if let Some(entry) = self.oru(oru, numbers) {
-                entries.push(entry);
-            }
-        }
-        let holds = self.holds(numbers, &mut entries, act);
-        let dispositions = self.dispositions(&holds);
-        let released = Released {
-            sent: dispositions.iter().filter(|d| d.fate == Fate::Sent).count(),
-            held: dispositions.iter().filter(|d| matches!(d.fate, Fate::Held(_))).count(),
-        };
-        entries.push(Entry::new(&Outcome {
-            message: self.number,
-            instrument: self.subject.name.clone(),
-            at: self.now.0,
-            provenance: self.subject.provenance.clone(),
-            dispositions,
-            fillers: self.conversion.given.to_vec(),
-            released: act.map(|a| a.hold),
-        }));
-        if let Some(act) = act {
-            entries.push(Entry::new(&HoldSettled {
-                hold: act.hold,
-                actor: act.actor.to_owned(),
-                at: self.now.0,
-                how: Settlement::Released,
-            }));
-        }
-        let _ = self.worker.store.append_wait(entries, self.worker.time())?;
-        for oru in self.conversion.orus {
-            tracing::debug!(target: "orugate::way", instrument = %self.subject.name, number = self.number,
-                oru = oru.number, observations = oru.observations, "ready");
-        }
-        self.tell(released, act.is_none());
-        Ok(released)
-    }
-
-    fn oru(&self, oru: &Ready, numbers: &mut JournalNumbers<'_>) -> Option<Entry> {
-        let number = numbers.take(oru.number)?;
-        let target = self.subject.targets.iter().find(|t| t.index == oru.destination)?;
-        let meta = Oru {
-            destination: target.name.clone(),
-            message: self.number,
-            group: oru.group,
-            observations: oru.observations,
-            at: self.now.0,
-        };
-        Some(Entry::with_payload(&meta, self.conversion.bytes(oru).to_vec()).numbered(number))
-    }
-
-    /// One hold for each reason in each order group, and one for a message that could not be read to its end.
-    fn holds(
-        &self,
-        numbers: &mut JournalNumbers<'_>,
-        entries: &mut Vec<Entry>,
-        act: Option<&Act<'_>>,
-    ) -> BTreeMap<(Option<u16>, HoldReason), u64> {
-        let mut grouped: BTreeMap<(Option<u16>, HoldReason), Vec<(u32, String)>> = BTreeMap::new();
-        let facts = self.conversion.facts;
-        for ((index, fact), going) in (0u32..).zip(&facts.observations).zip(self.conversion.going) {
-            if let Going::Held(reason) = going {
-                let code: String = facts.word(&fact.code).chars().take(CODE_SHOWN).collect();
-                grouped.entry((fact.order, *reason)).or_default().push((index, code));
-            }
-        }
-        if let (Some(_), None) = (self.conversion.fault, act) {
-            grouped.entry((None, HoldReason::DriverFault)).or_default();
-        }
-        if facts.too_large {
-            grouped.entry((None, HoldReason::TooLarge)).or_default();
-        }
-        let mut given = BTreeMap::new();
-        for ((order, reason), observations) in grouped {
-            // Without a number of its own the hold would get one that its dispositions cannot name.
-            let Some(number) = numbers.next().and_then(|n| numbers.take(n)) else { continue };
-            given.insert((order, reason), number.get().0);
-            let sentence = match (reason, self.conversion.fault) {
-                (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
-                _ => reason.sentence().to_owned(),
-            };
-            tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
-                reason = reason.code(), observations = observations.len(), "held: {sentence}");
-            let hold = Hold {
-                message: self.number,
-                instrument: self.subject.name.clone(),
-                reason: reason.code().to_owned(),
-                sentence,
-                observations,
-                at: self.now.0,
-            };
-            entries.push(Entry::new(&hold).numbered(number));
-        }
-        given
-    }
-
-    fn dispositions(&self, holds: &BTreeMap<(Option<u16>, HoldReason), u64>) -> Vec<Disposition> {
-        let facts = self.conversion.facts;
-        let all = (0u32..).zip(&facts.observations).zip(self.conversion.going);
-        all.filter_map(|((observation, fact), going)| {
-            let fate = match going {
-                Going::Sent => Fate::Sent,
-                Going::Held(reason) => Fate::Held(holds.get(&(fact.order, *reason)).copied().unwrap_or(0)),
-                Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
-                Going::Repeat => Fate::Repeat,
-                Going::NotReportable(rule) => Fate::NotReportable((*rule).to_owned()),
-                Going::Untouched => return None,
-            };
-            Some(Disposition {
-                observation,
-                identity: fact.identity,
-                content: fact.content(),
-                filler: self.conversion.filler(fact),
-                fate,
-            })
-        })
-        .collect()
-    }
-
-    fn tell(&self, released: Released, first: bool) {
-        let (worker, name) = (self.worker, self.subject.name.as_str());
-        let facts = self.conversion.facts;
-        tracing::info!(instrument = %name, number = self.number, complete = self.message.complete,
-            observations = facts.observations.len(), sent = released.sent, held = released.held, "interpreted");
-        for note in &facts.notes {
-            // Logs and status show it, so it holds no text of the message; but these two subjects are our own words.
-            let place = match note.kind {
-                NoteKind::SampleIdFound | NoteKind::BadTime => facts.word(&note.subject),
-                _ => "",
-            };
-            let colon = if place.is_empty() { "" } else { ": " };
-            let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
-            (worker.told)(name, Tell::Note(&sentence));
-        }
-        if first {
-            for query in &facts.queries {
-                (worker.told)(name, Tell::Query(facts.word(query)));
-            }
-        }
-        (worker.told)(name, Tell::Done { sent: released.sent, held: released.held });
+impl From<AppendError> for Trouble {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
     }
 }

@@ -1,0 +1,183 @@
+//! One conversion on its way into the journal: a single atomic batch of ORUs, holds and dispositions.
+
+use super::{Act, Released, Tell, Worker};
+use crate::convert::{Conversion, Going, HoldReason, Numbers as _, Ready};
+use crate::interpret::{JournalNumbers, Subject};
+use crate::records::{Disposition, Fate, Hold, HoldSettled, Oru, Outcome, Settlement};
+use crate::state::Message;
+use crate::store::Entry;
+use orugate_journal::AppendError;
+use orugate_protocol::report::NoteKind;
+use orugate_protocol::time::Utc;
+use std::collections::BTreeMap;
+
+/// The longest part of a code that a hold or a note shows.
+const CODE_SHOWN: usize = 40;
+
+/// What holds have in common: one for each reason in each order group; no order for the message as a whole.
+type Reason = (Option<u16>, HoldReason);
+
+/// One conversion on its way into the journal.
+pub(super) struct Batch<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) subject: &'a Subject,
+    pub(super) number: u64,
+    pub(super) message: &'a Message,
+    pub(super) conversion: Conversion<'a>,
+    pub(super) now: Utc,
+}
+
+impl Batch<'_> {
+    pub(super) fn store(
+        self,
+        numbers: &mut JournalNumbers<'_>,
+        act: Option<&Act<'_>>,
+    ) -> Result<Released, AppendError> {
+        let mut entries = Vec::new();
+        for oru in self.conversion.orus {
+            if let Some(entry) = self.oru(oru, numbers) {
+                entries.push(entry);
+            }
+        }
+        let holds = self.holds(numbers, &mut entries, act);
+        let dispositions = self.dispositions(&holds);
+        let released = Released {
+            sent: dispositions.iter().filter(|d| d.fate == Fate::Sent).count(),
+            held: dispositions.iter().filter(|d| matches!(d.fate, Fate::Held(_))).count(),
+        };
+        entries.push(Entry::new(&Outcome {
+            message: self.number,
+            instrument: self.subject.name.clone(),
+            at: self.now.0,
+            provenance: self.subject.provenance.clone(),
+            dispositions,
+            fillers: self.conversion.given.to_vec(),
+            released: act.map(|a| a.hold),
+        }));
+        if let Some(act) = act {
+            entries.push(Entry::new(&HoldSettled {
+                hold: act.hold,
+                actor: act.actor.to_owned(),
+                at: self.now.0,
+                how: Settlement::Released,
+            }));
+        }
+        let _ = self.worker.store.append_wait(entries, self.worker.time())?;
+        for oru in self.conversion.orus {
+            tracing::debug!(target: "orugate::way", instrument = %self.subject.name, number = self.number,
+                oru = oru.number, observations = oru.observations, "ready");
+        }
+        self.tell(released, act.is_none());
+        Ok(released)
+    }
+
+    fn oru(&self, oru: &Ready, numbers: &mut JournalNumbers<'_>) -> Option<Entry> {
+        let number = numbers.take(oru.number)?;
+        let target = self.subject.targets.iter().find(|t| t.index == oru.destination)?;
+        let meta = Oru {
+            destination: target.name.clone(),
+            message: self.number,
+            group: oru.group,
+            observations: oru.observations,
+            at: self.now.0,
+        };
+        Some(Entry::with_payload(&meta, self.conversion.bytes(oru).to_vec()).numbered(number))
+    }
+
+    /// One hold for each reason in each order group, and one for a message that could not be read to its end.
+    fn holds(
+        &self,
+        numbers: &mut JournalNumbers<'_>,
+        entries: &mut Vec<Entry>,
+        act: Option<&Act<'_>>,
+    ) -> BTreeMap<Reason, u64> {
+        let mut grouped: BTreeMap<Reason, Vec<(u32, String)>> = BTreeMap::new();
+        let facts = self.conversion.facts;
+        for ((index, fact), going) in (0u32..).zip(&facts.observations).zip(self.conversion.going) {
+            if let Going::Held(reason) = going {
+                let code: String = facts.word(&fact.code).chars().take(CODE_SHOWN).collect();
+                grouped.entry((fact.order, *reason)).or_default().push((index, code));
+            }
+        }
+        // What the interpreter did not come to, or what did not fit, is held too, though nobody has counted it.
+        let rest = act.is_none_or(|a| a.rest_from.is_some());
+        let whole = if facts.too_large {
+            Some(HoldReason::TooLarge)
+        } else {
+            self.conversion.fault.map(|_| HoldReason::DriverFault)
+        };
+        if let (Some(reason), true) = (whole, rest) {
+            grouped.entry((None, reason)).or_default();
+        }
+        let counted = u32::try_from(facts.observations.len()).unwrap_or(u32::MAX);
+        let mut given = BTreeMap::new();
+        for ((order, reason), observations) in grouped {
+            // Without a number of its own the hold would get one that its dispositions cannot name.
+            let Some(number) = numbers.next().and_then(|n| numbers.take(n)) else { continue };
+            given.insert((order, reason), number.get().0);
+            let sentence = match (reason, self.conversion.fault) {
+                (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
+                _ => reason.sentence().to_owned(),
+            };
+            tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
+                reason = reason.code(), observations = observations.len(), "held: {sentence}");
+            let hold = Hold {
+                message: self.number,
+                instrument: self.subject.name.clone(),
+                reason: reason.code().to_owned(),
+                sentence,
+                observations,
+                rest_from: (order.is_none() && rest && whole == Some(reason)).then_some(counted),
+                at: self.now.0,
+            };
+            entries.push(Entry::new(&hold).numbered(number));
+        }
+        given
+    }
+
+    fn dispositions(&self, holds: &BTreeMap<Reason, u64>) -> Vec<Disposition> {
+        let facts = self.conversion.facts;
+        let all = (0u32..).zip(&facts.observations).zip(self.conversion.going);
+        all.filter_map(|((observation, fact), going)| {
+            let fate = match going {
+                Going::Sent => Fate::Sent,
+                Going::Held(reason) => Fate::Held(holds.get(&(fact.order, *reason)).copied().unwrap_or(0)),
+                Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
+                Going::Repeat => Fate::Repeat,
+                Going::NotReportable(rule) => Fate::NotReportable((*rule).to_owned()),
+                Going::Untouched => return None,
+            };
+            Some(Disposition {
+                observation,
+                identity: fact.identity,
+                content: fact.content(),
+                filler: self.conversion.filler(fact),
+                fate,
+            })
+        })
+        .collect()
+    }
+
+    fn tell(&self, released: Released, first: bool) {
+        let (worker, name) = (self.worker, self.subject.name.as_str());
+        let facts = self.conversion.facts;
+        tracing::info!(instrument = %name, number = self.number, complete = self.message.complete,
+            observations = facts.observations.len(), sent = released.sent, held = released.held, "interpreted");
+        for note in &facts.notes {
+            // Logs and status show it, so it holds no text of the message; but these two subjects are our own words.
+            let place = match note.kind {
+                NoteKind::SampleIdFound | NoteKind::BadTime => facts.word(&note.subject),
+                _ => "",
+            };
+            let colon = if place.is_empty() { "" } else { ": " };
+            let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
+            (worker.told)(name, Tell::Note(&sentence));
+        }
+        if first {
+            for query in &facts.queries {
+                (worker.told)(name, Tell::Query(facts.word(query)));
+            }
+        }
+        (worker.told)(name, Tell::Done { sent: released.sent, held: released.held });
+    }
+}

@@ -1,0 +1,157 @@
+//! A driver that panics or gives up costs the message a hold, not the gateway its service.
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
+use orugate::admin::{Request, Response};
+use orugate::clock::Clock;
+use orugate::config::Plan;
+use orugate::engine::Engine;
+use orugate::run::{Gateway, init_journal};
+use orugate_driver::report::ReportSink;
+use orugate_driver::{
+    Common, Fault, Instrument, Interpreter, Profile, Scratch, Session, SimulatedFault, StoredMessage,
+};
+use orugate_tests::oru::{field, segments};
+use orugate_tests::sender::{Sender, invented};
+use orugate_tests::world::{PATIENCE, Plug, configuration, plan};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The generic profile, but its interpreter breaks on messages with a certain value while it is not mended.
+struct Breaking {
+    sound: Box<dyn Profile>,
+    mended: Arc<AtomicBool>,
+}
+
+struct BreakingInterpreter {
+    sound: Box<dyn Interpreter>,
+    mended: Arc<AtomicBool>,
+}
+
+impl Profile for Breaking {
+    fn common(&self) -> &Common {
+        self.sound.common()
+    }
+    fn session(&self, instrument: &Instrument) -> Box<dyn Session> {
+        self.sound.session(instrument)
+    }
+    fn simulator(&self, messages: Vec<Vec<u8>>, faults: &[SimulatedFault]) -> Box<dyn Session> {
+        self.sound.simulator(messages, faults)
+    }
+    fn example_bytes(&self, input: &str) -> Vec<u8> {
+        self.sound.example_bytes(input)
+    }
+    fn interpreter(&self) -> Box<dyn Interpreter> {
+        Box::new(BreakingInterpreter { sound: self.sound.interpreter(), mended: self.mended.clone() })
+    }
+    fn capture_session(&self) -> Box<dyn Session> {
+        self.sound.capture_session()
+    }
+}
+
+impl Interpreter for BreakingInterpreter {
+    #[allow(clippy::panic)] // What the test is about.
+    fn interpret<'m>(
+        &self,
+        message: &StoredMessage<'m>,
+        scratch: &mut Scratch<'m>,
+        sink: &mut dyn ReportSink<'m>,
+    ) -> Result<(), Fault> {
+        let broken = !self.mended.load(Ordering::Relaxed);
+        let has = |what: &[u8]| message.raw.windows(what.len()).any(|w| w == what);
+        if broken && has(b"|666|") {
+            panic!("a panic that names TEST^PATIENT");
+        }
+        while has(b"|999|") && !self.mended.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        let told = self.sound.interpret(message, scratch, sink);
+        if broken && has(b"|777|") {
+            return Err(Fault::Structure { offset: 7, what: "the rest cannot be read" });
+        }
+        told
+    }
+}
+
+async fn start(mut plan: Plan, mended: &Arc<AtomicBool>) -> Gateway {
+    let sound = orugate_drivers::find_profile("generic-astm").unwrap();
+    plan.instruments[0].profile = Arc::new(Breaking { sound, mended: mended.clone() });
+    std::fs::create_dir(&plan.journal.path).unwrap();
+    init_journal(&plan.journal.path, Clock::system(0).utc()).unwrap();
+    Gateway::start(plan, Clock::system).await.unwrap()
+}
+
+async fn send(gateway: &Gateway, sample: &'static str, value: u64) {
+    let address = gateway.listening["analyzer"];
+    let sent = tokio::task::spawn_blocking(move || {
+        let records = invented(sample, "20261122101500", &[value]);
+        Sender::connect(address).unwrap().message(&records, &mut |_| {}).unwrap();
+    });
+    sent.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_fault_is_a_hold_and_a_mended_driver_releases_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(Clock::system(0)).unwrap();
+    let instruments = [("analyzer", "generic-astm", Plug::Tcp)];
+    let plan = plan(folder.path(), &configuration(folder.path(), engine.address(), &instruments));
+    let mended = Arc::new(AtomicBool::new(false));
+    let gateway = start(plan, &mended).await;
+    send(&gateway, "F-1", 666).await;
+    send(&gateway, "F-2", 5).await;
+    send(&gateway, "F-3", 777).await;
+    let mut counts = engine.watch();
+    tokio::time::timeout(PATIENCE, counts.wait_for(|c| c.distinct >= 2)).await.unwrap().unwrap();
+
+    // The one message is held whole; of the other, what was read is sent, and the rest is held.
+    let holds: Vec<_> = gateway.store.state().holds().map(|(n, h)| (n, h.hold.clone())).collect();
+    let reasons: Vec<_> = holds.iter().map(|(_, h)| (h.reason.as_str(), h.rest_from)).collect();
+    assert_eq!(reasons, [("driver-fault", Some(0)), ("driver-fault", Some(1))]);
+    assert!(holds[1].1.sentence.contains("the rest cannot be read, at byte 7"), "{}", holds[1].1.sentence);
+    assert!(!holds[0].1.sentence.contains("TEST"), "{}", holds[0].1.sentence);
+    let release = |hold| gateway.admin.answer(Request::Release { hold, sample: None }, "uid 0");
+    let still = release(holds[0].0).await;
+    assert!(matches!(&still, Response::Refused(why) if why.starts_with("Still held")), "{still:?}");
+    assert_eq!(gateway.store.state().holds().count(), 2);
+
+    mended.store(true, Ordering::Relaxed);
+    for (hold, _) in &holds {
+        let done = release(*hold).await;
+        assert!(matches!(&done, Response::Done(_)), "{done:?}");
+    }
+    tokio::time::timeout(PATIENCE, counts.wait_for(|c| c.distinct >= 3)).await.unwrap().unwrap();
+    let ledger = gateway.store.state().ledger().map(|(_, c)| *c).next().unwrap();
+    assert_eq!((ledger.observations, ledger.sent, ledger.held, ledger.difference()), (3, 3, 0, 0));
+    gateway.stop().await;
+    let messages = engine.messages();
+    let samples: Vec<String> = messages
+        .iter()
+        .flat_map(|m| segments(&m.bytes))
+        .filter(|s| s.starts_with("SPM"))
+        .map(|s| field(&s, 2).to_owned())
+        .collect();
+    assert_eq!(samples, ["F-2", "F-3", "F-1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_driver_without_end_holds_up_one_message_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(Clock::system(0)).unwrap();
+    let instruments = [("analyzer", "generic-astm", Plug::Tcp)];
+    let plan = plan(folder.path(), &configuration(folder.path(), engine.address(), &instruments));
+    let mended = Arc::new(AtomicBool::new(false));
+    let gateway = start(plan, &mended).await;
+    send(&gateway, "F-9", 999).await;
+    send(&gateway, "F-5", 5).await;
+    let mut counts = engine.watch();
+    tokio::time::timeout(PATIENCE, counts.wait_for(|c| c.distinct >= 1)).await.unwrap().unwrap();
+    let holds: Vec<_> = gateway.store.state().holds().map(|(n, h)| (n, h.hold.reason.clone())).collect();
+    assert_eq!(holds.iter().map(|(_, reason)| reason.as_str()).collect::<Vec<_>>(), ["driver-fault"]);
+    // The lost thread comes to its end at last; what it found is thrown away, and the ledger stays true.
+    mended.store(true, Ordering::Relaxed);
+    send(&gateway, "F-6", 6).await;
+    tokio::time::timeout(PATIENCE, counts.wait_for(|c| c.distinct >= 2)).await.unwrap().unwrap();
+    gateway.stop().await;
+    let messages = engine.messages();
+    assert_eq!(messages.len(), 2, "the held message was not sent");
+}
