@@ -206,8 +206,9 @@ fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// A port forgets with a restart, so that nothing known is not "never".
 fn ago(now: i64, then: Option<i64>) -> String {
-    then.map_or("never".to_owned(), |then| duration((now - then).max(0) / 1_000_000))
+    then.map_or("-".to_owned(), |then| duration((now - then).max(0) / 1_000_000))
 }
 
 fn duration(seconds: i64) -> String {
