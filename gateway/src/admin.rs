@@ -102,6 +102,8 @@ pub struct InstrumentView {
     pub mode: String,
     /// How it is connected.
     pub wire: String,
+    /// It is the instrument that connects: no connection is no trouble by itself, since many do for each message.
+    pub listens: bool,
     /// Its port.
     pub port: PortView,
     /// Its observations by where they went.
@@ -150,6 +152,8 @@ pub struct DestinationView {
     pub address: String,
     /// How the connection stands, in words.
     pub link: String,
+    /// It does not work now: no connection can be made, no answer comes, or a refused message blocks it.
+    pub failing: bool,
     /// ORUs that wait.
     pub waiting: usize,
     /// Age of the oldest, in seconds.
@@ -204,12 +208,14 @@ pub struct Shown {
     pub mode: String,
     /// Its wire.
     pub wire: String,
+    /// The instrument connects to us.
+    pub listens: bool,
     /// Its port's status.
     pub status: Arc<PortStatus>,
 }
 
-/// Says how a destination's connection stands, in words.
-pub type LinkWords = Arc<dyn Fn(usize) -> String + Send + Sync>;
+/// Says how a destination's connection stands, in words, and whether it fails.
+pub type LinkWords = Arc<dyn Fn(usize) -> (String, bool) + Send + Sync>;
 
 /// What answers.
 pub struct Admin {
@@ -291,7 +297,7 @@ impl Admin {
             Request::Status => Response::Status(Box::new(self.status())),
             Request::Holds => Response::Holds(self.holds(None)),
             Request::Hold { hold } => match self.holds(Some(hold)) {
-                holds if holds.is_empty() => Response::Refused(format!("There is no open hold {hold}.")),
+                holds if holds.is_empty() => Response::Refused(no_hold(hold)),
                 holds => Response::Holds(holds),
             },
             Request::Release { hold, sample } => self.release(hold, sample, actor).await,
@@ -317,6 +323,7 @@ impl Admin {
                     profile: i.profile.clone(),
                     mode: i.mode.clone(),
                     wire: i.wire.clone(),
+                    listens: i.listens,
                     port: i.status.view(),
                     counts: counts.get(i.name.as_str()).copied().unwrap_or_default().into(),
                 })
@@ -324,10 +331,12 @@ impl Admin {
             destinations: (0..)
                 .zip(&self.destinations)
                 .map(|(index, (name, address))| {
+                    let (link, failing) = (self.links)(index);
                     let mut view = DestinationView {
                         name: name.clone(),
                         address: address.clone(),
-                        link: (self.links)(index),
+                        link,
+                        failing,
                         ..DestinationView::default()
                     };
                     if let Some(queue) = state.queue(name) {
@@ -373,6 +382,11 @@ impl Admin {
     }
 
     async fn release(&self, hold: u64, sample: Option<String>, actor: &str) -> Response {
+        let sample = match sample.as_deref().map(sample_id) {
+            None => None,
+            Some(Ok(sample)) => Some(sample),
+            Some(Err(why)) => return Response::Refused(why),
+        };
         let (sender, receiver) = oneshot::channel();
         let order = Order::Release {
             hold,
@@ -390,10 +404,11 @@ impl Admin {
                 "Hold {hold} is settled as superseded: a later message brought these results."
             )),
             Ok(Ok(Released { sent, held: 0, .. })) => {
-                Response::Done(format!("Hold {hold} is released: {sent} results are on their way."))
+                Response::Done(format!("Hold {hold} is released: {}.", on_their_way(sent)))
             }
             Ok(Ok(Released { sent, held, .. })) => Response::Done(format!(
-                "Hold {hold} was interpreted again: {sent} results are on their way, {held} are held anew (see: orugate holds list)."
+                "Hold {hold} was interpreted again: {}, {held} held anew. See: orugate holds list",
+                on_their_way(sent)
             )),
             Ok(Err(why)) => Response::Refused(why),
             Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
@@ -402,10 +417,10 @@ impl Admin {
 
     async fn discard(&self, hold: u64, reason: String, actor: &str) -> Response {
         if reason.trim().is_empty() {
-            return Response::Refused("Discarding needs a reason: it is kept for ever.".to_owned());
+            return Response::Refused("Discarding needs a reason, which is kept for whoever asks later: orugate holds discard HOLD --reason \"…\"".to_owned());
         }
         if self.store.state().hold(hold).is_none() {
-            return Response::Refused(format!("There is no open hold {hold}."));
+            return Response::Refused(no_hold(hold));
         }
         let (sender, receiver) = oneshot::channel();
         let order = Order::Discard {
@@ -426,6 +441,32 @@ impl Admin {
             Ok(Err(why)) => Response::Refused(why),
             Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
         }
+    }
+}
+
+/// A sample id that a person typed. An empty one would send a result that belongs to nobody.
+fn sample_id(typed: &str) -> Result<String, String> {
+    let sample = typed.trim();
+    if sample.is_empty() {
+        return Err("The sample id is empty. Read it from the tube: orugate holds release HOLD --sample ID"
+            .to_owned());
+    }
+    if sample.chars().any(char::is_control) {
+        return Err(
+            "The sample id holds a control character; type it as it is printed on the tube.".to_owned()
+        );
+    }
+    Ok(sample.to_owned())
+}
+
+fn no_hold(hold: u64) -> String {
+    format!("There is no open hold {hold}. Those that are open: orugate holds list")
+}
+
+fn on_their_way(results: usize) -> String {
+    match results {
+        1 => "1 result is on its way".to_owned(),
+        n => format!("{n} results are on their way"),
     }
 }
 

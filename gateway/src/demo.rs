@@ -20,6 +20,7 @@ use serialport::{SerialPort as _, TTYPort};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_serial::SerialStream;
 use way::Way;
 
@@ -52,10 +53,12 @@ pub fn run(stay: bool) -> u8 {
 async fn tell(stay: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let way = way::listen();
-    println!(
-        "Two simulated analyzers, a gateway and an engine, all in this process. Lines run at {BAUD} bits per"
-    );
-    println!("second and no timer is scaled. The journal is in {}.", folder.path().display());
+    way.say("Two simulated analyzers, a gateway and an integration engine, all in this process.");
+    way.say(&format!("  {SERIAL:<14} {SERIAL_PROFILE}, on a pseudo terminal at {BAUD} bits per second"));
+    way.say(&format!("  {NETWORK:<14} {NETWORK_PROFILE}, on TCP at the same pace"));
+    way.say("  engine         takes HL7 v2 ORU over MLLP");
+    way.say("No timer is scaled: what you see takes as long as in a laboratory. No patient is real.");
+    way.say(&format!("The journal is in {}; it goes away with the demo.", folder.path().display()));
 
     let clock = Clock::system(0);
     let engine = Engine::start(clock.clone()).map_err(|e| e.to_string())?;
@@ -75,35 +78,41 @@ async fn tell(stay: bool) -> Result<(), String> {
     let mut plugs = (Plug::wired(Box::new(master)), Plug::to(simulate::Target::Connect(address.to_string())));
 
     let mut ledger = Ledger::default();
-    way.say("\n1. Both analyzers send. chemistry-1 flips a bit in a frame, loses a line feed and sends a frame twice.\n");
+    way.say("\n1. Both analyzers send. Each frame is on flash before the analyzer gets its ACK; a whole message becomes an");
+    way.say("   ORU, on flash before it is sent. Three faults are made on purpose in the first message of chemistry-1: a");
+    way.say("   flipped bit, a lost line feed, a frame sent twice. None may change a result.\n");
     let faults = [
         Fault::FlipBit { frame: 1, byte: 4, bit: 0 },
         Fault::LoseLf { frame: 2 },
         Fault::RepeatFrame { frame: 3 },
     ];
-    stage.round(1, &mut plugs, &faults, &way, &mut ledger).await?;
+    stage.round(1, &mut plugs, &faults, &mut ledger).await?;
     stage.until("the first results at the engine", Stage::is_drained).await?;
 
-    way.say("\n2. The engine goes away. The analyzers go on; their results wait on flash.\n");
+    way.say(
+        "\n2. The engine goes away. The analyzers notice nothing; their results wait on flash, in order.\n",
+    );
     stage.engine.take_away().await;
     let since = stage.clock.tick();
-    stage.round(2, &mut plugs, &[Fault::FlipBit { frame: 2, byte: 8, bit: 3 }], &way, &mut ledger).await?;
+    stage.round(2, &mut plugs, &[Fault::FlipBit { frame: 2, byte: 8, bit: 3 }], &mut ledger).await?;
     stage.until("the interpretation", |stage| stage.gateway.store.state().next_pending().is_none()).await?;
     while stage.clock.tick().since(since) < AWAY {
-        way.say(&format!("{:>8}  {}", "", stage.queue()));
-        pause(Duration::from_secs(1)).await;
+        pause(Duration::from_millis(100)).await;
     }
-    way.say(&format!("{:>8}  {}", "", stage.queue()));
+    way.happened("gateway", &stage.queue());
 
-    way.say("\n3. The engine comes back.\n");
+    way.say(
+        "\n3. The engine comes back. A message leaves the queue when the engine names its number (MSA-2).\n",
+    );
     stage.engine.bring_back().map_err(|e| e.to_string())?;
     stage.until("the queue at the engine", Stage::is_drained).await?;
 
-    way.say("\n4. The ledger: three counts, made in three places.\n");
+    way.say("\n4. The ledger: counted in three places that know nothing of each other: what the analyzers sent, what the");
+    way.say("   journal holds, what the engine holds. They must agree.\n");
     let balanced = ledger.print(&stage.gateway, &stage.engine, &way);
     if stay && balanced {
         explain(folder.path(), &text, address, &stage.engine, &way);
-        let _ = tokio::signal::ctrl_c().await;
+        until_told().await;
     }
     stage.gateway.stop().await;
     if balanced { Ok(()) } else { Err("the ledger does not balance".to_owned()) }
@@ -153,18 +162,16 @@ impl Stage {
         round: u32,
         plugs: &mut (Plug, Plug),
         faults: &[Fault],
-        way: &Way,
         ledger: &mut Ledger,
     ) -> Result<(), String> {
-        let serial = self.play(SERIAL, SERIAL_PROFILE, round, &mut plugs.0, &[], way);
-        let network = self.play(NETWORK, NETWORK_PROFILE, round, &mut plugs.1, faults, way);
+        let serial = self.play(SERIAL, SERIAL_PROFILE, round, &mut plugs.0, &[]);
+        let network = self.play(NETWORK, NETWORK_PROFILE, round, &mut plugs.1, faults);
         let (sent_serial, sent_network) = tokio::try_join!(serial, network)?;
         ledger.add(SERIAL, sent_serial);
         ledger.add(NETWORK, sent_network);
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)] // A scene needs its whole cast.
     async fn play(
         &self,
         name: &str,
@@ -172,15 +179,15 @@ impl Stage {
         round: u32,
         plug: &mut Plug,
         faults: &[Fault],
-        way: &Way,
     ) -> Result<u64, String> {
         let profile = profiles::find(profile)?;
         let inputs = profile.common().examples.iter().map(|e| e.input.replace("T-0", &format!("T-{round}")));
         let inputs: Vec<String> = inputs.collect();
         let results = inputs.iter().map(|i| r_records(i)).sum();
         let session = profile.simulator(inputs.into_iter().map(String::into_bytes).collect(), faults);
-        let mut tell = |line: &str| way.say(&format!("{:>8}  {name:<14} (the simulator) {line}", ""));
-        let played = simulate::play(session, plug, Some(BAUD), &self.clock, &mut tell);
+        // What the simulator says of its own end is not this story.
+        let mut tell = |_: &str| {};
+        let played = simulate::play(session, plug, Some(BAUD), None, &self.clock, &mut tell);
         tokio::time::timeout(PATIENCE, played)
             .await
             .map_err(|_| format!("{name} took too long"))?
@@ -253,6 +260,17 @@ fn explain(folder: &Path, text: &str, address: SocketAddr, engine: &Engine, way:
     way.say("  a real analyzer on the network    wire = { listen = \"<this box>:4001\", allow = [\"<the analyzer>\"] }");
     way.say("  a real engine                     mllp = { address = \"<the engine>:2575\" }");
     way.say("then: orugate check, orugate journal init, orugate run (each with --config FILE).");
+}
+
+/// Until Ctrl-C, or what a service manager sends: the folder goes away in either case.
+async fn until_told() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
 }
 
 #[allow(clippy::disallowed_methods)] // The demonstration's own pace.

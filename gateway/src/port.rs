@@ -10,7 +10,7 @@ use crate::records::{Chunk, clock_number};
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::wire::{self, Wire};
-use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Session, Ticket};
+use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Reason, Session, Ticket};
 use orugate_journal::{AppendError, Receipt, UnixMillis, Urgency};
 use orugate_protocol::time::ClockQuality;
 use std::collections::BTreeMap;
@@ -286,7 +286,7 @@ impl Running {
             match self.port.session.poll() {
                 Output::Send(_, bytes) => self.out.extend_from_slice(bytes),
                 Output::Close(_, reason) => {
-                    tracing::info!(instrument = %self.port.name, ?reason, "the driver closes the wire");
+                    tracing::info!(instrument = %self.port.name, "the driver closes the wire: {}", words(reason));
                     close = true;
                 }
                 Output::Line(_, line) => {
@@ -398,6 +398,16 @@ impl Keep<'_> {
             let _ = sender.send(Mail::Settled(ticket, result));
         });
         Part { message: number, first, ..part }
+    }
+}
+
+const fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Finished => "the conversation is over",
+        Reason::ProtocolError => "the other side does not speak this protocol",
+        Reason::NotStored => "data could not be stored",
+        Reason::Stopping => "the gateway stops",
+        _ => "its own reason",
     }
 }
 

@@ -63,19 +63,45 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Storage(path, error) => write!(f, "the journal's folder {}: {error}", path.display()),
+            Self::Storage(path, error) => {
+                write!(f, "the journal's folder {} cannot be used: {error}", path.display())
+            }
             Self::NoJournal(path) => write!(
                 f,
                 "there is no journal in {}. If this box is new, make one: orugate journal init. If it is not, the \
                  disk with the journal is not mounted; do not make a new one",
                 path.display()
             ),
+            Self::Journal(path, OpenError::Locked) => write!(
+                f,
+                "another orugate has the journal in {} open. See what it does: orugate status; or stop it first",
+                path.display()
+            ),
             Self::Journal(path, error) => write!(f, "the journal in {}: {error}", path.display()),
             Self::Append(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Listen(name, address, error) => {
-                write!(f, "the instrument {name} cannot be listened for on {address}: {error}")
+                let what = match error.kind() {
+                    io::ErrorKind::AddrInUse => "another program listens there; ss -ltnp shows which",
+                    io::ErrorKind::AddrNotAvailable => {
+                        "this box has no such address; ip address shows those it has"
+                    }
+                    io::ErrorKind::PermissionDenied => {
+                        "this user may not listen there; choose a port above 1023"
+                    }
+                    _ => {
+                        return write!(
+                            f,
+                            "the instrument {name} cannot be listened for on {address}: {error}"
+                        );
+                    }
+                };
+                write!(f, "the instrument {name} cannot be listened for on {address}: {what}")
             }
-            Self::Socket(path, error) => write!(f, "the admin socket {}: {error}", path.display()),
+            Self::Socket(path, error) => write!(
+                f,
+                "the admin socket {} cannot be made: {error}. Its place is admin_socket in [gateway]",
+                path.display()
+            ),
             Self::Thread(error) => write!(f, "no thread could be made: {error}"),
         }
     }
@@ -179,7 +205,10 @@ impl Gateway {
         let links: LinkWords = {
             let forwarders = forwarders.clone();
             let clock = clock.clone();
-            Arc::new(move |index| forwarders.get(index).map(|f| f.words(clock.tick())).unwrap_or_default())
+            Arc::new(move |index| {
+                let forwarder = forwarders.get(index);
+                forwarder.map(|f| (f.words(clock.tick()), f.fails())).unwrap_or_default()
+            })
         };
         let admin = Arc::new(Admin {
             store: store.clone(),
@@ -300,6 +329,7 @@ fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
             WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
             WirePlan::Connect { address } => format!("connects to {address}"),
         },
+        listens: matches!(instrument.wire, WirePlan::Listen { .. }),
         status: status.clone(),
     }
 }

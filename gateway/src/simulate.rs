@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Flow, SerialPlan};
 use crate::receipts;
 use crate::wire::{self, Wire};
-use orugate_driver::{Channel, Deadline, Input, LineSettings, Output, Parity, Peer, Session};
+use orugate_driver::{Channel, Deadline, Input, LineSettings, Note, NoteKind, Output, Parity, Peer, Session};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
@@ -79,18 +79,20 @@ impl Plug {
 }
 
 /// Plays until the session has sent all it has and has heard nothing for a moment. `pace` is in bits per second;
-/// without it bytes go as fast as the wire takes them. `tell` hears what happens, a line each.
+/// without it bytes go as fast as the wire takes them. An instrument sends a message until it is taken; with `tries`,
+/// so many failures in all are enough. `tell` hears what happens, a line each.
 ///
 /// # Errors
-/// The wire failed and could not be opened again.
+/// The wire failed and could not be opened again; [`io::ErrorKind::ConnectionAborted`] when it was tried often enough.
 pub async fn play(
     session: Box<dyn Session>,
     plug: &mut Plug,
     pace: Option<u32>,
+    tries: Option<u32>,
     clock: &Clock,
     tell: &mut dyn FnMut(&str),
 ) -> io::Result<()> {
-    let mut player = Player { session, channel: Channel(0), pace, clock: clock.clone() };
+    let mut player = Player { session, channel: Channel(0), pace, tries, clock: clock.clone() };
     let mut buffer = vec![0; 4096];
     loop {
         let mut wire = match plug.wire.take() {
@@ -117,6 +119,7 @@ struct Player {
     session: Box<dyn Session>,
     channel: Channel,
     pace: Option<u32>,
+    tries: Option<u32>,
     clock: Clock,
 }
 
@@ -149,6 +152,10 @@ impl Player {
                     match self.session.poll() {
                         Output::Send(_, bytes) => out.extend_from_slice(bytes),
                         Output::Store(ticket, _) => inputs.push_back(Owned::Stored(ticket)),
+                        Output::Note(Note { kind: NoteKind::Link { what, lost: true }, .. }) => {
+                            tell(&what.to_string());
+                            self.tries = self.tries.map(|left| left.saturating_sub(1));
+                        }
                         Output::Note(note) => tell(&note.to_string()),
                         Output::Close(..) => pulled = true,
                         Output::Done => return Ok(Ended::Done),
@@ -162,6 +169,9 @@ impl Player {
                 if !out.is_empty() {
                     write(wire, &out, self.pace).await?;
                     inputs.push_back(Owned::Sent);
+                }
+                if self.tries == Some(0) {
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "tried often enough"));
                 }
                 if pulled {
                     return Ok(Ended::Pulled);

@@ -234,7 +234,7 @@ async fn every_quick_row_over_tcp() {
         let clock = clock.clone();
         players.push(
             played.spawn_local(
-                async move { simulate::play(session, &mut plug, None, &clock, &mut |_| {}).await },
+                async move { simulate::play(session, &mut plug, None, None, &clock, &mut |_| {}).await },
             ),
         );
         expected.push(wanted(&message, *cost));

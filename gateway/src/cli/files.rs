@@ -5,12 +5,16 @@ use crate::profiles;
 use crate::replay;
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_protocol::time::Utc;
-use std::io::Read as _;
+use std::borrow::Cow;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 const NO_MESSAGE: u8 = 65;
 const IO: u8 = 74;
 const USAGE: u8 = 64;
+const REFUSED: u8 = 1;
+/// An instrument tries for ever; a person at a terminal wants to be told after so many times.
+const TRIES: u32 = 3;
 
 pub(super) fn profiles() -> u8 {
     for name in orugate_drivers::names() {
@@ -44,6 +48,14 @@ fn read(file: &Path) -> Result<Vec<u8>, u8> {
     }
 }
 
+/// What was on the line: a script of it (`<ENQ>`, `<STX>1H|…`), as profiles have it, is text for people.
+fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c [u8]) -> Cow<'c, [u8]> {
+    match std::str::from_utf8(capture) {
+        Ok(text) if text.contains("<STX>") || text.contains("<ENQ>") => profile.example_bytes(text).into(),
+        _ => capture.into(),
+    }
+}
+
 pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
     let profile = match profiles::find(profile) {
         Ok(profile) => profile,
@@ -58,7 +70,7 @@ pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
     };
     let Ok(runtime) = runtime() else { return IO };
     let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
-    let heard = replay::hear(&*profile, &capture, &[]);
+    let heard = replay::hear(&*profile, &line_bytes(&*profile, &capture), &[]);
     let (mut text, mut framed) = (String::new(), Vec::new());
     let totals = replay::replay(&*profile, &heard, now, &mut text, &mut |oru| {
         framed.push(0x0B);
@@ -67,11 +79,11 @@ pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
     });
     print!("{text}");
     println!(
-        "{} messages, {} observations: {} in {} ORUs, {} held, {} qc, {} not reportable",
-        totals.messages,
-        totals.observations,
+        "{}, {}: {} in {}, {} held, {} qc, {} not reportable",
+        count(totals.messages, "message"),
+        count(totals.observations, "observation"),
         totals.sent,
-        totals.orus,
+        count(totals.orus, "ORU"),
         totals.held,
         totals.qc,
         totals.not_reportable
@@ -83,7 +95,12 @@ pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
         return IO;
     }
     if totals.messages == 0 {
-        eprintln!("No message was found in {}. Is this the right profile?", file.display());
+        let what = if capture.is_empty() { "The input is empty" } else { "No message was found" };
+        let name = if file == Path::new("-") { "standard input".into() } else { file.display().to_string() };
+        eprintln!(
+            "{what}: {name}. A capture holds the line's bytes, or records, one a line. Is it the right profile? \
+             orugate profiles lists them; generic-astm reads any ASTM."
+        );
         return NO_MESSAGE;
     }
     0
@@ -93,27 +110,27 @@ pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
 #[derive(Debug, clap::Args)]
 pub(super) struct Simulate {
     /// The profile whose instrument is played
-    #[arg(long, short)]
+    #[arg(long, short, value_name = "NAME")]
     profile: String,
-    /// Connect to this TCP address, `host:port`
-    #[arg(long, group = "wire")]
+    /// Connect to this TCP address
+    #[arg(long, group = "wire", value_name = "HOST:PORT")]
     connect: Option<String>,
-    /// Listen on this TCP address, `ip:port`, for one connection
-    #[arg(long, group = "wire")]
+    /// Listen on this TCP address for one connection
+    #[arg(long, group = "wire", value_name = "IP:PORT")]
     listen: Option<std::net::SocketAddr>,
     /// Use this serial port
-    #[arg(long, group = "wire")]
+    #[arg(long, group = "wire", value_name = "DEVICE")]
     serial: Option<PathBuf>,
-    /// Bits per second: the serial port's rate, and the pace on any other wire
-    #[arg(long)]
+    /// Bits per second: the serial port's rate [there: 9600], and the pace on any other wire [there: none]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     baud: Option<u32>,
-    /// A fault to make, such as `flip-bit:2`, `lose-lf:1`, `lose-ack:3`, `repeat:2`, `cut:500`, `disconnect:4`; may
-    /// be given several times. The number is the frame, from 1; for `cut` it is the byte
-    #[arg(long = "fault")]
+    /// A fault to make, may be given several times: flip-bit:2, lose-lf:1, lose-ack:3, repeat:2, cut:500,
+    /// disconnect:4. The number is the frame, from 1; for cut it is the byte
+    #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<Fault>,
     /// Send all messages so many times
-    #[arg(long, default_value_t = 1)]
-    times: usize,
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    times: u32,
     /// Captures or files of records; without one the profile's own examples are sent
     files: Vec<PathBuf>,
 }
@@ -153,16 +170,32 @@ pub(super) fn simulate(arguments: Simulate) -> u8 {
     let played = runtime.block_on(async {
         let clock = crate::clock::Clock::system(0);
         let mut plug = Plug::to(target);
-        simulate::play(session, &mut plug, arguments.baud, &clock, &mut |line| println!("{line}")).await
+        let mut tell = |line: &str| println!("{line}");
+        simulate::play(session, &mut plug, arguments.baud, Some(TRIES), &clock, &mut tell).await
     });
     match played {
         Ok(()) => {
-            println!("All {total} messages were sent and acknowledged.");
+            match total {
+                1 => println!("The message was sent and acknowledged."),
+                _ => println!("All {total} messages were sent and acknowledged."),
+            }
             0
         }
+        Err(error) if error.kind() == ErrorKind::ConnectionAborted => {
+            eprintln!(
+                "Given up: the other side does not take it. Look at its log, the profile and what is sent."
+            );
+            REFUSED
+        }
         Err(error) => {
-            eprintln!("The wire failed: {error}.");
+            eprintln!(
+                "The wire failed: {error}. Is the other side there? The gateway's own view: orugate status"
+            );
             IO
         }
     }
+}
+
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

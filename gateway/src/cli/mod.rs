@@ -1,7 +1,8 @@
 //! The command line. The only part of the gateway that prints.
 //!
-//! Exit codes: 0 done; 1 the service refused or the ledger does not balance; 65 the input holds no message; 69 the
-//! service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong (sysexits.h).
+//! Exit codes: 0 done; 1 it was refused or the ledger does not balance; 2 or 64 the command is wrong; 65 the input
+//! holds no message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.
+//! [`Arguments`] prints the same list.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod files;
@@ -9,22 +10,30 @@ mod service;
 mod show;
 
 use clap::{Parser, Subcommand};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Edge gateway for medical instruments: every result into the hospital's systems, right and never lost.
 #[derive(Debug, Parser)]
-#[command(name = "orugate", version, disable_help_subcommand = true)]
+#[command(name = "orugate", version, disable_help_subcommand = true, after_help = AFTER)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const AFTER: &str = "\
+A new box, in this order: orugate check, orugate journal init, orugate run (or the unit in deploy/), orugate status.
+No analyzer at hand: orugate demo.
+
+Exit codes: 0 done; 1 refused, or the ledger does not balance; 2 or 64 the command is wrong; 65 the input holds no
+message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.";
+
 /// Where the configuration is, for the commands that need one.
 #[derive(Debug, clap::Args)]
 struct Configured {
-    /// The configuration; `conf.d/*.toml` beside it belongs to it.
-    #[arg(long, short, default_value = "/etc/orugate/orugate.toml")]
+    /// The configuration; conf.d/*.toml beside it belongs to it
+    #[arg(long, short, global = true, value_name = "FILE", default_value = "/etc/orugate/orugate.toml")]
     config: PathBuf,
 }
 
@@ -49,18 +58,21 @@ enum Command {
         #[command(subcommand)]
         action: HoldAction,
     },
-    /// Read a capture file through a profile: ORUs, holds and notes; nothing is stored or sent
+    /// Read a capture file through a profile; nothing is stored or sent
+    ///
+    /// Prints each ORU, and for each result that is in none a line that begins with hold, qc or note, with its test
+    /// code and the reason.
     Replay {
         /// The profile to read it with
-        #[arg(long, short)]
+        #[arg(long, short, value_name = "NAME")]
         profile: String,
-        /// The capture; `-` is standard input
+        /// The capture, a script or records, one a line; - is standard input
         file: PathBuf,
         /// Write the ORUs, MLLP-framed, into this file too
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         mllp: Option<PathBuf>,
     },
-    /// Play an instrument on a wire: records or a capture, with faults when asked
+    /// Play an instrument on a wire, with faults when asked
     Simulate(files::Simulate),
     /// List the profiles that this program knows
     Profiles,
@@ -85,23 +97,23 @@ enum HoldAction {
     List,
     /// Show one hold
     Show {
-        /// Its number
+        /// Its number, from orugate holds list
         hold: u64,
     },
     /// Interpret its results again with today's configuration, and send them
     Release {
-        /// Its number
+        /// Its number, from orugate holds list
         hold: u64,
         /// The sample id, when the message has none
-        #[arg(long)]
+        #[arg(long, value_name = "ID")]
         sample: Option<String>,
     },
     /// Throw its results away; the raw bytes stay in the journal
     Discard {
-        /// Its number
+        /// Its number, from orugate holds list
         hold: u64,
         /// Why, for whoever asks later
-        #[arg(long)]
+        #[arg(long, value_name = "WHY")]
         reason: String,
     },
 }
@@ -145,7 +157,12 @@ fn quiet_panics() {
 fn log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("ORUGATE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// One runtime thread for everything that waits.

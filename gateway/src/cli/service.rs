@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::profiles::Shipped;
 use crate::run::{Gateway, StartError, init_journal};
+use std::io::ErrorKind;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,6 +18,9 @@ const CONFIG: u8 = 78;
 fn load(path: &Path) -> Result<Loaded, u8> {
     config::load(path, &Shipped).map_err(|mistakes| {
         eprintln!("{mistakes}");
+        if !path.is_file() {
+            eprintln!("Say where the configuration is: --config FILE. The README has one to begin with.");
+        }
         CONFIG
     })
 }
@@ -42,20 +46,22 @@ pub(super) fn init(path: &Path) -> u8 {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
+    // Tokio keeps the clocks.
     let Ok(runtime) = runtime() else { return IO };
     let now = runtime.block_on(async { Clock::system(0).utc() });
     let journal = &loaded.plan.journal.path;
     if let Err(error) = std::fs::create_dir_all(journal) {
-        eprintln!("{}: {error}", journal.display());
+        eprintln!("The journal's folder {} cannot be made: {error}.", journal.display());
         return IO;
     }
     match init_journal(journal, now) {
         Ok(()) => {
             println!("A new journal is in {}.", journal.display());
+            println!("Next: orugate run --config {0}, and then: orugate status --config {0}", path.display());
             0
         }
         Err(why) => {
-            eprintln!("{why}");
+            eprintln!("{why}. Nothing was changed.");
             IO
         }
     }
@@ -80,7 +86,7 @@ pub(super) fn run(path: &Path) -> u8 {
     match runtime.block_on(serve(loaded)) {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("{error}.");
+            eprintln!("Not started: {error}.");
             IO
         }
     }
@@ -89,8 +95,16 @@ pub(super) fn run(path: &Path) -> u8 {
 async fn serve(loaded: Loaded) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Thread)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Thread)?;
+    let socket = loaded.plan.gateway.admin_socket.clone();
     let gateway = Gateway::start(loaded.plan, Clock::system).await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    for instrument in &gateway.admin.instruments {
+        let (instrument, mode, wire) = (&instrument.name, &instrument.mode, &instrument.wire);
+        tracing::info!(instrument, "{wire}, {mode}");
+    }
+    for (destination, address) in &gateway.admin.destinations {
+        tracing::info!(destination, "sends to {address}");
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready; orugate status asks at {}", socket.display());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -104,7 +118,17 @@ async fn serve(loaded: Loaded) -> Result<(), StartError> {
 fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
     let socket = load(path)?.plan.gateway.admin_socket;
     admin::ask(&socket, request).map_err(|error| {
-        eprintln!("The service does not answer on {}: {error}. Is it running?", socket.display());
+        let socket = socket.display();
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => eprintln!(
+                "The service is not running: nobody answers at {socket}. Start it: systemctl start orugate, or \
+                 orugate run. What it said last: journalctl -u orugate"
+            ),
+            ErrorKind::PermissionDenied => eprintln!(
+                "You may not ask the service at {socket}. Ask as root, or as a member of the socket's group."
+            ),
+            _ => eprintln!("The service at {socket} gave no answer: {error}. What it says: journalctl -u orugate"),
+        }
         UNAVAILABLE
     })
 }

@@ -4,6 +4,9 @@ use crate::admin::{DestinationView, HoldView, InstrumentView, Status};
 use crate::status::Line;
 use std::fmt::Write as _;
 
+/// Age in seconds at which a queue is trouble, although the engine answers.
+const LATE: i64 = 300;
+
 /// All of the status.
 pub(super) fn status(status: &Status) -> String {
     let mut out = String::new();
@@ -14,6 +17,30 @@ pub(super) fn status(status: &Status) -> String {
     for line in &trouble {
         let _ = writeln!(out, "! {line}");
     }
+    instruments(&mut out, status);
+    destinations(&mut out, status);
+    let journal = &status.journal;
+    if status.pending > 0 {
+        let _ = writeln!(
+            out,
+            "\n{} to be interpreted.",
+            count(status.pending as u64, "message waits", "messages wait")
+        );
+    }
+    let _ = writeln!(
+        out,
+        "\nJournal {}: {} of {} MiB. Clock {}. Version {}, configuration {}.",
+        journal.health,
+        journal.used >> 20,
+        journal.limit >> 20,
+        status.clock,
+        status.version,
+        status.config.get(..8).unwrap_or(&status.config)
+    );
+    out
+}
+
+fn instruments(out: &mut String, status: &Status) {
     let _ =
         writeln!(out, "\nINSTRUMENT            LINE    LAST BYTE  LAST RESULT  SENT    HELD  QC    OTHER");
     for instrument in &status.instruments {
@@ -24,6 +51,7 @@ pub(super) fn status(status: &Status) -> String {
             instrument.name,
             match &instrument.port.line {
                 Line::Up(_) => "up",
+                Line::Down(_) | Line::Starting if instrument.listens => "waits",
                 Line::Down(_) => "DOWN",
                 Line::Starting => "starts",
                 Line::Stopped => "stopped",
@@ -35,16 +63,28 @@ pub(super) fn status(status: &Status) -> String {
             counts.qc,
             counts.repeat + counts.superseded + counts.discarded + counts.not_reportable,
         );
-        let _ = writeln!(out, "  {} ({}), {}", instrument.profile, instrument.mode, instrument.wire);
+        let unconnected = match &instrument.port.line {
+            Line::Starting if instrument.listens => ", nobody has connected yet".to_owned(),
+            Line::Down(why) if instrument.listens => {
+                let since = ago(status.now, Some(instrument.port.since));
+                format!(", nobody is connected for {since}: {why}")
+            }
+            _ => String::new(),
+        };
+        let _ =
+            writeln!(out, "  {} ({}), {}{unconnected}", instrument.profile, instrument.mode, instrument.wire);
         if let Some((at, note)) = &instrument.port.last_note {
             let _ = writeln!(
                 out,
-                "  {} notes, the last {} ago: {note}",
-                instrument.port.notes,
+                "  {}, the last {} ago: {note}",
+                count(instrument.port.notes, "note", "notes"),
                 ago(status.now, Some(*at))
             );
         }
     }
+}
+
+fn destinations(out: &mut String, status: &Status) {
     let _ = writeln!(out, "\nDESTINATION           QUEUE   OLDEST     DELIVERED  PARKED  LINK");
     for destination in &status.destinations {
         let _ = writeln!(
@@ -58,75 +98,73 @@ pub(super) fn status(status: &Status) -> String {
             destination.link
         );
     }
-    let journal = &status.journal;
-    let _ = writeln!(
-        out,
-        "\nJournal {}: {} of {} MiB. Clock {}. Version {}, configuration {}.",
-        journal.health,
-        journal.used >> 20,
-        journal.limit >> 20,
-        status.clock,
-        status.version,
-        status.config
-    );
-    out
 }
 
-/// What is wrong now, each with its next step.
+/// What is wrong now, worst first, each with its next step.
 fn trouble(status: &Status) -> Vec<String> {
     let mut lines = Vec::new();
     if status.journal.health != "good" {
         lines.push(format!(
-            "The journal cannot write: {}. Instruments are refused. Look at the disk.",
+            "The journal cannot write: {}. Instruments are refused. Look at the disk: df, dmesg.",
             status.journal.health
         ));
     }
-    for instrument in &status.instruments {
-        lines.extend(instrument_trouble(instrument));
-    }
-    for destination in &status.destinations {
-        lines.extend(destination_trouble(destination));
-    }
+    lines.extend(status.instruments.iter().filter_map(unbalanced));
+    lines.extend(status.destinations.iter().filter_map(parked));
+    lines.extend(status.destinations.iter().filter_map(late));
+    lines.extend(status.instruments.iter().filter_map(down));
     if status.holds > 0 {
         lines.push(format!(
-            "{} holds wait for a person, the oldest for {}: orugate holds list",
-            status.holds,
+            "{} for a person, the oldest for {}: orugate holds list",
+            count(status.holds as u64, "hold waits", "holds wait"),
             duration(status.oldest_hold.unwrap_or(0))
         ));
     }
     if status.clock == "unset" {
         lines.push(
-            "The clock is behind the journal: results go out with a wrong time. Set the clock.".to_owned(),
+            "The clock is behind the journal: results go out with a wrong time. Set the clock: timedatectl."
+                .to_owned(),
         );
     }
     lines
 }
 
-fn instrument_trouble(instrument: &InstrumentView) -> Option<String> {
-    let name = &instrument.name;
-    if instrument.counts.difference != 0 {
-        let difference = instrument.counts.difference;
-        return Some(format!("The ledger of {name} does not balance: {difference} results. Call the maker."));
-    }
-    match &instrument.port.line {
-        Line::Down(why) => {
-            Some(format!("{name}: the wire is down ({why}). Look at cable, power and address."))
-        }
-        _ => None,
-    }
+fn unbalanced(instrument: &InstrumentView) -> Option<String> {
+    let (name, difference) = (&instrument.name, instrument.counts.difference);
+    (difference != 0).then(|| {
+        let results = count(difference.unsigned_abs(), "result", "results");
+        format!("The ledger of {name} does not balance by {results}. Keep the journal and call the maker.")
+    })
 }
 
-fn destination_trouble(destination: &DestinationView) -> Option<String> {
+fn down(instrument: &InstrumentView) -> Option<String> {
+    let Line::Down(why) = &instrument.port.line else { return None };
+    (!instrument.listens).then(|| {
+        let (name, wire) = (&instrument.name, &instrument.wire);
+        format!("{name}: the wire is down ({wire}: {why}). Look at cable, power and address; it is tried again by itself.")
+    })
+}
+
+fn parked(destination: &DestinationView) -> Option<String> {
     let name = &destination.name;
-    if !destination.parked.is_empty() {
-        let (number, why) = destination.parked.first()?;
-        let parked = destination.parked.len();
-        return Some(format!("{name} refused {parked} messages for good, the first (…{number:016}): {why}"));
-    }
-    let late = destination.oldest.unwrap_or(0) > 300;
-    late.then(|| {
-        let waiting = destination.waiting;
-        format!("{name} has not taken {waiting} messages: {}. They are safe on flash.", destination.link)
+    let (number, why) = destination.parked.first()?;
+    let messages = count(destination.parked.len() as u64, "message", "messages");
+    Some(format!(
+        "{name} refused {messages} for good, first …{number:016}: {why}. Ask whoever runs the engine; nothing is lost."
+    ))
+}
+
+fn late(destination: &DestinationView) -> Option<String> {
+    let late = destination.failing || destination.oldest.unwrap_or(0) > LATE;
+    (late && destination.waiting > 0).then(|| {
+        format!(
+            "{} has not taken {}, the oldest for {}. They are safe on flash and go out by themselves. Ask whoever \
+             runs the engine at {}: is it up?",
+            destination.name,
+            count(destination.waiting as u64, "message", "messages"),
+            duration(destination.oldest.unwrap_or(0)),
+            destination.address
+        )
     })
 }
 
@@ -152,17 +190,25 @@ pub(super) fn holds(holds: &[HoldView], whole: bool) -> String {
         let _ = writeln!(out, "    {codes}");
         let _ = writeln!(out, "    {}", hold.sentence);
         if whole {
-            let _ = writeln!(out, "    message {}", hold.message);
+            let _ = writeln!(out, "    its message is number {} in the journal; then one of:", hold.message);
             let sample = if hold.reason == "no-sample-id" { " --sample ID" } else { "" };
             let _ = writeln!(out, "    orugate holds release {}{sample}", hold.hold);
             let _ = writeln!(out, "    orugate holds discard {} --reason \"…\"", hold.hold);
         }
     }
+    if !whole {
+        let _ = writeln!(out, "What can be done with one: orugate holds show NUMBER");
+    }
     out
 }
 
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A port forgets with a restart, so that nothing known is not "never".
 fn ago(now: i64, then: Option<i64>) -> String {
-    then.map_or("never".to_owned(), |then| duration((now - then).max(0) / 1_000_000))
+    then.map_or("-".to_owned(), |then| duration((now - then).max(0) / 1_000_000))
 }
 
 fn duration(seconds: i64) -> String {

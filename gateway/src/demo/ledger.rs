@@ -29,8 +29,8 @@ impl Ledger {
     pub(super) fn print(&self, gateway: &Gateway, engine: &Engine, way: &Way) -> bool {
         let mut balanced = true;
         let mut sent = 0;
-        way.say("               sent by the   in the    of these:                       not         differ-");
-        way.say("               analyzer      journal   to the engine   held     qc    reportable  ence");
+        way.say(&row("RESULTS", ["sent by", "in the", "of them to", "", "", "not re-", ""]));
+        way.say(&row("", ["analyzer", "journal", "the engine", "held", "qc", "portable", "difference"]));
         let state = gateway.store.state();
         let counts: BTreeMap<&str, _> = state.ledger().collect();
         for (name, results) in &self.0 {
@@ -38,16 +38,16 @@ impl Ledger {
             let difference = results.cast_signed() - c.observations.cast_signed() + c.difference();
             balanced &= difference == 0;
             sent += c.sent;
-            way.say(&format!(
-                "{name:<14} {results:<13} {:<9} {:<15} {:<8} {:<5} {:<11} {difference}",
-                c.observations, c.sent, c.held, c.qc, c.not_reportable
-            ));
+            let numbers =
+                [*results, c.observations, c.sent, c.held, c.qc, c.not_reportable].map(|n| n.to_string());
+            let [a, b, c, d, e, f] = &numbers;
+            way.say(&row(name, [a, b, c, d, e, f, &difference.to_string()]));
         }
         let held = engine.counts();
         let doubled = held.messages - held.distinct;
         balanced &= held.observations == sent && held.conflicts == 0;
         way.say(&format!(
-            "\nThe engine holds {} results in {} messages (difference {}); {doubled} came twice, byte for byte the same.",
+            "\nThe engine holds {} results in {} messages: difference {}. Messages that came to it twice: {doubled}.",
             held.observations,
             held.distinct,
             sent.cast_signed() - held.observations.cast_signed()
@@ -61,6 +61,12 @@ impl Ledger {
         way.say(if balanced { "\nThe ledger balances." } else { "\nTHE LEDGER DOES NOT BALANCE." });
         balanced
     }
+}
+
+/// A line of the table: numbers below the end of their heading.
+fn row(name: &str, cells: [&str; 7]) -> String {
+    let [sent, journal, engine, held, qc, not, difference] = cells;
+    format!("{name:<14} {sent:>9} {journal:>8} {engine:>11} {held:>5} {qc:>4} {not:>9} {difference:>11}")
 }
 
 #[cfg(test)]

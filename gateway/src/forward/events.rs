@@ -347,7 +347,7 @@ impl fmt::Display for Note {
         match self {
             Self::Connected => f.write_str("connected"),
             Self::Disconnected(ended) => write!(f, "{ended}; the next message makes a new one"),
-            Self::Failed(failure, wait) => write!(f, "{failure}; next try in {} ms", wait.as_millis()),
+            Self::Failed(failure, wait) => write!(f, "{failure}; next try in {:.1} s", wait.as_secs_f32()),
             Self::OutcomeUnknown(number) => {
                 write!(f, "message {number} was sent, outcome unknown; the same bytes will be sent again")
             }

@@ -53,6 +53,12 @@ impl Handle {
         self.status().map_or_else(|| "starting".to_owned(), |status| status.words(now))
     }
 
+    /// True when nothing is delivered now, and not for want of messages.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.status.borrow().as_ref().is_some_and(Status::fails)
+    }
+
     /// Changes whenever the status does.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Option<Status>> {

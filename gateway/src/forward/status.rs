@@ -62,6 +62,12 @@ pub struct InFlightStatus {
 }
 
 impl Status {
+    /// True when nothing is delivered now, and not for want of messages.
+    #[must_use]
+    pub const fn fails(&self) -> bool {
+        self.failures > 0 || self.blocked_by.is_some()
+    }
+
     /// A line for people.
     #[must_use]
     pub fn words(&self, now: Tick) -> String {
@@ -69,7 +75,12 @@ impl Status {
         let mut words = match (&self.link, &self.last_error) {
             (LinkStatus::Idle, _) => "not connected; nothing to send".to_owned(),
             (LinkStatus::Waiting { until }, Some((_, note))) => {
-                format!("not connected, next try in {} s: {note}", until.since(now).as_secs())
+                let next = until.since(now).as_secs();
+                match note {
+                    // Its own wait was when it failed, and is told already.
+                    Note::Failed(failure, _) => format!("{failure}; next try in {next} s"),
+                    note => format!("not connected, next try in {next} s: {note}"),
+                }
             }
             (LinkStatus::Waiting { until }, None) => {
                 format!("not connected, next try in {} s", until.since(now).as_secs())

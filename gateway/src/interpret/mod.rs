@@ -300,7 +300,9 @@ impl Worker {
             (open, message)
         };
         if open.reason == HoldReason::NoSampleId.code() && sample.is_none() {
-            return Err("This hold needs the sample id: orugate holds release HOLD --sample ID.".to_owned());
+            return Err(format!(
+                "This hold needs the sample id. Find the tube by the instrument's list, then: orugate holds release {hold} --sample ID"
+            ));
         }
         let sample = sample.map(|sample| sample_id(sample, &open)).transpose()?;
         let subject = self.subjects.get(&*message.instrument).ok_or_else(|| {

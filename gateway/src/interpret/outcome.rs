@@ -7,6 +7,7 @@ use crate::records::{Disposition, Fate, Hold, HoldSettled, Oru, Outcome, Settlem
 use crate::state::Message;
 use crate::store::Entry;
 use orugate_journal::AppendError;
+use orugate_protocol::report::NoteKind;
 use orugate_protocol::time::Utc;
 use std::collections::BTreeMap;
 
@@ -166,8 +167,14 @@ impl Batch<'_> {
         tracing::info!(instrument = %name, number = self.number, complete = self.message.complete,
             observations = facts.observations.len(), sent = released.sent, held = released.held, "interpreted");
         for note in &facts.notes {
-            let subject = facts.word(&note.subject);
-            (worker.told)(name, Tell::Note(&format!("byte {}: {} {subject}", note.span.start, note.kind)));
+            // Logs and status show it, so it holds no text of the message; but these two subjects are our own words.
+            let place = match note.kind {
+                NoteKind::SampleIdFound | NoteKind::BadTime => facts.word(&note.subject),
+                _ => "",
+            };
+            let colon = if place.is_empty() { "" } else { ": " };
+            let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
+            (worker.told)(name, Tell::Note(&sentence));
         }
         if first {
             for query in &facts.queries {

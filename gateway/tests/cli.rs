@@ -1,0 +1,322 @@
+//! The program as a person meets it: exit codes and the sentences that say what to do next.
+//!
+//! Promises that each command of the README does what its help says, that a hold can be found, understood, released
+//! and discarded, that a killed gateway goes on where it was, and that no patient's data is in what is printed but
+//! for what a person asked to see. Leaves out what the ORUs hold; `tests/` has that. Waits only for lines and exits.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{Engine, Service, Site, orugate, orugate_with};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A result without a sample id, of a patient who is invented.
+const NO_SAMPLE: &str = "H|\\^&|||XN-550^00-01^11001^^^^TEST01|||||||P|E1394-97|20261123040000\n\
+    P|1||||TESTPATIENT^INVENTED\nO|1||^^ ^M|^^^^WBC|R||||||N||||||||||||||F\n\
+    R|1|^^^^WBC^1|6.1|10*3/uL||N||F||||20261123040000\nL|1|N\n";
+
+#[test]
+fn help_tells_the_order_of_things() {
+    let help = orugate(&["--help"]);
+    help.is(0);
+    for word in ["journal init", "holds", "replay", "simulate", "demo", "78 the configuration is wrong"] {
+        help.says(word);
+    }
+    orugate(&[]).is(2);
+    orugate(&["holds", "show", "seven"]).is(2);
+}
+
+#[test]
+fn profiles_are_listed() {
+    let listed = orugate(&["profiles"]);
+    listed.is(0);
+    for name in orugate_drivers::names() {
+        listed.says(name);
+    }
+}
+
+#[test]
+fn a_missing_configuration_says_where_to_look() {
+    for command in [&["check"][..], &["run"], &["status"], &["holds", "list"], &["journal", "init"]] {
+        let tried = orugate(&[command, &["--config", "/nonexistent/orugate.toml"]].concat());
+        tried.is(78);
+        tried.says("--config FILE");
+    }
+}
+
+#[test]
+fn check_says_all_mistakes_at_once() {
+    let site = Site::new();
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    let text = text
+        .replace("facility = \"LAB\"", "facilty = \"LAB\"")
+        .replace("role = \"lis\"", "role = \"liss\"")
+        .replace("profile = \"sysmex-xn-l\"", "profile = \"sysmex\"");
+    std::fs::write(&site.config, text).unwrap();
+    for command in ["check", "run", "status"] {
+        let checked = site.run(&[command]);
+        checked.is(78);
+        checked.says("orugate.toml:4: gateway.facilty: unknown key; allowed are");
+        checked.says("role: \"liss\" is not known; allowed are \"lis\", \"record\"");
+        checked.says("there is no profile \"sysmex\"; allowed are");
+        checked.says("nothing was opened");
+    }
+}
+
+#[test]
+fn the_configuration_of_the_readme_is_good() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, block) = readme.split_once("```toml\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orugate.toml");
+    std::fs::write(&path, block).unwrap();
+    let checked = orugate(&["check", "--config", path.to_str().unwrap()]);
+    checked.is(0);
+    checked.says("The configuration is good.");
+}
+
+#[test]
+fn a_journal_is_made_once_and_deliberately() {
+    let site = Site::new();
+    let run = site.run(&["run"]);
+    run.is(74);
+    run.says("orugate journal init");
+    let made = site.run(&["journal", "init"]);
+    made.is(0);
+    made.says("Next: orugate run");
+    let again = site.run(&["journal", "init"]);
+    again.is(74);
+    again.says("Nothing was changed");
+}
+
+#[test]
+fn a_service_that_is_not_there_is_named_so() {
+    let site = Site::new();
+    for command in [&["status"][..], &["holds", "list"], &["holds", "discard", "1", "--reason", "x"]] {
+        let asked = site.run(command);
+        asked.is(69);
+        asked.says("The service is not running");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_with_its_instrument() {
+    let site = Site::new();
+    site.run(&["journal", "init"]).is(0);
+    let _taken = std::net::TcpListener::bind(&site.address).unwrap();
+    let run = site.run(&["run"]);
+    run.is(74);
+    run.says(&format!("haem-1 cannot be listened for on {}: another program listens there", site.address));
+}
+
+/// Sends [`NO_SAMPLE`] and waits until the gateway has it interpreted; the hold that came of it.
+fn hold(site: &Site, service: &mut Service) -> String {
+    let capture = site.folder.path().join("no-sample.txt");
+    std::fs::write(&capture, NO_SAMPLE).unwrap();
+    let capture = capture.to_str().unwrap();
+    let sent = orugate(&["simulate", "-p", "sysmex-xn-l", "--connect", &site.address, capture]);
+    sent.is(0);
+    sent.says("The message was sent and acknowledged.");
+    service.until("interpreted");
+    let list = site.run(&["holds", "list"]);
+    list.is(0);
+    list.says("no-sample-id");
+    list.says("WBC");
+    list.hides("TESTPATIENT");
+    list.out.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn a_hold_is_found_understood_released_and_discarded() {
+    let site = Site::new();
+    site.run(&["journal", "init"]).is(0);
+    let mut service = site.start();
+    service.until(&format!("listens on {}", site.address));
+    service.until("ready");
+    let second = site.run(&["run"]);
+    second.is(74);
+    second.says("another orugate");
+    let quiet = site.run(&["status"]);
+    quiet.is(0);
+    quiet.says("All is well.");
+    site.run(&["holds", "list"]).says("No holds.");
+
+    let first = hold(&site, &mut service);
+    let status = site.run(&["status"]);
+    assert!(status.out.starts_with("! 1 hold waits for a person"), "{}", status.out);
+    status.hides("TESTPATIENT");
+    let shown = site.run(&["holds", "show", &first]);
+    shown.is(0);
+    shown.hides("TESTPATIENT");
+    shown.says(&format!("orugate holds release {first} --sample ID"));
+    shown.says(&format!("orugate holds discard {first} --reason"));
+    let unnamed = site.run(&["holds", "release", &first]);
+    unnamed.is(1);
+    unnamed.says(&format!("orugate holds release {first} --sample ID"));
+    for sample in ["", "  ", "a\u{7}b"] {
+        site.run(&["holds", "release", &first, "--sample", sample]).is(1);
+    }
+    let released = site.run(&["holds", "release", &first, "--sample", " T-0990 "]);
+    released.is(0);
+    released.says("1 result is on its way");
+    service.until("interpreted");
+    site.run(&["holds", "release", &first, "--sample", "T-0990"]).is(1);
+
+    let second = hold(&site, &mut service);
+    assert_ne!(first, second);
+    let empty = site.run(&["holds", "discard", &second, "--reason", "  "]);
+    empty.is(1);
+    empty.says("needs a reason");
+    site.run(&["holds", "discard", &second, "--reason", "water test"]).is(0);
+    let gone = site.run(&["holds", "show", &second]);
+    gone.is(1);
+    gone.says("orugate holds list");
+
+    service.kill();
+    let mut service = site.start();
+    service.until("ready");
+    service.until("nothing listens at the engine's address");
+    let status = site.run(&["status"]);
+    assert!(status.out.starts_with("! engine has not taken 1 message"), "{}", status.out);
+    status.says("They are safe on flash");
+    status.hides("T-0990");
+    let json: serde_json::Value = serde_json::from_str(&site.run(&["status", "--json"]).out).unwrap();
+    assert_eq!(json["destinations"][0]["waiting"], 1);
+
+    let engine = Engine::start(&site.engine);
+    let oru = engine.next();
+    assert!(oru.contains("T-0990"), "the sample id that the person gave");
+    assert!(!oru.contains("TESTPATIENT"), "no patient is asserted");
+    let log = service.stop();
+    for secret in ["TESTPATIENT", "T-0990", "panicked"] {
+        assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
+    }
+    assert!(!log.contains('\u{1b}'), "colours are for terminals");
+}
+
+#[test]
+fn simulate_says_what_stops_it() {
+    let site = Site::new();
+    let target = ["simulate", "-p", "sysmex-xn-l", "--connect", &site.address];
+    let refused = orugate(&target);
+    refused.is(74);
+    refused.says("The wire failed");
+    let nowhere = orugate(&target[..3]);
+    nowhere.is(64);
+    nowhere.says("--connect, --listen or --serial");
+    for fault in ["bogus", "flip-bit", "flip-bit:x", "flip-bit:0"] {
+        let wrong = orugate(&[&target[..], &["--fault", fault]].concat());
+        wrong.is(2);
+        wrong.says("allowed are flip-bit:FRAME");
+    }
+    let unknown = orugate(&["simulate", "-p", "nope", "--connect", &site.address]);
+    unknown.is(64);
+    unknown.says("There is no profile nope. There are:");
+}
+
+#[test]
+fn replay_of_what_is_no_capture_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("picture.png");
+    for bytes in [&b""[..], b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x02\x05\x06\x15\xff\xfe"] {
+        std::fs::write(&path, bytes).unwrap();
+        let read = orugate(&["replay", "-p", "generic-astm", path.to_str().unwrap()]);
+        read.is(65);
+        read.says("0 messages, 0 observations");
+        read.says("picture.png");
+    }
+    orugate(&["replay", "-p", "generic-astm", "/nonexistent"]).is(74);
+    let stdin = orugate_with(&["replay", "-p", "generic-astm", "-"], NO_SAMPLE);
+    stdin.is(0);
+    stdin.says("1 message, 1 observation");
+}
+
+#[test]
+fn every_result_of_the_examples_is_in_an_oru_or_has_a_line() {
+    let mut results = 0;
+    for name in orugate_drivers::names() {
+        let profile = orugate::profiles::find(name).unwrap();
+        for example in &profile.common().examples {
+            let replayed = orugate_with(&["replay", "-p", name, "-"], &example.input);
+            let mut told: Vec<&str> = replayed.out.lines().filter(|l| is_told(l)).collect();
+            for record in r_records(&example.input) {
+                results += 1;
+                let found = told.iter().position(|line| names(line, record));
+                let found =
+                    found.unwrap_or_else(|| panic!("{name}: {record} is nowhere in\n{}", replayed.out));
+                told.remove(found);
+            }
+        }
+    }
+    assert!(results > 20, "{results} results in all examples");
+}
+
+/// A line that accounts for a result.
+fn is_told(line: &str) -> bool {
+    ["OBX|", "hold ", "qc ", "note "].iter().any(|start| line.starts_with(start))
+}
+
+/// The line's own code is a component of this R.3: OBX-3's identifier, or the word after `hold`, `qc` or `note`.
+fn names(line: &str, test: &str) -> bool {
+    let named = match line.strip_prefix("OBX|") {
+        Some(fields) => fields.split('|').nth(2).unwrap_or_default(),
+        None => line.split_once(' ').map_or("", |(_, rest)| rest),
+    };
+    // A cobas writes the code, a slash and the dilution.
+    let codes = || test.split(['^', '/']).filter(|code| !code.is_empty());
+    if codes().next().is_none() {
+        return named.starts_with("(no code)");
+    }
+    // The whole field, where the header left nobody able to take it apart.
+    codes().chain([test]).any(|code| {
+        let rest = named.strip_prefix(code);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['^', ' ', ':']))
+    })
+}
+
+/// R.3 of each R record in a text of records or a script.
+fn r_records(input: &str) -> Vec<&str> {
+    let lines = input.split(['\n', '\r']).map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("<STX>").map_or(line, |l| l.trim_start_matches(|c: char| c.is_ascii_digit()))
+    });
+    lines
+        .filter(|line| line.starts_with("R|"))
+        .map(|line| line.split('|').nth(2).unwrap_or_default())
+        .collect()
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // The promise is about the time on the wall.
+fn the_demo_balances_in_time_and_can_be_followed() {
+    let began = Instant::now();
+    let demo = orugate(&["demo"]);
+    demo.is(0);
+    assert!(began.elapsed() < Duration::from_secs(30));
+    demo.says("No timer is scaled");
+    demo.says("difference 0. Messages that came to it twice:");
+    assert_eq!(demo.out.lines().last(), Some("The ledger balances."));
+    assert!(demo.out.lines().count() <= 70, "nobody follows more:\n{}", demo.out);
+}
+
+#[test]
+fn the_demo_stays_and_takes_another_instrument() {
+    let mut demo = Service::spawn(&["demo", "--stay"]);
+    // What it says is what is typed.
+    let typed = |demo: &mut Service, line: &str| {
+        let line = demo.until(line);
+        let arguments: Vec<String> =
+            line.split_once("orugate ").unwrap().1.split_whitespace().map(str::to_owned).collect();
+        let ran = orugate(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        ran.is(0);
+        (ran, arguments)
+    };
+    typed(&mut demo, "Another simulated analyzer:");
+    let (status, arguments) = typed(&mut demo, "What the gateway sees:");
+    status.says("chemistry-1");
+    demo.until("a real engine");
+    demo.stop();
+    assert!(!PathBuf::from(arguments.last().unwrap()).exists(), "the demo leaves nothing behind");
+}
