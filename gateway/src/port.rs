@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Allow, WirePlan};
 use crate::receipts;
 use crate::records::{Chunk, clock_number};
-use crate::status::{Line, PortStatus};
+use crate::status::{DRIVER_FAILED, Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::wire::{self, Wire};
 use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Reason, Session, Ticket};
@@ -155,7 +155,8 @@ impl Running {
                 None => break,
             }
         }
-        self.port.status.line(Line::Stopped, self.port.clock.utc());
+        let line = if self.stopping.is_some() { Line::Stopped } else { Line::Down(DRIVER_FAILED.to_owned()) };
+        self.port.status.line(line, self.port.clock.utc());
     }
 
     async fn wait(&mut self, buffer: &mut [u8]) -> Event {

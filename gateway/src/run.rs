@@ -15,7 +15,7 @@ use crate::forward;
 use crate::interpret::{self, Common, Handle, Order, OwnedTarget, Subject, Tell, Worker};
 use crate::port::{Mail, Port};
 use crate::records::{Abandoned, Life, Provenance};
-use crate::status::PortStatus;
+use crate::status::{DRIVER_FAILED, Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::wire;
 use orugate_driver::Instrument;
@@ -220,7 +220,7 @@ impl Gateway {
             config: config.clone(),
         });
         rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
-        let ports = ports.into_iter().map(|port| tokio::spawn(port.run())).collect();
+        let ports = ports.into_iter().map(|port| tokio::spawn(guard(port, clock.clone()))).collect();
         Ok(Self {
             store,
             admin,
@@ -417,6 +417,15 @@ fn listener_of(
     })
 }
 
+/// Runs a port. When its driver panics, that is said where people look, and the other ports go on.
+async fn guard(port: Port, clock: Clock) {
+    let (name, status) = (port.name.clone(), port.status.clone());
+    if tokio::spawn(port.run()).await.is_err() {
+        tracing::error!(instrument = %name, "the driver failed; restart the service to use this instrument again");
+        status.line(Line::Down(DRIVER_FAILED.to_owned()), clock.utc());
+    }
+}
+
 /// Wakes the interpretation thread whenever a message is whole, and once at the start for what a crash left.
 async fn look_for_messages(store: Store, worker: Handle, mut stop: watch::Receiver<bool>) {
     let mut pending = store.pending();
@@ -456,7 +465,7 @@ async fn look_around(
                 let changed = busy.send_if_modified(|b| std::mem::replace(b, full) != full);
                 if changed && full {
                     tracing::error!(used = space.used, limit = space.limit,
-                        "the journal is nearly full: instruments are told busy. Raise max_size, or free the destinations that block");
+                        "the journal is nearly full: instruments are told busy, results are safe. Raise max_size in the configuration and restart");
                 } else if changed {
                     tracing::info!("the journal has space again");
                 }

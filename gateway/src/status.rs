@@ -4,6 +4,9 @@ use orugate_protocol::time::Utc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+/// Why a wire is down when its driver is at fault.
+pub const DRIVER_FAILED: &str = "its driver failed; restart the service to use it again";
+
 /// The state of a wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Line {

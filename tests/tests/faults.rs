@@ -232,11 +232,9 @@ async fn every_quick_row_over_tcp() {
         let session = profile.simulator(vec![message.wire()], &[fault.parse().unwrap()]);
         let mut plug = Plugged::to(Target::Connect(world.address(name).to_string()));
         let clock = clock.clone();
-        players.push(
-            played.spawn_local(
-                async move { simulate::play(session, &mut plug, None, None, &clock, &mut |_| {}).await },
-            ),
-        );
+        players.push(played.spawn_local(async move {
+            simulate::play(session, &mut plug, None, None, &clock, &mut |_| {}).await
+        }));
         expected.push(wanted(&message, *cost));
     }
     let all = async {
