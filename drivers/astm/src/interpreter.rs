@@ -8,7 +8,9 @@ use crate::items;
 use crate::place::Current;
 use crate::plan::Plan;
 use crate::unframe;
-use orugate_driver::report::{Comment, End, Item, Level, Note, NoteKind, Order, ReportSink, Sender};
+use orugate_driver::report::{
+    Comment, End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender,
+};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -28,6 +30,8 @@ const NO_ORDER: &str =
 const CUT: &str = "The transmission broke inside this result, so its end is missing. Transmit it again from the \
     instrument; discard this one.";
 /// R.3 has nothing where the profile looks.
+const JUNK: &str = "Bytes that do not belong there stand before this result's record letter, so nothing in it can be \
+                    trusted. Transmit it again from the instrument; discard.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -103,7 +107,12 @@ impl<'m> Walk<'_, 'm> {
             View::Query(query) => self.query(&query),
             View::Terminator(terminator) => self.terminator(&terminator),
             View::Manufacturer(_) | View::Scientific(_) => self.note(NoteKind::ManufacturerRecord, &record),
-            View::Other(_) => self.note(NoteKind::UnknownRecord, &record),
+            View::Other(_) => {
+                self.note(NoteKind::UnknownRecord, &record);
+                if let Some(result) = items::misplaced(self.plan, &record) {
+                    self.sink.item(Item::Observation(Observation { doubt: Some(JUNK), ..result }));
+                }
+            }
         }
         self.open = record.kind() != RecordType::Terminator;
         Ok(())

@@ -11,12 +11,13 @@ use crate::values::{Letter, One};
 use orugate_driver::report::{
     Code, Flags, Note, NoteKind, Observation, Order, Patient, Qc, Query, ReportSink, Sender, Specimen, Status,
 };
+use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Scratch};
 use orugate_protocol::astm::record::{
     ActionCode, Field, Header, Order as OrderRecord, Patient as PatientRecord, ProcessingId,
-    Query as QueryRecord, ReportType, ResultRecord, ResultStatus,
+    Query as QueryRecord, Record, ReportType, ResultRecord, ResultStatus,
 };
 
 pub(crate) fn sender<'m>(
@@ -174,17 +175,38 @@ fn range(ranges: Field<'_>) -> Field<'_> {
 pub(crate) fn unsplit<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Observation<'m> {
     let raw = |field: Field<'m>| Text::new(field.trimmed().bytes(), plan.charset, Escapes::None);
     Observation {
-        code: Code {
-            id: raw(result.universal_test_id()),
-            system: plan.profile.coding_system.0,
-            ..Code::default()
-        },
         value: raw(result.value()),
         unit: raw(result.units()),
         range: raw(result.reference_ranges()),
         flags: Flags { text: raw(result.abnormal_flags()), separator: 0, known: &[] },
-        nature: Text::EMPTY,
         status: status(plan, result),
+        ..unread(plan, raw(result.universal_test_id()), result.record().span())
+    }
+}
+
+/// What looks like a result record behind bytes that do not belong there: only its test is told, for the hold.
+pub(crate) fn misplaced<'m>(plan: &'static Plan, record: &Record<'m>) -> Option<Observation<'m>> {
+    let junk = record.bytes().iter().take_while(|b| **b <= b' ').count();
+    let delimiter = record.delimiters().field;
+    match record.bytes().get(junk..)? {
+        [b'R' | b'r', field, ..] if *field == delimiter && junk > 0 => {
+            let test = record.field(3).trimmed().bytes();
+            Some(unread(plan, Text::new(test, plan.charset, Escapes::None), record.span()))
+        }
+        _ => None,
+    }
+}
+
+/// An observation of which nothing but the test is known.
+fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m> {
+    Observation {
+        code: Code { id: test, system: plan.profile.coding_system.0, ..Code::default() },
+        value: Text::EMPTY,
+        unit: Text::EMPTY,
+        range: Text::EMPTY,
+        flags: Flags::default(),
+        nature: Text::EMPTY,
+        status: Status::Absent,
         started: None,
         completed: None,
         operator: Text::EMPTY,
@@ -194,7 +216,7 @@ pub(crate) fn unsplit<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Obs
         replicate: Text::EMPTY,
         not_reportable: None,
         doubt: None,
-        span: result.record().span(),
+        span,
     }
 }
 

@@ -491,3 +491,15 @@ fn nothing_is_a_message_too() {
     let only_eot = Message { chunks, end: Some(Complete) };
     assert_eq!(interpret(&*profile(GENERIC).interpreter(), &only_eot).text, "end complete true\n");
 }
+
+#[test]
+fn a_result_behind_junk_is_held_not_lost() {
+    let text = "H|\\^&\nP|1\nO|1|T-1||^^^X\n\0R|1|^^^X|1\n  R|2|^^^Y|2\n\0M|1\nR|3|^^^Z|3\nL|1\n";
+    let dump = interpret(&*profile(GENERIC).interpreter(), &records(text, Complete)).text;
+    let results: Vec<_> = dump.lines().filter(|l| l.contains(" = [")).map(str::trim).collect();
+    assert_eq!(results.len(), 3, "{dump}");
+    for (line, test) in results.iter().zip(["^^^X| = []", "^^^Y| = []"]) {
+        assert!(line.starts_with(test) && line.contains("DOUBT Bytes that do not belong"), "{line}");
+    }
+    assert!(results[2].starts_with("Z| = [3]") && !results[2].contains("DOUBT"), "{dump}");
+}
