@@ -12,10 +12,11 @@ mod way;
 use crate::clock::Clock;
 use crate::config::{self, Plan, WirePlan};
 use crate::engine::Engine;
-use crate::profiles::{self, Shipped};
+use crate::profiles;
 use crate::run::{Gateway, init_journal};
 use crate::simulate::{self, Fault, Plug};
 use ledger::{Ledger, r_records};
+use orugate_drivers::SHIPPED;
 use serialport::{SerialPort as _, TTYPort};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -180,7 +181,7 @@ impl Stage {
         plug: &mut Plug,
         faults: &[Fault],
     ) -> Result<u64, String> {
-        let profile = profiles::find(profile)?;
+        let profile = profiles::find(&SHIPPED, profile)?;
         let inputs = profile.common().examples.iter().map(|e| e.input.replace("T-0", &format!("T-{round}")));
         let inputs: Vec<String> = inputs.collect();
         let results = inputs.iter().map(|i| r_records(i)).sum();
@@ -232,7 +233,7 @@ send_to = ["engine"]
 /// The same configuration that a site would write, but for the port: the system chooses a free one.
 fn plan(folder: &Path, text: &str) -> Result<Plan, String> {
     let files = vec![(folder.join("orugate.toml"), text.to_owned())];
-    let mut plan = config::load_texts(files, &Shipped).map_err(|mistakes| mistakes.to_string())?.plan;
+    let mut plan = config::load_texts(files, &SHIPPED).map_err(|mistakes| mistakes.to_string())?.plan;
     for instrument in &mut plan.instruments {
         if let WirePlan::Listen { bind, .. } = &mut instrument.wire {
             bind.set_port(0);

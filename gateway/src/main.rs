@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    orugate::cli::main()
+    orugate::cli::main(&orugate_drivers::SHIPPED)
 }

@@ -31,7 +31,7 @@ fn help_tells_the_order_of_things() {
 fn profiles_are_listed() {
     let listed = orugate(&["profiles"]);
     listed.is(0);
-    for name in orugate_drivers::names() {
+    for name in orugate_drivers::SHIPPED.names() {
         listed.says(name);
     }
 }
@@ -236,8 +236,8 @@ fn replay_of_what_is_no_capture_says_so() {
 #[test]
 fn every_result_of_the_examples_is_in_an_oru_or_has_a_line() {
     let mut results = 0;
-    for name in orugate_drivers::names() {
-        let profile = orugate::profiles::find(name).unwrap();
+    for name in orugate_drivers::SHIPPED.names() {
+        let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
         for example in &profile.common().examples {
             let replayed = orugate_with(&["replay", "-p", name, "-"], &example.input);
             let mut told: Vec<&str> = replayed.out.lines().filter(|l| is_told(l)).collect();

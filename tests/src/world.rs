@@ -4,8 +4,8 @@
 use orugate::clock::Clock;
 use orugate::config::{self, Plan, WirePlan};
 use orugate::engine::Engine;
-use orugate::profiles::Shipped;
 use orugate::run::{Gateway, init_journal};
+use orugate_drivers::SHIPPED;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ pub fn configuration(folder: &Path, engine: SocketAddr, instruments: &[(&str, &s
 #[allow(clippy::panic)] // A test's own text.
 pub fn plan(folder: &Path, text: &str) -> Plan {
     let files = vec![(folder.join("orugate.toml"), text.to_owned())];
-    let mut plan = match config::load_texts(files, &Shipped) {
+    let mut plan = match config::load_texts(files, &SHIPPED) {
         Ok(loaded) => loaded.plan,
         Err(mistakes) => panic!("{mistakes}"),
     };

@@ -257,7 +257,7 @@ fn padded(order: &str, length: usize) -> Vec<u8> {
 #[test]
 fn every_case_has_its_sentence_and_its_place() {
     let _alone = ALONE.blocking_lock();
-    let profile = orugate::profiles::find(PROFILE).unwrap();
+    let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, PROFILE).unwrap();
     for case in cases() {
         let mut host = Host::new(&*profile);
         host.bytes(&case.bytes);
@@ -424,7 +424,7 @@ async fn a_flood_costs_neither_memory_nor_a_neighbours_results() {
 #[test]
 fn a_frame_without_end_is_said_once_and_then_counted() {
     let _alone = ALONE.blocking_lock();
-    let profile = orugate::profiles::find(PROFILE).unwrap();
+    let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, PROFILE).unwrap();
     let mut host = Host::new(&*profile);
     host.bytes(&[ENQ, STX, b'1']);
     host.bytes(&vec![b'x'; 64_000 + 2 * 65_536]);

@@ -41,7 +41,7 @@ fn every_r_record_is_a_disposition_and_every_oru_is_hl7() {
         let capture = std::fs::read(&file).unwrap();
         let expected = r_records(&capture);
         for name in profiles_for(&file) {
-            let profile = orugate::profiles::find(name).unwrap();
+            let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
             let heard = hear(&*profile, &capture, &[]);
             let (mut text, mut sent) = (String::new(), 0);
             let totals = replay(&*profile, &heard, NOW, &mut text, &mut |oru| {
@@ -88,7 +88,7 @@ fn a_cut_anywhere_changes_nothing() {
     for file in lab_astm() {
         let capture = std::fs::read(&file).unwrap();
         for name in profiles_for(&file) {
-            let profile = orugate::profiles::find(name).unwrap();
+            let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
             let whole = hear(&*profile, &capture, &[]);
             // Every offset in a short file; in a long one every offset of its first and last 2,000 bytes, and every
             // seventh between, which meets each position of a frame of 240 many times over.

@@ -73,7 +73,7 @@ impl Interpreter for BreakingInterpreter {
 }
 
 async fn start(mut plan: Plan, mended: &Arc<AtomicBool>) -> Gateway {
-    let sound = orugate_drivers::find_profile("generic-astm").unwrap();
+    let sound = orugate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
     plan.instruments[0].profile = Arc::new(Breaking { sound, mended: mended.clone() });
     std::fs::create_dir(&plan.journal.path).unwrap();
     init_journal(&plan.journal.path, Clock::system(0).utc()).unwrap();

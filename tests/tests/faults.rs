@@ -131,7 +131,7 @@ fn is_note(said: Option<&str>, wanted: &str) -> bool {
 
 #[test]
 fn every_row_on_the_tests_own_clock() {
-    let profile = orugate::profiles::find("generic-astm").unwrap();
+    let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
     for (rows, quick) in [(QUICK, true), (SLOW, false)] {
         for (layout, fault, cost, note) in rows {
             let message = Invented::new("ROW", *layout);
@@ -192,7 +192,7 @@ fn no_single_fault_loses_or_changes_a_result() {
         .flat_map(|(profile, sample)| Layout::ALL.map(|layout| (profile, sample, layout)))
         .map(|(name, sample, layout)| {
             std::thread::spawn(move || {
-                let profile = orugate::profiles::find(name).unwrap();
+                let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
                 let message = Invented::new(sample, layout);
                 let wire = message.wire();
                 for (fault, frames) in faults(&message) {
@@ -226,7 +226,7 @@ async fn every_quick_row_over_tcp() {
     let mut expected = Vec::new();
     for (name, (layout, fault, cost, _)) in names.iter().zip(QUICK) {
         let message = Invented::new(name, *layout);
-        let profile = orugate::profiles::find("generic-astm").unwrap();
+        let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
         let session = profile.simulator(vec![message.wire()], &[fault.parse().unwrap()]);
         let mut plug = Plugged::to(Target::Connect(world.address(name).to_string()));
         let clock = clock.clone();

@@ -41,7 +41,7 @@ fn profile_for(file: &Path) -> &'static str {
 }
 
 fn expected(profile: &str, capture: &[u8]) -> Vec<String> {
-    let profile = orugate::profiles::find(profile).unwrap();
+    let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, profile).unwrap();
     let heard = hear(&*profile, capture, &[]);
     let mut orus = Vec::new();
     replay(&*profile, &heard, Utc(1_795_000_000_000_000), &mut String::new(), &mut |oru| {

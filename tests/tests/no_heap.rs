@@ -48,8 +48,8 @@ impl Numbers for Counter {
 #[test]
 fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
     let mut watched = 0;
-    for name in orugate_drivers::names() {
-        let profile = orugate::profiles::find(name).unwrap();
+    for name in orugate_drivers::SHIPPED.names() {
+        let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
         let interpreter = profile.interpreter();
         for example in &profile.common().examples {
             let heard = hear(&*profile, &profile.example_bytes(&example.input), &[]);

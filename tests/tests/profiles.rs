@@ -29,10 +29,10 @@ fn output(profile: &dyn orugate_driver::Profile, input: &str) -> String {
 fn each_example_gives_what_it_says() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();
     let mut wrong = Vec::new();
-    for name in orugate_drivers::names() {
+    for name in orugate_drivers::SHIPPED.names() {
         let path = root().join(format!("drivers/profiles/{name}.toml"));
         let mut text = std::fs::read_to_string(&path).unwrap();
-        let profile = orugate_drivers::read_profile(&text).unwrap();
+        let profile = orugate_drivers::SHIPPED.read(&text).unwrap();
         let mut from = 0;
         for example in &profile.common().examples {
             let got = output(&*profile, &example.input);

@@ -4,6 +4,7 @@ use super::{log, runtime};
 use crate::profiles;
 use crate::replay;
 use crate::simulate::{self, Fault, Plug, Target};
+use orugate_drivers::Catalogue;
 use orugate_protocol::time::Utc;
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read as _};
@@ -16,9 +17,9 @@ const REFUSED: u8 = 1;
 /// An instrument tries for ever; a person at a terminal wants to be told after so many times.
 const TRIES: u32 = 3;
 
-pub(super) fn profiles() -> u8 {
-    for name in orugate_drivers::names() {
-        match profiles::find(name) {
+pub(super) fn profiles(catalogue: &Catalogue) -> u8 {
+    for name in catalogue.names() {
+        match profiles::find(catalogue, name) {
             Ok(profile) => {
                 let common = profile.common();
                 println!(
@@ -56,8 +57,8 @@ fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c [u8]) -> C
     }
 }
 
-pub(super) fn replay(profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
-    let profile = match profiles::find(profile) {
+pub(super) fn replay(catalogue: &Catalogue, profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
+    let profile = match profiles::find(catalogue, profile) {
         Ok(profile) => profile,
         Err(why) => {
             eprintln!("{why}");
@@ -135,9 +136,9 @@ pub(super) struct Simulate {
     files: Vec<PathBuf>,
 }
 
-pub(super) fn simulate(arguments: Simulate) -> u8 {
+pub(super) fn simulate(catalogue: &Catalogue, arguments: Simulate) -> u8 {
     log("warn");
-    let profile = match profiles::find(&arguments.profile) {
+    let profile = match profiles::find(catalogue, &arguments.profile) {
         Ok(profile) => profile,
         Err(why) => {
             eprintln!("{why}");

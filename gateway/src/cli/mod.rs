@@ -10,6 +10,7 @@ mod service;
 mod show;
 
 use clap::{Parser, Subcommand};
+use orugate_drivers::Catalogue;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -124,21 +125,23 @@ enum JournalAction {
     Init,
 }
 
-/// The program. Returns its exit code.
+/// The program with these drivers and profiles. Returns its exit code.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(catalogue: &Catalogue) -> ExitCode {
     let arguments = Arguments::parse();
     quiet_panics();
     let code = match arguments.command {
-        Command::Run(configured) => service::run(&configured.config),
-        Command::Check(configured) => service::check(&configured.config),
-        Command::Status { configured, json } => service::status(&configured.config, json),
-        Command::Holds { configured, action } => service::holds(&configured.config, action),
-        Command::Replay { profile, file, mllp } => files::replay(&profile, &file, mllp.as_deref()),
-        Command::Simulate(simulate) => files::simulate(simulate),
-        Command::Profiles => files::profiles(),
+        Command::Run(configured) => service::run(catalogue, &configured.config),
+        Command::Check(configured) => service::check(catalogue, &configured.config),
+        Command::Status { configured, json } => service::status(catalogue, &configured.config, json),
+        Command::Holds { configured, action } => service::holds(catalogue, &configured.config, action),
+        Command::Replay { profile, file, mllp } => files::replay(catalogue, &profile, &file, mllp.as_deref()),
+        Command::Simulate(simulate) => files::simulate(catalogue, simulate),
+        Command::Profiles => files::profiles(catalogue),
         Command::Demo { stay } => crate::demo::run(stay),
-        Command::Journal { configured, action: JournalAction::Init } => service::init(&configured.config),
+        Command::Journal { configured, action: JournalAction::Init } => {
+            service::init(catalogue, &configured.config)
+        }
     };
     ExitCode::from(code)
 }

@@ -4,8 +4,8 @@ use super::{HoldAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
 use crate::clock::Clock;
 use crate::config::{self, Loaded};
-use crate::profiles::Shipped;
 use crate::run::{Gateway, StartError, init_journal};
+use orugate_drivers::Catalogue;
 use std::io::ErrorKind;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,8 +15,8 @@ const UNAVAILABLE: u8 = 69;
 const IO: u8 = 74;
 const CONFIG: u8 = 78;
 
-fn load(path: &Path) -> Result<Loaded, u8> {
-    config::load(path, &Shipped).map_err(|mistakes| {
+fn load(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
+    config::load(path, catalogue).map_err(|mistakes| {
         eprintln!("{mistakes}");
         if !path.is_file() {
             eprintln!("Say where the configuration is: --config FILE. The README has one to begin with.");
@@ -25,8 +25,8 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
-pub(super) fn check(path: &Path) -> u8 {
-    match load(path) {
+pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
+    match load(catalogue, path) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 println!("warning: {warning}");
@@ -41,8 +41,8 @@ pub(super) fn check(path: &Path) -> u8 {
     }
 }
 
-pub(super) fn init(path: &Path) -> u8 {
-    let loaded = match load(path) {
+pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
+    let loaded = match load(catalogue, path) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -67,9 +67,9 @@ pub(super) fn init(path: &Path) -> u8 {
     }
 }
 
-pub(super) fn run(path: &Path) -> u8 {
+pub(super) fn run(catalogue: &Catalogue, path: &Path) -> u8 {
     log("info");
-    let loaded = match load(path) {
+    let loaded = match load(catalogue, path) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -115,8 +115,8 @@ async fn serve(loaded: Loaded) -> Result<(), StartError> {
     Ok(())
 }
 
-fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
-    let socket = load(path)?.plan.gateway.admin_socket;
+fn ask(catalogue: &Catalogue, path: &Path, request: &Request) -> Result<Response, u8> {
+    let socket = load(catalogue, path)?.plan.gateway.admin_socket;
     admin::ask(&socket, request).map_err(|error| {
         let socket = socket.display();
         match error.kind() {
@@ -133,8 +133,8 @@ fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
     })
 }
 
-pub(super) fn status(path: &Path, json: bool) -> u8 {
-    match ask(path, &Request::Status) {
+pub(super) fn status(catalogue: &Catalogue, path: &Path, json: bool) -> u8 {
+    match ask(catalogue, path, &Request::Status) {
         Ok(Response::Status(status)) if json => match serde_json::to_string_pretty(&status) {
             Ok(text) => {
                 println!("{text}");
@@ -151,14 +151,14 @@ pub(super) fn status(path: &Path, json: bool) -> u8 {
     }
 }
 
-pub(super) fn holds(path: &Path, action: HoldAction) -> u8 {
+pub(super) fn holds(catalogue: &Catalogue, path: &Path, action: HoldAction) -> u8 {
     let request = match action {
         HoldAction::List => Request::Holds,
         HoldAction::Show { hold } => Request::Hold { hold },
         HoldAction::Release { hold, sample } => Request::Release { hold, sample },
         HoldAction::Discard { hold, reason } => Request::Discard { hold, reason },
     };
-    match ask(path, &request) {
+    match ask(catalogue, path, &request) {
         Ok(Response::Holds(holds)) => {
             print!("{}", show::holds(&holds, matches!(request, Request::Hold { .. })));
             0
