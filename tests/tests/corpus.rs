@@ -7,7 +7,7 @@ use orugate_protocol::ascii::{CR, ETB, ETX, LF, STX};
 use orugate_protocol::time::Utc;
 use orugate_tests::corpus::lab_astm;
 use orugate_tests::oru::{comparable, control_id, observations};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const NOW: Utc = Utc(1_795_000_000_000_000);
@@ -85,26 +85,40 @@ fn every_r_record_is_a_disposition_and_every_oru_is_hl7() {
 
 #[test]
 fn a_cut_anywhere_changes_nothing() {
+    let mut work: Vec<(PathBuf, &str, bool)> = Vec::new();
     for file in lab_astm() {
-        let capture = std::fs::read(&file).unwrap();
-        for name in profiles_for(&file) {
-            let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
-            let whole = hear(&*profile, &capture, &[]);
-            // Every offset in a short file; in a long one every offset of its first and last 2,000 bytes, and every
-            // seventh between, which meets each position of a frame of 240 many times over.
-            let long = capture.len() > 6000;
-            let near = |n: usize| n < 2000 || n + 2000 > capture.len();
-            for cut in (0..=capture.len()).filter(|n| !long || near(*n) || n % 7 == 0) {
-                let cut_heard = hear(&*profile, &capture, &[cut]);
-                assert!(cut_heard == whole, "{} through {name}, cut at {cut}", file.display());
-            }
-            let all: Vec<usize> = (0..capture.len()).collect();
-            assert!(hear(&*profile, &capture, &all) == whole, "{} through {name}, bytewise", file.display());
-            let mut orus = Vec::new();
-            replay(&*profile, &whole, NOW, &mut String::new(), &mut |oru| orus.push(comparable(oru)));
-            let mut again = Vec::new();
-            replay(&*profile, &whole, NOW, &mut String::new(), &mut |oru| again.push(comparable(oru)));
-            assert_eq!(orus, again);
+        for (n, name) in profiles_for(&file).into_iter().enumerate() {
+            work.push((file.clone(), name, n == 0));
         }
     }
+    // Two cores.
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for (n, item) in work.into_iter().enumerate() {
+        if n % 2 == 0 { left.push(item) } else { right.push(item) }
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| left.iter().for_each(cut_anywhere));
+        scope.spawn(|| right.iter().for_each(cut_anywhere));
+    });
+}
+
+/// Every offset with the instrument's own profile; with a second profile on a long file, whose link is the same
+/// machine, every seventh.
+fn cut_anywhere((file, name, own): &(PathBuf, &str, bool)) {
+    let capture = std::fs::read(file).unwrap();
+    let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
+    let whole = hear(&*profile, &capture, &[]);
+    let step = if *own || capture.len() < 6000 { 1 } else { 7 };
+    for cut in (0..=capture.len()).step_by(step) {
+        let cut_heard = hear(&*profile, &capture, &[cut]);
+        assert!(cut_heard == whole, "{} through {name}, cut at {cut}", file.display());
+    }
+    let all: Vec<usize> = (0..capture.len()).collect();
+    assert!(hear(&*profile, &capture, &all) == whole, "{} through {name}, bytewise", file.display());
+    let orus = || {
+        let mut orus = Vec::new();
+        replay(&*profile, &whole, NOW, &mut String::new(), &mut |oru| orus.push(comparable(oru)));
+        orus
+    };
+    assert_eq!(orus(), orus());
 }

@@ -137,6 +137,11 @@ async fn what_was_acknowledged_survives_sigkill() {
         }
     })
     .await;
+    // What the program itself says, for whoever has to find out why something is missing.
+    for question in [&["status"][..], &["holds", "list"]] {
+        let said = Command::new(&program).args(question).arg("--config").arg(&config).output().unwrap();
+        println!("{}", String::from_utf8_lossy(&said.stdout));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     let arrived = arrived();
