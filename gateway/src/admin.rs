@@ -177,6 +177,9 @@ pub struct JournalView {
     pub used: u64,
     /// Bytes allowed.
     pub limit: u64,
+    /// Instruments are told to wait, because it is nearly full.
+    #[serde(default)]
+    pub nearly_full: bool,
 }
 
 /// One hold.
@@ -360,6 +363,7 @@ impl Admin {
                 },
                 used: space.used,
                 limit: space.limit,
+                nearly_full: self.store.nearly_full(),
             },
         }
     }

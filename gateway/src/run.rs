@@ -459,9 +459,8 @@ async fn look_around(
             _ = stop.wait_for(|stop| *stop) => return,
             _ = every.tick() => {
                 worker.look(clock.tick());
+                let full = store.nearly_full();
                 let space = store.journal().space();
-                let reserve = (space.limit / 16).max(16 << 20);
-                let full = space.used.saturating_add(reserve) > space.limit;
                 let changed = busy.send_if_modified(|b| std::mem::replace(b, full) != full);
                 if changed && full {
                     tracing::error!(used = space.used, limit = space.limit,

@@ -91,6 +91,15 @@ impl Store {
         &self.inner.journal
     }
 
+    /// So little room is left that instruments are told to wait: what there is ends what is open and settles what
+    /// waits.
+    #[must_use]
+    pub fn nearly_full(&self) -> bool {
+        let space = self.inner.journal.space();
+        let reserve = (space.limit / 16).max(16 << 20);
+        space.used.saturating_add(reserve) > space.limit
+    }
+
     /// The fold. Hold it for a look, not for work.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)

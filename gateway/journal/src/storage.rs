@@ -4,7 +4,7 @@
 use crate::format::PAGE_LEN;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// A flat directory of files.
@@ -163,7 +163,12 @@ impl StorageFile for File {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        Self::sync_data(self)
+        Self::sync_data(self)?;
+        // Somebody removed the file: what is in it is gone when it is closed, so it is no place to keep anything.
+        if self.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed"));
+        }
+        Ok(())
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -216,4 +221,21 @@ pub(crate) fn read_exact(file: &dyn StorageFile, mut buffer: &mut [u8], mut offs
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+    use super::*;
+
+    #[test]
+    fn a_removed_file_keeps_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FileStorage::new(folder.path()).unwrap();
+        let file = storage.create("a").unwrap();
+        write_all(&*file, b"result", 0).unwrap();
+        file.sync_data().unwrap();
+        storage.remove("a").unwrap();
+        assert_eq!(file.sync_data().unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 }

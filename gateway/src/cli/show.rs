@@ -109,6 +109,14 @@ fn trouble(status: &Status) -> Vec<String> {
             status.journal.health
         ));
     }
+    if status.journal.nearly_full {
+        lines.push(format!(
+            "The journal is nearly full, {} of {} MiB: instruments are told to wait, and no result comes in. What is \
+             stored is safe. Raise journal.max_size by some hundred MiB and restart.",
+            status.journal.used >> 20,
+            status.journal.limit >> 20
+        ));
+    }
     lines.extend(status.instruments.iter().filter_map(unbalanced));
     lines.extend(status.destinations.iter().filter_map(parked));
     lines.extend(status.destinations.iter().filter_map(late));
@@ -217,5 +225,19 @@ fn duration(seconds: i64) -> String {
         s if s < 7200 => format!("{} min", s / 60),
         s if s < 172_800 => format!("{} h", s / 3600),
         s => format!("{} days", s / 86400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_takes_nothing_more_is_told_first() {
+        let mut given = Status::default();
+        given.journal.health = "good".to_owned();
+        assert!(status(&given).starts_with("All is well."));
+        given.journal.nearly_full = true;
+        assert!(status(&given).starts_with("! The journal is nearly full"));
     }
 }

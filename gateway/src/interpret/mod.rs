@@ -268,7 +268,10 @@ impl Worker {
                 "The configuration no longer names this instrument. Add it again, then release.",
             ));
         };
-        match self.store.state().attempts(number) {
+        // Not in the match: the look at the state would last through it, while the journal's thread needs the state to
+        // say that the attempt is stored.
+        let attempts = self.store.state().attempts(number);
+        match attempts {
             None => {}
             Some(ATTEMPTS..) => {
                 return Err(Trouble::Whole(
