@@ -16,10 +16,16 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::timeout;
 
+/// Connections at a time; more wait.
+const CONNECTIONS: usize = 16;
+/// A connection that asks nothing for so long is closed.
+const IDLE: Duration = Duration::from_secs(10);
 /// The longest request.
 const REQUEST: u64 = 64 << 10;
 
@@ -261,18 +267,19 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
 impl Admin {
     /// Serves until told to stop.
     pub async fn serve(self: Arc<Self>, listener: UnixListener, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                accepted = listener.accept() => {
-                    if let Ok((stream, _)) = accepted {
-                        let admin = self.clone();
-                        tokio::spawn(async move {
-                            if let Err(error) = admin.talk(stream).await {
-                                tracing::debug!(%error, "an admin connection ended");
-                            }
-                        });
-                    }
+                accepted = accept(&listener, &places) => {
+                    let Ok((stream, place)) = accepted else { continue };
+                    let admin = self.clone();
+                    tokio::spawn(async move {
+                        if let Err(error) = admin.talk(stream).await {
+                            tracing::debug!(%error, "an admin connection ended");
+                        }
+                        drop(place);
+                    });
                 }
             }
         }
@@ -282,7 +289,7 @@ impl Admin {
         let actor = format!("uid {}", stream.peer_cred()?.uid());
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read.take(REQUEST)).lines();
-        while let Some(line) = lines.next_line().await? {
+        while let Some(line) = timeout(IDLE, lines.next_line()).await?? {
             let response = match serde_json::from_str(&line) {
                 Ok(request) => self.answer(request, &actor).await,
                 Err(error) => Response::Refused(format!("This is no request: {error}.")),
@@ -472,6 +479,27 @@ fn on_their_way(results: usize) -> String {
         1 => "1 result is on its way".to_owned(),
         n => format!("{n} results are on their way"),
     }
+}
+
+/// The next connection, when there is a place for it. After an error (no file descriptors, most likely) it waits a
+/// moment, since the next try would end the same way.
+async fn accept(
+    listener: &UnixListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(UnixStream, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    match listener.accept().await {
+        Ok((stream, _)) => Ok((stream, place)),
+        Err(error) => {
+            pause().await;
+            Err(error)
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // A shell that backs off.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
 fn seconds(micros: i64) -> i64 {

@@ -31,7 +31,7 @@ const OUTPUTS: usize = 10_000;
 /// The most that one message may have; what goes on beyond it is another message, and this one is incomplete.
 const MESSAGE: usize = 4 << 20;
 /// How long one write may take before the wire is given up.
-const WRITE: Duration = Duration::from_secs(60);
+const WRITE: Duration = Duration::from_secs(8);
 /// How long a TCP connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a session may finish what is open when the gateway stops.
@@ -196,7 +196,9 @@ impl Running {
                     .min(Duration::from_secs(10));
                 self.retry_at = Some(self.port.clock.instant(self.port.clock.tick().after(wait)));
                 let name = &self.port.name;
-                if self.port.status.line(Line::Down(error.to_string()), self.port.clock.utc()) {
+                // With a connection up, it is only the next one that could not be taken.
+                let down = Line::Down(error.to_string());
+                if self.connection.is_none() && self.port.status.line(down, self.port.clock.utc()) {
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");
                 }
             }
@@ -429,7 +431,10 @@ async fn open(
     retry_at: Option<tokio::time::Instant>,
 ) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
     match (plan, listener) {
-        (WirePlan::Listen { allow, .. }, Some(listener)) => accept(listener, allow, peer).await,
+        (WirePlan::Listen { allow, .. }, Some(listener)) => {
+            until(retry_at).await;
+            accept(listener, allow, peer).await
+        }
         _ if connected => std::future::pending().await,
         (WirePlan::Serial(serial), _) => {
             until(retry_at).await;

@@ -95,7 +95,7 @@ pub fn listen(bind: std::net::SocketAddr) -> io::Result<TcpListener> {
         if bind.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(bind)?;
-    socket.listen(16)
+    socket.listen(128)
 }
 
 /// Sets what every instrument's connection needs: no delay for single ACKs, keep-alive and a bound on unanswered

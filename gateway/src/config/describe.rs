@@ -16,14 +16,13 @@ impl Plan {
     pub fn describe(&self) -> Vec<String> {
         let (gateway, journal) = (&self.gateway, &self.journal);
         let first = format!(
-            "gateway {}: sends as {} at {}, instruments' clocks run in {}, journal {} up to {}, delivered results stay {}",
+            "gateway {}: sends as {} at {}, instruments' clocks run in {}, journal {} up to {}",
             gateway.id,
             gateway.application,
             or_nowhere(&gateway.facility),
             gateway.timezone_name,
             journal.path.display(),
             show_size(journal.max_size),
-            show_duration(journal.keep_delivered),
         );
         let destinations = self.destinations.iter().map(destination);
         let instruments = self.instruments.iter().map(|plan| self.instrument(plan));

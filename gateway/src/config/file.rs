@@ -66,7 +66,8 @@ pub struct JournalFile {
     pub path: Option<At<String>>,
     /// The most it may take, in `"MiB"`, `"GiB"` or `"TiB"`; at least 64 MiB. Default `"4 GiB"`.
     pub max_size: Option<At<String>>,
-    /// How long delivered results are kept: `"1 h"` to `"3650 days"`. Default `"30 days"`.
+    /// How long delivered results are kept: `"1 h"` to `"3650 days"`. Default `"30 days"`. Not acted on yet: this
+    /// version keeps everything, and at `max_size` instruments are told busy.
     pub keep_delivered: Option<At<String>>,
 }
 

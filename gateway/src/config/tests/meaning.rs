@@ -48,10 +48,10 @@ fn test_mode() {
     check(
         &[&text],
         expect![[r#"
-        warning: orugate.toml:16: instrument "a": mode: "test", and no destination in send_to accepts "T": its results are stored and go nowhere
-        gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
-        destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
-        instrument "a": test, profile sysmex-xn-l (evidence: manual), connects to 10.0.0.9:5000, results go to no destination; not to "engine", for live results only"#]],
+            warning: orugate.toml:16: instrument "a": mode: "test", and no destination in send_to accepts "T": its results are stored and go nowhere
+            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
+            instrument "a": test, profile sysmex-xn-l (evidence: manual), connects to 10.0.0.9:5000, results go to no destination; not to "engine", for live results only"#]],
     );
 }
 
@@ -61,14 +61,14 @@ fn wires() {
         (
             r#"{ serial = "/dev/ttyUSB0", baud = 9600 }"#,
             expect![[r#"
-            warning: orugate.toml:18: instrument "a": wire.serial: "/dev/ttyUSB0" is numbered by the order of plugging in: another instrument may get it; use its name below /dev/serial/by-path or /dev/serial/by-id
-            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
-            instrument "a": live, profile sysmex-xn-l (evidence: manual), serial /dev/ttyUSB0 at 9600 8N1 with no flow control, results go to "engine""#]],
+                warning: orugate.toml:18: instrument "a": wire.serial: "/dev/ttyUSB0" is numbered by the order of plugging in: another instrument may get it; use its name below /dev/serial/by-path or /dev/serial/by-id
+                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+                instrument "a": live, profile sysmex-xn-l (evidence: manual), serial /dev/ttyUSB0 at 9600 8N1 with no flow control, results go to "engine""#]],
         ),
         (
             r#"{ serial = "/dev/ttyS1", baud = 115200, data_bits = 7, parity = "even", stop_bits = 2, flow = "software", rts = true, dtr = false }"#,
             expect![[r#"
-                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
+                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
                 instrument "a": live, profile sysmex-xn-l (evidence: manual), serial /dev/ttyS1 at 115200 7E2 with software flow control, results go to "engine""#]],
         ),
         (
@@ -113,7 +113,7 @@ fn wires() {
         (
             r#"{ listen = "192.0.2.7:4001", allow = ["192.0.2.10", "10.1.0.0/16", "2001:db8::/32"] }"#,
             expect![[r#"
-                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
+                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
                 instrument "a": live, profile sysmex-xn-l (evidence: manual), listens on 192.0.2.7:4001 for 192.0.2.10, 10.1.0.0/16, 2001:db8::/32, results go to "engine""#]],
         ),
         (
@@ -141,15 +141,15 @@ fn wires() {
         (
             r#"{ listen = "0.0.0.0:4001", allow = ["::/0"] }"#,
             expect![[r#"
-            warning: orugate.toml:18: instrument "a": wire.allow: has only IPv6 addresses, and the wire listens on IPv4: nobody can connect
-            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
-            instrument "a": live, profile sysmex-xn-l (evidence: manual), listens on 0.0.0.0:4001 for ::/0, results go to "engine""#]],
+                warning: orugate.toml:18: instrument "a": wire.allow: has only IPv6 addresses, and the wire listens on IPv4: nobody can connect
+                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+                instrument "a": live, profile sysmex-xn-l (evidence: manual), listens on 0.0.0.0:4001 for ::/0, results go to "engine""#]],
         ),
         (
             r#"{ connect = "analyzer-3.lab.example:4001" }"#,
             expect![[r#"
-            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
-            instrument "a": live, profile sysmex-xn-l (evidence: manual), connects to analyzer-3.lab.example:4001, results go to "engine""#]],
+                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+                instrument "a": live, profile sysmex-xn-l (evidence: manual), connects to analyzer-3.lab.example:4001, results go to "engine""#]],
         ),
         (
             r#"{ connect = "10.0.0.256:4001", allow = ["0.0.0.0/0"] }"#,
@@ -194,7 +194,7 @@ fn destinations() {
             "accepts = \"T\"\nsample_id_in = \"filler\"\nstructured_numeric = true\ncorrections = \"hold\"\nresends = \"suppress\"\nretries = 0\nstop_on_error = true\npatient = { field = \"P4\", authority = \"HOSP\" }\n[destination.mllp]\naddress = \"10.0.0.1:2575\"\nacknowledgment = \"enhanced\"\nrequire_application_ack = true\naccept_blank_msa2 = true\nlenient_eob = true\nack_timeout = \"10 min\"",
             expect![[r#"
                 warning: orugate.toml:1: no instrument is configured
-                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
+                gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
                 destination "engine": LIS, A at F by plain MLLP to 10.0.0.1:2575, takes test results, enhanced acknowledgment AL/AL within 10 min, P4 names the patient (HOSP, MR)"#]],
         ),
         (
@@ -249,6 +249,7 @@ fn names_and_ranges() {
         expect![[r#"
             warning: orugate.toml:1: no instrument is configured
             warning: orugate.toml:9: journal.path: is usually in memory; a journal there is lost when the power goes
+            warning: orugate.toml:11: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
             orugate.toml:4: gateway.facility: "CORE^LAB" holds '^'; allowed is plain text without | ^ ~ \ & and control characters
             orugate.toml:5: gateway.application: is empty; allowed is the name by which engines know the sender, or no key at all for "ORUGATE"
             orugate.toml:6: gateway.admin_socket: "run/x" is not absolute; allowed are paths that begin with /

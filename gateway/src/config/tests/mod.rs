@@ -136,8 +136,9 @@ send_to = ["engine"]
     check(
         &[text],
         expect![[r#"
-        orugate.toml:14: destination "engine": mllp.tls: TLS comes with a later version; this one sends plain MLLP
-        1 mistake; nothing was opened"#]],
+            warning: orugate.toml:9: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
+            orugate.toml:14: destination "engine": mllp.tls: TLS comes with a later version; this one sends plain MLLP
+            1 mistake; nothing was opened"#]],
     );
     let plain = text.replace(
         ", tls = { ca = \"/etc/orugate/ca.pem\", cert = \"/etc/orugate/gw01.pem\", key = \"credential:gw01-key\" }",
@@ -146,9 +147,10 @@ send_to = ["engine"]
     check(
         &[&plain],
         expect![[r#"
-        gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB, delivered results stay 30 days
-        destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
-        instrument "haematology-1": live, profile sysmex-xn-l (evidence: manual), serial /dev/serial/by-path/platform-xhci-usb-0:1.2:1.0-port0 at 9600 8N1 with no flow control, results go to "engine""#]],
+            warning: orugate.toml:9: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
+            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
+            instrument "haematology-1": live, profile sysmex-xn-l (evidence: manual), serial /dev/serial/by-path/platform-xhci-usb-0:1.2:1.0-port0 at 9600 8N1 with no flow control, results go to "engine""#]],
     );
 }
 
