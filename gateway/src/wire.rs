@@ -114,3 +114,29 @@ pub fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
     socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orugate_driver::LineSettings;
+    use serialport::{SerialPort as _, TTYPort};
+
+    #[tokio::test]
+    async fn a_serial_port_is_opened_for_one_process_alone() {
+        let (_master, slave) = TTYPort::pair().unwrap();
+        let plan = SerialPlan {
+            path: slave.name().unwrap().into(),
+            line: LineSettings { baud: 9600, data_bits: 7, parity: Parity::Even, stop_bits: 2 },
+            flow: Flow::None,
+            rts: Some(true),
+            dtr: Some(false),
+        };
+        drop(slave);
+        // A pseudo terminal has no modem lines, and silently no parity either; neither is a reason not to open it.
+        let first = open_serial(&plan).unwrap();
+        assert_eq!(first.queued(), 0);
+        assert!(open_serial(&plan).is_err(), "the same port was opened twice");
+        drop(first);
+        assert!(open_serial(&plan).is_ok(), "a port that was closed cannot be opened again");
+    }
+}
