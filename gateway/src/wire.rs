@@ -119,7 +119,7 @@ pub fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
 mod tests {
     use super::*;
     use orugate_driver::LineSettings;
-    use serialport::{SerialPort as _, TTYPort};
+    use serialport::TTYPort;
 
     #[tokio::test]
     async fn a_serial_port_is_opened_for_one_process_alone() {

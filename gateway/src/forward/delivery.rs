@@ -205,6 +205,7 @@ impl Delivery {
             }),
             outcome_unknown: self.unknown.iter().copied().collect(),
             blocked_by: self.blocked,
+            refused: self.refusals.len(),
             last_answer: self.last_answer,
             last_error: self.last_error,
             failures: self.failures,

@@ -18,6 +18,8 @@ pub struct Status {
     pub outcome_unknown: Vec<u64>,
     /// The refused message that stops the destination until a person acts (`stop_on_error`).
     pub blocked_by: Option<u64>,
+    /// Messages that the engine refused (AE, CE, AR) and that are tried again.
+    pub refused: usize,
     /// When the engine last answered anything that was an acknowledgment.
     pub last_answer: Option<Tick>,
     /// The last trouble; it displays as a sentence.
@@ -65,7 +67,7 @@ impl Status {
     /// True when nothing is delivered now, and not for want of messages.
     #[must_use]
     pub const fn fails(&self) -> bool {
-        self.failures > 0 || self.blocked_by.is_some()
+        self.failures > 0 || self.blocked_by.is_some() || self.refused > 0
     }
 
     /// A line for people.
@@ -102,6 +104,9 @@ impl Status {
         }
         if let Some(number) = self.blocked_by {
             let _ = write!(words, "; stopped at message {number}, which the engine refuses");
+        }
+        if self.refused > 0 && self.blocked_by.is_none() {
+            let _ = write!(words, "; the engine refuses a message, which is tried again");
         }
         words
     }
