@@ -4,7 +4,7 @@
 //! the old one. Payloads are raw bytes; a meta holds no value and no name of a patient. Sample ids appear only as
 //! keyed hashes, except where a hold must name the sample to a person.
 
-use orugate_protocol::time::{ClockQuality, Utc};
+use orugate_protocol::time::ClockQuality;
 use serde::{Deserialize, Serialize};
 
 /// A record that the gateway writes: its kind number and its place in time.
@@ -273,10 +273,4 @@ pub const fn clock_quality(number: u8) -> ClockQuality {
         1 => ClockQuality::Plausible,
         _ => ClockQuality::Unset,
     }
-}
-
-/// A time of a record.
-#[must_use]
-pub const fn utc(micros: i64) -> Utc {
-    Utc(micros)
 }

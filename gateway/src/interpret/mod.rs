@@ -272,6 +272,8 @@ impl Worker {
         // say that the attempt is stored.
         let attempts = self.store.state().attempts(number);
         match attempts {
+            // A journal that did not take the outcome is no death: one attempt for each thread, however often it tries.
+            _ if hand.attempted == Some(number) => {}
             None => {}
             Some(ATTEMPTS..) => {
                 return Err(Trouble::Whole(
@@ -281,6 +283,7 @@ impl Worker {
             }
             Some(_) => {
                 let _ = self.store.append_wait(vec![Entry::new(&Attempt { message: number })], None)?;
+                hand.attempted = Some(number);
             }
         }
         self.convert(hand, subject, number, message, None)

@@ -39,6 +39,8 @@ struct Current {
 /// What one thread works with.
 pub(super) struct Hand {
     pub(super) converter: Converter,
+    /// The left-over message whose attempt this thread has journalled.
+    pub(super) attempted: Option<u64>,
     generation: u64,
     handle: Handle,
 }
@@ -101,7 +103,8 @@ impl Handle {
         let handle = self.clone();
         let thread = std::thread::Builder::new().name("interpret".to_owned());
         let life = move || {
-            let mut hand = Hand { converter: Converter::default(), generation, handle: handle.clone() };
+            let mut hand =
+                Hand { converter: Converter::default(), attempted: None, generation, handle: handle.clone() };
             handle.0.worker.run(&mut hand, &orders);
             drop(end);
         };
