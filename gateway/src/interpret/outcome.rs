@@ -35,11 +35,10 @@ impl Batch<'_> {
     ) -> Result<Released, AppendError> {
         let mut entries = Vec::new();
         for oru in self.conversion.orus {
-            if let Some(entry) = self.oru(oru, numbers) {
-                entries.push(entry);
-            }
+            entries.push(self.oru(oru, numbers).ok_or(AppendError::Busy)?);
         }
-        let holds = self.holds(numbers, &mut entries, act);
+        // Without a number for each record nothing is stored, and the message is tried again.
+        let holds = self.holds(numbers, &mut entries, act).ok_or(AppendError::Busy)?;
         let dispositions = self.dispositions(&holds);
         let released = Released {
             sent: dispositions.iter().filter(|d| d.fate == Fate::Sent).count(),
@@ -91,7 +90,7 @@ impl Batch<'_> {
         numbers: &mut JournalNumbers<'_>,
         entries: &mut Vec<Entry>,
         act: Option<&Act<'_>>,
-    ) -> BTreeMap<Reason, u64> {
+    ) -> Option<BTreeMap<Reason, u64>> {
         let mut grouped: BTreeMap<Reason, Vec<(u32, String)>> = BTreeMap::new();
         let facts = self.conversion.facts;
         for ((index, fact), going) in (0u32..).zip(&facts.observations).zip(self.conversion.going) {
@@ -113,8 +112,7 @@ impl Batch<'_> {
         let counted = u32::try_from(facts.observations.len()).unwrap_or(u32::MAX);
         let mut given = BTreeMap::new();
         for ((order, reason), observations) in grouped {
-            // Without a number of its own the hold would get one that its dispositions cannot name.
-            let Some(number) = numbers.next().and_then(|n| numbers.take(n)) else { continue };
+            let number = numbers.next().and_then(|n| numbers.take(n))?;
             given.insert((order, reason), number.get().0);
             let sentence = match (reason, self.conversion.fault) {
                 (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
@@ -133,7 +131,7 @@ impl Batch<'_> {
             };
             entries.push(Entry::new(&hold).numbered(number));
         }
-        given
+        Some(given)
     }
 
     fn dispositions(&self, holds: &BTreeMap<Reason, u64>) -> Vec<Disposition> {
