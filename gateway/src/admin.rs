@@ -5,11 +5,13 @@
 //! instrument, test codes and reasons.
 
 use crate::clock::Clock;
+use crate::conditions::{Condition, Conditions, derive};
 use crate::interpret::{Handle, Order, Released};
 use crate::state::Counts;
 use crate::status::{PortStatus, PortView};
 use crate::store::Store;
 use orugate_journal::Health;
+use orugate_protocol::time::Utc;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -83,6 +85,9 @@ pub struct Status {
     pub clock: String,
     /// Hash of the configuration.
     pub config: String,
+    /// What is wrong now, worst first.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
     /// Instruments in the order of the configuration.
     pub instruments: Vec<InstrumentView>,
     /// Destinations in the order of the configuration.
@@ -240,6 +245,8 @@ pub struct Admin {
     pub destinations: Vec<(String, String)>,
     /// How their connections stand.
     pub links: LinkWords,
+    /// What is wrong.
+    pub conditions: Conditions,
     /// Hash of the configuration.
     pub config: String,
 }
@@ -315,7 +322,20 @@ impl Admin {
         }
     }
 
+    /// Looks what is wrong, so that it is logged and shown. To be called every few seconds.
+    pub fn look(&self) {
+        self.status();
+    }
+
     fn status(&self) -> Status {
+        let mut status = self.glance();
+        self.conditions.replace("status", Utc(status.now), derive::of(&status));
+        status.conditions = self.conditions.list();
+        status
+    }
+
+    /// The status without its conditions.
+    fn glance(&self) -> Status {
         let now = self.clock.utc().0;
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
@@ -325,6 +345,7 @@ impl Admin {
             now,
             clock: format!("{:?}", self.clock.quality()).to_lowercase(),
             config: self.config.clone(),
+            conditions: Vec::new(),
             instruments: self
                 .instruments
                 .iter()

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod cli;
 pub mod clock;
+pub mod conditions;
 pub mod config;
 pub mod convert;
 pub mod demo;
@@ -21,3 +22,4 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod wire;
+pub mod words;

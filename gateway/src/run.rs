@@ -6,6 +6,7 @@
 
 use crate::admin::{self, Admin, LinkWords, Shown};
 use crate::clock::Clock;
+use crate::conditions::Conditions;
 use crate::config::{
     AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Plan, WirePlan,
 };
@@ -40,6 +41,8 @@ const MESSAGE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often space and clock are looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often all else is looked at.
+const TROUBLE: Duration = Duration::from_secs(5);
 
 /// Why a gateway did not start. Each says what to do.
 #[derive(Debug)]
@@ -217,8 +220,10 @@ impl Gateway {
             instruments: shown,
             destinations: plan.destinations.iter().map(|d| (d.name.clone(), d.address.clone())).collect(),
             links,
+            conditions: Conditions::default(),
             config: config.clone(),
         });
+        rest.push(tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
         let ports = ports.into_iter().map(|port| tokio::spawn(guard(port, clock.clone()))).collect();
         Ok(Self {
@@ -440,6 +445,17 @@ async fn look_for_messages(store: Store, worker: Handle, mut stop: watch::Receiv
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Raises and clears conditions, also while nobody asks for the status.
+async fn look_for_trouble(admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(TROUBLE);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = every.tick() => admin.look(),
         }
     }
 }

@@ -1,21 +1,18 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{DestinationView, HoldView, InstrumentView, Status};
+use crate::admin::{HoldView, Status};
 use crate::status::Line;
+use crate::words::{count, duration};
 use std::fmt::Write as _;
-
-/// Age in seconds at which a queue is trouble, although the engine answers.
-const LATE: i64 = 300;
 
 /// All of the status.
 pub(super) fn status(status: &Status) -> String {
     let mut out = String::new();
-    let trouble = trouble(status);
-    if trouble.is_empty() {
+    if status.conditions.is_empty() {
         let _ = writeln!(out, "All is well.");
     }
-    for line in &trouble {
-        let _ = writeln!(out, "! {line}");
+    for condition in &status.conditions {
+        let _ = writeln!(out, "! {condition}");
     }
     instruments(&mut out, status);
     destinations(&mut out, status);
@@ -100,82 +97,6 @@ fn destinations(out: &mut String, status: &Status) {
     }
 }
 
-/// What is wrong now, worst first, each with its next step.
-fn trouble(status: &Status) -> Vec<String> {
-    let mut lines = Vec::new();
-    if status.journal.health != "good" {
-        lines.push(format!(
-            "The journal cannot write: {}. Instruments are refused. Look at the disk: df, dmesg.",
-            status.journal.health
-        ));
-    }
-    if status.journal.nearly_full {
-        lines.push(format!(
-            "The journal is nearly full, {} of {} MiB: instruments are told to wait, and no result comes in. What is \
-             stored is safe. Raise journal.max_size by some hundred MiB and restart.",
-            status.journal.used >> 20,
-            status.journal.limit >> 20
-        ));
-    }
-    lines.extend(status.instruments.iter().filter_map(unbalanced));
-    lines.extend(status.destinations.iter().filter_map(parked));
-    lines.extend(status.destinations.iter().filter_map(late));
-    lines.extend(status.instruments.iter().filter_map(down));
-    if status.holds > 0 {
-        lines.push(format!(
-            "{} for a person, the oldest for {}: orugate holds list",
-            count(status.holds as u64, "hold waits", "holds wait"),
-            duration(status.oldest_hold.unwrap_or(0))
-        ));
-    }
-    if status.clock == "unset" {
-        lines.push(
-            "The clock is behind the journal: results go out with a wrong time. Set the clock: timedatectl."
-                .to_owned(),
-        );
-    }
-    lines
-}
-
-fn unbalanced(instrument: &InstrumentView) -> Option<String> {
-    let (name, difference) = (&instrument.name, instrument.counts.difference);
-    (difference != 0).then(|| {
-        let results = count(difference.unsigned_abs(), "result", "results");
-        format!("The ledger of {name} does not balance by {results}. Keep the journal and call the maker.")
-    })
-}
-
-fn down(instrument: &InstrumentView) -> Option<String> {
-    let Line::Down(why) = &instrument.port.line else { return None };
-    (!instrument.listens).then(|| {
-        let (name, wire) = (&instrument.name, &instrument.wire);
-        format!("{name}: the wire is down ({wire}: {why}). Look at cable, power and address; it is tried again by itself.")
-    })
-}
-
-fn parked(destination: &DestinationView) -> Option<String> {
-    let name = &destination.name;
-    let (number, why) = destination.parked.first()?;
-    let messages = count(destination.parked.len() as u64, "message", "messages");
-    Some(format!(
-        "{name} refused {messages} for good, first …{number:016}: {why}. Ask whoever runs the engine; nothing is lost."
-    ))
-}
-
-fn late(destination: &DestinationView) -> Option<String> {
-    let late = destination.failing || destination.oldest.unwrap_or(0) > LATE;
-    (late && destination.waiting > 0).then(|| {
-        format!(
-            "{} has not taken {}, the oldest for {}. They are safe on flash and go out by themselves. Ask whoever \
-             runs the engine at {}: is it up?",
-            destination.name,
-            count(destination.waiting as u64, "message", "messages"),
-            duration(destination.oldest.unwrap_or(0)),
-            destination.address
-        )
-    })
-}
-
 /// Holds as a table; with `whole` everything that is known of each.
 pub(super) fn holds(holds: &[HoldView], whole: bool) -> String {
     let mut out = String::new();
@@ -210,22 +131,9 @@ pub(super) fn holds(holds: &[HoldView], whole: bool) -> String {
     out
 }
 
-fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 /// A port forgets with a restart, so that nothing known is not "never".
 fn ago(now: i64, then: Option<i64>) -> String {
     then.map_or("-".to_owned(), |then| duration((now - then).max(0) / 1_000_000))
-}
-
-fn duration(seconds: i64) -> String {
-    match seconds {
-        s if s < 120 => format!("{s} s"),
-        s if s < 7200 => format!("{} min", s / 60),
-        s if s < 172_800 => format!("{} h", s / 3600),
-        s => format!("{} days", s / 86400),
-    }
 }
 
 #[cfg(test)]
@@ -233,11 +141,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_journal_that_takes_nothing_more_is_told_first() {
+    fn trouble_is_told_first() {
         let mut given = Status::default();
         given.journal.health = "good".to_owned();
         assert!(status(&given).starts_with("All is well."));
         given.journal.nearly_full = true;
+        given.conditions = crate::conditions::derive::of(&given);
         assert!(status(&given).starts_with("! The journal is nearly full"));
     }
 }

@@ -1,0 +1,151 @@
+//! The conditions that can be read off the status: journal, ledger, queues, wires, holds, clock.
+
+use super::{Code, Condition, Fault};
+use crate::admin::{DestinationView, InstrumentView, Status};
+use crate::status::{DRIVER_FAILED, Line};
+use crate::words::{count, duration};
+
+/// Age in seconds at which a queue is trouble, although the engine answers.
+const LATE: i64 = 300;
+
+/// All conditions of a status.
+#[must_use]
+pub fn of(status: &Status) -> Vec<Condition> {
+    let mut all = Vec::new();
+    if status.journal.health != "good" {
+        all.push(condition(
+            Code::JournalFailed,
+            "",
+            Fault::Disk,
+            format!("The journal cannot write: {}. Instruments are refused.", status.journal.health),
+            "Look at the disk: df, dmesg.",
+        ));
+    }
+    if status.journal.nearly_full {
+        all.push(condition(
+            Code::JournalFull,
+            "",
+            Fault::Operator,
+            format!(
+                "The journal is nearly full, {} of {} MiB: instruments are told to wait, and no result comes in. What \
+                 is stored is safe.",
+                status.journal.used >> 20,
+                status.journal.limit >> 20
+            ),
+            "Raise journal.max_size by some hundred MiB and restart.",
+        ));
+    }
+    all.extend(status.instruments.iter().filter_map(unbalanced));
+    all.extend(status.instruments.iter().filter_map(down));
+    all.extend(status.destinations.iter().filter_map(parked));
+    all.extend(status.destinations.iter().filter_map(late));
+    if status.holds > 0 {
+        all.push(condition(
+            Code::Holds,
+            "",
+            Fault::Operator,
+            format!(
+                "{} for a person, the oldest for {}.",
+                count(status.holds as u64, "hold waits", "holds wait"),
+                duration(status.oldest_hold.unwrap_or(0))
+            ),
+            "See: orugate holds list",
+        ));
+    }
+    if status.clock == "unset" {
+        all.push(condition(
+            Code::ClockUnset,
+            "",
+            Fault::Operator,
+            "The clock is behind the journal: results go out with a wrong time.".to_owned(),
+            "Set the clock: timedatectl.",
+        ));
+    }
+    all
+}
+
+fn condition(code: Code, subject: &str, fault: Fault, text: String, next: &str) -> Condition {
+    Condition { code, subject: subject.to_owned(), fault, since: 0, text, next: next.to_owned() }
+}
+
+fn unbalanced(instrument: &InstrumentView) -> Option<Condition> {
+    let (name, difference) = (&instrument.name, instrument.counts.difference);
+    (difference != 0).then(|| {
+        let results = count(difference.unsigned_abs(), "result", "results");
+        condition(
+            Code::LedgerUnbalanced,
+            name,
+            Fault::Orugate,
+            format!("The ledger of {name} does not balance by {results}."),
+            "Keep the journal and call the maker.",
+        )
+    })
+}
+
+fn down(instrument: &InstrumentView) -> Option<Condition> {
+    let Line::Down(why) = &instrument.port.line else { return None };
+    let (name, wire) = (&instrument.name, &instrument.wire);
+    if why == DRIVER_FAILED {
+        return Some(condition(
+            Code::DriverFailed,
+            name,
+            Fault::Orugate,
+            format!("{name}: its driver failed. What it acknowledged is stored."),
+            "Restart the service to use it again, and send the maker the log.",
+        ));
+    }
+    (!instrument.listens).then(|| {
+        condition(
+            Code::LineDown,
+            name,
+            Fault::Instrument,
+            format!("{name}: the wire is down ({wire}: {why})."),
+            "Look at cable, power and address; it is tried again by itself.",
+        )
+    })
+}
+
+fn parked(destination: &DestinationView) -> Option<Condition> {
+    let name = &destination.name;
+    let (number, why) = destination.parked.first()?;
+    let messages = count(destination.parked.len() as u64, "message", "messages");
+    Some(condition(
+        Code::Parked,
+        name,
+        Fault::Engine,
+        format!("{name} refused {messages} for good, first …{number:016}: {why}."),
+        "Ask whoever runs the engine; nothing is lost.",
+    ))
+}
+
+fn late(destination: &DestinationView) -> Option<Condition> {
+    let late = destination.failing || destination.oldest.unwrap_or(0) > LATE;
+    (late && destination.waiting > 0).then(|| {
+        let name = &destination.name;
+        condition(
+            Code::DestinationLate,
+            name,
+            Fault::Engine,
+            format!(
+                "{name} has not taken {}, the oldest for {}. They are safe on flash and go out by themselves.",
+                count(destination.waiting as u64, "message", "messages"),
+                duration(destination.oldest.unwrap_or(0)),
+            ),
+            &format!("Ask whoever runs the engine at {}: is it up?", destination.address),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_healthy_status_has_none_and_a_full_journal_one() {
+        let mut given = Status::default();
+        given.journal.health = "good".to_owned();
+        assert_eq!(of(&given), []);
+        given.journal.nearly_full = true;
+        assert_eq!(of(&given).first().map(|c| c.code), Some(Code::JournalFull));
+    }
+}
