@@ -7,6 +7,7 @@ use super::{Order, Worker};
 use crate::convert::Converter;
 use orugate_protocol::time::Tick;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,6 +30,8 @@ struct Shared {
 struct Current {
     generation: u64,
     orders: Sender<Order>,
+    /// Orders that its thread has not worked off, its own beginning among them.
+    open: Arc<AtomicUsize>,
     ended: Receiver<()>,
     /// The message at hand, and since when.
     at_hand: Option<(u64, Tick)>,
@@ -41,6 +44,8 @@ pub(super) struct Hand {
     pub(super) converter: Converter,
     /// The left-over message whose attempt this thread has journalled.
     pub(super) attempted: Option<u64>,
+    /// Orders that are not worked off.
+    pub(super) open: Arc<AtomicUsize>,
     generation: u64,
     handle: Handle,
 }
@@ -53,15 +58,25 @@ impl Handle {
     pub fn start(worker: Worker, limit: Duration) -> io::Result<Self> {
         let (orders, received) = channel();
         let (end, ended) = channel();
-        let current = Current { generation: 0, orders, ended, at_hand: None, lost: Vec::new() };
+        let open = Arc::new(AtomicUsize::new(1));
+        let current =
+            Current { generation: 0, orders, open: open.clone(), ended, at_hand: None, lost: Vec::new() };
         let handle = Self(Arc::new(Shared { worker, limit, current: Mutex::new(current) }));
-        handle.spawn(0, received, end)?;
+        handle.spawn(0, received, open, end)?;
         Ok(handle)
     }
 
     /// Gives an order; false when there is no thread any more.
     pub fn give(&self, order: Order) -> bool {
-        self.current().orders.send(order).is_ok()
+        let current = self.current();
+        current.open.fetch_add(1, Ordering::AcqRel);
+        current.orders.send(order).is_ok()
+    }
+
+    /// True when every order that was given is worked off, and with it every message that was whole by then.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.current().open.load(Ordering::Acquire) == 0
     }
 
     /// To be called every second or so: replaces the thread when it has been at one message for too long.
@@ -77,13 +92,14 @@ impl Handle {
         );
         let (orders, received) = channel();
         let (end, ended) = channel();
+        let open = Arc::new(AtomicUsize::new(1));
         current.generation = current.generation.wrapping_add(1);
         current.at_hand = None;
         current.lost.push(message);
-        (current.orders, current.ended) = (orders, ended);
+        (current.orders, current.ended, current.open) = (orders, ended, open.clone());
         let generation = current.generation;
         drop(current);
-        if let Err(error) = self.spawn(generation, received, end) {
+        if let Err(error) = self.spawn(generation, received, open, end) {
             tracing::error!(%error, "no thread could be made; messages wait on flash until a restart");
         }
     }
@@ -99,12 +115,18 @@ impl Handle {
         }
     }
 
-    fn spawn(&self, generation: u64, orders: Receiver<Order>, end: Sender<()>) -> io::Result<()> {
+    fn spawn(
+        &self,
+        generation: u64,
+        orders: Receiver<Order>,
+        open: Arc<AtomicUsize>,
+        end: Sender<()>,
+    ) -> io::Result<()> {
         let handle = self.clone();
         let thread = std::thread::Builder::new().name("interpret".to_owned());
         let life = move || {
-            let mut hand =
-                Hand { converter: Converter::default(), attempted: None, generation, handle: handle.clone() };
+            let converter = Converter::default();
+            let mut hand = Hand { converter, attempted: None, open, generation, handle: handle.clone() };
             handle.0.worker.run(&mut hand, &orders);
             drop(end);
         };
