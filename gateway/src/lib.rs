@@ -21,5 +21,6 @@ pub mod simulate;
 pub mod state;
 pub mod status;
 pub mod store;
+pub mod systemd;
 pub mod wire;
 pub mod words;

@@ -16,8 +16,9 @@ use crate::forward;
 use crate::interpret::{self, Common, Handle, Order, OwnedTarget, Subject, Tell, Worker};
 use crate::port::{Mail, Port};
 use crate::records::{Abandoned, Life, Provenance};
-use crate::status::{DRIVER_FAILED, Line, PortStatus};
+use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
+use crate::systemd;
 use crate::wire::{self, Listener, Wires};
 use orugate_driver::Instrument;
 use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
@@ -190,7 +191,10 @@ impl Gateway {
                 wire: instrument.wire.clone(),
                 wires: wires.clone(),
                 listener: listeners.remove(&instrument.name),
-                session: instrument.profile.session(&Instrument { name: instrument.name.clone() }),
+                begin: {
+                    let (profile, name) = (instrument.profile.clone(), instrument.name.clone());
+                    Arc::new(move || profile.session(&Instrument { name: name.clone() }))
+                },
                 store: store.clone(),
                 clock: clock.clone(),
                 status,
@@ -237,6 +241,7 @@ impl Gateway {
             conditions: Conditions::default(),
             config: config.clone(),
         });
+        rest.push(tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
         let ports = ports.into_iter().map(|port| tokio::spawn(guard(port, clock.clone()))).collect();
@@ -437,12 +442,13 @@ fn listener_of(
     })
 }
 
-/// Runs a port. When its driver panics, that is said where people look, and the other ports go on.
+/// Runs a port. A driver's panic it outlives; should it panic itself, that is said where people look, and the other
+/// ports go on.
 async fn guard(port: Port, clock: Clock) {
     let (name, status) = (port.name.clone(), port.status.clone());
     if tokio::spawn(port.run()).await.is_err() {
-        tracing::error!(instrument = %name, "the driver failed; restart the service to use this instrument again");
-        status.line(Line::Down(DRIVER_FAILED.to_owned()), clock.utc());
+        tracing::error!(instrument = %name, "its port failed; restart the service to use this instrument again");
+        status.line(Line::Down("its port failed; restart the service".to_owned()), clock.utc());
     }
 }
 
