@@ -2,6 +2,7 @@
 
 use crate::interpreter::AstmInterpreter;
 use crate::plan::Plan;
+use crate::profile::AstmProfile;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
 use orugate_driver::{
@@ -48,6 +49,11 @@ impl Profile for Fitted {
 
     fn interpreter(&self) -> Box<dyn Interpreter> {
         Box::new(AstmInterpreter { plan: self.plan })
+    }
+
+    fn link(&self) -> Option<String> {
+        let AstmProfile { driver, framing, ack, link, query, .. } = &self.plan.profile;
+        Some(format!("{driver} {framing:?} {ack:?} {link:?} {query:?}"))
     }
 
     fn capture_session(&self) -> Box<dyn Session> {

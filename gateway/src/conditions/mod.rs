@@ -34,6 +34,8 @@ pub enum Code {
     CertificateExpired,
     /// An engine refused messages for good.
     Parked,
+    /// Messages wait for a destination that is not configured any more.
+    DestinationGone,
     /// An engine does not take what waits.
     DestinationLate,
     /// A wire that the gateway opens is not open.
@@ -61,6 +63,7 @@ impl Code {
             Self::DriverFailed => "driver-failed",
             Self::CertificateExpired => "certificate-expired",
             Self::Parked => "parked",
+            Self::DestinationGone => "destination-gone",
             Self::DestinationLate => "destination-late",
             Self::LineDown => "line-down",
             Self::Holds => "holds",

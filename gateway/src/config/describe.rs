@@ -89,7 +89,7 @@ fn or_nowhere(name: &str) -> &str {
     if name.is_empty() { "(empty)" } else { name }
 }
 
-fn wire(plan: &WirePlan) -> String {
+pub(super) fn wire(plan: &WirePlan) -> String {
     match plan {
         WirePlan::Serial(SerialPlan { path, line, flow, .. }) => {
             let parity = match line.parity {
