@@ -7,6 +7,7 @@ use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::Charset;
 use orugate_driver::{Common, ProfileError};
+use orugate_protocol::astm::record::RecordType;
 
 /// Flags that mean the same in LIS02 R.7 and in HL7 table 0078. The other letters of LIS02 (A, U, D, B, W) are used
 /// by vendors for things of their own and pass only when a profile says so.
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) charset: Charset,
     /// The profile's flags, then those of LIS02 that it does not redefine.
     pub(crate) flags: Vec<KnownFlag<'static>>,
+    /// The highest field of a record that the profile names, by the record's letter.
+    last_fields: Vec<(u8, usize)>,
     /// Other sample id than the one that was taken: the note's subject, place by place.
     pub(crate) differs: Vec<(&'static str, &'static str)>,
 }
@@ -58,8 +61,24 @@ impl Plan {
         }
         let all = profile.sample.when.iter().flat_map(|when| &when.id).chain(&profile.sample.id);
         let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
-        Self { common, charset: profile.charset.into(), flags, differs, profile }
+        let last_fields = last_fields(&profile);
+        Self { common, charset: profile.charset.into(), flags, last_fields, differs, profile }
     }
+
+    /// The highest field of such a record that the profile names; 0 when it names none.
+    pub(crate) fn last_field(&self, kind: RecordType) -> usize {
+        let fields = self.last_fields.iter().filter(|(letter, _)| *letter == kind.letter());
+        fields.map(|(_, field)| *field).max().unwrap_or(0)
+    }
+}
+
+/// The fields of all places that are no more than places; the sample id's are within the standard's.
+fn last_fields(profile: &AstmProfile) -> Vec<(u8, usize)> {
+    let AstmProfile { operator, verifier, device, isolate, note, time, comment, .. } = profile;
+    let one = [*operator, *verifier, *device, isolate.number, time.started, time.completed];
+    let places = one.into_iter().flatten().chain(note.iter().map(|note| note.place));
+    let comments = comment.fields.iter().map(|n| (b'C', n.number()));
+    places.map(|place| (place.record().letter(), place.field())).chain(comments).collect()
 }
 
 /// What needs more than one field to be judged.
@@ -70,6 +89,24 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
     }
     if profile.sample.id.is_empty() {
         return wrong("id", "sample.id names no place; without one every result would be held".into());
+    }
+    if profile.not_reportable.iter().any(|rule| rule.value.is_some() == rule.only.is_some()) {
+        return wrong(
+            "rule",
+            "a not_reportable has neither `value` nor `only`, or both; say which text is no value by one of them"
+                .into(),
+        );
+    }
+    if profile.unit.iter().any(|unit| unit.sent.is_empty()) {
+        return wrong("sent", "unit.sent is empty; a unit that was not sent cannot be translated".into());
+    }
+    if let Some(note) = profile
+        .note
+        .iter()
+        .find(|note| !matches!(note.place.record(), RecordType::Order | RecordType::Result))
+    {
+        let message = format!("note.place is `{}`, but a remark is made of a field of O or R", note.place.name());
+        return wrong("place", message);
     }
     if let Some(One(delimiter @ (b'|' | b'\\' | b'^' | b'&'))) = profile.code.ends_at {
         let delimiter = char::from(delimiter);
