@@ -330,6 +330,7 @@ fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
     Shown {
         name: instrument.name.clone(),
         profile: instrument.profile_name.clone(),
+        evidence: instrument.profile.common().evidence.to_string(),
         mode: match instrument.mode {
             Mode::Test => "test".to_owned(),
             Mode::Live => "live".to_owned(),

@@ -7,6 +7,7 @@ use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::Charset;
 use orugate_driver::{Common, ProfileError};
+use toml::de::DeTable;
 
 /// Flags that mean the same in LIS02 R.7 and in HL7 table 0078. The other letters of LIS02 (A, U, D, B, W) are used
 /// by vendors for things of their own and pass only when a profile says so.
@@ -69,24 +70,24 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
         return wrong("driver", format!("driver is `{}`, but this is a profile of `astm`", profile.driver));
     }
     if profile.sample.id.is_empty() {
-        return wrong("id", "sample.id names no place; without one every result would be held".into());
+        return wrong("sample.id", "sample.id names no place; without one every result would be held".into());
     }
     if let Some(One(delimiter @ (b'|' | b'\\' | b'^' | b'&'))) = profile.code.ends_at {
         let delimiter = char::from(delimiter);
         return wrong(
-            "ends_at",
+            "code.ends_at",
             format!("code.ends_at is `{delimiter}`, which delimits parts of the record already"),
         );
     }
     if profile.framing == Framing::Records && profile.link.one_way {
         return wrong(
-            "one_way",
+            "link.one_way",
             "link.one_way says nothing with framing = \"records\", which is never answered".into(),
         );
     }
     if profile.ack == Ack::Message && profile.link.frame_numbers == FrameNumbersOption::Any {
         return wrong(
-            "frame_numbers",
+            "link.frame_numbers",
             "ack = \"message\" needs link.frame_numbers = \"strict\": a damaged frame gets no NAK there, and only the \
              numbers show that it is missing"
                 .into(),
@@ -95,10 +96,19 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// The first line, from 1, that gives `key` a value.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let gives = |line: &str| {
-        line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    text.lines().position(gives).map(|index| index.saturating_add(1))
+/// The line, from 1, that gives a key such as `sample.id` its value.
+fn line_of(text: &str, path: &str) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?;
+    let mut table = table.get_ref();
+    let mut span = None;
+    for name in path.split('.') {
+        let (key, value) = table.get_key_value(name)?;
+        span = Some(key.span());
+        table = match value.get_ref().as_table() {
+            Some(inner) => inner,
+            None => break,
+        };
+    }
+    let before = text.as_bytes().get(..span?.start)?;
+    Some(before.iter().filter(|b| **b == b'\n').count().saturating_add(1))
 }
