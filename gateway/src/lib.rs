@@ -13,6 +13,7 @@ pub mod forward;
 pub mod interpret;
 pub mod port;
 pub mod profiles;
+pub mod pulse;
 pub mod receipts;
 pub mod records;
 pub mod replay;

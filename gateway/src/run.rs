@@ -184,6 +184,7 @@ impl Gateway {
                 store: store.clone(),
                 clock: clock.clone(),
                 status,
+                pulse: Arc::default(),
                 mail,
                 busy: busy_seen.clone(),
                 stop: ports_stop.clone(),
