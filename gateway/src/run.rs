@@ -40,8 +40,8 @@ const COMMIT: u32 = 3 << 20;
 const MESSAGE: Duration = Duration::from_secs(10);
 /// After so long the interpretation thread looks again for what it could not store.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often space and clock are looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often space and the threads of drivers are looked at.
+const LOOK: Duration = Duration::from_millis(200);
 /// How often all else is looked at.
 const TROUBLE: Duration = Duration::from_secs(5);
 
