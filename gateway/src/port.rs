@@ -10,7 +10,7 @@ use crate::receipts;
 use crate::records::{Abandoned, Chunk, clock_number};
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
-use crate::wire::{self, Wire};
+use crate::wire::{self, Listener, Wire, Wires};
 use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Reason, Session, Ticket};
 use orugate_journal::{AppendError, Receipt, UnixMillis, Urgency};
 use orugate_protocol::time::{ClockQuality, Tick};
@@ -22,7 +22,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 /// Tickets that may be open before the wire is not read any more.
@@ -64,8 +63,10 @@ pub struct Port {
     pub name: Arc<str>,
     /// How it is connected.
     pub wire: WirePlan,
+    /// Where its wires come from.
+    pub wires: Arc<dyn Wires>,
     /// A listener that is bound already, for [`WirePlan::Listen`].
-    pub listener: Option<TcpListener>,
+    pub listener: Option<Box<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
     /// Where chunks go.
@@ -201,7 +202,7 @@ impl Running {
             Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
             read = read(connection, buffer), if connected && reading => Event::Read(read),
             () = until(deadline), if deadline.is_some() => Event::Deadline,
-            opened = open(&port.wire, port.listener.as_ref(), peer, connected, self.retry_at),
+            opened = open(&port.wire, &*port.wires, port.listener.as_deref(), peer, connected, self.retry_at),
                 if stopping.is_none() => Event::Connected(opened),
         }
     }
@@ -537,7 +538,8 @@ async fn read(connection: &mut Option<Connection>, buffer: &mut [u8]) -> io::Res
 /// connection that is open is left alone.
 async fn open(
     plan: &WirePlan,
-    listener: Option<&TcpListener>,
+    wires: &dyn Wires,
+    listener: Option<&dyn Listener>,
     peer: Option<IpAddr>,
     connected: bool,
     retry_at: Option<tokio::time::Instant>,
@@ -550,11 +552,11 @@ async fn open(
         _ if connected => std::future::pending().await,
         (WirePlan::Serial(serial), _) => {
             until(retry_at).await;
-            Ok((wire::open_serial(serial)?, None))
+            Ok((wires.serial(serial)?, None))
         }
         (WirePlan::Connect { address }, _) => {
             until(retry_at).await;
-            Ok((wire::connect(address, CONNECT).await?, None))
+            Ok((wires.connect(address, CONNECT).await?, None))
         }
         (WirePlan::Listen { .. }, None) => std::future::pending().await,
     }
@@ -563,13 +565,12 @@ async fn open(
 /// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
 /// two analyzers on one port would mix their messages.
 async fn accept(
-    listener: &TcpListener,
+    listener: &dyn Listener,
     allow: &[Allow],
     current: Option<IpAddr>,
 ) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
     loop {
-        let (stream, address) = listener.accept().await?;
-        let peer = address.ip().to_canonical();
+        let (wire, peer) = wire::accept(listener).await?;
         if !allow.iter().any(|a| a.covers(peer)) {
             tracing::warn!(%peer, "refused a connection: this address is not in the instrument's `allow`");
             continue;
@@ -578,7 +579,7 @@ async fn accept(
             tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
             continue;
         }
-        return Ok((Box::new(wire::prepared(stream)?), Some(peer)));
+        return Ok((wire, Some(peer)));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::records::{Abandoned, Life, Provenance};
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::systemd;
-use crate::wire;
+use crate::wire::{self, Listener, Wires};
 use orugate_driver::Instrument;
 use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
 use orugate_protocol::oru;
@@ -145,18 +145,31 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts everything in the plan.
+    /// Starts everything in the plan, on this machine's disk and wires.
     ///
     /// # Errors
     /// [`StartError`]; then nothing runs.
     pub async fn start(plan: Plan, clock: impl FnOnce(i64) -> Clock) -> Result<Self, StartError> {
         let store = open(&plan)?;
         let clock = clock(store.state().newest());
+        Self::start_on(plan, store, clock, Arc::new(wire::System)).await
+    }
+
+    /// Starts everything in the plan on a journal that is open, with these wires.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing runs.
+    pub async fn start_on(
+        plan: Plan,
+        store: Store,
+        clock: Clock,
+        wires: Arc<dyn Wires>,
+    ) -> Result<Self, StartError> {
         let config = plan.hash.to_string();
         begin(&store, &clock, &config)?;
-        let mut listeners = bind(&plan)?;
+        let mut listeners = bind(&plan, &*wires)?;
         let listening =
-            listeners.iter().filter_map(|(name, l)| Some((name.clone(), l.local_addr().ok()?))).collect();
+            listeners.iter().filter_map(|(name, l)| Some((name.clone(), l.address().ok()?))).collect();
         let socket_path = &plan.gateway.admin_socket;
         let socket = admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
 
@@ -176,6 +189,7 @@ impl Gateway {
             let port = Port {
                 name: instrument.name.as_str().into(),
                 wire: instrument.wire.clone(),
+                wires: wires.clone(),
                 listener: listeners.remove(&instrument.name),
                 begin: {
                     let (profile, name) = (instrument.profile.clone(), instrument.name.clone());
@@ -206,7 +220,7 @@ impl Gateway {
         let mut forwarders = Vec::new();
         for destination in &plan.destinations {
             let (handle, task) =
-                forward::spawn(destination, &plan.gateway.id, &store, &clock, rest_stop.clone());
+                forward::spawn(destination, &plan.gateway.id, &store, &clock, &wires, rest_stop.clone());
             forwarders.push(handle);
             rest.push(task);
         }
@@ -315,11 +329,12 @@ fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
     store.append_wait(entries, at).map(drop).map_err(StartError::Append)
 }
 
-fn bind(plan: &Plan) -> Result<BTreeMap<String, tokio::net::TcpListener>, StartError> {
+fn bind(plan: &Plan, wires: &dyn Wires) -> Result<BTreeMap<String, Box<dyn Listener>>, StartError> {
     let mut listeners = BTreeMap::new();
     for instrument in &plan.instruments {
         if let WirePlan::Listen { bind, .. } = &instrument.wire {
-            let listener = wire::listen(*bind)
+            let listener = wires
+                .listen(*bind)
                 .map_err(|error| StartError::Listen(instrument.name.clone(), *bind, error))?;
             listeners.insert(instrument.name.clone(), listener);
         }

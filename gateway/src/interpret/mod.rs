@@ -23,6 +23,7 @@ use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use thread::Hand;
 
@@ -214,6 +215,7 @@ impl Worker {
     fn run(&self, hand: &mut Hand, orders: &Receiver<Order>) {
         loop {
             self.work_off(hand);
+            hand.open.fetch_sub(1, Ordering::AcqRel);
             match orders.recv() {
                 Ok(Order::Look) => {}
                 Ok(Order::Release { hold, sample, actor, reply }) => {

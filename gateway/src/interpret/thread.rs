@@ -14,6 +14,7 @@ use orugate_protocol::time::Tick;
 use rustix::process::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,6 +41,8 @@ struct Shared {
 struct Current {
     generation: u64,
     orders: Sender<Order>,
+    /// Orders that its thread has not worked off, its own beginning among them.
+    open: Arc<AtomicUsize>,
     ended: Receiver<()>,
     at_hand: Option<AtHand>,
     /// Threads that did not come back yet.
@@ -50,6 +53,13 @@ struct Current {
     lost: BTreeSet<u64>,
     /// How many messages were lost, by instrument.
     strikes: BTreeMap<Arc<str>, u32>,
+}
+
+impl Current {
+    fn give(&self, order: Order) -> bool {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        self.orders.send(order).is_ok()
+    }
 }
 
 /// A message that a thread is inside a driver with.
@@ -66,6 +76,8 @@ pub(super) struct Hand {
     pub(super) converter: Converter,
     /// The left-over message whose attempt this thread has journalled.
     pub(super) attempted: Option<u64>,
+    /// Orders that are not worked off.
+    pub(super) open: Arc<AtomicUsize>,
     generation: u64,
     thread: Pid,
     handle: Handle,
@@ -102,9 +114,11 @@ impl Handle {
     pub fn start(worker: Worker, limit: Duration) -> io::Result<Self> {
         let (orders, received) = channel();
         let (end, ended) = channel();
+        let open = Arc::new(AtomicUsize::new(1));
         let current = Current {
             generation: 0,
             orders,
+            open: open.clone(),
             ended,
             at_hand: None,
             away: Vec::new(),
@@ -113,13 +127,20 @@ impl Handle {
             strikes: BTreeMap::new(),
         };
         let handle = Self(Arc::new(Shared { worker, limit, current: Mutex::new(current) }));
-        handle.spawn(0, received, end)?;
+        handle.spawn(0, received, open, end)?;
         Ok(handle)
     }
 
     /// Gives an order; false when there is no thread any more.
     pub fn give(&self, order: Order) -> bool {
-        self.current().orders.send(order).is_ok()
+        self.current().give(order)
+    }
+
+    /// True when every order that was given is worked off, and with it every message that was whole by then.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let current = self.current();
+        current.away.is_empty() && current.open.load(Ordering::Acquire) == 0
     }
 
     /// To be called some times a second: leaves behind a thread that does not come back, and gives up one that has not
@@ -134,7 +155,7 @@ impl Handle {
             step_back(thread);
             current.lost.insert(message);
             *current.strikes.entry(instrument).or_default() += 1;
-            let _ = current.orders.send(Order::Look);
+            current.give(Order::Look);
         }
         let patience = match &current.at_hand {
             Some(at_hand) if current.long.contains(&at_hand.message) => limit,
@@ -149,12 +170,13 @@ impl Handle {
         current.away.push(at_hand);
         let (orders, received) = channel();
         let (end, ended) = channel();
+        let open = Arc::new(AtomicUsize::new(1));
         current.generation = current.generation.wrapping_add(1);
         // Orders that the thread had not taken yet end with it, and those who gave them hear so.
-        (current.orders, current.ended) = (orders, ended);
+        (current.orders, current.ended, current.open) = (orders, ended, open.clone());
         let generation = current.generation;
         drop(current);
-        if let Err(error) = self.spawn(generation, received, end) {
+        if let Err(error) = self.spawn(generation, received, open, end) {
             tracing::error!(%error, "no thread could be made; messages wait on flash until a restart");
         }
     }
@@ -176,13 +198,20 @@ impl Handle {
         self.current().away.iter().any(|away| &*away.instrument == instrument)
     }
 
-    fn spawn(&self, generation: u64, orders: Receiver<Order>, end: Sender<()>) -> io::Result<()> {
+    fn spawn(
+        &self,
+        generation: u64,
+        orders: Receiver<Order>,
+        open: Arc<AtomicUsize>,
+        end: Sender<()>,
+    ) -> io::Result<()> {
         let handle = self.clone();
         let thread = std::thread::Builder::new().name("interpret".to_owned());
         let life = move || {
             let mut hand = Hand {
                 converter: Converter::default(),
                 attempted: None,
+                open,
                 generation,
                 thread: rustix::thread::gettid(),
                 handle: handle.clone(),
@@ -234,7 +263,7 @@ impl Hand {
         if let Some(at) = current.away.iter().position(|away| away.generation == self.generation) {
             let AtHand { message, .. } = current.away.swap_remove(at);
             current.long.insert(message);
-            let _ = current.orders.send(Order::Look);
+            current.give(Order::Look);
         }
         false
     }
