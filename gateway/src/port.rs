@@ -66,7 +66,7 @@ pub struct Port {
     /// Where its wires come from.
     pub wires: Arc<dyn Wires>,
     /// A listener that is bound already, for [`WirePlan::Listen`].
-    pub listener: Option<Box<dyn Listener>>,
+    pub listener: Option<Arc<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
     /// Where chunks go.
