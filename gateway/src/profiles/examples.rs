@@ -77,7 +77,7 @@ pub fn blessed(text: &str, differences: &[Difference]) -> Option<String> {
 fn expect_span(text: &str, number: usize) -> Option<Range<usize>> {
     let table = DeTable::parse(text).ok()?;
     let examples = table.get_ref().get("example")?.get_ref().as_array()?;
-    let example = examples.iter().nth(number)?;
+    let example = examples.get(number)?;
     Some(example.get_ref().as_table()?.get("expect")?.span())
 }
 
