@@ -5,21 +5,23 @@
 
 use crate::clock::Clock;
 use crate::config::{Allow, WirePlan};
+use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
-use crate::records::{Chunk, clock_number};
-use crate::status::{DRIVER_FAILED, Line, PortStatus};
+use crate::records::{Abandoned, Chunk, clock_number};
+use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
-use crate::wire::{self, Wire};
+use crate::wire::{self, Listener, Wire, Wires};
 use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Reason, Session, Ticket};
 use orugate_journal::{AppendError, Receipt, UnixMillis, Urgency};
-use orugate_protocol::time::ClockQuality;
+use orugate_protocol::time::{ClockQuality, Tick};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 /// Tickets that may be open before the wire is not read any more.
@@ -36,14 +38,24 @@ const WRITE: Duration = Duration::from_secs(8);
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a session may finish what is open when the gateway stops.
 const FINISH: Duration = Duration::from_secs(10);
+/// The longest wait before a driver that failed gets a wire again.
+const FALLEN: Duration = Duration::from_secs(60);
 
 /// What comes to a port from elsewhere.
 pub enum Mail {
-    /// The journal has decided about a chunk.
-    Settled(Ticket, Result<Receipt, AppendError>),
+    /// The journal has decided about a chunk of the session with this number.
+    Settled(Life, Ticket, Result<Receipt, AppendError>),
     /// There is no order for this specimen.
     NoOrder(String),
 }
+
+/// Counts the sessions of one port: tickets of a session that failed mean nothing to the next, which may use the same
+/// numbers again. Without it a receipt could acknowledge what it does not prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life(u32);
+
+/// Makes a session in the state in which a new one begins.
+pub type Begin = Arc<dyn Fn() -> Box<dyn Session> + Send + Sync>;
 
 /// A port before it runs.
 pub struct Port {
@@ -51,16 +63,20 @@ pub struct Port {
     pub name: Arc<str>,
     /// How it is connected.
     pub wire: WirePlan,
+    /// Where its wires come from.
+    pub wires: Arc<dyn Wires>,
     /// A listener that is bound already, for [`WirePlan::Listen`].
-    pub listener: Option<TcpListener>,
+    pub listener: Option<Arc<dyn Listener>>,
     /// Its protocol.
-    pub session: Box<dyn Session>,
+    pub begin: Begin,
     /// Where chunks go.
     pub store: Store,
     /// Clocks.
     pub clock: Clock,
     /// What others see of it.
     pub status: Arc<PortStatus>,
+    /// What its supervisor sees of its thread.
+    pub pulse: Arc<Pulse>,
     /// Its own mailbox: both ends, because the journal's callbacks write to it.
     pub mail: (mpsc::UnboundedSender<Mail>, mpsc::UnboundedReceiver<Mail>),
     /// The store is nearly full.
@@ -88,6 +104,10 @@ enum Event {
 
 struct Running {
     port: Port,
+    session: Box<dyn Session>,
+    life: Life,
+    /// Failures of the driver in a row, no message between them.
+    falls: u32,
     connection: Option<Connection>,
     next_channel: u32,
     /// Open tickets: the message of each, and whether its chunk was the first or the last.
@@ -99,6 +119,8 @@ struct Running {
     retry_at: Option<tokio::time::Instant>,
     stopping: Option<tokio::time::Instant>,
     done: bool,
+    /// Another thread has the port: this one says nothing more.
+    abandoned: bool,
 }
 
 /// The message that chunks belong to at present.
@@ -119,6 +141,9 @@ impl Port {
     /// Runs until the gateway stops.
     pub async fn run(self) {
         let mut running = Running {
+            session: (self.begin)(),
+            life: Life::default(),
+            falls: 0,
             port: self,
             connection: None,
             next_channel: 0,
@@ -130,6 +155,7 @@ impl Port {
             retry_at: None,
             stopping: None,
             done: false,
+            abandoned: false,
         };
         running.run().await;
     }
@@ -148,15 +174,17 @@ impl Running {
         // Bytes that the session has asked to keep are still on their way to flash: wait for them, not for more.
         while !self.tickets.is_empty() {
             match self.port.mail.1.recv().await {
-                Some(Mail::Settled(ticket, _)) => {
+                Some(Mail::Settled(life, ticket, _)) if life == self.life => {
                     self.tickets.remove(&ticket);
                 }
-                Some(Mail::NoOrder(_)) => {}
+                Some(_) => {}
                 None => break,
             }
         }
-        let line = if self.stopping.is_some() { Line::Stopped } else { Line::Down(DRIVER_FAILED.to_owned()) };
-        self.port.status.line(line, self.port.clock.utc());
+        if self.abandoned {
+            return;
+        }
+        self.port.status.line(Line::Stopped, self.port.clock.utc());
     }
 
     async fn wait(&mut self, buffer: &mut [u8]) -> Event {
@@ -174,7 +202,7 @@ impl Running {
             Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
             read = read(connection, buffer), if connected && reading => Event::Read(read),
             () = until(deadline), if deadline.is_some() => Event::Deadline,
-            opened = open(&port.wire, port.listener.as_ref(), peer, connected, self.retry_at),
+            opened = open(&port.wire, &*port.wires, port.listener.as_deref(), peer, connected, self.retry_at),
                 if stopping.is_none() => Event::Connected(opened),
         }
     }
@@ -202,7 +230,11 @@ impl Running {
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");
                 }
             }
-            Event::Mail(Mail::Settled(ticket, result)) => self.settled(ticket, result).await,
+            Event::Mail(Mail::Settled(life, ticket, result)) if life == self.life => {
+                self.settled(ticket, result).await;
+            }
+            // Of a session that failed: the chunk is kept, and nobody is there to acknowledge it.
+            Event::Mail(Mail::Settled(..)) => {}
             Event::Mail(Mail::NoOrder(specimen)) => {
                 self.give(Input::Answer(Answer::NoOrder { specimen: &specimen })).await;
             }
@@ -259,8 +291,11 @@ impl Running {
             Ok(receipt) => {
                 tracing::debug!(target: "orugate::way", instrument = %self.port.name, number = part.message,
                     last = part.last, "stored");
-                if part.last && self.message.is_some_and(|open| open.number == part.message) {
-                    self.message = None;
+                if part.last {
+                    self.falls = 0;
+                    if self.message.is_some_and(|open| open.number == part.message) {
+                        self.message = None;
+                    }
                 }
                 self.give(Input::Stored(receipts::stored(receipt, ticket))).await;
             }
@@ -277,16 +312,31 @@ impl Running {
 
     /// Gives one input to the session and does what it asks for, until it waits.
     async fn give(&mut self, input: Input<'_>) {
+        let (close, failed) = match self.drive(input) {
+            Ok(close) => (close, None),
+            Err(why) => (false, Some(why)),
+        };
+        if !self.out.is_empty() {
+            self.write().await;
+        }
+        if close {
+            Box::pin(self.lost("closed by the driver")).await;
+        }
+        if let Some(why) = failed {
+            self.fell(why).await;
+        }
+    }
+
+    /// What the session wants done is done, but for what has to wait. True when it closes the wire.
+    fn drive(&mut self, input: Input<'_>) -> Result<bool, Fall> {
         let now = self.port.clock.tick();
-        self.port.session.handle(now, input);
+        let (session, pulse, open) = (&mut self.session, &*self.port.pulse, self.message.map(|m| m.number));
+        guarded(pulse, now, open, move || session.handle(now, input))?;
         let mut close = false;
-        for turn in 0.. {
-            if turn == OUTPUTS {
-                tracing::error!(instrument = %self.port.name, "the driver asks for things without end; its wire is closed");
-                self.done = true;
-                break;
-            }
-            match self.port.session.poll() {
+        for _ in 0..OUTPUTS {
+            let (session, pulse, open) =
+                (&mut self.session, &*self.port.pulse, self.message.map(|m| m.number));
+            match guarded(pulse, now, open, move || session.poll())? {
                 Output::Send(_, bytes) => self.out.extend_from_slice(bytes),
                 Output::Close(_, reason) => {
                     tracing::info!(instrument = %self.port.name, "the driver closes the wire: {}", words(reason));
@@ -302,6 +352,7 @@ impl Running {
                         store: &self.port.store,
                         clock: &self.port.clock,
                         mail: &self.port.mail.0,
+                        life: self.life,
                     };
                     let part = keep.chunk(&mut self.message, ticket, part, &chunk);
                     self.tickets.insert(ticket, part);
@@ -313,20 +364,54 @@ impl Running {
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     self.port.status.waits(deadline.map(|d| d.why));
-                    break;
+                    return Ok(close);
                 }
                 Output::Done => {
                     self.done = true;
-                    break;
+                    return Ok(close);
                 }
                 _ => {}
             }
         }
-        if !self.out.is_empty() {
-            self.write().await;
+        Err(Fall::Endless)
+    }
+
+    /// The session failed: its wire is closed, what it acknowledged of a message is kept as incomplete, and a new
+    /// session begins with the next wire, later each time, because the same bytes may make it fail again.
+    async fn fell(&mut self, why: Fall) {
+        let name = &self.port.name;
+        if matches!(why, Fall::GivenUp) {
+            tracing::warn!(instrument = %name, "the driver {why}; what it wanted is not done");
+            self.tickets.clear();
+            self.connection = None;
+            self.abandoned = true;
+            self.done = true;
+            return;
         }
-        if close {
-            Box::pin(self.lost("closed by the driver")).await;
+        tracing::error!(instrument = %name, "the driver {why}; its wire is closed and it begins anew");
+        self.life.0 = self.life.0.wrapping_add(1);
+        self.session = (self.port.begin)();
+        self.tickets.clear();
+        self.deadline = None;
+        self.out.clear();
+        self.connection = None;
+        if let Some(open) = self.message.take() {
+            let end = Entry::new(&Abandoned { message: open.number });
+            self.port.store.append(vec![end], Urgency::Soon, None, |_| {});
+        }
+        let now = self.port.clock.utc();
+        self.port.status.fell(&why.to_string(), now);
+        self.port.status.line(Line::Down(format!("its driver {why}")), now);
+        if self.stopping.is_some() {
+            self.done = true;
+            return;
+        }
+        self.falls = self.falls.saturating_add(1);
+        let wait = Duration::from_secs(1 << self.falls.saturating_sub(1).min(6));
+        self.retry_at = Some(self.port.clock.instant(self.port.clock.tick().after(wait.min(FALLEN))));
+        if *self.port.busy.borrow() {
+            // A session that fails at its first input fails again at the next wire; the port goes on all the same.
+            let _ = self.drive(Input::Busy(true));
         }
     }
 
@@ -348,12 +433,40 @@ impl Running {
     }
 }
 
+/// How a driver failed.
+#[derive(Clone, Copy, Debug)]
+enum Fall {
+    Panicked,
+    Endless,
+    /// It came back when another thread had the port already.
+    GivenUp,
+}
+
+impl fmt::Display for Fall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Panicked => "panicked",
+            Self::Endless => "asked for things without end",
+            Self::GivenUp => "came back from a call too late",
+        })
+    }
+}
+
+/// Runs a piece of a driver. After a panic its session is thrown away, so nobody sees what it left half done.
+fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() -> T) -> Result<T, Fall> {
+    pulse.enter(now, open);
+    let done = catch_unwind(AssertUnwindSafe(piece));
+    pulse.leave().map_err(|GivenUp| Fall::GivenUp)?;
+    done.map_err(|_| Fall::Panicked)
+}
+
 /// Puts chunks on their way to the journal; the answer comes by mail.
 struct Keep<'p> {
     name: &'p str,
     store: &'p Store,
     clock: &'p Clock,
     mail: &'p mpsc::UnboundedSender<Mail>,
+    life: Life,
 }
 
 impl Keep<'_> {
@@ -364,14 +477,14 @@ impl Keep<'_> {
         part: Part,
         chunk: &orugate_driver::Chunk<'_>,
     ) -> Part {
-        let sender = self.mail.clone();
+        let (sender, life) = (self.mail.clone(), self.life);
         let first = part.first || message.is_none();
         let reserved = if first { self.store.reserve() } else { None };
         let number = match (&reserved, *message) {
             (Some(reserved), _) => reserved.get().0,
             (None, Some(open)) if !first => open.number,
             _ => {
-                let _ = sender.send(Mail::Settled(ticket, Err(AppendError::Full)));
+                let _ = sender.send(Mail::Settled(life, ticket, Err(AppendError::Full)));
                 return Part { first: false, ..part };
             }
         };
@@ -398,7 +511,7 @@ impl Keep<'_> {
         let at = (quality != ClockQuality::Unset)
             .then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)));
         self.store.append(vec![entry], Urgency::Now, at, move |result| {
-            let _ = sender.send(Mail::Settled(ticket, result));
+            let _ = sender.send(Mail::Settled(life, ticket, result));
         });
         Part { message: number, first, ..part }
     }
@@ -425,7 +538,8 @@ async fn read(connection: &mut Option<Connection>, buffer: &mut [u8]) -> io::Res
 /// connection that is open is left alone.
 async fn open(
     plan: &WirePlan,
-    listener: Option<&TcpListener>,
+    wires: &dyn Wires,
+    listener: Option<&dyn Listener>,
     peer: Option<IpAddr>,
     connected: bool,
     retry_at: Option<tokio::time::Instant>,
@@ -438,11 +552,11 @@ async fn open(
         _ if connected => std::future::pending().await,
         (WirePlan::Serial(serial), _) => {
             until(retry_at).await;
-            Ok((wire::open_serial(serial)?, None))
+            Ok((wires.serial(serial)?, None))
         }
         (WirePlan::Connect { address }, _) => {
             until(retry_at).await;
-            Ok((wire::connect(address, CONNECT).await?, None))
+            Ok((wires.connect(address, CONNECT).await?, None))
         }
         (WirePlan::Listen { .. }, None) => std::future::pending().await,
     }
@@ -451,13 +565,12 @@ async fn open(
 /// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
 /// two analyzers on one port would mix their messages.
 async fn accept(
-    listener: &TcpListener,
+    listener: &dyn Listener,
     allow: &[Allow],
     current: Option<IpAddr>,
 ) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
     loop {
-        let (stream, address) = listener.accept().await?;
-        let peer = address.ip().to_canonical();
+        let (wire, peer) = wire::accept(listener).await?;
         if !allow.iter().any(|a| a.covers(peer)) {
             tracing::warn!(%peer, "refused a connection: this address is not in the instrument's `allow`");
             continue;
@@ -466,7 +579,7 @@ async fn accept(
             tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
             continue;
         }
-        return Ok((Box::new(wire::prepared(stream)?), Some(peer)));
+        return Ok((wire, Some(peer)));
     }
 }
 

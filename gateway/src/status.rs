@@ -4,9 +4,6 @@ use orugate_protocol::time::Utc;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-/// Why a wire is down when its driver is at fault.
-pub const DRIVER_FAILED: &str = "its driver failed; restart the service to use it again";
-
 /// The state of a wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Line {
@@ -44,6 +41,12 @@ pub struct PortView {
     pub refused: u64,
     /// What the session waits for.
     pub waits: Option<String>,
+    /// How often its driver failed since the start.
+    #[serde(default)]
+    pub falls: u64,
+    /// When it failed last, and how.
+    #[serde(default)]
+    pub last_fall: Option<(i64, String)>,
 }
 
 impl PortView {
@@ -110,6 +113,14 @@ impl PortStatus {
         self.0.send_modify(|view| {
             view.notes = view.notes.saturating_add(1);
             view.last_note = Some((now.0, note.to_owned()));
+        });
+    }
+
+    /// The driver failed.
+    pub fn fell(&self, how: &str, now: Utc) {
+        self.0.send_modify(|view| {
+            view.falls = view.falls.saturating_add(1);
+            view.last_fall = Some((now.0, how.to_owned()));
         });
     }
 

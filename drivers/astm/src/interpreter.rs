@@ -8,9 +8,7 @@ use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
 use crate::unframe;
-use orugate_driver::report::{
-    End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender,
-};
+use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -204,14 +202,7 @@ impl<'m> Walk<'_, 'm> {
         let mut item = if self.header == HeaderState::Bad {
             items::unsplit(self.plan, result)
         } else {
-            items::observation(
-                self.plan,
-                &self.current,
-                result,
-                &mut self.isolates,
-                self.scratch,
-                self.sink,
-            )?
+            items::observation(self.plan, &self.current, result, &mut self.isolates, self.scratch, self.sink)?
         };
         // The first doubt is the one to act on.
         item.doubt = if self.header == HeaderState::Bad {

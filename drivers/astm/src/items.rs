@@ -176,12 +176,7 @@ pub(crate) fn place_notes<'m>(
 }
 
 /// The texts of a C record.
-pub(crate) fn comments<'m>(
-    plan: &Plan,
-    record: &Record<'m>,
-    level: Level,
-    sink: &mut dyn ReportSink<'m>,
-) {
+pub(crate) fn comments<'m>(plan: &Plan, record: &Record<'m>, level: Level, sink: &mut dyn ReportSink<'m>) {
     let rules = &plan.profile.comment;
     let delimiters = record.delimiters();
     for field in rules.fields.iter().map(|n| record.field(n.number()).trimmed()) {

@@ -42,5 +42,6 @@ mod values;
 pub use driver::{ASTM, Astm};
 pub use place::Place;
 pub use values::{
-    Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, One, RuleName, StatusWord, Ucum, Wait,
+    Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, One, RuleName, StatusWord, Ucum,
+    Wait,
 };

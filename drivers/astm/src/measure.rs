@@ -121,7 +121,9 @@ pub(crate) fn with_point<'m>(text: Text<'m>, scratch: &mut Scratch<'m>) -> Resul
 }
 
 fn is_decimal_comma(bytes: &[u8], at: usize) -> bool {
-    let (Some((before, [b',', after @ ..])), true) = (bytes.split_at_checked(at), at > 0) else { return false };
+    let (Some((before, [b',', after @ ..])), true) = (bytes.split_at_checked(at), at > 0) else {
+        return false;
+    };
     let of_number = |b: &&u8| matches!(**b, b'0'..=b'9' | b',' | b'.');
     let mut rest = before.iter().rev().take_while(of_number).chain(after.iter().take_while(of_number));
     before.last().is_some_and(u8::is_ascii_digit)

@@ -6,8 +6,7 @@
 
 use crate::place::Place;
 use crate::values::{
-    Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, One, RuleName, StatusWord,
-    Ucum,
+    Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, One, RuleName, StatusWord, Ucum,
 };
 use orugate_driver::{Evidence, Example};
 use serde::Deserialize;

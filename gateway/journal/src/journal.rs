@@ -254,6 +254,12 @@ impl Journal {
         }
     }
 
+    /// Bytes of records that wait for the writer. 0 when nothing does, and then each `done` has been called.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.inner.shared.queued.load(Ordering::Acquire)
+    }
+
     /// Whether the last commit worked.
     #[must_use]
     pub fn health(&self) -> Health {

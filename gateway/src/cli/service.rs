@@ -5,6 +5,8 @@ use crate::admin::{self, Request, Response};
 use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::run::{Gateway, StartError, init_journal};
+use crate::systemd;
+use crate::words::count;
 use orugate_drivers::Catalogue;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -104,11 +106,17 @@ async fn serve(loaded: Loaded) -> Result<(), StartError> {
     for (destination, address) in &gateway.admin.destinations {
         tracing::info!(destination, "sends to {address}");
     }
+    systemd::ready(&format!(
+        "{}, {}",
+        count(gateway.admin.instruments.len() as u64, "instrument", "instruments"),
+        count(gateway.admin.destinations.len() as u64, "destination", "destinations")
+    ));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready; orugate status asks at {}", socket.display());
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    systemd::stopping();
     tracing::info!("stopping: open messages may finish, for at most 10 seconds");
     gateway.stop().await;
     tracing::info!("stopped");

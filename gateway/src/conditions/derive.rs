@@ -2,11 +2,13 @@
 
 use super::{Code, Condition, Fault};
 use crate::admin::{DestinationView, InstrumentView, Status};
-use crate::status::{DRIVER_FAILED, Line};
+use crate::status::Line;
 use crate::words::{count, duration};
 
 /// Age in seconds at which a queue is trouble, although the engine answers.
 const LATE: i64 = 300;
+/// For so many seconds a driver that failed is told, since the same bytes may come again.
+const REMEMBERED: i64 = 3600;
 
 /// All conditions of a status.
 #[must_use]
@@ -36,6 +38,7 @@ pub fn of(status: &Status) -> Vec<Condition> {
         ));
     }
     all.extend(status.instruments.iter().filter_map(unbalanced));
+    all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(down));
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.destinations.iter().filter_map(late));
@@ -82,18 +85,29 @@ fn unbalanced(instrument: &InstrumentView) -> Option<Condition> {
     })
 }
 
-fn down(instrument: &InstrumentView) -> Option<Condition> {
-    let Line::Down(why) = &instrument.port.line else { return None };
-    let (name, wire) = (&instrument.name, &instrument.wire);
-    if why == DRIVER_FAILED {
-        return Some(condition(
+fn fallen(instrument: &InstrumentView, now: i64) -> Option<Condition> {
+    let (at, how) = instrument.port.last_fall.as_ref()?;
+    let age = (now - at).max(0) / 1_000_000;
+    (age < REMEMBERED).then(|| {
+        let name = &instrument.name;
+        condition(
             Code::DriverFailed,
             name,
             Fault::Orugate,
-            format!("{name}: its driver failed. What it acknowledged is stored."),
-            "Restart the service to use it again, and send the maker the log.",
-        ));
-    }
+            format!(
+                "{name}: its driver {how}, {} since the start, the last {} ago. It began anew; what it acknowledged is \
+                 stored.",
+                count(instrument.port.falls, "time", "times"),
+                duration(age)
+            ),
+            "If the instrument does not send again by itself, transmit again from it. Send the maker the log.",
+        )
+    })
+}
+
+fn down(instrument: &InstrumentView) -> Option<Condition> {
+    let Line::Down(why) = &instrument.port.line else { return None };
+    let (name, wire) = (&instrument.name, &instrument.wire);
     (!instrument.listens).then(|| {
         condition(
             Code::LineDown,

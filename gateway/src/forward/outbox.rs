@@ -13,6 +13,7 @@ use crate::config::DestinationPlan;
 use crate::records::{Delivery, DeliveryResult};
 use crate::state;
 use crate::store::{Entry, Store};
+use crate::wire::Wires;
 use orugate_journal::{Location, Urgency};
 use orugate_protocol::time::Tick;
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub fn spawn(
     gateway: &str,
     store: &Store,
     clock: &Clock,
+    wires: &Arc<dyn Wires>,
     stop: watch::Receiver<bool>,
 ) -> (Handle, JoinHandle<()>) {
     let (status, handle) = watch::channel(None);
@@ -80,6 +82,7 @@ pub fn spawn(
     let shell = Shell {
         name: name.clone(),
         address: plan.address.clone(),
+        wires: wires.clone(),
         settings: settings(plan, gateway),
         outbox: JournalOutbox { store: store.clone(), clock: clock.clone(), destination: name },
         clock: clock.clone(),

@@ -9,7 +9,7 @@ use super::events::{ConnectError, Ended, Input, Note, Output, Settlement};
 use super::settings::Settings;
 use super::status::Status;
 use crate::clock::Clock;
-use crate::wire::{self, Wire};
+use crate::wire::{Wire, Wires};
 use orugate_protocol::mllp;
 use std::future::{Future, pending};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -18,7 +18,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -45,6 +44,8 @@ pub struct Shell<O> {
     pub name: Arc<str>,
     /// `host:port`, looked up anew for each connection.
     pub address: String,
+    /// Where connections come from.
+    pub wires: Arc<dyn Wires>,
     /// How it is served.
     pub settings: Settings,
     /// Its messages.
@@ -119,8 +120,8 @@ impl<O: Outbox> Shell<O> {
     fn act(&self, output: Output, hands: &mut Hands) {
         match output {
             Output::Connect => {
-                let address = self.address.clone();
-                hands.socket = Socket::Connecting(Box::pin(async move { connect(&address).await }));
+                let connecting = connect(&*self.wires, &self.address);
+                hands.socket = Socket::Connecting(Box::pin(connecting));
             }
             Output::Close(_) => hands.close(),
             Output::Send(number) => {
@@ -163,23 +164,20 @@ impl<O: Outbox> Shell<O> {
     }
 }
 
-/// Connects over plain TCP. TLS will wrap `stream` here.
-async fn connect(address: &str) -> Result<Box<dyn Wire>, ConnectError> {
-    let connected = async {
-        let addresses: Vec<_> =
-            tokio::net::lookup_host(address).await.map_err(|_| ConnectError::Name)?.collect();
-        if addresses.is_empty() {
-            return Err(ConnectError::Name);
-        }
-        let stream = TcpStream::connect(addresses.as_slice()).await.and_then(wire::prepared);
-        let stream = stream.map_err(|error| match error.kind() {
+/// Connects over plain TCP. TLS will wrap the wire here.
+fn connect(
+    wires: &dyn Wires,
+    address: &str,
+) -> impl Future<Output = Result<Box<dyn Wire>, ConnectError>> + Send + use<> {
+    let connecting = wires.connect(address, CONNECT);
+    async move {
+        connecting.await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => ConnectError::Name,
             io::ErrorKind::ConnectionRefused => ConnectError::Refused,
             io::ErrorKind::TimedOut => ConnectError::TimedOut,
             kind => ConnectError::Other(kind),
-        })?;
-        Ok(Box::new(stream) as Box<dyn Wire>)
-    };
-    timeout(CONNECT, connected).await.unwrap_or(Err(ConnectError::TimedOut))
+        })
+    }
 }
 
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::{Behaviour, Counts, Engine};
 use crate::forward::settings::{ControlIds, OnRefusal};
 use crate::forward::status::LinkStatus;
+use crate::wire::System;
 use orugate_protocol::hl7::ack::{Code, ErrorCode};
 use orugate_protocol::time::{Tick, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,8 +91,15 @@ impl Rig {
         let (work, more) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
         let clock = Clock::starting_at(Utc(0));
-        let shell =
-            Shell { name: "engine".into(), address, settings, outbox: memory.clone(), clock, status: sender };
+        let shell = Shell {
+            name: "engine".into(),
+            address,
+            wires: Arc::new(System),
+            settings,
+            outbox: memory.clone(),
+            clock,
+            status: sender,
+        };
         let task = tokio::spawn(shell.run(more, stopped));
         Self { memory, status, work, stop, task }
     }
@@ -338,6 +346,6 @@ async fn a_stop_is_heard_in_every_state() {
 #[tokio::test]
 async fn a_name_without_an_address_is_told_as_such() {
     // ".invalid" never resolves (RFC 2606), with or without a name server.
-    assert_eq!(connect("engine.invalid:2575").await.err(), Some(ConnectError::Name));
-    assert_eq!(connect("no port").await.err(), Some(ConnectError::Name));
+    assert_eq!(connect(&System, "engine.invalid:2575").await.err(), Some(ConnectError::Name));
+    assert_eq!(connect(&System, "no port").await.err(), Some(ConnectError::Name));
 }
