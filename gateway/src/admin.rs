@@ -120,6 +120,8 @@ pub struct InstrumentView {
     pub name: String,
     /// Its profile.
     pub profile: String,
+    /// How far that is proven: `captured bytes`, `manual`, `described`.
+    pub evidence: String,
     /// `test` or `live`.
     pub mode: String,
     /// How it is connected.
@@ -343,6 +345,7 @@ impl Admin {
                 .map(|i| InstrumentView {
                     name: i.plan.name.clone(),
                     profile: i.plan.profile_name.clone(),
+                    evidence: i.plan.profile.common().evidence.to_string(),
                     mode: i.mode().to_owned(),
                     wire: i.wire(),
                     listens: i.listens(),

@@ -2,17 +2,15 @@
 //!
 //! Promises that everybody who asks at one moment sees one configuration: a [`Lineup`] is never changed, a reload puts
 //! another in its place. A message is interpreted with the lineup that is there when it is taken up. Leaves out the
-//! tasks themselves; `crew` has those.
+//! tasks themselves; `Ports` has those and the crew.
 
-use crate::clock::Clock;
 use crate::config::{
     AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan,
     Resends, SampleIdIn, WirePlan,
 };
 use crate::convert;
 use crate::forward;
-use crate::interpret::{OwnedTarget, Subject, Tell, Told};
-use crate::port::Mail;
+use crate::interpret::{OwnedTarget, Subject};
 use crate::records::Provenance;
 use crate::status::PortStatus;
 use arc_swap::ArcSwap;
@@ -20,7 +18,6 @@ use orugate_protocol::oru;
 use orugate_protocol::time::Tick;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Everybody who takes part.
 pub struct Lineup {
@@ -49,8 +46,6 @@ pub struct Served {
     pub status: Arc<PortStatus>,
     /// Where it listens, with the real port, when it did so from the beginning.
     pub listening: Option<SocketAddr>,
-    /// Its port's mailbox.
-    pub mail: mpsc::UnboundedSender<Mail>,
 }
 
 /// A destination with its forwarder.
@@ -105,26 +100,6 @@ impl Current {
     /// From now on, this one.
     pub(crate) fn set(&self, lineup: Lineup) {
         self.0.store(Arc::new(lineup));
-    }
-
-    /// Brings what the interpretation thread says to the port that it concerns.
-    #[must_use]
-    pub fn told(&self, clock: Clock) -> Told {
-        let current = self.clone();
-        Arc::new(move |instrument, tell| {
-            let lineup = current.get();
-            let Some(served) = lineup.instrument(instrument) else { return };
-            match tell {
-                Tell::Query(specimen) => {
-                    let _ = served.mail.send(Mail::NoOrder(specimen.to_owned()));
-                }
-                Tell::Note(note) => {
-                    tracing::warn!(instrument, "{note}");
-                    served.status.note(note, clock.utc());
-                }
-                Tell::Done { .. } => served.status.message(clock.utc()),
-            }
-        })
     }
 }
 

@@ -13,15 +13,15 @@
 use crate::conditions::{Code, Condition, Fault};
 use crate::config::{Difference, InstrumentPlan, Plan, Subject, Takes, WirePlan};
 use crate::interpret::Order;
-use crate::lineup::Lineup;
+use crate::lineup::{Lineup, Served};
 use crate::port::unheard;
 use crate::records::{Abandoned, Reconfigured};
 use crate::run::Gateway;
 use crate::status::{Line, PortStatus};
 use crate::store::Entry;
-use crate::wire::Listener;
 use orugate_journal::{AppendError, Urgency};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -73,12 +73,12 @@ impl Gateway {
             forwarders.into_iter().filter(|name| anew(Subject::Destination((*name).to_owned()))).collect();
         // First, because a full journal takes nothing of what follows.
         self.store.journal().set_max_size(plan.journal.max_size);
-        crew.end(&ports, &forwarders).await;
+        tokio::join!(self.base.ports.close(&ports), crew.end(&forwarders));
         self.close(&ports).await;
         let gone = ports.iter().filter(|name| !plan.instruments.iter().any(|i| i.name == **name));
         self.work_off(&gone.copied().collect::<Vec<_>>()).await;
         self.journal(&Reconfigured {
-            at: self.ground.clock.utc().0,
+            at: self.base.clock.utc().0,
             actor: actor.to_owned(),
             config: config.clone(),
         })
@@ -97,8 +97,7 @@ impl Gateway {
                 }
                 _ => {
                     let status = served.map(|served| served.status.clone()).unwrap_or_default();
-                    let listener = self.listener(instrument, &status, &mut failed);
-                    crew.serve(&self.ground, instrument, listener, status)
+                    self.begin(instrument, status, &mut failed)
                 }
             });
         }
@@ -110,7 +109,7 @@ impl Gateway {
                     reached.plan = destination.clone();
                     reached
                 }
-                _ => crew.forward(&self.ground, &plan, destination),
+                _ => crew.forward(&self.base, &plan, destination),
             });
         }
         self.lineup.set(Lineup::new(plan, config.clone(), instruments, destinations));
@@ -132,7 +131,7 @@ impl Gateway {
             text: format!("The new configuration ({actor}) is wrong, the old one goes on: {first}.{more}"),
             next: "See all mistakes: orugate check. Correct them, then: orugate reload".to_owned(),
         };
-        self.admin.conditions.replace("reload-rejected", self.ground.clock.utc(), vec![condition]);
+        self.admin.conditions.replace("reload-rejected", self.base.clock.utc(), vec![condition]);
     }
 
     fn say(&self, difference: &Difference, actor: &str) {
@@ -151,32 +150,39 @@ impl Gateway {
             text: format!("The configuration is in force but for this: {}.", waits.join("; ")),
             next: "Restart when it suits: systemctl restart orugate".to_owned(),
         });
-        let now = self.ground.clock.utc();
+        let now = self.base.clock.utc();
         self.admin.conditions.replace("reload-restart", now, condition.into_iter().collect());
         self.admin.conditions.replace("reload-rejected", now, Vec::new());
         self.admin.look();
     }
 
-    /// Listens for an instrument that begins; when that fails, its port tries again.
-    fn listener(
-        &self,
-        instrument: &InstrumentPlan,
-        status: &PortStatus,
-        failed: &mut Vec<String>,
-    ) -> Option<Box<dyn Listener>> {
-        let now = self.ground.clock.utc();
-        status.line(Line::Starting, now);
-        match (self.ground.bind(instrument), &instrument.wire) {
+    /// Opens an instrument's port. When it cannot be listened for, the port tries again by itself.
+    fn begin(&self, plan: &InstrumentPlan, status: Arc<PortStatus>, failed: &mut Vec<String>) -> Served {
+        let now = self.base.clock.utc();
+        let mut fails = |why: String, line: Line| {
+            tracing::error!(instrument = %plan.name, "{why}");
+            failed.push(format!("{}: {why}", plan.name));
+            status.line(line, now);
+        };
+        let listener = match (self.base.bind(plan), &plan.wire) {
             (Ok(listener), _) => listener,
             (Err(error), WirePlan::Listen { bind, .. }) => {
                 let why = unheard(*bind, &error);
-                tracing::error!(instrument = %instrument.name, "{why}; it is tried again by itself");
-                failed.push(format!("{}: {why}", instrument.name));
-                status.line(Line::Deaf(why), now);
+                fails(why.clone(), Line::Deaf(why));
                 None
             }
             (Err(_), _) => None,
+        };
+        let listening = listener.as_ref().and_then(|listener| listener.address().ok());
+        let served = Served { plan: plan.clone(), status: status.clone(), listening };
+        if listener.is_some() || !served.listens() {
+            status.line(Line::Starting, now);
         }
+        if let Err(error) = self.base.serve(&served, listener) {
+            let why = format!("no thread could be made for it: {error}; restart the service");
+            fails(why.clone(), Line::Down(why));
+        }
+        served
     }
 
     /// Ends the messages that ports left open: nothing will go on with them.

@@ -8,10 +8,11 @@ use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::conditions::Conditions;
 use crate::config::{InstrumentPlan, Plan, WirePlan};
-use crate::crew::{Crew, Ground};
-use crate::interpret::{Handle, Order, Worker};
-use crate::lineup::{Current, Lineup};
-use crate::port::unheard;
+use crate::crew::{Base, Crew};
+use crate::interpret::{Handle, Order, Tell, Told, Worker};
+use crate::lineup::{Current, Lineup, Served};
+use crate::port::{Mail, unheard};
+use crate::ports::{Ground, Ports};
 use crate::records::{Abandoned, Life};
 use crate::reload;
 use crate::store::{Entry, Store};
@@ -35,8 +36,10 @@ const COMMIT: u32 = 3 << 20;
 const MESSAGE: Duration = Duration::from_secs(10);
 /// After so long the interpretation thread looks again for what it could not store.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often space and clock are looked at.
+/// How often space is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often the threads of drivers are looked at.
+const DRIVERS: Duration = Duration::from_millis(100);
 /// How often all else is looked at.
 const TROUBLE: Duration = Duration::from_secs(5);
 
@@ -112,7 +115,7 @@ pub struct Gateway {
     /// What answers the command line.
     pub admin: Arc<Admin>,
     pub(crate) lineup: Current,
-    pub(crate) ground: Ground,
+    pub(crate) base: Base,
     /// Locked by whoever changes it, so that one reload waits for the other.
     pub(crate) crew: tokio::sync::Mutex<Crew>,
     pub(crate) worker: Handle,
@@ -129,10 +132,10 @@ impl Gateway {
     pub async fn start(plan: Plan, clock: impl FnOnce(i64) -> Clock) -> Result<Self, StartError> {
         let store = open(&plan)?;
         let clock = clock(store.state().newest());
-        Self::start_on(plan, store, clock, Arc::new(wire::System)).await
+        Self::start_on(plan, store, clock, Arc::new(wire::System), Ground::Threads).await
     }
 
-    /// Starts everything in the plan on a journal that is open, with these wires.
+    /// Starts everything in the plan on a journal that is open, with these wires and its ports on this ground.
     ///
     /// # Errors
     /// [`StartError`]; then nothing runs.
@@ -141,27 +144,31 @@ impl Gateway {
         store: Store,
         clock: Clock,
         wires: Arc<dyn Wires>,
+        ground: Ground,
     ) -> Result<Self, StartError> {
         let config = plan.hash.to_string();
         begin(&store, &clock, &config)?;
         let (busy, busy_seen) = watch::channel(false);
-        let ground = Ground { store: store.clone(), clock: clock.clone(), wires, busy: busy_seen };
-        let listeners = bind(&plan, &ground)?;
+        let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
+        let base = Base { store: store.clone(), clock: clock.clone(), wires, busy: busy_seen, ports };
+        let listeners = bind(&plan, &base)?;
         let socket_path = &plan.gateway.admin_socket;
         let socket = admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
 
+        let served = |(plan, listener): (&InstrumentPlan, &Option<Arc<dyn Listener>>)| Served {
+            plan: plan.clone(),
+            status: Arc::default(),
+            listening: listener.as_ref().and_then(|listener| listener.address().ok()),
+        };
+        let instruments: Vec<_> = plan.instruments.iter().zip(&listeners).map(served).collect();
         let mut crew = Crew::default();
-        let with_listeners = plan.instruments.iter().zip(listeners);
-        let instruments: Vec<_> =
-            with_listeners.map(|(i, listener)| crew.serve(&ground, i, listener, Arc::default())).collect();
-        let destinations: Vec<_> =
-            plan.destinations.iter().map(|d| crew.forward(&ground, &plan, d)).collect();
+        let destinations: Vec<_> = plan.destinations.iter().map(|d| crew.forward(&base, &plan, d)).collect();
         let lineup = Current::new(Lineup::new(plan, config, instruments, destinations));
         let worker = Worker {
             store: store.clone(),
             clock: clock.clone(),
             lineup: lineup.clone(),
-            told: lineup.told(clock.clone()),
+            told: listener_of(base.ports.clone(), clock.clone()),
         };
         let worker = Handle::start(worker, MESSAGE).map_err(StartError::Thread)?;
         let (stop_rest, rest_stop) = watch::channel(false);
@@ -176,13 +183,17 @@ impl Gateway {
         });
         let rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
-            tokio::spawn(look_around(store.clone(), worker.clone(), clock, busy, rest_stop.clone())),
+            tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
+            tokio::spawn(look_after_drivers(base.ports.clone(), worker.clone(), clock, rest_stop.clone())),
             tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())),
             tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())),
             tokio::spawn(admin.clone().serve(socket, rest_stop)),
         ];
+        for (served, listener) in lineup.get().instruments.iter().zip(listeners) {
+            base.serve(served, listener).map_err(StartError::Thread)?;
+        }
         let crew = tokio::sync::Mutex::new(crew);
-        Ok(Self { store, admin, lineup, ground, crew, worker, requests, stop_rest, rest })
+        Ok(Self { store, admin, lineup, base, crew, worker, requests, stop_rest, rest })
     }
 
     /// Who takes part now.
@@ -207,13 +218,13 @@ impl Gateway {
     /// tasks on the list, so they are waited for too.
     pub async fn stop(self) {
         let mut crew = self.crew.into_inner();
-        crew.end_ports().await;
+        self.base.ports.close_all().await;
         let worker = self.worker;
         let _ = tokio::task::spawn_blocking(move || worker.stop()).await;
         self.stop_rest.send_replace(true);
         let life = Life {
             started: false,
-            at: self.ground.clock.utc().0,
+            at: self.base.clock.utc().0,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.lineup.get().config.clone(),
         };
@@ -226,7 +237,7 @@ impl Gateway {
                 tracing::error!(%error, "the clean stop could not be written into the journal");
             }
         };
-        crew.end_forwarders(last).await;
+        crew.end_all(last).await;
         for task in self.rest {
             let _ = task.await;
         }
@@ -273,14 +284,32 @@ fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
 }
 
 /// What each instrument listens on, in the order of the plan.
-fn bind(plan: &Plan, ground: &Ground) -> Result<Vec<Option<Box<dyn Listener>>>, StartError> {
+fn bind(plan: &Plan, base: &Base) -> Result<Vec<Option<Arc<dyn Listener>>>, StartError> {
     let bound = |instrument: &InstrumentPlan| {
-        ground.bind(instrument).map_err(|error| match &instrument.wire {
+        base.bind(instrument).map_err(|error| match &instrument.wire {
             WirePlan::Listen { bind, .. } => StartError::Listen(instrument.name.clone(), *bind, error),
             _ => StartError::Thread(error),
         })
     };
     plan.instruments.iter().map(bound).collect()
+}
+
+/// Brings what the interpretation thread says to the port that it concerns.
+fn listener_of(ports: Arc<Ports>, clock: Clock) -> Told {
+    Arc::new(move |instrument, tell| match tell {
+        Tell::Query(specimen) => ports.mail(instrument, Mail::NoOrder(specimen.to_owned())),
+        Tell::Note(note) => {
+            tracing::warn!(instrument, "{note}");
+            if let Some(status) = ports.status(instrument) {
+                status.note(note, clock.utc());
+            }
+        }
+        Tell::Done { .. } => {
+            if let Some(status) = ports.status(instrument) {
+                status.message(clock.utc());
+            }
+        }
+    })
 }
 
 /// Wakes the interpretation thread whenever a message is whole, and once at the start for what a crash left.
@@ -312,21 +341,32 @@ async fn look_for_trouble(admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Raises busy while the journal is nearly full, with room left to end what is open and to settle what waits; and
-/// looks whether an interpretation comes to an end.
-async fn look_around(
-    store: Store,
+/// Looks whether drivers come back.
+async fn look_after_drivers(
+    ports: Arc<Ports>,
     worker: Handle,
     clock: Clock,
-    busy: watch::Sender<bool>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut every = tokio::time::interval(LOOK);
+    let mut every = tokio::time::interval(DRIVERS);
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             _ = every.tick() => {
                 worker.look(clock.tick());
+                ports.look(clock.tick());
+            }
+        }
+    }
+}
+
+/// Raises busy while the journal is nearly full, with room left to end what is open and to settle what waits.
+async fn look_around(store: Store, busy: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = every.tick() => {
                 let full = store.nearly_full();
                 let space = store.journal().space();
                 let changed = busy.send_if_modified(|b| std::mem::replace(b, full) != full);

@@ -28,6 +28,10 @@ impl Driver for Astm {
     fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError> {
         Ok(Box::new(Fitted { plan: Plan::read(toml)? }))
     }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(AstmProfile)
+    }
 }
 
 impl Profile for Fitted {
