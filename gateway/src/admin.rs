@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -235,8 +235,8 @@ pub struct Admin {
     pub worker: Handle,
     /// Instruments and destinations.
     pub lineup: Current,
-    /// Where reloads are asked for.
-    pub reloads: mpsc::Sender<reload::Request>,
+    /// Where reloads are asked for, once somebody answers there.
+    pub reloads: OnceLock<mpsc::Sender<reload::Request>>,
     /// What is wrong.
     pub conditions: Conditions,
 }
@@ -452,7 +452,10 @@ impl Admin {
     async fn reload(&self, actor: &str) -> Response {
         let (reply, answer) = oneshot::channel();
         let request = reload::Request { actor: actor.to_owned(), reply };
-        match self.reloads.try_send(request) {
+        let Some(reloads) = self.reloads.get() else {
+            return Response::Refused("This gateway has no configuration file to read again.".to_owned());
+        };
+        match reloads.try_send(request) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 return Response::Refused(
@@ -460,7 +463,7 @@ impl Admin {
                 );
             }
             Err(mpsc::error::TrySendError::Closed(_)) => {
-                return Response::Refused("This gateway has no configuration file to read again.".to_owned());
+                return Response::Refused("The gateway is stopping.".to_owned());
             }
         }
         match answer.await {

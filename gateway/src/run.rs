@@ -25,7 +25,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -119,7 +119,6 @@ pub struct Gateway {
     /// Locked by whoever changes it, so that one reload waits for the other.
     pub(crate) crew: tokio::sync::Mutex<Crew>,
     pub(crate) worker: Handle,
-    requests: mpsc::Receiver<reload::Request>,
     stop_rest: watch::Sender<bool>,
     rest: Vec<JoinHandle<()>>,
 }
@@ -172,13 +171,12 @@ impl Gateway {
         };
         let worker = Handle::start(worker, MESSAGE).map_err(StartError::Thread)?;
         let (stop_rest, rest_stop) = watch::channel(false);
-        let (reloads, requests) = mpsc::channel(reload::WAITING);
         let admin = Arc::new(Admin {
             store: store.clone(),
             clock: clock.clone(),
             worker: worker.clone(),
             lineup: lineup.clone(),
-            reloads,
+            reloads: OnceLock::new(),
             conditions: Conditions::default(),
         });
         let rest = vec![
@@ -193,7 +191,7 @@ impl Gateway {
             base.serve(served, listener).map_err(StartError::Thread)?;
         }
         let crew = tokio::sync::Mutex::new(crew);
-        Ok(Self { store, admin, lineup, base, crew, worker, requests, stop_rest, rest })
+        Ok(Self { store, admin, lineup, base, crew, worker, stop_rest, rest })
     }
 
     /// Who takes part now.
@@ -209,9 +207,13 @@ impl Gateway {
         lineup.instruments.iter().filter_map(|i| Some((i.plan.name.clone(), i.listening?))).collect()
     }
 
-    /// The reloads that the admin socket is asked for. Whoever takes them answers them; until then they are refused.
-    pub fn requests(&mut self) -> mpsc::Receiver<reload::Request> {
-        std::mem::replace(&mut self.requests, mpsc::channel(1).1)
+    /// The reloads that the admin socket is asked for; whoever takes them answers them. Before that they are refused,
+    /// and who comes second gets none.
+    #[must_use]
+    pub fn requests(&self) -> mpsc::Receiver<reload::Request> {
+        let (sender, receiver) = mpsc::channel(reload::WAITING);
+        let _ = self.admin.reloads.set(sender);
+        receiver
     }
 
     /// Stops as on SIGTERM and returns when everything has ended. A reload that was given up on the way has left its

@@ -107,7 +107,7 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Thread)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let socket = loaded.plan.gateway.admin_socket.clone();
-    let mut gateway = Gateway::start(loaded.plan, Clock::system).await?;
+    let gateway = Gateway::start(loaded.plan, Clock::system).await?;
     let mut requests = gateway.requests();
     let lineup = gateway.lineup();
     for served in &lineup.instruments {
