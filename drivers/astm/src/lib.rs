@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod bare;
+mod draft;
 mod driver;
 mod fault;
 mod frames;
