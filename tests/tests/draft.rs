@@ -21,10 +21,11 @@ enum Known {
 fn known(file: &Path) -> Known {
     let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let table = [
-        ("sysmex-x", Known::Profile("sysmex-xn-l")),
+        ("sysmex-xn", Known::Profile("sysmex-xn-l")),
+        ("sysmex-xp", Known::Profile("sysmex-xp")),
         ("yumizen-h500", Known::Profile("horiba-yumizen")),
         ("cobas-c", Known::Profile("roche-cobas-c")),
-        ("afinion", Known::SampleId("P.4")),
+        ("afinion", Known::Profile("abbott-afinion")),
         ("vitros", Known::SampleId("O.3.1")),
         ("erba", Known::SampleId("O.3")),
         ("galileo", Known::SampleId("O.3")),

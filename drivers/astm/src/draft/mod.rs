@@ -84,6 +84,11 @@ pub(crate) fn draft(name: &str, captures: &[Vec<u8>]) -> Result<Draft, String> {
     ));
     link::framing(&mut page, &link, &texts);
     result::people(&mut page, &seen);
+    result::separator(&mut page, &seen);
+    if seen.count(RecordType::Terminator) == 0 {
+        page.line("no_terminator = true");
+        page.ask("no message ends with an L record. Was the capture cut, or does this model send none?");
+    }
     link::link(&mut page, &link);
     order::sample(&mut page, &seen);
     result::code(&mut page, &seen);

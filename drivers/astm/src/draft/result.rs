@@ -68,7 +68,7 @@ pub(super) fn code(page: &mut Page, seen: &Seen<'_>) {
     } else if codes.values.keys().all(|value| value.contains(&b'+')) {
         page.ask(
             "each code has several parts with + between them. It is sent as a whole; if one part changes with \
-             dilution or lot, the engine's map must know every variant.",
+             dilution or lot, say which part is the code: split = { at = \"+\", part = 2 }.",
         );
     }
     twins(page, seen, *id);
@@ -136,13 +136,23 @@ pub(super) fn value(page: &mut Page, seen: &Seen<'_>) {
         [] | [(1, _)] => {}
         [(only, count)] => {
             page.comment(&format!("The value is always component {only} ({count})."));
-            page.line(&format!("component = {only}"));
+            page.line(&format!("components = [{only}]"));
+        }
+        _ if values
+            .fields
+            .iter()
+            .all(|f| f.components().filter(|c| !c.trimmed().is_empty()).count() == 1) =>
+        {
+            let listed: Vec<_> = filled.iter().map(|(n, count)| format!("R.4.{n} ({count})")).collect();
+            page.comment(&format!("Each value is in one of several components: {}.", listed.join(", ")));
+            let numbers: Vec<_> = filled.iter().map(|(n, _)| n.to_string()).collect();
+            page.line(&format!("components = [{}]", numbers.join(", ")));
         }
         _ => {
             let listed: Vec<_> = filled.iter().map(|(n, count)| format!("R.4.{n} ({count})")).collect();
             page.comment(&format!("Several components are filled: {}.", listed.join(", ")));
             page.ask(
-                "which component of R.4 is the value on the screen? Write component = N; without it all of them go \
+                "which component of R.4 is the value on the screen? Write components = [N]; without it all of them go \
                  out as one text. A reaction strength, an index or an instrument's own number may stand beside it.",
             );
         }
@@ -197,16 +207,44 @@ pub(super) fn not_reportable(page: &mut Page, seen: &Seen<'_>) {
     }
 }
 
+/// What stands between flags, when it is not the repeat delimiter.
+fn flag_separator(seen: &Seen<'_>) -> Option<&'static str> {
+    let fields = seen.results_at("R.7");
+    if fields.fields.iter().any(|field| field.components().count() > 1) {
+        Some("component")
+    } else if fields.values.keys().any(|value| value.contains(&b',')) {
+        Some("comma")
+    } else {
+        None
+    }
+}
+
+/// `flag_separator` stands before all tables.
+pub(super) fn separator(page: &mut Page, seen: &Seen<'_>) {
+    if let Some(separator) = flag_separator(seen) {
+        page.line(&format!("flag_separator = \"{separator}\""));
+        page.ask(&format!(
+            "flags (R.7) seem to have a {separator} between them ({}). Is each part a flag of its own?",
+            seen.results_at("R.7").list()
+        ));
+    }
+}
+
 pub(super) fn flags(page: &mut Page, seen: &Seen<'_>) {
     let fields = seen.results_at("R.7");
     if fields.is_nowhere() {
         return;
     }
-    let repeats = fields.fields.iter().flat_map(|field| field.repeats()).map(|flag| Some(flag.trimmed()));
-    let flags = Tally::of(repeats);
+    let separator = flag_separator(seen);
+    let split = fields.fields.iter().flat_map(|field| field.repeats()).flat_map(|repeat| match separator {
+        Some("component") => repeat.components().collect::<Vec<_>>(),
+        _ => vec![repeat],
+    });
+    let flags = Tally::of(split.map(|flag| Some(flag.trimmed())));
     page.line("");
     page.comment(&format!("Flags (R.7) in {} results: {}. {HL7_0078}.", fields.ratio(), flags.list()));
-    for flag in flags.values.keys().filter(|flag| !crate::plan::is_same_in_hl7(flag)) {
+    for flag in flags.values.keys().filter(|flag| !crate::plan::is_same_in_hl7(flag) && !flag.contains(&b','))
+    {
         page.ask(&format!(
             "what does the flag {} mean? It goes out as a comment. If it means what HL7 means by it, say hl7 too.",
             plain(flag)

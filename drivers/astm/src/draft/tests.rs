@@ -120,7 +120,7 @@ fn each_deviation_becomes_its_option() {
         id = 1
         name = 2
         [value]
-        component = 2
+        components = [2]
         [sender]
         name = "H.5.1"
         [time]
