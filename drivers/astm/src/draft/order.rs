@@ -258,7 +258,7 @@ pub(super) fn qc(page: &mut Page, seen: &Seen<'_>) {
         .keys()
         .filter(|value| is_control(value))
         .filter_map(|value| std::str::from_utf8(value).ok())
-        .map(|value| super::quoted(value))
+        .map(super::quoted)
         .collect();
     if !controls.is_empty() {
         page.line(&format!("descriptors = [{}]", controls.join(", ")));

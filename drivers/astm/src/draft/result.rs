@@ -107,7 +107,7 @@ fn is_loinc(tally: &Tally<'_>) -> bool {
         }
         _ => false,
     };
-    !tally.is_nowhere() && tally.values.keys().all(|value| loinc(value))
+    !tally.is_nowhere() && tally.values.keys().all(loinc)
 }
 
 /// Each code goes with one text of component `n`, and each text with one code.
@@ -163,8 +163,7 @@ pub(super) fn value(page: &mut Page, seen: &Seen<'_>) {
             let digits = |part: Option<&[u8]>| {
                 part.is_some_and(|part| !part.is_empty() && part.iter().all(u8::is_ascii_digit))
             };
-            let value = digits(parts.next()) && digits(parts.next()) && parts.next().is_none();
-            value
+            digits(parts.next()) && digits(parts.next()) && parts.next().is_none()
         };
         values.values.keys().filter(|value| number(value)).count()
     };
