@@ -19,8 +19,11 @@ pub static SHIPPED: Catalogue = Catalogue {
     profiles: &[
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-architect", include_str!("../../profiles/abbott-architect.toml")),
+        ("bd-epicenter", include_str!("../../profiles/bd-epicenter.toml")),
+        ("biorad-ih", include_str!("../../profiles/biorad-ih.toml")),
         ("cepheid-genexpert", include_str!("../../profiles/cepheid-genexpert.toml")),
         ("erba-xl", include_str!("../../profiles/erba-xl.toml")),
+        ("euroimmun-analyzer", include_str!("../../profiles/euroimmun-analyzer.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
         ("horiba-pentra", include_str!("../../profiles/horiba-pentra.toml")),
         ("horiba-yumizen", include_str!("../../profiles/horiba-yumizen.toml")),
