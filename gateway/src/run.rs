@@ -19,6 +19,7 @@ use crate::records::{Abandoned, Life, Provenance};
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::systemd;
+use crate::tls::{Peer, Tls};
 use crate::wire::{self, Listener, Wires};
 use orugate_driver::Instrument;
 use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
@@ -133,6 +134,8 @@ pub struct Gateway {
     pub admin: Arc<Admin>,
     /// Where each listening instrument can be reached, by its name; the port is the real one.
     pub listening: BTreeMap<String, SocketAddr>,
+    /// Its TLS.
+    pub tls: Tls,
     /// How the forwarders stand, in the order of the plan's destinations.
     pub forwarders: Vec<forward::Handle>,
     stop_ports: watch::Sender<bool>,
@@ -178,6 +181,7 @@ impl Gateway {
         let (busy, busy_seen) = watch::channel(false);
         let mut mailboxes: BTreeMap<String, mpsc::UnboundedSender<Mail>> = BTreeMap::new();
         let mut statuses: BTreeMap<String, Arc<PortStatus>> = BTreeMap::new();
+        let tls = Tls::new(clock.clone());
         let mut ports = Vec::new();
         let mut shown = Vec::new();
         for instrument in &plan.instruments {
@@ -189,8 +193,18 @@ impl Gateway {
             let port = Port {
                 name: instrument.name.as_str().into(),
                 wire: instrument.wire.clone(),
-                wires: wires.clone(),
-                listener: listeners.remove(&instrument.name),
+                wires: match &instrument.wire {
+                    WirePlan::Connect { tls: plan, .. } => {
+                        tls.wires(&instrument.name, Peer::Instrument, plan.as_ref(), &wires)
+                    }
+                    WirePlan::Listen { .. } | WirePlan::Serial(_) => wires.clone(),
+                },
+                listener: listeners.remove(&instrument.name).map(|listener| match &instrument.wire {
+                    WirePlan::Listen { tls: plan, allow, .. } => {
+                        tls.listener(&instrument.name, plan.as_ref(), allow, listener, &status)
+                    }
+                    WirePlan::Connect { .. } | WirePlan::Serial(_) => listener,
+                }),
                 begin: {
                     let (profile, name) = (instrument.profile.clone(), instrument.name.clone());
                     Arc::new(move || profile.session(&Instrument { name: name.clone() }))
@@ -218,8 +232,15 @@ impl Gateway {
         ];
         let mut forwarders = Vec::new();
         for destination in &plan.destinations {
-            let (handle, task) =
-                forward::spawn(destination, &plan.gateway.id, &store, &clock, &wires, rest_stop.clone());
+            let (handle, task) = forward::spawn(
+                destination,
+                &plan.gateway.id,
+                &store,
+                &clock,
+                &wires,
+                &tls,
+                rest_stop.clone(),
+            );
             forwarders.push(handle);
             rest.push(task);
         }
@@ -242,6 +263,7 @@ impl Gateway {
             config: config.clone(),
         });
         rest.push(tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())));
+        rest.push(tokio::spawn(tls.clone().watch(admin.conditions.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
         let ports = ports.into_iter().map(|port| tokio::spawn(guard(port, clock.clone()))).collect();
@@ -249,6 +271,7 @@ impl Gateway {
             store,
             admin,
             listening,
+            tls,
             forwarders,
             stop_ports,
             stop_rest,
@@ -352,7 +375,7 @@ fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
         wire: match &instrument.wire {
             WirePlan::Serial(serial) => serial.path.display().to_string(),
             WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
-            WirePlan::Connect { address } => format!("connects to {address}"),
+            WirePlan::Connect { address, .. } => format!("connects to {address}"),
         },
         listens: matches!(instrument.wire, WirePlan::Listen { .. }),
         status: status.clone(),

@@ -7,7 +7,9 @@ pub mod bench;
 pub mod corpus;
 pub mod oracle;
 pub mod oru;
+pub mod pki;
 pub mod python;
+pub mod secured;
 pub mod sender;
 pub mod world;
 
