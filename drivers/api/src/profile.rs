@@ -18,6 +18,9 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// [`ProfileError`] with the place of the first mistake.
     fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError>;
+
+    /// The JSON schema of its profiles, from the struct that reads them.
+    fn schema(&self) -> schemars::Schema;
 }
 
 /// A driver fitted to one instrument model.

@@ -2,6 +2,7 @@
 
 use crate::interpreter::AstmInterpreter;
 use crate::plan::Plan;
+use crate::profile::AstmProfile;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
 use orugate_driver::{
@@ -26,6 +27,10 @@ impl Driver for Astm {
 
     fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError> {
         Ok(Box::new(Fitted { plan: Plan::read(toml)? }))
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(AstmProfile)
     }
 }
 

@@ -80,7 +80,7 @@ fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
     if !place.is_field() {
         return Held::Id(field);
     }
-    let mut repeats = field.repeats().filter(|r| !r.trimmed().is_empty());
+    let mut repeats = field.repeats().filter(|r| r.components().any(|c| !c.trimmed().is_empty()));
     if let (Some(first), Some(second)) = (repeats.next(), repeats.next())
         && first.bytes() != second.bytes()
     {

@@ -13,7 +13,7 @@ use super::plan::{Allow, Flow, InstrumentPlan, Mode, SerialPlan, WirePlan};
 use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
-use orugate_driver::{LineSettings, Parity};
+use orugate_driver::{Evidence, LineSettings, Parity};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 
@@ -101,11 +101,30 @@ fn one(
             out.wrong(scope.at("profile", name, format!("profile {:?} is wrong: {error}", name.value)));
             None
         }
+        // Once is enough; the file itself says where.
+        Err(ProfileFault::Told) => None,
     });
     let mode = scope.need(out, "mode", typed.mode.as_ref(), "write \"test\" or \"live\"");
+    if let (Some(found), Some(mode)) = (&found, mode) {
+        proven(found, mode, scope, out);
+    }
     let send_to = scope.need(out, "send_to", typed.send_to.as_ref(), "write the names of destinations");
     let send_to = send_to.and_then(|names| send_to_plan(names, mode, scope, destinations, out));
     Some((found?, profile?.value.clone(), mode?.value, send_to?))
+}
+
+/// A profile that nobody has tried must not reach a patient's chart.
+fn proven(found: &FoundProfile, mode: &At<Mode>, scope: &Scope<'_>, out: &mut Findings) {
+    let common = found.profile.common();
+    if mode.value == Mode::Live && common.evidence == Evidence::Described {
+        let message = format!(
+            "\"live\", and profile {:?} is only described: nobody has compared what it makes of such an \
+             instrument's bytes with what the instrument says. Write mode = \"test\" and compare; a later version \
+             proves it with `orugate verify`, and docs/profile.md says what raises the evidence until then",
+            common.name
+        );
+        out.wrong(scope.at("mode", mode, message));
+    }
 }
 
 fn send_to_plan(

@@ -21,7 +21,7 @@ const PENDING: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Secured {
-    listener: Box<dyn Listener>,
+    listener: Arc<dyn Listener>,
     user: Arc<User>,
     allow: Vec<Allow>,
     status: Arc<PortStatus>,
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Handshakes {
 
 impl Secured {
     pub(super) fn new(
-        listener: Box<dyn Listener>,
+        listener: Arc<dyn Listener>,
         user: Arc<User>,
         allow: Vec<Allow>,
         status: Arc<PortStatus>,

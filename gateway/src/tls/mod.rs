@@ -124,12 +124,12 @@ impl Tls {
         name: &str,
         plan: Option<&TlsPlan>,
         allow: &[crate::config::Allow],
-        listener: Box<dyn Listener>,
+        listener: Arc<dyn Listener>,
         status: &Arc<PortStatus>,
-    ) -> Box<dyn Listener> {
+    ) -> Arc<dyn Listener> {
         let Some(plan) = plan else { return listener };
         let user = self.user(name, Peer::Instrument, plan);
-        Box::new(listener::Secured::new(listener, user, allow.to_vec(), status.clone()))
+        Arc::new(listener::Secured::new(listener, user, allow.to_vec(), status.clone()))
     }
 
     /// Looks at all files once and gives the conditions that come of it. A file that has changed is read when it was
@@ -320,7 +320,7 @@ impl Wires for Secured {
         self.wires.serial(plan)
     }
 
-    fn listen(&self, bind: SocketAddr) -> io::Result<Box<dyn Listener>> {
+    fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {
         self.wires.listen(bind)
     }
 
