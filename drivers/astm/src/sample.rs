@@ -18,7 +18,7 @@ const DOUBTFUL: usize = 4;
 const WIDE: usize = 8;
 
 /// What a place holds.
-enum Held<'m> {
+pub(crate) enum Held<'m> {
     Nothing,
     Id(Field<'m>),
     /// More than one text could be the id.
@@ -75,7 +75,7 @@ pub(crate) fn find<'m>(
     (id.text(plan.charset), place.name())
 }
 
-fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
+pub(crate) fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
     let Some(field) = place.read_field(current) else { return Held::Nothing };
     if !place.is_field() {
         // One id for each of several specimens is nobody's in particular.
