@@ -5,15 +5,19 @@
 //! whoever waits gives up. Decides nothing.
 
 use crate::clock::Clock;
-use crate::config::{DestinationPlan, InstrumentPlan, Plan, WirePlan};
+use crate::config::{Allow, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, WirePlan};
 use crate::forward;
-use crate::lineup::{Reached, Served};
+use crate::lineup::Reached;
 use crate::ports::{Ports, Setup};
+use crate::status::PortStatus;
 use crate::store::Store;
-use crate::wire::{Listener, Wires};
+use crate::tls::{Peer, Tls};
+use crate::wire::{Connecting, Listener, Wire, Wires};
 use orugate_driver::Instrument;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,6 +36,7 @@ pub(crate) struct Base {
     /// The store is nearly full.
     pub(crate) busy: watch::Receiver<bool>,
     pub(crate) ports: Arc<Ports>,
+    pub(crate) tls: Tls,
 }
 
 /// The forwarders that run.
@@ -46,29 +51,64 @@ struct Task {
 }
 
 impl Base {
-    /// What an instrument listens on, if that is its wire.
-    pub(crate) fn bind(&self, instrument: &InstrumentPlan) -> io::Result<Option<Arc<dyn Listener>>> {
-        match &instrument.wire {
-            WirePlan::Listen { bind, .. } => self.wires.listen(*bind).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// Opens an instrument's port.
-    pub(crate) fn serve(&self, served: &Served, listener: Option<Arc<dyn Listener>>) -> io::Result<()> {
-        let plan = &served.plan;
-        self.ports.open(Setup {
+    /// What an instrument's port is made from; a listener has yet to be bound, by the same wires that the port has.
+    pub(crate) fn setup(&self, plan: &InstrumentPlan, status: Arc<PortStatus>) -> Setup {
+        Setup {
             name: plan.name.as_str().into(),
             wire: plan.wire.clone(),
-            wires: self.wires.clone(),
-            listener,
+            wires: match &plan.wire {
+                WirePlan::Serial(_) => self.wires.clone(),
+                WirePlan::Connect { tls, .. } => {
+                    self.tls.wires(&plan.name, Peer::Instrument, tls.as_ref(), &self.wires)
+                }
+                WirePlan::Listen { tls, allow, .. } => Arc::new(Listening {
+                    wires: self.wires.clone(),
+                    tls: self.tls.clone(),
+                    name: plan.name.clone(),
+                    plan: tls.clone(),
+                    allow: allow.clone(),
+                    status: status.clone(),
+                }),
+            },
+            listener: None,
             begin: {
                 let (profile, name) = (plan.profile.clone(), plan.name.clone());
                 Arc::new(move || profile.session(&Instrument { name: name.clone() }))
             },
-            status: served.status.clone(),
+            status,
             busy: self.busy.clone(),
-        })
+        }
+    }
+}
+
+/// Wires of an instrument that is listened for: whenever its listener is bound, TLS is on it if it is configured.
+struct Listening {
+    wires: Arc<dyn Wires>,
+    tls: Tls,
+    name: String,
+    plan: Option<TlsPlan>,
+    allow: Vec<Allow>,
+    status: Arc<PortStatus>,
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Wires for Listening {
+    fn serial(&self, plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
+        self.wires.serial(plan)
+    }
+
+    fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {
+        let plain = self.wires.listen(bind)?;
+        Ok(self.tls.listener(&self.name, self.plan.as_ref(), &self.allow, plain, &self.status))
+    }
+
+    fn connect(&self, address: &str, within: Duration) -> Connecting {
+        self.wires.connect(address, within)
     }
 }
 
@@ -77,7 +117,7 @@ impl Crew {
     pub(crate) fn forward(&mut self, base: &Base, plan: &Plan, to: &DestinationPlan) -> Reached {
         let (stop, stopped) = watch::channel(false);
         let (forwarder, end) =
-            forward::spawn(to, &plan.gateway.id, &base.store, &base.clock, &base.wires, stopped);
+            forward::spawn(to, &plan.gateway.id, &base.store, &base.clock, &base.wires, &base.tls, stopped);
         self.forwarders.insert(to.name.clone(), Task { stop, end });
         Reached { plan: to.clone(), forwarder }
     }

@@ -11,6 +11,7 @@ use crate::config::{
 use crate::convert;
 use crate::forward;
 use crate::interpret::{OwnedTarget, Subject};
+use crate::ports::Setup;
 use crate::records::Provenance;
 use crate::status::PortStatus;
 use arc_swap::ArcSwap;
@@ -104,6 +105,13 @@ impl Current {
 }
 
 impl Served {
+    /// An instrument whose port is made from this.
+    #[must_use]
+    pub fn new(plan: &InstrumentPlan, setup: &Setup) -> Self {
+        let listening = setup.listener.as_ref().and_then(|listener| listener.address().ok());
+        Self { plan: plan.clone(), status: setup.status.clone(), listening }
+    }
+
     /// `test` or `live`.
     #[must_use]
     pub const fn mode(&self) -> &'static str {
@@ -119,7 +127,7 @@ impl Served {
         match &self.plan.wire {
             WirePlan::Serial(serial) => serial.path.display().to_string(),
             WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
-            WirePlan::Connect { address } => format!("connects to {address}"),
+            WirePlan::Connect { address, .. } => format!("connects to {address}"),
         }
     }
 

@@ -576,7 +576,7 @@ async fn open(
             until(retry_at).await;
             Ok(Opened::Wire(wires.serial(serial)?, None))
         }
-        (WirePlan::Connect { address }, _) => {
+        (WirePlan::Connect { address, .. }, _) => {
             until(retry_at).await;
             Ok(Opened::Wire(wires.connect(address, CONNECT).await?, None))
         }

@@ -158,30 +158,23 @@ impl Gateway {
 
     /// Opens an instrument's port. When it cannot be listened for, the port tries again by itself.
     fn begin(&self, plan: &InstrumentPlan, status: Arc<PortStatus>, failed: &mut Vec<String>) -> Served {
-        let now = self.base.clock.utc();
-        let mut fails = |why: String, line: Line| {
+        let mut setup = self.base.setup(plan, status.clone());
+        let mut heard = Line::Starting;
+        if let WirePlan::Listen { bind, .. } = &plan.wire {
+            match setup.wires.listen(*bind) {
+                Ok(listener) => setup.listener = Some(listener),
+                Err(error) => heard = Line::Deaf(unheard(*bind, &error)),
+            }
+        }
+        let served = Served::new(plan, &setup);
+        if let Err(error) = self.base.ports.open(setup) {
+            heard = Line::Down(format!("no thread could be made for it: {error}; restart the service"));
+        }
+        if let Line::Deaf(why) | Line::Down(why) = &heard {
             tracing::error!(instrument = %plan.name, "{why}");
             failed.push(format!("{}: {why}", plan.name));
-            status.line(line, now);
-        };
-        let listener = match (self.base.bind(plan), &plan.wire) {
-            (Ok(listener), _) => listener,
-            (Err(error), WirePlan::Listen { bind, .. }) => {
-                let why = unheard(*bind, &error);
-                fails(why.clone(), Line::Deaf(why));
-                None
-            }
-            (Err(_), _) => None,
-        };
-        let listening = listener.as_ref().and_then(|listener| listener.address().ok());
-        let served = Served { plan: plan.clone(), status: status.clone(), listening };
-        if listener.is_some() || !served.listens() {
-            status.line(Line::Starting, now);
         }
-        if let Err(error) = self.base.serve(&served, listener) {
-            let why = format!("no thread could be made for it: {error}; restart the service");
-            fails(why.clone(), Line::Down(why));
-        }
+        status.line(heard, self.base.clock.utc());
         served
     }
 

@@ -7,7 +7,7 @@
 use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::conditions::Conditions;
-use crate::config::{InstrumentPlan, Plan, WirePlan};
+use crate::config::{Plan, WirePlan};
 use crate::crew::{Base, Crew};
 use crate::interpret::{Handle, Order, Tell, Told, Worker};
 use crate::lineup::{Current, Lineup, Served};
@@ -17,7 +17,8 @@ use crate::records::{Abandoned, Life};
 use crate::reload;
 use crate::store::{Entry, Store};
 use crate::systemd;
-use crate::wire::{self, Listener, Wires};
+use crate::tls::Tls;
+use crate::wire::{self, Wires};
 use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
@@ -119,6 +120,8 @@ pub struct Gateway {
     /// Locked by whoever changes it, so that one reload waits for the other.
     pub(crate) crew: tokio::sync::Mutex<Crew>,
     pub(crate) worker: Handle,
+    /// Its TLS.
+    pub tls: Tls,
     stop_rest: watch::Sender<bool>,
     rest: Vec<JoinHandle<()>>,
 }
@@ -149,17 +152,28 @@ impl Gateway {
         begin(&store, &clock, &config)?;
         let (busy, busy_seen) = watch::channel(false);
         let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
-        let base = Base { store: store.clone(), clock: clock.clone(), wires, busy: busy_seen, ports };
-        let listeners = bind(&plan, &base)?;
+        let tls = Tls::new(clock.clone());
+        let base = Base {
+            store: store.clone(),
+            clock: clock.clone(),
+            wires,
+            busy: busy_seen,
+            ports,
+            tls: tls.clone(),
+        };
+        let (mut setups, mut instruments) = (Vec::new(), Vec::new());
+        for instrument in &plan.instruments {
+            let mut setup = base.setup(instrument, Arc::default());
+            if let WirePlan::Listen { bind, .. } = &instrument.wire {
+                let failed = |error| StartError::Listen(instrument.name.clone(), *bind, error);
+                setup.listener = Some(setup.wires.listen(*bind).map_err(failed)?);
+            }
+            instruments.push(Served::new(instrument, &setup));
+            setups.push(setup);
+        }
         let socket_path = &plan.gateway.admin_socket;
         let socket = admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
 
-        let served = |(plan, listener): (&InstrumentPlan, &Option<Arc<dyn Listener>>)| Served {
-            plan: plan.clone(),
-            status: Arc::default(),
-            listening: listener.as_ref().and_then(|listener| listener.address().ok()),
-        };
-        let instruments: Vec<_> = plan.instruments.iter().zip(&listeners).map(served).collect();
         let mut crew = Crew::default();
         let destinations: Vec<_> = plan.destinations.iter().map(|d| crew.forward(&base, &plan, d)).collect();
         let lineup = Current::new(Lineup::new(plan, config, instruments, destinations));
@@ -184,14 +198,15 @@ impl Gateway {
             tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
             tokio::spawn(look_after_drivers(base.ports.clone(), worker.clone(), clock, rest_stop.clone())),
             tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())),
+            tokio::spawn(tls.clone().watch(admin.conditions.clone(), rest_stop.clone())),
             tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())),
             tokio::spawn(admin.clone().serve(socket, rest_stop)),
         ];
-        for (served, listener) in lineup.get().instruments.iter().zip(listeners) {
-            base.serve(served, listener).map_err(StartError::Thread)?;
+        for setup in setups {
+            base.ports.open(setup).map_err(StartError::Thread)?;
         }
         let crew = tokio::sync::Mutex::new(crew);
-        Ok(Self { store, admin, lineup, base, crew, worker, stop_rest, rest })
+        Ok(Self { store, admin, tls, lineup, base, crew, worker, stop_rest, rest })
     }
 
     /// Who takes part now.
@@ -283,17 +298,6 @@ fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
     let at = (clock.quality() != ClockQuality::Unset)
         .then(|| UnixMillis(u64::try_from(clock.utc().0 / 1000).unwrap_or(0)));
     store.append_wait(entries, at).map(drop).map_err(StartError::Append)
-}
-
-/// What each instrument listens on, in the order of the plan.
-fn bind(plan: &Plan, base: &Base) -> Result<Vec<Option<Arc<dyn Listener>>>, StartError> {
-    let bound = |instrument: &InstrumentPlan| {
-        base.bind(instrument).map_err(|error| match &instrument.wire {
-            WirePlan::Listen { bind, .. } => StartError::Listen(instrument.name.clone(), *bind, error),
-            _ => StartError::Thread(error),
-        })
-    };
-    plan.instruments.iter().map(bound).collect()
 }
 
 /// Brings what the interpretation thread says to the port that it concerns.

@@ -262,6 +262,7 @@ impl Difference {
             application,
             facility,
             address,
+            tls,
             accepts,
             sample_id_in,
             structured_numeric,
@@ -316,6 +317,9 @@ impl Difference {
         );
         add(*address != new.address, "destination.mllp.address", Delivery, &|| {
             words::address(address, &new.address)
+        });
+        add(*tls != new.tls, "destination.mllp.tls", Delivery, &|| {
+            words::tls(tls.as_ref(), new.tls.as_ref())
         });
         add(*acknowledgment != new.acknowledgment, "destination.mllp.acknowledgment", Delivery, &|| {
             words::acknowledgment(*acknowledgment, new.acknowledgment)

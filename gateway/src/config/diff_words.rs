@@ -7,6 +7,7 @@ use super::plan::{
     Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
     Resends, SampleIdIn, WirePlan,
 };
+use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
 use std::time::Duration;
 
@@ -136,6 +137,11 @@ pub(super) fn structured(new: bool) -> String {
 
 pub(super) fn address(old: &str, new: &str) -> String {
     format!("{}: what waits goes there, byte for byte as it is", plain("address", old, new))
+}
+
+pub(super) fn tls(old: Option<&TlsPlan>, new: Option<&TlsPlan>) -> String {
+    let shown = |tls: Option<&TlsPlan>| tls.map_or("plain MLLP".to_owned(), ToString::to_string);
+    plain("tls", &shown(old), &shown(new))
 }
 
 pub(super) fn acknowledgment(old: AckMode, new: AckMode) -> String {
