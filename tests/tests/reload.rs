@@ -1,5 +1,7 @@
 //! A running gateway gets another configuration: nothing is lost or doubled by it, and what did not change goes on.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 use orugate::admin::{Request, Response};
 use orugate::clock::Clock;
 use orugate::conditions::Code;
@@ -126,7 +128,7 @@ impl InTheMiddle {
         Self { reached, go_on, ended }
     }
 
-    async fn is_reached(self) -> Self {
+    async fn reached(self) -> Self {
         tokio::task::spawn_blocking(move || {
             self.reached.recv_timeout(PATIENCE).unwrap();
             self
@@ -148,7 +150,7 @@ async fn what_is_not_the_wires_changes_under_an_open_message_and_the_next_has_th
     let destinations = || vec![("engine", engine.address(), ""), ("test", test.address(), "accepts = \"T\"")];
     let mut text = Text { instruments: vec![analyzer("\"engine\", \"test\"")], destinations: destinations() };
     let gateway = start(text.plan(folder.path())).await;
-    let middle = InTheMiddle::of_a_message(gateway.listening()["analyzer"], "R-1").is_reached().await;
+    let middle = InTheMiddle::of_a_message(gateway.listening()["analyzer"], "R-1").reached().await;
     text.instruments[0].1 = "test";
     let applied = gateway.reload(text.plan(folder.path()), "test").await;
     assert_eq!(applied.difference.changes.len(), 1, "{applied:?}");
@@ -172,7 +174,7 @@ async fn a_changed_wire_takes_its_open_message_to_the_end_first() {
         destinations: vec![("engine", engine.address(), "")],
     };
     let gateway = start(text.plan(folder.path())).await;
-    let middle = InTheMiddle::of_a_message(gateway.listening()["analyzer"], "R-1").is_reached().await;
+    let middle = InTheMiddle::of_a_message(gateway.listening()["analyzer"], "R-1").reached().await;
     text.instruments[0].2 = "\"127.0.0.1\", \"192.0.2.7\"";
     let plan = text.plan(folder.path());
     let (applied, _) = tokio::join!(gateway.reload(plan, "test"), middle.goes_on());
@@ -204,10 +206,11 @@ async fn two_instruments_swap_their_addresses() {
     assert_eq!((after["one"], after["two"]), (before["two"], before["one"]));
     send(before["one"], "S-1".to_owned()).await;
     has(&engine, 1).await;
-    let state = gateway.store.state();
-    let messages: Vec<_> = state.ledger().map(|(name, c)| (name.to_owned(), c.messages)).collect();
+    let messages: Vec<_> = {
+        let state = gateway.store.state();
+        state.ledger().map(|(name, c)| (name.to_owned(), c.messages)).collect()
+    };
     assert_eq!(messages, [("two".to_owned(), 1)]);
-    drop(state);
     gateway.stop().await;
 }
 
@@ -324,7 +327,7 @@ async fn what_a_removed_instrument_has_sent_is_worked_off() {
     let old = gateway.lineup().config.clone();
     send(gateway.listening()["other"], "X-1".to_owned()).await;
     // This one hangs up in the middle and never comes back: the reload has to end its message.
-    let middle = InTheMiddle::of_a_message(gateway.listening()["other"], "X-2").is_reached().await;
+    let middle = InTheMiddle::of_a_message(gateway.listening()["other"], "X-2").reached().await;
     let one = Text { instruments: vec![analyzer("\"engine\"")], destinations: destinations() };
     let reload = gateway.reload(one.plan(folder.path()), "test");
     let applied = timeout(PATIENCE, reload).await.unwrap();
@@ -444,7 +447,7 @@ async fn reloads_under_load_lose_and_double_nothing() {
             }
             _ => {}
         }
-        if next(&mut seed) % 3 == 0 {
+        if next(&mut seed).is_multiple_of(3) {
             text.instruments.truncate(1);
         }
         gateway.reload(plan(&text), "test").await;
@@ -498,7 +501,7 @@ async fn a_second_reload_waits_for_the_first() {
         destinations: vec![("engine", engine.address(), "")],
     };
     let gateway = start(text(HERE).plan(folder.path())).await;
-    let middle = InTheMiddle::of_a_message(gateway.listening()["analyzer"], "W-1").is_reached().await;
+    let middle = InTheMiddle::of_a_message(gateway.listening()["analyzer"], "W-1").reached().await;
     let mut first =
         Box::pin(gateway.reload(text("\"127.0.0.1\", \"192.0.2.7\"").plan(folder.path()), "first"));
     let second = gateway.reload(text("\"127.0.0.1\", \"192.0.2.8\"").plan(folder.path()), "second");
