@@ -20,6 +20,7 @@ use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -134,6 +135,7 @@ impl User {
             })
         });
         self.told().peer = dated.collect();
+        self.open.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(TlsWire {
             stream,
             user: self.clone(),
@@ -244,6 +246,7 @@ impl Wire for TlsWire {
 impl Drop for TlsWire {
     /// Says that it closes, as far as the socket takes it at once. Waiting for more would hold up who closes.
     fn drop(&mut self) {
+        self.user.open.fetch_sub(1, Ordering::Relaxed);
         if !self.aborted {
             let mut context = Context::from_waker(Waker::noop());
             let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);
