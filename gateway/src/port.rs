@@ -38,6 +38,10 @@ const WRITE: Duration = Duration::from_secs(8);
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a session may finish what is open when the gateway stops.
 const FINISH: Duration = Duration::from_secs(10);
+/// How a TLS client begins: a handshake's content type and the version's first byte (RFC 8446, section 5.1).
+const TLS_HELLO: &[u8] = &[0x16, 0x03];
+const WANTS_TLS: &str =
+    "the other side begins with TLS, and this wire is plain: write tls in its wire, or switch it off there";
 /// The longest wait before a driver that failed gets a wire again.
 const FALLEN: Duration = Duration::from_secs(60);
 
@@ -89,6 +93,8 @@ struct Connection {
     channel: Channel,
     io: Box<dyn Wire>,
     peer: Option<IpAddr>,
+    /// No byte came yet.
+    fresh: bool,
 }
 
 /// What happened while the port waited.
@@ -211,8 +217,15 @@ impl Running {
         match event {
             Event::Read(Ok(count)) if count > 0 => {
                 self.port.status.heard(count, self.port.clock.utc());
-                if let Some(Connection { channel, .. }) = self.connection {
-                    self.give(Input::Bytes(channel, buffer.get(..count).unwrap_or_default())).await;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                if let Some(Connection { channel, fresh, .. }) = &mut self.connection {
+                    let channel = *channel;
+                    let plain = matches!(self.port.wire, WirePlan::Listen { tls: None, .. });
+                    if std::mem::take(fresh) && plain && bytes.starts_with(TLS_HELLO) {
+                        self.lost(WANTS_TLS).await;
+                        return;
+                    }
+                    self.give(Input::Bytes(channel, bytes)).await;
                 }
             }
             Event::Read(Ok(_)) => self.lost("the other side hung up").await,
@@ -264,7 +277,7 @@ impl Running {
         self.retry_at = None;
         let channel = Channel(self.next_channel);
         self.next_channel = self.next_channel.wrapping_add(1);
-        self.connection = Some(Connection { channel, io, peer });
+        self.connection = Some(Connection { channel, io, peer, fresh: true });
         self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.utc());
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
@@ -421,6 +434,7 @@ impl Running {
         let channel = connection.channel;
         let written = tokio::time::timeout(WRITE, async {
             connection.io.write_all(&out).await?;
+            std::future::poll_fn(|context| connection.io.poll_push(context)).await?;
             drained(&mut *connection.io).await;
             io::Result::Ok(())
         })

@@ -238,3 +238,16 @@ async fn an_instrument_that_listens_is_reached_over_tls() {
     view(&gateway, says, |view| matches!(&view.line, Line::Down(why) if why.contains(says))).await;
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instrument_that_begins_with_tls_on_a_plain_wire_is_named() {
+    if python().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = listening(folder.path(), "allow = [\"127.0.0.1\"]").await;
+    let _sender = sender(folder.path(), &gateway, None, &[]);
+    let says = "the other side begins with TLS, and this wire is plain";
+    view(&gateway, says, |view| matches!(&view.line, Line::Down(why) if why.contains(says))).await;
+    gateway.stop().await;
+}

@@ -85,13 +85,17 @@ pub(super) fn conditions<'d>(
 }
 
 /// The same for `orugate check`.
-pub(super) fn findings(all: &[Dated], clock: &Clock) -> Vec<(&'static str, String, Weight)> {
+pub(super) fn findings(
+    all: &[Dated],
+    ca_key: &'static str,
+    clock: &Clock,
+) -> Vec<(&'static str, String, Weight)> {
     let Some(now) = now(clock) else { return Vec::new() };
     let told = matters(all.iter(), now).into_iter().map(|(dated, state)| {
         let key = match dated.kind {
             Kind::Own | Kind::Peer => "cert",
             Kind::List => "crl",
-            Kind::Authority => "ca",
+            Kind::Authority => ca_key,
         };
         (key, words(dated, state, now), Weight::Remark)
     });

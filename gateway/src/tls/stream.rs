@@ -12,6 +12,7 @@ use super::{Set, User};
 use crate::clock::Clock;
 use crate::config::{TlsSide, TlsVersion};
 use crate::wire::Wire;
+use orugate_protocol::time::Tick;
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
@@ -28,6 +29,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 /// How long a handshake may take.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// In TLS 1.3 an engine refuses after the handshake; one that hangs up later than this had another reason.
+const REFUSAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Time(Clock);
@@ -143,6 +147,7 @@ impl User {
             peer,
             asked: handshake.asked_in_vain(),
             heard: false,
+            since: self.clock.tick(),
             aborted: false,
         }))
     }
@@ -159,6 +164,7 @@ struct TlsWire {
     asked: bool,
     /// The peer has said something, so it took this side's certificate.
     heard: bool,
+    since: Tick,
     aborted: bool,
 }
 
@@ -201,7 +207,8 @@ impl AsyncRead for TlsWire {
             }
             // It hung up without close_notify, as many do.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                if self.asked && !self.heard {
+                let young = self.user.clock.tick().since(self.since) < REFUSAL;
+                if self.asked && !self.heard && young {
                     return Poll::Ready(Err(self.user.trouble(What::WantsCertificate).into()));
                 }
                 Poll::Ready(Ok(()))
@@ -235,6 +242,10 @@ impl AsyncWrite for TlsWire {
 impl Wire for TlsWire {
     fn queued(&self) -> u32 {
         self.stream.get_ref().0.queued()
+    }
+
+    fn poll_push(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self).poll_flush(context)
     }
 
     fn abort(&mut self) {
