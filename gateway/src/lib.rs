@@ -11,6 +11,7 @@ pub mod demo;
 pub mod engine;
 pub mod forward;
 pub mod interpret;
+pub mod notes;
 pub mod port;
 pub mod profiles;
 pub mod receipts;

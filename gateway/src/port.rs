@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Allow, WirePlan};
+use crate::notes::Notes;
 use crate::receipts;
 use crate::records::{Abandoned, Chunk, clock_number};
 use crate::status::{Line, PortStatus};
@@ -94,6 +95,7 @@ enum Event {
     Connected(io::Result<(Box<dyn Wire>, Option<IpAddr>)>),
     Mail(Mail),
     Deadline,
+    Notes,
     Busy(bool),
     Stop,
     GiveUp,
@@ -111,6 +113,7 @@ struct Running {
     tickets: BTreeMap<Ticket, Part>,
     message: Option<Open>,
     deadline: Option<Deadline>,
+    notes: Notes,
     out: Vec<u8>,
     failures: u32,
     retry_at: Option<tokio::time::Instant>,
@@ -145,6 +148,7 @@ impl Port {
             tickets: BTreeMap::new(),
             message: None,
             deadline: None,
+            notes: Notes::default(),
             out: Vec::new(),
             failures: 0,
             retry_at: None,
@@ -184,6 +188,7 @@ impl Running {
         let connected = connection.is_some();
         let peer = connection.as_ref().and_then(|c| c.peer);
         let deadline = self.deadline.map(|d| port.clock.instant(d.at));
+        let notes = self.notes.deadline().map(|at| port.clock.instant(at));
         let stopping = self.stopping;
         tokio::select! {
             biased;
@@ -193,6 +198,7 @@ impl Running {
             Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
             read = read(connection, buffer), if connected && reading => Event::Read(read),
             () = until(deadline), if deadline.is_some() => Event::Deadline,
+            () = until(notes), if notes.is_some() => Event::Notes,
             opened = open(&port.wire, &*port.wires, port.listener.as_deref(), peer, connected, self.retry_at),
                 if stopping.is_none() => Event::Connected(opened),
         }
@@ -232,6 +238,11 @@ impl Running {
             Event::Deadline => {
                 self.deadline = None;
                 self.give(Input::Deadline).await;
+            }
+            Event::Notes => {
+                for (sentence, more) in self.notes.due(self.port.clock.tick()) {
+                    tracing::warn!(instrument = %self.port.name, "{sentence}: {more} more of the same in the last minute");
+                }
             }
             Event::Busy(busy) => self.give(Input::Busy(busy)).await,
             Event::Stop => {
@@ -348,8 +359,10 @@ impl Running {
                     self.tickets.insert(ticket, part);
                 }
                 Output::Note(note) => {
-                    tracing::warn!(instrument = %self.port.name, "{note}");
-                    self.port.status.note(&note.to_string(), self.port.clock.utc());
+                    if self.notes.take(now, &note) {
+                        tracing::warn!(instrument = %self.port.name, "{note}");
+                    }
+                    self.port.status.link_note(&note, self.port.clock.utc());
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
