@@ -70,7 +70,11 @@ impl Handle {
     pub fn give(&self, order: Order) -> bool {
         let current = self.current();
         current.open.fetch_add(1, Ordering::AcqRel);
-        current.orders.send(order).is_ok()
+        let given = current.orders.send(order).is_ok();
+        if !given {
+            current.open.store(0, Ordering::Release);
+        }
+        given
     }
 
     /// True when every order that was given is worked off, and with it every message that was whole by then.
@@ -128,6 +132,7 @@ impl Handle {
             let converter = Converter::default();
             let mut hand = Hand { converter, attempted: None, open, generation, handle: handle.clone() };
             handle.0.worker.run(&mut hand, &orders);
+            hand.open.store(0, Ordering::Release);
             drop(end);
         };
         thread.spawn(life).map(drop)

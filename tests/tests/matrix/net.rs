@@ -257,6 +257,7 @@ pub(crate) struct Line {
 struct State {
     ways: [Flow; 2],
     faults: Vec<Fault>,
+    asked: usize,
     vanished: bool,
     pulled: Option<Pulled>,
 }
@@ -315,7 +316,7 @@ impl Flow {
 
 impl Line {
     fn new(cable: bool, net: Net, to: String, faults: Vec<Fault>) -> Self {
-        let state = State { ways: [Flow::new(), Flow::new()], faults, vanished: false, pulled: None };
+        let state = State { ways: [Flow::new(), Flow::new()], faults, asked: 0, vanished: false, pulled: None };
         Self { cable, net, to, state: Mutex::new(state) }
     }
 
@@ -332,6 +333,11 @@ impl Line {
     /// What arrived on a way, ever.
     pub(crate) fn log(&self, way: Way) -> Vec<u8> {
         self.lock().ways[way.index()].log.clone()
+    }
+
+    /// How often whoever connected gave an ENQ, before any fault.
+    pub(crate) fn asked(&self) -> usize {
+        self.lock().asked
     }
 
     /// Calls `change` after this time.
@@ -495,6 +501,7 @@ impl AsyncWrite for End {
                 line.act(&mut state, way, fault.then);
             }
             let void = state.vanished || state.pulled.is_some();
+            state.asked += usize::from(way == Way::There && *byte == 0x05);
             let flow = &mut state.ways[way.index()];
             flow.given += 1;
             if flow.lost > 0 {
