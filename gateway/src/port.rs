@@ -6,6 +6,7 @@
 use crate::clock::Clock;
 use crate::config::{Allow, WirePlan};
 use crate::notes::Notes;
+use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
 use crate::records::{Abandoned, Chunk, clock_number};
 use crate::status::{Line, PortStatus};
@@ -13,7 +14,7 @@ use crate::store::{Entry, Store};
 use crate::wire::{self, Listener, Wire, Wires};
 use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Reason, Session, Ticket};
 use orugate_journal::{AppendError, Receipt, UnixMillis, Urgency};
-use orugate_protocol::time::ClockQuality;
+use orugate_protocol::time::{ClockQuality, Tick};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -66,7 +67,7 @@ pub struct Port {
     /// Where its wires come from.
     pub wires: Arc<dyn Wires>,
     /// A listener that is bound already, for [`WirePlan::Listen`].
-    pub listener: Option<Box<dyn Listener>>,
+    pub listener: Option<Arc<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
     /// Where chunks go.
@@ -75,6 +76,8 @@ pub struct Port {
     pub clock: Clock,
     /// What others see of it.
     pub status: Arc<PortStatus>,
+    /// What its supervisor sees of its thread.
+    pub pulse: Arc<Pulse>,
     /// Its own mailbox: both ends, because the journal's callbacks write to it.
     pub mail: (mpsc::UnboundedSender<Mail>, mpsc::UnboundedReceiver<Mail>),
     /// The store is nearly full.
@@ -119,6 +122,8 @@ struct Running {
     retry_at: Option<tokio::time::Instant>,
     stopping: Option<tokio::time::Instant>,
     done: bool,
+    /// Another thread has the port: this one says nothing more.
+    abandoned: bool,
 }
 
 /// The message that chunks belong to at present.
@@ -154,6 +159,7 @@ impl Port {
             retry_at: None,
             stopping: None,
             done: false,
+            abandoned: false,
         };
         running.run().await;
     }
@@ -178,6 +184,9 @@ impl Running {
                 Some(_) => {}
                 None => break,
             }
+        }
+        if self.abandoned {
+            return;
         }
         self.port.status.line(Line::Stopped, self.port.clock.utc());
     }
@@ -332,12 +341,13 @@ impl Running {
     /// What the session wants done is done, but for what has to wait. True when it closes the wire.
     fn drive(&mut self, input: Input<'_>) -> Result<bool, Fall> {
         let now = self.port.clock.tick();
-        let session = &mut self.session;
-        guarded(move || session.handle(now, input))?;
+        let (session, pulse, open) = (&mut self.session, &*self.port.pulse, self.message.map(|m| m.number));
+        guarded(pulse, now, open, move || session.handle(now, input))?;
         let mut close = false;
         for _ in 0..OUTPUTS {
-            let session = &mut self.session;
-            match guarded(move || session.poll())? {
+            let (session, pulse, open) =
+                (&mut self.session, &*self.port.pulse, self.message.map(|m| m.number));
+            match guarded(pulse, now, open, move || session.poll())? {
                 Output::Send(_, bytes) => self.out.extend_from_slice(bytes),
                 Output::Close(_, reason) => {
                     tracing::info!(instrument = %self.port.name, "the driver closes the wire: {}", words(reason));
@@ -383,6 +393,14 @@ impl Running {
     /// session begins with the next wire, later each time, because the same bytes may make it fail again.
     async fn fell(&mut self, why: Fall) {
         let name = &self.port.name;
+        if matches!(why, Fall::GivenUp) {
+            tracing::warn!(instrument = %name, "the driver {why}; what it wanted is not done");
+            self.tickets.clear();
+            self.connection = None;
+            self.abandoned = true;
+            self.done = true;
+            return;
+        }
         tracing::error!(instrument = %name, "the driver {why}; its wire is closed and it begins anew");
         self.life.0 = self.life.0.wrapping_add(1);
         self.session = (self.port.begin)();
@@ -433,6 +451,8 @@ impl Running {
 enum Fall {
     Panicked,
     Endless,
+    /// It came back when another thread had the port already.
+    GivenUp,
 }
 
 impl fmt::Display for Fall {
@@ -440,13 +460,17 @@ impl fmt::Display for Fall {
         f.write_str(match self {
             Self::Panicked => "panicked",
             Self::Endless => "asked for things without end",
+            Self::GivenUp => "came back from a call too late",
         })
     }
 }
 
 /// Runs a piece of a driver. After a panic its session is thrown away, so nobody sees what it left half done.
-fn guarded<T>(piece: impl FnOnce() -> T) -> Result<T, Fall> {
-    catch_unwind(AssertUnwindSafe(piece)).map_err(|_| Fall::Panicked)
+fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() -> T) -> Result<T, Fall> {
+    pulse.enter(now, open);
+    let done = catch_unwind(AssertUnwindSafe(piece));
+    pulse.leave().map_err(|GivenUp| Fall::GivenUp)?;
+    done.map_err(|_| Fall::Panicked)
 }
 
 /// Puts chunks on their way to the journal; the answer comes by mail.

@@ -14,9 +14,10 @@ use crate::config::{PatientField, Resends, SampleIdIn};
 use crate::convert;
 use crate::forward;
 use crate::interpret::{self, Common, Handle, Order, OwnedTarget, Subject, Tell, Worker};
-use crate::port::{Mail, Port};
+use crate::port::Mail;
+use crate::ports::{Ground, Ports, Setup};
 use crate::records::{Abandoned, Life, Provenance};
-use crate::status::{Line, PortStatus};
+use crate::status::PortStatus;
 use crate::store::{Entry, Store};
 use crate::systemd;
 use crate::wire::{self, Listener, Wires};
@@ -31,7 +32,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The largest commit: what becomes of one message must fit into it.
@@ -40,8 +41,10 @@ const COMMIT: u32 = 3 << 20;
 const MESSAGE: Duration = Duration::from_secs(10);
 /// After so long the interpretation thread looks again for what it could not store.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How often space and clock are looked at.
+/// How often space is looked at.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often the threads of drivers are looked at.
+const DRIVERS: Duration = Duration::from_millis(100);
 /// How often all else is looked at.
 const TROUBLE: Duration = Duration::from_secs(5);
 
@@ -135,9 +138,8 @@ pub struct Gateway {
     pub listening: BTreeMap<String, SocketAddr>,
     /// How the forwarders stand, in the order of the plan's destinations.
     pub forwarders: Vec<forward::Handle>,
-    stop_ports: watch::Sender<bool>,
     stop_rest: watch::Sender<bool>,
-    ports: Vec<JoinHandle<()>>,
+    ports: Arc<Ports>,
     rest: Vec<JoinHandle<()>>,
     worker: Handle,
     clock: Clock,
@@ -152,10 +154,10 @@ impl Gateway {
     pub async fn start(plan: Plan, clock: impl FnOnce(i64) -> Clock) -> Result<Self, StartError> {
         let store = open(&plan)?;
         let clock = clock(store.state().newest());
-        Self::start_on(plan, store, clock, Arc::new(wire::System)).await
+        Self::start_on(plan, store, clock, Arc::new(wire::System), Ground::Threads).await
     }
 
-    /// Starts everything in the plan on a journal that is open, with these wires.
+    /// Starts everything in the plan on a journal that is open, with these wires and its ports on this ground.
     ///
     /// # Errors
     /// [`StartError`]; then nothing runs.
@@ -164,6 +166,7 @@ impl Gateway {
         store: Store,
         clock: Clock,
         wires: Arc<dyn Wires>,
+        ground: Ground,
     ) -> Result<Self, StartError> {
         let config = plan.hash.to_string();
         begin(&store, &clock, &config)?;
@@ -173,20 +176,15 @@ impl Gateway {
         let socket_path = &plan.gateway.admin_socket;
         let socket = admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
 
-        let (stop_ports, ports_stop) = watch::channel(false);
         let (stop_rest, rest_stop) = watch::channel(false);
         let (busy, busy_seen) = watch::channel(false);
-        let mut mailboxes: BTreeMap<String, mpsc::UnboundedSender<Mail>> = BTreeMap::new();
-        let mut statuses: BTreeMap<String, Arc<PortStatus>> = BTreeMap::new();
-        let mut ports = Vec::new();
+        let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
+        let mut setups = Vec::new();
         let mut shown = Vec::new();
         for instrument in &plan.instruments {
             let status = Arc::new(PortStatus::default());
-            let mail = mpsc::unbounded_channel();
-            mailboxes.insert(instrument.name.clone(), mail.0.clone());
-            statuses.insert(instrument.name.clone(), status.clone());
             shown.push(show(instrument, &status));
-            let port = Port {
+            setups.push(Setup {
                 name: instrument.name.as_str().into(),
                 wire: instrument.wire.clone(),
                 wires: wires.clone(),
@@ -195,26 +193,22 @@ impl Gateway {
                     let (profile, name) = (instrument.profile.clone(), instrument.name.clone());
                     Arc::new(move || profile.session(&Instrument { name: name.clone() }))
                 },
-                store: store.clone(),
-                clock: clock.clone(),
                 status,
-                mail,
                 busy: busy_seen.clone(),
-                stop: ports_stop.clone(),
-            };
-            ports.push(port);
+            });
         }
         let worker = Worker {
             store: store.clone(),
             clock: clock.clone(),
             common: Common { gateway: plan.gateway.id.clone(), zone: plan.gateway.timezone.clone() },
             subjects: plan.instruments.iter().map(|i| (i.name.clone(), subject(&plan, i))).collect(),
-            told: listener_of(mailboxes, statuses, clock.clone()),
+            told: listener_of(ports.clone(), clock.clone()),
         };
         let worker = Handle::start(worker, MESSAGE).map_err(StartError::Thread)?;
         let mut rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
-            tokio::spawn(look_around(store.clone(), worker.clone(), clock.clone(), busy, rest_stop.clone())),
+            tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
+            tokio::spawn(look_after_drivers(ports.clone(), worker.clone(), clock.clone(), rest_stop.clone())),
         ];
         let mut forwarders = Vec::new();
         for destination in &plan.destinations {
@@ -244,28 +238,15 @@ impl Gateway {
         rest.push(tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
-        let ports = ports.into_iter().map(|port| tokio::spawn(guard(port, clock.clone()))).collect();
-        Ok(Self {
-            store,
-            admin,
-            listening,
-            forwarders,
-            stop_ports,
-            stop_rest,
-            ports,
-            rest,
-            worker,
-            clock,
-            config,
-        })
+        for setup in setups {
+            ports.open(setup).map_err(StartError::Thread)?;
+        }
+        Ok(Self { store, admin, listening, forwarders, stop_rest, ports, rest, worker, clock, config })
     }
 
     /// Stops as on SIGTERM and returns when everything has ended.
     pub async fn stop(self) {
-        self.stop_ports.send_replace(true);
-        for port in self.ports {
-            let _ = port.await;
-        }
+        self.ports.close_all().await;
         let worker = self.worker;
         let _ = tokio::task::spawn_blocking(move || worker.stop()).await;
         self.stop_rest.send_replace(true);
@@ -328,7 +309,7 @@ fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
     store.append_wait(entries, at).map(drop).map_err(StartError::Append)
 }
 
-fn bind(plan: &Plan, wires: &dyn Wires) -> Result<BTreeMap<String, Box<dyn Listener>>, StartError> {
+fn bind(plan: &Plan, wires: &dyn Wires) -> Result<BTreeMap<String, Arc<dyn Listener>>, StartError> {
     let mut listeners = BTreeMap::new();
     for instrument in &plan.instruments {
         if let WirePlan::Listen { bind, .. } = &instrument.wire {
@@ -417,39 +398,21 @@ fn target(plan: &Plan, index: usize, destination: &DestinationPlan, mode: Mode) 
 }
 
 /// Brings what the interpretation thread says to the port that it concerns.
-fn listener_of(
-    mailboxes: BTreeMap<String, mpsc::UnboundedSender<Mail>>,
-    statuses: BTreeMap<String, Arc<PortStatus>>,
-    clock: Clock,
-) -> interpret::Told {
+fn listener_of(ports: Arc<Ports>, clock: Clock) -> interpret::Told {
     Arc::new(move |instrument, tell| match tell {
-        Tell::Query(specimen) => {
-            if let Some(mailbox) = mailboxes.get(instrument) {
-                let _ = mailbox.send(Mail::NoOrder(specimen.to_owned()));
-            }
-        }
+        Tell::Query(specimen) => ports.mail(instrument, Mail::NoOrder(specimen.to_owned())),
         Tell::Note(note) => {
             tracing::warn!(instrument, "{note}");
-            if let Some(status) = statuses.get(instrument) {
+            if let Some(status) = ports.status(instrument) {
                 status.note(note, clock.utc());
             }
         }
         Tell::Done { .. } => {
-            if let Some(status) = statuses.get(instrument) {
+            if let Some(status) = ports.status(instrument) {
                 status.message(clock.utc());
             }
         }
     })
-}
-
-/// Runs a port. A driver's panic it outlives; should it panic itself, that is said where people look, and the other
-/// ports go on.
-async fn guard(port: Port, clock: Clock) {
-    let (name, status) = (port.name.clone(), port.status.clone());
-    if tokio::spawn(port.run()).await.is_err() {
-        tracing::error!(instrument = %name, "its port failed; restart the service to use this instrument again");
-        status.line(Line::Down("its port failed; restart the service".to_owned()), clock.utc());
-    }
 }
 
 /// Wakes the interpretation thread whenever a message is whole, and once at the start for what a crash left.
@@ -481,21 +444,32 @@ async fn look_for_trouble(admin: Arc<Admin>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Raises busy while the journal is nearly full, with room left to end what is open and to settle what waits; and
-/// looks whether an interpretation comes to an end.
-async fn look_around(
-    store: Store,
+/// Looks whether drivers come back.
+async fn look_after_drivers(
+    ports: Arc<Ports>,
     worker: Handle,
     clock: Clock,
-    busy: watch::Sender<bool>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut every = tokio::time::interval(LOOK);
+    let mut every = tokio::time::interval(DRIVERS);
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             _ = every.tick() => {
                 worker.look(clock.tick());
+                ports.look(clock.tick());
+            }
+        }
+    }
+}
+
+/// Raises busy while the journal is nearly full, with room left to end what is open and to settle what waits.
+async fn look_around(store: Store, busy: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = every.tick() => {
                 let full = store.nearly_full();
                 let space = store.journal().space();
                 let changed = busy.send_if_modified(|b| std::mem::replace(b, full) != full);

@@ -39,7 +39,7 @@ pub enum Target {
 pub struct Plug {
     wires: Arc<dyn Wires>,
     target: Option<Target>,
-    listener: Option<Box<dyn Listener>>,
+    listener: Option<Arc<dyn Listener>>,
     wire: Option<Box<dyn Wire>>,
 }
 

@@ -11,6 +11,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -57,7 +58,7 @@ pub trait Wires: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The address is not of this machine, or in use.
-    fn listen(&self, bind: SocketAddr) -> io::Result<Box<dyn Listener>>;
+    fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>>;
 
     /// Connects; ends within this time. The name is looked up anew each time: [`io::ErrorKind::NotFound`] when it has
     /// no address.
@@ -107,8 +108,8 @@ impl Wires for System {
         open_serial(plan)
     }
 
-    fn listen(&self, bind: SocketAddr) -> io::Result<Box<dyn Listener>> {
-        Ok(Box::new(listen(bind)?))
+    fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {
+        Ok(Arc::new(listen(bind)?))
     }
 
     fn connect(&self, address: &str, within: Duration) -> Connecting {

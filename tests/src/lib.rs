@@ -4,6 +4,7 @@
 //! out: the tests themselves, which are in this crate's `tests/` folder.
 
 pub mod bench;
+pub mod breaking;
 pub mod corpus;
 pub mod oracle;
 pub mod oru;

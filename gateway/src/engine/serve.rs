@@ -21,7 +21,7 @@ const LONGEST: usize = 4 * 1024 * 1024;
 const ANSWER: usize = 2048;
 
 /// Takes connections until the sender of `stopped` is dropped; ends when all of them are gone.
-pub(super) async fn listen(inner: Arc<Inner>, listener: Box<dyn Listener>, mut stopped: watch::Receiver<()>) {
+pub(super) async fn listen(inner: Arc<Inner>, listener: Arc<dyn Listener>, mut stopped: watch::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

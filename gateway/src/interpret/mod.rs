@@ -232,7 +232,7 @@ impl Worker {
     /// Interprets all that waits, oldest first. Stops at a message whose outcome could not be stored: it stays
     /// pending, and the next order tries again.
     fn work_off(&self, hand: &mut Hand) {
-        while let Some((number, message)) = self.next() {
+        while let Some((number, message)) = self.next(hand) {
             if let Err(error) = self.interpret(hand, number, &message) {
                 tracing::error!(number, %error, "the outcome of a message could not be stored; it stays in the queue");
                 return;
@@ -240,10 +240,12 @@ impl Worker {
         }
     }
 
-    fn next(&self) -> Option<(u64, Message)> {
+    /// The oldest message that waits, but for instruments whose driver has not come back from an older one.
+    fn next(&self, hand: &Hand) -> Option<(u64, Message)> {
         let state = self.store.state();
-        let number = state.next_pending()?;
-        Some((number, state.message(number)?.clone()))
+        let mut waiting = state.pending().filter_map(|number| Some((number, state.message(number)?)));
+        let (number, message) = waiting.find(|(_, message)| !hand.must_wait(&message.instrument))?;
+        Some((number, message.clone()))
     }
 
     fn interpret(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<(), AppendError> {
@@ -392,11 +394,8 @@ impl Worker {
             now,
             release,
         };
-        if !hand.begin(number) {
-            return Err(Trouble::Whole(
-                HoldReason::DriverFault.code(),
-                "The driver came to no end with this message. Send it to the maker, release after an update.",
-            ));
+        if let Err(unfit) = hand.begin(number, &message.instrument) {
+            return Err(Trouble::Whole(HoldReason::DriverFault.code(), unfit.sentence()));
         }
         let converter = &mut hand.converter;
         let converted = catch_unwind(AssertUnwindSafe(|| {

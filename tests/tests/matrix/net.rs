@@ -187,13 +187,13 @@ impl Wires for Net {
         Ok(Box::new(End::new(line, way)))
     }
 
-    fn listen(&self, bind: SocketAddr) -> io::Result<Box<dyn Listener>> {
+    fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {
         let mut inner = self.lock();
         inner.ports += 1;
         let port = if bind.port() == 0 { 40_000 + inner.ports } else { bind.port() };
         let address = SocketAddr::new(bind.ip(), port);
         inner.listening.insert(address, Queue::default());
-        Ok(Box::new(Door { net: self.clone(), address }))
+        Ok(Arc::new(Door { net: self.clone(), address }))
     }
 
     fn connect(&self, address: &str, within: Duration) -> Connecting {

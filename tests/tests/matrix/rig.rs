@@ -11,6 +11,7 @@ use orugate::clock::Clock;
 use orugate::config::{InstrumentPlan, Plan};
 use orugate::engine::Engine;
 use orugate::interpret::Handle;
+use orugate::ports::Ground;
 use orugate::records::{Chunk, Meta as _};
 use orugate::run::Gateway;
 use orugate::simulate::{self, Plug, Target};
@@ -277,7 +278,7 @@ async fn start(
 ) -> Gateway {
     let (store, _) = Store::open(disk.clone(), options(setup)).unwrap();
     let wires = Arc::new(net.clone());
-    let gateway = Gateway::start_on(plan, store, clock.clone(), wires).await.unwrap();
+    let gateway = Gateway::start_on(plan, store, clock.clone(), wires, Ground::Here).await.unwrap();
     *elsewhere.lock().unwrap() = Some((gateway.store.clone(), gateway.admin.worker.clone()));
     gateway
 }
