@@ -32,6 +32,13 @@ const CUT: &str = "The transmission broke inside this result, so its end is miss
 /// R.3 has nothing where the profile looks.
 const JUNK: &str = "Bytes that do not belong there stand before this result's record letter, so nothing in it can be \
                     trusted. Transmit it again from the instrument; discard.";
+/// A NUL in the R record.
+const NUL: &str = "A NUL stands in this result, which no instrument means and no checksum sees: noise on the line. \
+                   Transmit it again from the instrument; discard.";
+/// Of a record that this result depends on.
+const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
+                      may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
+                      discard.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -59,6 +66,7 @@ impl Interpreter for AstmInterpreter {
             empty_order: None,
             open: false,
             aborted: false,
+            unsure: false,
         };
         for record in Records::new(text) {
             walk.record(record)?;
@@ -66,6 +74,12 @@ impl Interpreter for AstmInterpreter {
         walk.end(text.len());
         Ok(())
     }
+}
+
+/// True for a record of no known type that may have been one which says whose the results behind it are.
+fn may_be_whose(record: &Record<'_>) -> bool {
+    let letter = record.bytes().iter().find(|byte| **byte > b' ');
+    letter.is_none_or(|letter| !letter.is_ascii_alphabetic() || b"HPOhpo".contains(letter))
 }
 
 /// What is known of the header of the message part that is being read.
@@ -91,6 +105,8 @@ struct Walk<'a, 'm> {
     open: bool,
     /// An L said that the sender gave up.
     aborted: bool,
+    /// Since the last header a record came that may have been an order or a patient, or another one than it was.
+    unsure: bool,
 }
 
 impl<'m> Walk<'_, 'm> {
@@ -98,6 +114,12 @@ impl<'m> Walk<'_, 'm> {
         let place = self.walker.place(&record);
         let cut = !record.terminated() && !self.complete;
         self.judge(&record, &place, cut);
+        self.unsure = match record.kind() {
+            RecordType::Header => record.bytes().contains(&0),
+            RecordType::Patient | RecordType::Order => self.unsure || record.bytes().contains(&0),
+            RecordType::Other(_) => self.unsure || may_be_whose(&record),
+            _ => self.unsure,
+        };
         match record.view() {
             View::Header(header) => self.header(&header),
             View::Patient(patient) => self.patient(&patient),
@@ -201,6 +223,10 @@ impl<'m> Walk<'_, 'm> {
             Some(NO_ORDER)
         } else if cut {
             Some(CUT)
+        } else if record.bytes().contains(&0) {
+            Some(NUL)
+        } else if self.unsure {
+            Some(UNSURE)
         } else {
             item.code.id.is_empty().then_some(NO_CODE)
         };
