@@ -68,7 +68,10 @@ mod tests {
     #[test]
     fn a_kind_is_told_at_once_and_then_each_minute_with_what_came_meanwhile() {
         let note = |sentence| Note {
-            kind: NoteKind::Link { what: TrafficFault { sentence, expected: None, found: None }, lost: false },
+            kind: NoteKind::Link {
+                what: TrafficFault { sentence, expected: None, found: None },
+                lost: false,
+            },
             offset: 0,
         };
         let at = |seconds| Tick::ZERO.after(Duration::from_secs(seconds));

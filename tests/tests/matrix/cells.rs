@@ -10,15 +10,36 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What comes of the invented message; the letters are those of the page.
-pub(crate) const OUTCOMES: [(char, &str); 8] = [
-    ('.', "each result once; nobody had to do anything again"),
-    ('r', "the gateway refused a frame (NAK) and got it again; each result once"),
-    ('a', "a frame came again and was acknowledged again, stored once; each result once"),
-    ('w', "the instrument sent the whole message again, and had no ACK for a result before; each result once"),
-    ('i', "the instrument sent the whole message again; what it had an ACK for came first, as an incomplete message"),
-    ('I', "as i, and the frame of this column was stored too, although the instrument did not hear the ACK"),
-    ('c', "as I, and the first part ended in order (EOT after an ETX frame), so that it is no incomplete message"),
-    ('d', "the message was whole before the fault; the instrument does not know and sends it again: each result twice"),
+pub(crate) const OUTCOMES: [(char, &str); 11] = [
+    ('.', "Each result once. Nobody had to do anything again."),
+    ('r', "The gateway refused a frame (NAK) and got it again. Each result once."),
+    ('a', "A frame came again, was acknowledged again and stored once. Each result once."),
+    (
+        'w',
+        "The instrument sent the whole message again; no frame of the first try is in the journal. Each result once.",
+    ),
+    (
+        'i',
+        "The instrument sent the whole message again. What it had an ACK for comes first, as an incomplete message: \
+           results in it come twice, with the same values.",
+    ),
+    ('I', "As i, and the frame of this column is in it too, although the instrument did not hear its ACK."),
+    ('c', "As i, but the first part ended in order (EOT after a frame with ETX) and counts as a message."),
+    ('C', "As c, with the frame of this column."),
+    (
+        'd',
+        "The message was whole, or lacked no more than its L; the instrument does not know and sends it again. Each result twice.",
+    ),
+    (
+        's',
+        "The message is cut in two, the first part incomplete. Each result once, or held for a person when the cut took \
+           its order away or went through it.",
+    ),
+    (
+        'h',
+        "One message. Each result once, or held for a person when noise that no checksum sees stands in it, or in what \
+           says whose it is.",
+    ),
 ];
 
 /// Kinds of link notes, by the letters of the page.
@@ -51,61 +72,86 @@ pub(crate) const NOTES: [(char, &str); 24] = [
 
 /// The letters of a play's notes.
 pub(crate) fn notes(came: &Came) -> String {
-    let letter = |sentence: &str| NOTES.iter().find(|(_, s)| *s == sentence).map_or('?', |(letter, _)| *letter);
+    let letter =
+        |sentence: &str| NOTES.iter().find(|(_, s)| *s == sentence).map_or('?', |(letter, _)| *letter);
     let mut letters: Vec<char> = came.status.kinds.keys().map(|sentence| letter(sentence)).collect();
     letters.sort_unstable();
     letters.into_iter().collect()
 }
 
 /// The letter of a play in which the fault was at a frame, after so many whole ones, or `Err` with what came.
-/// `asked` is how often the instrument asked for the line, `heard` what it heard.
+/// `asked` is how often the instrument asked for the line, `heard` what it heard; `times` tries failed alike.
 pub(crate) fn outcome(
     came: &Came,
     message: &Invented,
     before: usize,
+    times: usize,
     asked: usize,
     heard: &str,
 ) -> Result<char, String> {
     let all = message.frames.len();
-    let mut found = None;
-    for (letter, frames, complete) in
-        [('w', 0, false), ('i', before, false), ('I', before + 1, false), ('c', before + 1, true), ('d', all, true)]
-    {
-        if frames > all || (letter != 'w' && frames == 0) {
-            continue;
-        }
+    let tries = [
+        ('w', 0, false),
+        ('d', all, true),
+        ('i', before, false),
+        ('c', before, true),
+        ('I', before + 1, false),
+        ('C', before + 1, true),
+    ];
+    let possible = tries
+        .into_iter()
+        .filter(|(letter, frames, _)| *letter == 'w' || *letter == 'd' || (1..all).contains(frames));
+    let notes = notes(came);
+    for (letter, frames, complete) in possible {
         let mut wanted: Vec<oracle::Came> = message.again_after(frames);
-        if complete && frames > 0 && frames < all {
-            wanted[0].complete = true;
+        if wanted.len() == 2 {
+            wanted[0].complete = complete;
+            for _ in 1..times {
+                wanted.insert(0, wanted[0].clone());
+            }
         }
         let held: usize = wanted.iter().map(|part| part.held).sum();
         let ends: Vec<Option<bool>> = wanted.iter().map(|part| Some(part.complete)).collect();
         let sent: Vec<_> = wanted.iter().flat_map(|part| part.sent.clone()).collect();
-        if (&ends, &sent, held as u64) == (&came.messages, &came.sent, came.held) {
-            found.get_or_insert(letter);
+        if (&ends, &sent, held as u64) != (&came.messages, &came.sent, came.held) {
+            continue;
         }
+        return Ok(match letter {
+            'w' if asked > 1 => 'w',
+            'w' if notes.contains('p') => 'a',
+            'w' if heard.contains('N') => 'r',
+            'w' => '.',
+            letter => letter,
+        });
     }
-    let notes = notes(came);
-    match found {
-        Some('w') if asked > 1 => Ok('w'),
-        Some('w') if notes.contains('p') => Ok('a'),
-        Some('w') if heard.contains('N') => Ok('r'),
-        Some('w') => Ok('.'),
-        Some(letter) => Ok(letter),
-        None => Err(format!("{:?} {:?} held {} {notes} {heard} asked {asked}", came.messages, came.sent, came.held)),
+    // Cut in two: what is sent is right and comes once, and all else is held.
+    let whole = message.of(all).sent;
+    let mut left = whole.iter();
+    let in_order = came.sent.iter().all(|seen| left.any(|wanted| wanted == seen));
+    let all_there = came.sent.len() as u64 + came.held == whole.len() as u64;
+    match came.messages.as_slice() {
+        [Some(false), Some(true)] if in_order && all_there => return Ok('s'),
+        [Some(true)] if in_order && all_there => return Ok('h'),
+        _ => {}
     }
+    Err(format!("{:?} {:?} held {} {notes} {heard} asked {asked}", came.messages, came.sent, came.held))
 }
 
 /// A table as text: a name, then the cells of each row.
 pub(crate) struct Table {
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     pub(crate) columns: Vec<String>,
     /// Rows with the cells that are expected, between blanks.
     pub(crate) rows: Vec<(String, String)>,
 }
 
 /// Plays every cell on all cores and fails with those that are not as the table says.
-pub(crate) fn check(table: &Table, play: impl Fn(usize, usize) -> Option<String> + Sync) {
+pub(crate) fn check(table: &Table, play: impl Fn(usize, usize) -> String + Sync) {
+    let wrong = differences(table, play);
+    assert!(wrong.is_empty(), "{}: cells differ\n{wrong}", table.title);
+}
+
+fn differences(table: &Table, play: impl Fn(usize, usize) -> String + Sync) -> String {
     let width = table.columns.len();
     let jobs = table.rows.len() * width;
     let (next, played) = (AtomicUsize::new(0), Mutex::new(vec![None; jobs]));
@@ -117,7 +163,7 @@ pub(crate) fn check(table: &Table, play: impl Fn(usize, usize) -> Option<String>
                     if job >= jobs {
                         return;
                     }
-                    let cell = play(job / width, job % width).unwrap_or_else(|| "-".to_owned());
+                    let cell = play(job / width, job % width);
                     played.lock().unwrap()[job] = Some(cell);
                 }
             });
@@ -125,7 +171,6 @@ pub(crate) fn check(table: &Table, play: impl Fn(usize, usize) -> Option<String>
     });
     let played: Vec<String> = played.into_inner().unwrap().into_iter().map(Option::unwrap).collect();
     let mut wrong = String::new();
-    let mut count = 0;
     for ((name, cells), came) in table.rows.iter().zip(played.chunks(width)) {
         let wanted: Vec<&str> = cells.split_whitespace().filter(|cell| *cell != "|").collect();
         if wanted != came {
@@ -134,11 +179,10 @@ pub(crate) fn check(table: &Table, play: impl Fn(usize, usize) -> Option<String>
         for (index, column) in table.columns.iter().enumerate() {
             let (wanted, came) = (wanted.get(index).copied().unwrap_or("nothing"), &came[index]);
             if wanted != came {
-                count += 1;
                 let _ = writeln!(wrong, "{name:>28} at {column}: {came} came, the table says {wanted}");
             }
         }
     }
-    assert!(count == 0, "{}: {count} of {jobs} cells differ\n{wrong}", table.title);
     println!("{}: {jobs} cells", table.title);
+    wrong
 }

@@ -6,3 +6,8 @@ mod cells;
 mod net;
 mod rig;
 mod sending;
+
+#[test]
+fn whatever_happens_while_the_instrument_sends() {
+    sending::tables();
+}

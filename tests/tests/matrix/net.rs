@@ -149,9 +149,11 @@ impl Net {
         self.lock().rooms.entry(place.to_owned()).or_default().push_back(room);
     }
 
-    /// The lines to a place, oldest first.
+    /// The lines from this host to a place, oldest first; cables are everybody's.
     pub(crate) fn lines(&self, place: &str) -> Vec<Arc<Line>> {
-        self.lock().lines.iter().filter(|(to, _)| to == place).map(|(_, line)| line.clone()).collect()
+        let lines = &self.lock().lines;
+        let own = lines.iter().filter(|(to, line)| to == place && (line.cable || line.net.from == self.from));
+        own.map(|(_, line)| line.clone()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -316,7 +318,8 @@ impl Flow {
 
 impl Line {
     fn new(cable: bool, net: Net, to: String, faults: Vec<Fault>) -> Self {
-        let state = State { ways: [Flow::new(), Flow::new()], faults, asked: 0, vanished: false, pulled: None };
+        let state =
+            State { ways: [Flow::new(), Flow::new()], faults, asked: 0, vanished: false, pulled: None };
         Self { cable, net, to, state: Mutex::new(state) }
     }
 
@@ -333,6 +336,10 @@ impl Line {
     /// What arrived on a way, ever.
     pub(crate) fn log(&self, way: Way) -> Vec<u8> {
         self.lock().ways[way.index()].log.clone()
+    }
+
+    pub(crate) const fn cable(&self) -> bool {
+        self.cable
     }
 
     /// How often whoever connected gave an ENQ, before any fault.

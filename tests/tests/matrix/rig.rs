@@ -8,7 +8,7 @@
 
 use crate::net::{Line, Net, Way};
 use orugate::clock::Clock;
-use orugate::config::{InstrumentPlan, Plan};
+use orugate::config::Plan;
 use orugate::engine::Engine;
 use orugate::interpret::Handle;
 use orugate::ports::Ground;
@@ -17,7 +17,8 @@ use orugate::run::Gateway;
 use orugate::simulate::{self, Plug, Target};
 use orugate::status::PortView;
 use orugate::store::Store;
-use orugate_driver::SimulatedFault;
+use orugate_driver::{Profile, SimulatedFault};
+use orugate_drivers::SHIPPED;
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{Journal, Options, UnixMillis};
 use orugate_protocol::time::Utc;
@@ -53,6 +54,8 @@ pub(crate) enum By {
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) profile: &'static str,
+    /// What is changed in the profile's text.
+    pub(crate) otherwise: (&'static str, &'static str),
     pub(crate) by: By,
     /// Instruments; the first is the one that a play is about.
     pub(crate) names: &'static [&'static str],
@@ -63,7 +66,14 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { profile: "generic-astm", by: By::Tcp, names: &["one"], max_size: 1 << 30, change: |_| {} }
+        Self {
+            profile: "generic-astm",
+            otherwise: ("", ""),
+            by: By::Tcp,
+            names: &["one"],
+            max_size: 1 << 30,
+            change: |_| {},
+        }
     }
 }
 
@@ -131,8 +141,7 @@ impl Rig {
         let net = Net::new(BOX);
         net.cable(NEAR, FAR);
         let clock = Clock::starting_at(Utc(BEGIN));
-        let engine =
-            Engine::start_on(Arc::new(net.clone()), (BOX, 0).into(), clock.clone()).unwrap();
+        let engine = Engine::start_on(Arc::new(net.clone()), (BOX, 0).into(), clock.clone()).unwrap();
         let disk = ModelDisk::new();
         let now = UnixMillis(u64::try_from(BEGIN / 1000).unwrap());
         drop(Journal::create(disk.clone(), now, options(&setup)).unwrap());
@@ -167,7 +176,7 @@ impl Rig {
         faults: &[SimulatedFault],
         pace: Option<u32>,
     ) -> std::io::Result<()> {
-        let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, self.setup.profile).unwrap();
+        let profile = self.setup.profile();
         let session = profile.simulator(vec![message.to_vec()], faults);
         let target = match self.setup.by {
             By::Tcp => Target::Connect(self.place(name)),
@@ -194,7 +203,8 @@ impl Rig {
         let counts = self.engine.counts();
         assert_eq!(counts.conflicts, 0, "an MSH-10 came with two bodies");
         let state = self.gateway.store.state();
-        let ledger = state.ledger().find(|(of, _)| *of == name).map(|(_, counts)| *counts).unwrap_or_default();
+        let ledger =
+            state.ledger().find(|(of, _)| *of == name).map(|(_, counts)| *counts).unwrap_or_default();
         assert_eq!(ledger.difference(), 0, "the ledger does not balance");
         assert_eq!(state.next_pending(), None, "a message waits for interpretation");
         Came {
@@ -227,9 +237,14 @@ impl Rig {
         messages
     }
 
+    /// The instrument's lines, oldest first.
+    pub(crate) fn lines(&self, name: &str) -> Vec<Arc<Line>> {
+        self.net.host(INSTRUMENT).lines(&self.place(name))
+    }
+
     /// What the instrument got on all its connections: A for ACK, N for NAK, E for EOT, Q for ENQ, . for anything else.
     pub(crate) fn heard(&self, name: &str) -> String {
-        let lines: Vec<Arc<Line>> = self.net.lines(&self.place(name));
+        let lines = self.lines(name);
         let letter = |byte| match byte {
             0x04 => 'E',
             0x05 => 'Q',
@@ -242,6 +257,12 @@ impl Rig {
 }
 
 impl Setup {
+    fn profile(&self) -> Box<dyn Profile> {
+        let text = SHIPPED.text(self.profile).unwrap();
+        let (what, by) = self.otherwise;
+        SHIPPED.read(&if what.is_empty() { text.to_owned() } else { text.replacen(what, by, 1) }).unwrap()
+    }
+
     fn plan(&self, folder: &tempfile::TempDir, engine: &Engine) -> Plan {
         let plug = match self.by {
             By::Tcp => world::Plug::Tcp,
@@ -252,6 +273,9 @@ impl Setup {
         // A peer that may connect, and another one that may too but is not this instrument.
         let text = text.replace("allow = [\"127.0.0.1\"]", "allow = [\"10.0.0.0/8\"]");
         let mut plan = world::plan(folder.path(), &text);
+        for instrument in &mut plan.instruments {
+            instrument.profile = Arc::from(self.profile());
+        }
         (self.change)(&mut plan);
         plan
     }
@@ -281,9 +305,4 @@ async fn start(
     let gateway = Gateway::start_on(plan, store, clock.clone(), wires, Ground::Here).await.unwrap();
     *elsewhere.lock().unwrap() = Some((gateway.store.clone(), gateway.admin.worker.clone()));
     gateway
-}
-
-/// The first instrument of a plan, to be changed.
-pub(crate) fn first(plan: &mut Plan) -> &mut InstrumentPlan {
-    plan.instruments.first_mut().unwrap()
 }
