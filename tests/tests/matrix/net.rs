@@ -203,7 +203,14 @@ impl Wires for Net {
         Box::pin(async move {
             let dial = net.lock().dials.get_mut(&address).and_then(VecDeque::pop_front);
             match dial {
-                None => net.connect_now(&address),
+                None => {
+                    let wire = net.connect_now(&address)?;
+                    // Whoever listens may speak before this side knows that it is connected.
+                    for _ in 0..8 {
+                        tokio::task::yield_now().await;
+                    }
+                    Ok(wire)
+                }
                 Some(Dial::Refused) => Err(ErrorKind::ConnectionRefused.into()),
                 Some(Dial::Nameless) => Err(ErrorKind::NotFound.into()),
                 Some(Dial::Unanswered) => {
@@ -327,10 +334,17 @@ impl Line {
         self.state.lock().unwrap()
     }
 
-    fn set_room(&self, room: usize) {
+    pub(crate) fn set_room(&self, room: usize) {
         for flow in &mut self.lock().ways {
             flow.room = room;
         }
+    }
+
+    /// Both sides see its end, in order.
+    pub(crate) fn break_off(&self) {
+        let mut state = self.lock();
+        state.ways.iter_mut().for_each(|flow| flow.ended = Some(Ended::Closed));
+        state.wake();
     }
 
     /// What arrived on a way, ever.
@@ -497,6 +511,8 @@ impl AsyncWrite for End {
             state.ways[way.index()].writer = Some(context.waker().clone());
             return Poll::Pending;
         }
+        let room = state.ways[way.index()].room.saturating_sub(state.ways[way.index()].bytes.len());
+        let bytes = if state.vanished { bytes } else { &bytes[..bytes.len().min(room)] };
         for byte in bytes {
             let at = state.ways[way.index()].given;
             let due = state.faults.iter().position(|fault| fault.way == way && fault.at == at);

@@ -1,6 +1,6 @@
 //! The instrument sends: every fault at every step of its message.
 
-use crate::cells::{self, Table, check};
+use crate::cells::{self, Mode, Table, check, rows};
 use crate::net::{Act, Fault, Pulled, Way};
 use crate::rig::{By, COLLEAGUE, Rig, STRANGER, Setup, run};
 use orugate_tests::oracle::{Invented, Layout};
@@ -186,22 +186,14 @@ fn cell(rig: &Rig, message: &Invented, before: usize, times: usize) -> String {
     }
 }
 
-/// The rows of a table as it is written: a name and a colon, then the cells.
-fn rows(names: &[&str], text: &str) -> Vec<(String, String)> {
-    let written: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(": ")).collect();
-    let of = |name: &str| written.iter().find(|(of, _)| of.trim() == name).map_or("", |(_, cells)| *cells);
-    assert!(written.iter().all(|(of, _)| names.contains(&of.trim())), "a row of no fault in {text}");
-    names.iter().map(|name| ((*name).to_owned(), of(name).to_owned())).collect()
-}
-
 /// A table of faults at each byte of [`steps`].
-fn bytes(title: String, kinds: &[Kind], by: By, layout: Layout, text: &str) -> Table {
+fn bytes(mode: Mode, title: String, kinds: &[Kind], by: By, layout: Layout, text: &str) -> Table {
     let steps = steps(layout);
     let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
     let columns = steps.iter().map(|(_, name)| name.clone()).collect();
     let table = Table { title, columns, rows: rows(&names, text) };
     let setup = Setup { by, ..Setup::default() };
-    check(&table, |row, column| {
+    check(mode, &table, |row, column| {
         let message = Invented::new("S", layout);
         let (at, before) = place(&message, steps[column].0);
         let (remove, insert, then) = kinds[row].1(message.wire()[at]);
@@ -211,13 +203,13 @@ fn bytes(title: String, kinds: &[Kind], by: By, layout: Layout, text: &str) -> T
 }
 
 /// A table of faults in the gateway's replies.
-fn replies(title: String, layout: Layout, text: &str) -> Table {
+fn replies(mode: Mode, title: String, layout: Layout, text: &str) -> Table {
     let frames = frames(layout);
     let names = REPLIES.map(|(name, ..)| name);
     let columns = std::iter::once("to ENQ".to_owned());
     let columns = columns.chain(frames.iter().map(|(_, name)| format!("to the {name} frame"))).collect();
     let table = Table { title, columns, rows: rows(&names, text) };
-    check(&table, |row, column| {
+    check(mode, &table, |row, column| {
         let message = Invented::new("S", layout);
         let (_, times, remove, insert, then) = REPLIES[row];
         let before = column.checked_sub(1).map_or(0, |at| frames[at].0);
@@ -232,13 +224,19 @@ fn replies(title: String, layout: Layout, text: &str) -> Table {
 }
 
 /// A table of faults of whole frames.
-fn units(title: String, otherwise: (&'static str, &'static str), layout: Layout, text: &str) -> Table {
+fn units(
+    mode: Mode,
+    title: String,
+    otherwise: (&'static str, &'static str),
+    layout: Layout,
+    text: &str,
+) -> Table {
     let frames = frames(layout);
     let names = FRAMES.map(|(name, _)| name);
     let columns = frames.iter().map(|(_, name)| (*name).to_owned()).collect();
     let table = Table { title, columns, rows: rows(&names, text) };
     let setup = Setup { otherwise, ..Setup::default() };
-    check(&table, |row, column| {
+    check(mode, &table, |row, column| {
         let message = Invented::new("TEST-4", layout);
         let (frame, _) = frames[column];
         let (at, before) = place(&message, Step::Part(frame, 0));
@@ -254,7 +252,7 @@ fn units(title: String, otherwise: (&'static str, &'static str), layout: Layout,
 }
 
 /// All tables of this side, played.
-pub(crate) fn tables() -> Vec<Table> {
+pub(crate) fn tables(mode: Mode) -> Vec<Table> {
     let layouts = [
         (
             "records, each in a frame",
@@ -296,12 +294,12 @@ pub(crate) fn tables() -> Vec<Table> {
     let mut all = Vec::new();
     for (name, layout, [noise, any, strict, answers, lines, cable]) in layouts {
         let title = |what: &str| format!("{what}: {name}");
-        all.push(bytes(title("Noise on one byte"), &BYTES, By::Tcp, layout, noise));
-        all.push(units(title("A whole frame, any number taken"), ("", ""), layout, any));
-        all.push(units(title("A whole frame, strict numbers"), STRICT, layout, strict));
-        all.push(replies(title("The gateway's reply"), layout, answers));
-        all.push(bytes(title("The network before a byte"), &LINES, By::Tcp, layout, lines));
-        all.push(bytes(title("The serial cable before a byte"), &CABLE, By::Cable, layout, cable));
+        all.push(bytes(mode, title("Noise on one byte"), &BYTES, By::Tcp, layout, noise));
+        all.push(units(mode, title("A whole frame, any number taken"), ("", ""), layout, any));
+        all.push(units(mode, title("A whole frame, strict numbers"), STRICT, layout, strict));
+        all.push(replies(mode, title("The gateway's reply"), layout, answers));
+        all.push(bytes(mode, title("The network before a byte"), &LINES, By::Tcp, layout, lines));
+        all.push(bytes(mode, title("The serial cable before a byte"), &CABLE, By::Cable, layout, cable));
     }
     all
 }
