@@ -203,6 +203,5 @@ fn differences(table: &Table, play: impl Fn(usize, usize) -> String + Sync) -> S
             }
         }
     }
-    println!("{}: {jobs} cells", table.title);
     wrong
 }

@@ -400,12 +400,12 @@ fn play(kind: Does, state: State, lenient: bool) -> String {
         };
         assert_eq!(others, (1, 1), "{kind:?} {state:?}: the others come once");
         let parked = {
-            let state = rig.gateway.store.state();
+            let state = rig.gateway().store.state();
             let (_, queue) = state.queues().next().unwrap();
             assert!(queue.waiting.is_empty(), "something waits");
             !queue.parked.is_empty()
         };
-        let conditions: Vec<Code> = rig.gateway.admin.conditions.list().iter().map(|c| c.code).collect();
+        let conditions: Vec<Code> = rig.gateway().admin.conditions.list().iter().map(|c| c.code).collect();
         assert_eq!(conditions, if parked { vec![Code::Parked] } else { vec![] }, "{kind:?} {state:?}");
         format!("{times}{}", if parked { 'p' } else { 'd' })
     })
@@ -426,11 +426,11 @@ fn dials(dials: &[Dial]) -> String {
             result(rig, number, 1).await;
         }
         rig.pass(20).await;
-        let raised: Vec<Code> = rig.gateway.admin.conditions.list().iter().map(|c| c.code).collect();
+        let raised: Vec<Code> = rig.gateway().admin.conditions.list().iter().map(|c| c.code).collect();
         rig.pass(1200).await;
         serving.abort();
         assert!(rig.is_drained());
-        assert_eq!(rig.gateway.admin.conditions.list(), [], "cleared by itself");
+        assert_eq!(rig.gateway().admin.conditions.list(), [], "cleared by itself");
         let kept = engine.kept.lock().unwrap();
         let times: Vec<u32> = kept.order.iter().map(|id| kept.bodies[id].1).collect();
         assert_eq!(times, [1, 1, 1]);

@@ -8,6 +8,7 @@ mod asking;
 mod cells;
 mod engine;
 mod net;
+mod odd;
 mod page;
 mod peer;
 mod rig;
@@ -28,4 +29,14 @@ fn whatever_happens_while_the_gateway_answers_a_query() {
 #[test]
 fn whatever_the_engine_does() {
     engine::tables(Mode::Play);
+}
+
+#[test]
+fn whatever_lasts_long_or_is_odd() {
+    std::thread::scope(|scope| {
+        let plays: Vec<_> = odd::PLAYS.iter().map(|(name, _, play)| (name, scope.spawn(play))).collect();
+        let failed: Vec<_> =
+            plays.into_iter().filter_map(|(name, play)| play.join().err().map(|_| name)).collect();
+        assert!(failed.is_empty(), "{failed:?}");
+    });
 }

@@ -1,7 +1,7 @@
 //! `docs/faults.md`: the tables of this test, for people.
 
 use crate::cells::{self, Mode, Table};
-use crate::{asking, engine, sending};
+use crate::{asking, engine, odd, sending};
 use std::fmt::Write as _;
 
 const BEGIN: &str = "\
@@ -93,6 +93,10 @@ fn page() -> String {
     );
     for table in engine::tables(Mode::Show) {
         show(&mut page, &table);
+    }
+    page.push_str("## Long and odd\n\n");
+    for (name, words, _) in odd::PLAYS {
+        let _ = writeln!(page, "- **{name}.** {words}");
     }
     page.truncate(page.trim_end().len());
     page.push('\n');

@@ -63,18 +63,4 @@ impl Peer {
             }
         }
     }
-
-    /// Takes what the gateway sends, as it should be done, from the ENQ that came; true when a frame came.
-    pub(crate) async fn take(&mut self) -> bool {
-        self.send(&[ACK]).await;
-        let mut came = false;
-        while self.byte().await == Some(STX) {
-            if self.frame().await.is_none() {
-                return false;
-            }
-            came = true;
-            self.send(&[ACK]).await;
-        }
-        came
-    }
 }

@@ -17,6 +17,7 @@ use orugate::run::Gateway;
 use orugate::simulate::{self, Plug, Target};
 use orugate::status::PortView;
 use orugate::store::Store;
+use orugate::wire::Wire;
 use orugate_driver::{Profile, SimulatedFault};
 use orugate_drivers::SHIPPED;
 use orugate_journal::model::ModelDisk;
@@ -82,7 +83,7 @@ pub(crate) struct Rig {
     pub(crate) net: Net,
     pub(crate) clock: Clock,
     pub(crate) engine: Engine,
-    pub(crate) gateway: Gateway,
+    gateway: Option<Gateway>,
     pub(crate) disk: ModelDisk,
     setup: Setup,
     folder: tempfile::TempDir,
@@ -116,7 +117,7 @@ pub(crate) fn run<T>(setup: &Setup, play: impl AsyncFnOnce(&mut Rig) -> T) -> T 
     runtime.block_on(async {
         let mut rig = Rig::start(setup.clone(), elsewhere).await;
         let out = play(&mut rig).await;
-        rig.gateway.stop().await;
+        rig.gateway.take().unwrap().stop().await;
         rig.elsewhere.lock().unwrap().take();
         out
     })
@@ -147,23 +148,32 @@ impl Rig {
         drop(Journal::create(disk.clone(), now, options(&setup)).unwrap());
         let plan = setup.plan(&folder, &engine);
         let gateway = start(plan, &setup, &disk, &clock, &net, &elsewhere).await;
-        Self { net, clock, engine, gateway, disk, setup, folder, elsewhere }
+        Self { net, clock, engine, gateway: Some(gateway), disk, setup, folder, elsewhere }
     }
 
     /// Stops the gateway and starts it on the same disk, with another limit for the journal.
-    pub(crate) async fn restart(mut self, max_size: u64) -> Self {
+    pub(crate) async fn restart(&mut self, max_size: u64) {
         self.setup.max_size = max_size;
-        self.gateway.stop().await;
+        self.gateway.take().unwrap().stop().await;
         self.elsewhere.lock().unwrap().take();
         let plan = self.setup.plan(&self.folder, &self.engine);
-        self.gateway = start(plan, &self.setup, &self.disk, &self.clock, &self.net, &self.elsewhere).await;
-        self
+        let gateway = start(plan, &self.setup, &self.disk, &self.clock, &self.net, &self.elsewhere).await;
+        self.gateway = Some(gateway);
+    }
+
+    /// The instrument's end of the cable.
+    pub(crate) fn near(&self) -> Box<dyn Wire> {
+        self.net.end(NEAR)
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().unwrap()
     }
 
     /// Where the gateway waits for an instrument.
     pub(crate) fn place(&self, name: &str) -> String {
         match self.setup.by {
-            By::Tcp => self.gateway.listening[name].to_string(),
+            By::Tcp => self.gateway().listening[name].to_string(),
             By::Cable => FAR.to_owned(),
         }
     }
@@ -192,7 +202,7 @@ impl Rig {
     }
 
     pub(crate) fn status(&self, name: &str) -> PortView {
-        let shown = self.gateway.admin.instruments.iter().find(|shown| shown.name == name);
+        let shown = self.gateway().admin.instruments.iter().find(|shown| shown.name == name);
         shown.unwrap().status.view()
     }
 
@@ -202,7 +212,7 @@ impl Rig {
         let received = self.engine.messages();
         let counts = self.engine.counts();
         assert_eq!(counts.conflicts, 0, "an MSH-10 came with two bodies");
-        let state = self.gateway.store.state();
+        let state = self.gateway().store.state();
         let ledger =
             state.ledger().find(|(of, _)| *of == name).map(|(_, counts)| *counts).unwrap_or_default();
         assert_eq!(ledger.difference(), 0, "the ledger does not balance");
@@ -217,7 +227,7 @@ impl Rig {
 
     /// Every queue is empty and nothing is parked.
     pub(crate) fn is_drained(&self) -> bool {
-        let state = self.gateway.store.state();
+        let state = self.gateway().store.state();
         state.queues().all(|(_, queue)| queue.waiting.is_empty() && queue.parked.is_empty())
     }
 
