@@ -109,6 +109,8 @@ pub struct InstrumentView {
     pub name: String,
     /// Its profile.
     pub profile: String,
+    /// How far that is proven: `captured bytes`, `manual`, `described`.
+    pub evidence: String,
     /// `test` or `live`.
     pub mode: String,
     /// How it is connected.
@@ -218,6 +220,8 @@ pub struct Shown {
     pub name: String,
     /// Its profile.
     pub profile: String,
+    /// How far that is proven: `captured bytes`, `manual`, `described`.
+    pub evidence: String,
     /// Its mode.
     pub mode: String,
     /// Its wire.
@@ -352,6 +356,7 @@ impl Admin {
                 .map(|i| InstrumentView {
                     name: i.name.clone(),
                     profile: i.profile.clone(),
+                    evidence: i.evidence.clone(),
                     mode: i.mode.clone(),
                     wire: i.wire.clone(),
                     listens: i.listens,

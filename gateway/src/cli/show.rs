@@ -68,8 +68,11 @@ fn instruments(out: &mut String, status: &Status) {
             }
             _ => String::new(),
         };
-        let _ =
-            writeln!(out, "  {} ({}), {}{unconnected}", instrument.profile, instrument.mode, instrument.wire);
+        let _ = writeln!(
+            out,
+            "  {} (evidence: {}), {}, {}{unconnected}",
+            instrument.profile, instrument.evidence, instrument.mode, instrument.wire
+        );
         if let Some((at, note)) = &instrument.port.last_note {
             let _ = writeln!(
                 out,

@@ -518,7 +518,8 @@ impl AsyncWrite for End {
         // The usual case at once: a flood is megabytes.
         let plain = state.faults.is_empty() && state.ways[way.index()].lost == 0;
         if plain && !state.vanished && state.pulled.is_none() && state.ways[way.index()].ended.is_none() {
-            state.asked += if way == Way::There { bytes.iter().filter(|byte| **byte == 5).count() } else { 0 };
+            state.asked +=
+                if way == Way::There { bytes.iter().filter(|byte| **byte == 5).count() } else { 0 };
             let flow = &mut state.ways[way.index()];
             flow.given += bytes.len();
             flow.arrive(bytes);

@@ -2,7 +2,7 @@
 
 use crate::rig::{INSTRUMENT, Rig};
 use orugate::wire::{Wire, Wires as _};
-use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, STX};
+use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

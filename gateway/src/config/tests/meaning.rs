@@ -326,3 +326,24 @@ fn time_zones_keep_their_names() {
         assert_eq!(loaded.plan.gateway.timezone_name, zone);
     }
 }
+
+#[test]
+fn what_is_only_described_reaches_no_patient() {
+    let live =
+        instrument("{ serial = \"/dev/ttyS0\", baud = 9600 }").replace("\"sysmex-xn-l\"", "\"hearsay\"");
+    check(
+        &[&live],
+        expect![[r#"
+        orugate.toml:16: instrument "a": mode: "live", and profile "hearsay" is only described: nobody has compared what it makes of such an instrument's bytes with what the instrument says. Write mode = "test" and compare; a later version proves it with `orugate verify`, and docs/profile.md says what raises the evidence until then
+        1 mistake; nothing was opened"#]],
+    );
+    let test = live.replace("mode = \"live\"", "mode = \"test\"");
+    check(
+        &[&test],
+        expect![[r#"
+        warning: orugate.toml:16: instrument "a": mode: "test", and no destination in send_to accepts "T": its results are stored and go nowhere
+        gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+        destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
+        instrument "a": test, profile hearsay (evidence: described), serial /dev/ttyS0 at 9600 8N1 with no flow control, results go to no destination; not to "engine", for live results only"#]],
+    );
+}
