@@ -122,7 +122,7 @@ half of AA, rest after 15 s: 1d 2d 1d 2d 2d 3d 1p
         half of AA, no rest: 1d 1d 1d 2d 2d 2d 1p
     a frame that is not HL7: 1d 1d 1d 2d 2d 2d 1p
                 20,000 NULs: 1d 1d 1d 2d 2d 2d 1p
-        a frame without end: 1d 2d 1d 2d 2d 2d 1p
+        a frame without end: 1d 1d 1d 2d 2d 2d 1p
                       reset: 1d 1d 1d 2d 2d 2d 1p
             closes in order: 1d 1d 1d 2d 2d 2d 1p
 ";

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// What a connection takes before its reader reads.
-const ROOM: usize = 64 << 10;
+const ROOM: usize = 256 << 10;
 
 /// One of the two ways of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

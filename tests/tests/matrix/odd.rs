@@ -3,7 +3,7 @@
 use crate::peer::Peer;
 use crate::rig::{By, FAR, NEAR, Rig, Setup, run};
 use orugate::status::Line;
-use orugate_protocol::ascii::{ACK, ENQ, NAK};
+use orugate_protocol::ascii::{ACK, ENQ, EOT, NAK};
 use orugate_protocol::time::Tick;
 use orugate_tests::oracle::{Invented, Layout};
 use orugate_tests::oru::results;
@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 /// A play: its name, what comes of it in words, and the play, which fails when it does not.
 pub(crate) type Odd = (&'static str, &'static str, fn());
 
-pub(crate) const PLAYS: [Odd; 9] = [
+pub(crate) const PLAYS: [Odd; 10] = [
     (
         "One byte a second",
         "Each result once, and no note: a slow line is no broken one, since the wait for the next byte begins with each.",
@@ -52,6 +52,12 @@ pub(crate) const PLAYS: [Odd; 9] = [
         "The instrument's ENQ is answered NAK, with a note; it asks again every 10 s. What was acknowledged is delivered \
          meanwhile. With a larger journal the next try is taken: each result once.",
         busy_and_free,
+    ),
+    (
+        "The journal refuses the end of a message",
+        "What was acknowledged of it is delivered 5 s after the journal takes something again, as an incomplete message, \
+         without waiting for the instrument's next one.",
+        refused_end,
     ),
     (
         "The gateway stops while an instrument has sent ENQ and nothing more",
@@ -259,5 +265,26 @@ fn stop_in_a_message() {
         let came = rig.came("one");
         assert_eq!(came.sent, message.of(6).sent);
         assert_eq!(came.messages, [Some(false)]);
+    });
+}
+
+fn refused_end() {
+    run(&Setup::default(), async |rig| {
+        let message = Invented::new("S", Layout::Records);
+        let mut peer = Peer::connect(rig, "one").await;
+        peer.send(&[ENQ]).await;
+        assert_eq!(peer.byte().await, Some(ACK));
+        for frame in &message.frames[..6] {
+            peer.send(frame).await;
+            assert_eq!(peer.byte().await, Some(ACK));
+        }
+        rig.disk.fail_everything(true);
+        peer.send(&[EOT]).await;
+        rig.pass(600).await;
+        assert!(rig.gateway().store.state().next_pending().is_none(), "nothing can be said yet");
+        rig.disk.fail_everything(false);
+        rig.pass(10).await;
+        assert_eq!(rig.came("one").sent, message.of(6).sent);
+        assert!(rig.gateway().store.state().open_messages().is_empty());
     });
 }
