@@ -335,10 +335,9 @@ impl Running {
                 self.give(Input::Stored(receipts::stored(receipt, ticket))).await;
             }
             Err(error) => {
-                if (part.first || part.marks_end)
-                    && self.message.take_if(|open| open.number == part.message).is_some()
-                    && part.marks_end
-                {
+                let ends = part.first || part.marks_end;
+                let open = self.message.take_if(|open| ends && open.number == part.message);
+                if open.is_some() && part.marks_end {
                     self.end(part.message);
                 }
                 tracing::error!(instrument = %self.port.name, %error, "a piece of a message could not be stored; the instrument is told so");
