@@ -14,6 +14,7 @@ pub mod forward;
 pub mod interpret;
 pub mod lineup;
 pub mod looks;
+pub mod notes;
 pub mod port;
 pub mod ports;
 pub mod profiles;

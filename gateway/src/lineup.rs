@@ -126,8 +126,8 @@ impl Served {
     pub fn wire(&self) -> String {
         match &self.plan.wire {
             WirePlan::Serial(serial) => serial.path.display().to_string(),
-            WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
-            WirePlan::Connect { address, .. } => format!("connects to {address}"),
+            WirePlan::Listen { bind, tls, .. } => format!("listens on {bind}{}", over(tls.as_ref())),
+            WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
         }
     }
 
@@ -144,6 +144,10 @@ impl Reached {
     pub fn link(&self, now: Tick) -> (String, bool) {
         (self.forwarder.words(now), self.forwarder.fails())
     }
+}
+
+fn over(tls: Option<&TlsPlan>) -> &'static str {
+    if tls.is_some() { " over TLS" } else { "" }
 }
 
 fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
