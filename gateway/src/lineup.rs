@@ -6,7 +6,7 @@
 
 use crate::config::{
     AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan,
-    Resends, SampleIdIn, WirePlan,
+    Resends, SampleIdIn, TlsPlan, WirePlan,
 };
 use crate::convert;
 use crate::forward;
