@@ -9,7 +9,7 @@ use orugate_protocol::astm::record::{
     TerminationCode, View, Walker,
 };
 use orugate_protocol::span::Span;
-use orugate_protocol::text::{Charset, Delimiters};
+use orugate_protocol::text::Delimiters;
 use orugate_protocol::time::{DeviceTime, Precision, TimeError};
 use proptest::prelude::*;
 use std::fmt::Write as _;
@@ -287,7 +287,7 @@ fn repeats_with_and_without_their_leading_components() {
     // GeneXpert: @ repeats, backslash escapes.
     let genexpert = order(b"H|@^\\|URM-1\rO|1|S-1||^^^MTB\\S\\RIF@^^^HIV\r");
     assert_eq!(parts(genexpert), [["", "", "", "MTB\\\\S\\\\RIF"], ["", "", "", "HIV"]]);
-    assert!(genexpert.component(4).text(Charset::Ascii).reads("MTB^RIF"));
+    assert!(genexpert.component(4).text().reads("MTB^RIF"));
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn the_delimiter_definition_stays_whole() {
         assert_eq!(definition.bytes(), &message[2..end]);
         assert_eq!(definition.component(1).bytes(), &message[2..end]);
         assert_eq!(definition.repeats().count(), 1);
-        assert_eq!(definition.text(Charset::Ascii).chars().count(), end - 2);
+        assert_eq!(definition.text().chars().count(), end - 2);
         assert_eq!(header.record().fields().nth(1), Some(definition));
         assert_eq!(header.sender().bytes(), b"X");
     }
@@ -340,7 +340,7 @@ fn escapes_are_read_with_the_declared_delimiters() {
     ] {
         let message = format!("H|\\^&\rC|1|I|{raw}|G\r");
         let record = Records::new(message.as_bytes()).nth(1).unwrap();
-        assert_eq!(record.field(4).text(Charset::Ascii).to_string(), read);
+        assert_eq!(record.field(4).text().to_string(), read);
         assert_eq!(record.field(5).bytes(), b"G");
     }
     // A raw delimiter always splits: LIS02 has letters for those that do not.
@@ -696,7 +696,7 @@ fn check_message(message: &[u8]) {
                 check_field(message, field.span(), repeat);
                 repeat.components().for_each(|c| check_field(message, repeat.span(), c));
             }
-            let _ = (field.time(), field.text(Charset::Utf8).to_string());
+            let _ = (field.time(), field.text().to_string());
         }
         let place = walker.place(&record);
         assert!(place.parent.is_none_or(|p| p.span.end <= span.start && p.level < place.level));

@@ -60,7 +60,7 @@ impl Interpreter for AstmInterpreter {
             open: false,
             aborted: false,
         };
-        for record in Records::new(text) {
+        for record in Records::new(text).in_charset(self.plan.charset) {
             walk.record(record)?;
         }
         walk.end(text.len());
@@ -167,7 +167,7 @@ impl<'m> Walk<'_, 'm> {
         let record = patient.record();
         let Current { header, .. } = self.current;
         self.current = Current { header, patient: Some(record), ..Current::default() };
-        let patient = items::patient(self.plan, patient, self.sink);
+        let patient = items::patient(patient, self.sink);
         self.sink.item(Item::Patient(patient));
     }
 
@@ -210,7 +210,7 @@ impl<'m> Walk<'_, 'm> {
 
     fn comment(&mut self, comment: &CommentRecord<'m>, place: &Place) {
         let field = comment.text().trimmed();
-        let text = field.text(self.plan.charset);
+        let text = field.text();
         if field.is_empty() || self.plan.profile.comment.ignore.iter().any(|ignored| text.reads(ignored)) {
             return;
         }

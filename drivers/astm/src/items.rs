@@ -28,9 +28,9 @@ pub(crate) fn sender<'m>(
 ) -> Sender<'m> {
     let places = &plan.profile.sender;
     Sender {
-        name: text_at(plan, places.name, current),
-        serial: text_at(plan, places.serial, current),
-        version: text_at(plan, places.version, current),
+        name: text_at(places.name, current),
+        serial: text_at(places.serial, current),
+        version: text_at(places.version, current),
         time: time(header.message_time(), "H.14", sink),
         qc: match header.processing_id() {
             ProcessingId::QualityControl => Some(Qc::ProcessingId),
@@ -41,12 +41,8 @@ pub(crate) fn sender<'m>(
     }
 }
 
-pub(crate) fn patient<'m>(
-    plan: &Plan,
-    patient: &PatientRecord<'m>,
-    sink: &mut dyn ReportSink<'m>,
-) -> Patient<'m> {
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
+pub(crate) fn patient<'m>(patient: &PatientRecord<'m>, sink: &mut dyn ReportSink<'m>) -> Patient<'m> {
+    let text = |field: Field<'m>| field.trimmed().text();
     let name = patient.name();
     Patient {
         practice_id: text(patient.practice_patient_id()),
@@ -68,7 +64,7 @@ pub(crate) fn specimen<'m>(
     sink: &mut dyn ReportSink<'m>,
 ) -> Specimen<'m> {
     let (id, id_place) = sample::find(plan, current, sink);
-    let kind = order.specimen_descriptor().component(1).trimmed().text(plan.charset);
+    let kind = order.specimen_descriptor().component(1).trimmed().text();
     let rules = &plan.profile.qc;
     let qc = if order.action_code() == ActionCode::QualityControl {
         Some(Qc::ActionCode)
@@ -119,7 +115,7 @@ pub(crate) fn observation<'m>(
     sink: &mut dyn ReportSink<'m>,
 ) -> Result<Observation<'m>, Fault> {
     let profile = &plan.profile;
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
+    let text = |field: Field<'m>| field.trimmed().text();
     let (code, replicate) = code(plan, result.universal_test_id());
     let value = match profile.value.component {
         Some(n) => text(result.value().component(n.number())),
@@ -142,10 +138,10 @@ pub(crate) fn observation<'m>(
         status: status(plan, result),
         started: time_at(profile.time.started, current, sink),
         completed: time_at(profile.time.completed, current, sink),
-        operator: text_at(plan, profile.operator, current),
-        verifier: text_at(plan, profile.verifier, current),
-        device: text_at(plan, profile.device, current),
-        run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text(plan.charset)),
+        operator: text_at(profile.operator, current),
+        verifier: text_at(profile.verifier, current),
+        device: text_at(profile.device, current),
+        run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text()),
         replicate,
         not_reportable,
         doubt: None,
@@ -155,19 +151,22 @@ pub(crate) fn observation<'m>(
 
 /// `NEGATIVE^` says no more than `NEGATIVE`: trailing empty components may be omitted as trailing fields may.
 fn without_empty_tail(value: Text<'_>, component: u8) -> Text<'_> {
-    let mut bytes = value.bytes();
-    while let [rest @ .., last] = bytes
-        && *last == component
-    {
-        bytes = rest;
+    if value.bytes().last() != Some(&component) {
+        return value;
     }
-    value.with_bytes(bytes).trimmed()
+    let (mut at, mut end) = (0usize, 0usize);
+    for piece in value.split(component) {
+        at = at.saturating_add(piece.bytes().len());
+        end = if piece.is_empty() { end } else { at };
+        at = at.saturating_add(1);
+    }
+    value.with_bytes(value.bytes().get(..end).unwrap_or_default()).trimmed()
 }
 
 /// One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`, `^DEFAULT`). Several ranges, or one whose parts
 /// are all numbers, only make sense together.
 fn range(ranges: Field<'_>) -> Field<'_> {
-    let named = !ranges.components().skip(1).any(|c| c.bytes().iter().any(u8::is_ascii_digit));
+    let named = !ranges.components().skip(1).any(|c| c.text().chars().any(|c| matches!(c, Ok('0'..='9'))));
     if ranges.repeats().nth(1).is_none() && named { ranges.component(1) } else { ranges }
 }
 
@@ -224,7 +223,7 @@ fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m
 pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn ReportSink<'m>) {
     for repeat in query.starting_range_id().repeats() {
         let named = plan.profile.query.specimen.iter().find_map(|place| place.read_repeat(repeat));
-        let specimen = named.map_or(Text::EMPTY, |f| f.text(plan.charset));
+        let specimen = named.map_or(Text::EMPTY, |f| f.text());
         let specimen = if specimen.reads("ALL") { Text::EMPTY } else { specimen };
         let span = named.map_or_else(|| query.record().span(), |f| f.span());
         sink.item(orugate_driver::report::Item::Query(Query { specimen, span }));
@@ -234,7 +233,7 @@ pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn R
 /// The code and the dilution or replicate in one test id.
 fn code<'m>(plan: &'static Plan, test: Field<'m>) -> (Code<'m>, Text<'m>) {
     let rules = &plan.profile.code;
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
+    let text = |field: Field<'m>| field.trimmed().text();
     let optional =
         |n: Option<crate::values::Component>| n.map_or(Text::EMPTY, |n| text(test.component(n.number())));
     let mut id = text(test.component(rules.id.number()));
@@ -243,11 +242,10 @@ fn code<'m>(plan: &'static Plan, test: Field<'m>) -> (Code<'m>, Text<'m>) {
     }
     let mut replicate = optional(rules.replicate);
     if let Some(One(end)) = rules.ends_at
-        && let Some(at) = id.bytes().iter().position(|b| *b == end)
-        && let Some((before, [_, after @ ..])) = id.bytes().split_at_checked(at)
+        && let Some((before, after)) = id.split_once(end)
     {
-        replicate = if after.is_empty() { replicate } else { id.with_bytes(after).trimmed() };
-        id = id.with_bytes(before).trimmed();
+        replicate = if after.is_empty() { replicate } else { after.trimmed() };
+        id = before.trimmed();
     }
     let code = Code {
         id,
@@ -286,8 +284,8 @@ fn status(plan: &Plan, result: &ResultRecord<'_>) -> Status {
 fn with_point<'m>(value: Text<'m>, scratch: &mut Scratch<'m>) -> Result<Text<'m>, Fault> {
     let mut commas = value.bytes().iter().enumerate().filter(|(_, b)| **b == b',');
     let (Some((at, _)), None) = (commas.next(), commas.next()) else { return Ok(value) };
-    let digit = |at: Option<usize>| at.and_then(|at| value.bytes().get(at)).is_some_and(u8::is_ascii_digit);
-    if !digit(at.checked_sub(1)) || !digit(at.checked_add(1)) {
+    let after = at.checked_add(1).and_then(|after| value.bytes().get(after));
+    if !after.is_some_and(u8::is_ascii_digit) || !reads_digit_before(value, at) {
         return Ok(value);
     }
     let copy = scratch.take(value.bytes().len()).ok_or(Fault::Space)?;
@@ -298,13 +296,19 @@ fn with_point<'m>(value: Text<'m>, scratch: &mut Scratch<'m>) -> Result<Text<'m>
     Ok(value.with_bytes(copy))
 }
 
+/// In GB18030 a byte that looks like a digit may end a character.
+fn reads_digit_before(value: Text<'_>, at: usize) -> bool {
+    let before = value.bytes().get(..at).map(|bytes| value.with_bytes(bytes).chars().last());
+    matches!(before, Some(Some(Ok('0'..='9'))))
+}
+
 fn begins_with(text: &Text<'_>, prefix: &str) -> bool {
     let mut chars = text.chars();
     prefix.chars().all(|c| chars.next() == Some(Ok(c)))
 }
 
-fn text_at<'m>(plan: &Plan, place: Option<Place>, current: &Current<'m>) -> Text<'m> {
-    place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text(plan.charset))
+fn text_at<'m>(place: Option<Place>, current: &Current<'m>) -> Text<'m> {
+    place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text())
 }
 
 fn time_at<'m>(

@@ -59,7 +59,7 @@ impl Plan {
         }
         let all = profile.sample.when.iter().flat_map(|when| &when.id).chain(&profile.sample.id);
         let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
-        Self { common, charset: profile.charset.into(), flags, differs, profile }
+        Self { common, charset: profile.charset.0, flags, differs, profile }
     }
 }
 

@@ -195,7 +195,7 @@ pub fn records(data: &[u8]) {
 
 /// Decoding and unescaping under every charset, and time stamps.
 pub fn text(data: &[u8]) {
-    for charset in [Charset::Ascii, Charset::Latin1, Charset::Utf8] {
+    for charset in Charset::all() {
         for escapes in [Escapes::None, Escapes::Astm(Delimiters::default())] {
             let text = Text::new(data, charset, escapes);
             let read = text.chars().count();
@@ -249,7 +249,7 @@ pub fn hl7(data: &[u8]) {
         }
     }
     answered(data);
-    for charset in [Charset::Ascii, Charset::Latin1, Charset::Utf8] {
+    for charset in Charset::all() {
         written(Text::new(data, charset, Escapes::None));
         written(Text::new(data, charset, Escapes::Astm(Delimiters::default())));
     }
