@@ -5,6 +5,7 @@
 
 use jiff::tz::TimeZone;
 use orugate_driver::{LineSettings, Profile};
+use orugate_protocol::text::Charset;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use siphasher::sip128::SipHasher24;
@@ -72,6 +73,8 @@ pub struct DestinationPlan {
     pub address: String,
     /// Which messages it takes.
     pub accepts: Accepts,
+    /// What its messages are written in; MSH-18.
+    pub charset: Charset,
     /// Where the sample id stands.
     pub sample_id_in: SampleIdIn,
     /// `<5` goes as SN.

@@ -214,6 +214,7 @@ fn oru(input: &[u8]) -> usize {
         receiving_facility: "HOSP",
         processing: 'T',
         acknowledgment: ("AL", "NE"),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Placer,
         structured_numeric: true,
         patient: Some(patient),
