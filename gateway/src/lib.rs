@@ -11,6 +11,7 @@ pub mod demo;
 pub mod engine;
 pub mod forward;
 pub mod interpret;
+pub mod looks;
 pub mod port;
 pub mod ports;
 pub mod profiles;

@@ -110,6 +110,21 @@ impl Charset {
         memchr(ascii, bytes)
     }
 
+    /// True when the last of `bytes`, which begin with a whole character, is a character by itself and not the end of
+    /// a longer one. It must be ASCII.
+    #[inline]
+    #[must_use]
+    pub fn ends_alone(self, bytes: &[u8]) -> bool {
+        #[cfg(feature = "charsets")]
+        if let Self::Coded(coded) = self
+            && bytes.last().is_some_and(|last| coded.hides(*last))
+        {
+            return coded.ends_alone(bytes);
+        }
+        let _ = bytes;
+        true
+    }
+
     /// The bytes of a character in `out`, and how many; `None` when the charset does not have it.
     #[must_use]
     pub fn encode(self, c: char, out: &mut [u8; 4]) -> Option<usize> {
@@ -214,7 +229,8 @@ mod coded {
     impl Coded {
         pub(super) const fn hides(self, byte: u8) -> bool {
             match self.shape() {
-                Shape::Gb18030 | Shape::Big5 | Shape::ShiftJis => matches!(byte, 0x30..=0x39 | 0x40..=0x7E),
+                Shape::Gb18030 => matches!(byte, 0x30..=0x39 | 0x40..=0x7E),
+                Shape::Big5 | Shape::ShiftJis => matches!(byte, 0x40..=0x7E),
                 Shape::Single | Shape::Iso | Shape::EucKr | Shape::EucJp => false,
             }
         }
@@ -228,6 +244,14 @@ mod coded {
                 }
                 at = at.saturating_add(self.char_len(rest));
             }
+        }
+
+        pub(super) fn ends_alone(self, bytes: &[u8]) -> bool {
+            let mut rest = bytes;
+            while rest.len() > 1 {
+                rest = rest.get(self.char_len(rest)..).unwrap_or_default();
+            }
+            rest.len() == 1
         }
 
         /// How many bytes the first character takes, at least 1. Bytes that make none count one by one.
@@ -408,6 +432,13 @@ mod tests {
         let sjis = Charset::Coded(Coded::ShiftJis);
         assert_eq!(sjis.find(b'\\', b"\x95\\\\"), Some(2));
         assert_eq!(sjis.find(b'\\', b"\xB1\\"), Some(1)); // Half-width katakana is one byte.
+        assert!(
+            gb.ends_alone(b"\x81\x7C|")
+                && !gb.ends_alone(b"|\x81\x7C")
+                && !gb.ends_alone(b"\x81\x30\x81\x30")
+        );
+        let text = Text::new(b"\x81\x5E^ ^", gb, Escapes::None);
+        assert_eq!(text.without_tail(b"^ ").bytes(), b"\x81\x5E");
         let pieces: Vec<_> =
             Text::new(b"\x81\x7Ca|b", gb, Escapes::None).split(b'|').map(|t| t.bytes()).collect();
         assert_eq!(pieces, [&b"\x81\x7Ca"[..], b"b"]);

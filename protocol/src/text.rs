@@ -95,6 +95,25 @@ impl<'a> Text<'a> {
         Self { bytes, ..self }
     }
 
+    /// The same text without these ASCII characters at its end.
+    #[must_use]
+    pub fn without_tail(self, of: &[u8]) -> Self {
+        let mut bytes = self.bytes;
+        while let [rest @ .., last] = bytes
+            && of.contains(last)
+            && self.charset.ends_alone(bytes)
+        {
+            bytes = rest;
+        }
+        Self { bytes, ..self }
+    }
+
+    /// How its bytes become characters.
+    #[must_use]
+    pub const fn charset(&self) -> Charset {
+        self.charset
+    }
+
     /// A part of the same text, read by the same rules.
     #[must_use]
     pub const fn with_bytes(self, bytes: &'a [u8]) -> Self {

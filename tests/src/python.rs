@@ -36,6 +36,17 @@ pub fn check(python: &OsStr, file: &Path) -> io::Result<(String, bool)> {
     Ok((said, output.status.success()))
 }
 
+/// What `charsets.py` prints, and whether it found no difference.
+///
+/// # Errors
+/// It cannot be started.
+pub fn charsets(python: &OsStr, arguments: &[&OsStr]) -> io::Result<(String, bool)> {
+    let output = Command::new(python).arg(script("charsets.py")).args(arguments).output()?;
+    let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.push_str(&String::from_utf8_lossy(&output.stderr));
+    Ok((said, output.status.success()))
+}
+
 /// A running `mllp_receiver.py`.
 pub struct Receiver {
     child: Child,

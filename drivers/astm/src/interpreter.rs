@@ -4,16 +4,15 @@
 //! is said as a doubt or a note and never guessed. Order is not enforced: facts about real instruments, not the
 //! standard, decide what is trouble. [`items`](crate::items) reads the single records.
 
-use crate::items;
+use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
 use crate::unframe;
-use orugate_driver::report::{
-    Comment, End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender,
-};
+use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::{
     Comment as CommentRecord, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
     Query as QueryRecord, QueryStatus, Record, RecordType, Records, ResultRecord, TerminationCode,
@@ -48,15 +47,17 @@ impl Interpreter for AstmInterpreter {
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
         let text = unframe::text(message, scratch, sink)?;
+        let no_terminator = self.plan.profile.no_terminator;
         let mut walk = Walk {
             plan: self.plan,
-            complete: message.complete,
+            complete: message.complete || (no_terminator && ends_with_a_record(text)),
             scratch,
             sink,
             walker: Walker::new(),
             current: Current::default(),
             header: HeaderState::Missing,
             empty_order: None,
+            isolates: Isolates::default(),
             open: false,
             aborted: false,
         };
@@ -66,6 +67,11 @@ impl Interpreter for AstmInterpreter {
         walk.end(text.len());
         Ok(())
     }
+}
+
+/// The last record has its end: a message that is cut inside one is cut, whatever the dialect.
+fn ends_with_a_record(text: &[u8]) -> bool {
+    matches!(text, [.., CR | LF])
 }
 
 /// What is known of the header of the message part that is being read.
@@ -87,6 +93,7 @@ struct Walk<'a, 'm> {
     header: HeaderState,
     /// An order that had no result yet.
     empty_order: Option<Order<'m>>,
+    isolates: Isolates,
     /// Records came after the last L.
     open: bool,
     /// An L said that the sender gave up.
@@ -136,10 +143,11 @@ impl<'m> Walk<'_, 'm> {
             let span = Span::new(start.saturating_add(at), start.saturating_add(at).saturating_add(1));
             self.note_at(NoteKind::ControlCharacter, record, span);
         }
-        // An M has as many fields as its maker likes.
+        // An M has as many fields as its maker likes, and a profile may know more of the others.
         if let Some((last, _)) = record.kind().field_names().last()
             && record.kind() != RecordType::Manufacturer
-            && let Some(extra) = record.fields().skip(*last).find(|field| !field.trimmed().is_empty())
+            && let last = (*last).max(self.plan.last_field(record.kind()))
+            && let Some(extra) = record.fields().skip(last).find(|field| !field.trimmed().is_empty())
         {
             self.note_at(NoteKind::ExtraFields, record, extra.span());
         }
@@ -148,7 +156,7 @@ impl<'m> Walk<'_, 'm> {
     fn header(&mut self, header: &Header<'m>) {
         let record = header.record();
         self.close_order();
-        if self.open {
+        if self.open && !self.plan.profile.no_terminator {
             self.note(NoteKind::NoTerminator, &record);
         }
         self.current = Current { header: Some(record), ..Current::default() };
@@ -178,7 +186,9 @@ impl<'m> Walk<'_, 'm> {
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
+        self.isolates = Isolates::default();
         self.sink.item(Item::Order(item));
+        items::place_notes(self.plan, &self.current, RecordType::Order, self.sink);
     }
 
     fn result(&mut self, result: &ResultRecord<'m>, place: &Place, cut: bool) -> Result<(), Fault> {
@@ -192,7 +202,7 @@ impl<'m> Walk<'_, 'm> {
         let mut item = if self.header == HeaderState::Bad {
             items::unsplit(self.plan, result)
         } else {
-            items::observation(self.plan, &self.current, result, self.scratch, self.sink)?
+            items::observation(self.plan, &self.current, result, &mut self.isolates, self.scratch, self.sink)?
         };
         // The first doubt is the one to act on.
         item.doubt = if self.header == HeaderState::Bad {
@@ -205,23 +215,22 @@ impl<'m> Walk<'_, 'm> {
             item.code.id.is_empty().then_some(NO_CODE)
         };
         self.sink.item(Item::Observation(item));
+        if item.doubt.is_none() {
+            items::place_notes(self.plan, &self.current, RecordType::Result, self.sink);
+        }
         Ok(())
     }
 
     fn comment(&mut self, comment: &CommentRecord<'m>, place: &Place) {
-        let field = comment.text().trimmed();
-        let text = field.text();
-        if field.is_empty() || self.plan.profile.comment.ignore.iter().any(|ignored| text.reads(ignored)) {
-            return;
-        }
         let level = match place.parent.map(|parent| parent.kind) {
             Some(RecordType::Patient) => Level::Patient,
             Some(RecordType::Order) => Level::Order,
             Some(RecordType::Result) => Level::Observation,
             Some(RecordType::Header) => Level::Message,
+            _ if comment.text().trimmed().is_empty() => return,
             _ => return self.note(NoteKind::UnplacedComment, &comment.record()),
         };
-        self.sink.item(Item::Comment(Comment { level, text, span: comment.record().span() }));
+        items::comments(self.plan, &comment.record(), level, self.sink);
     }
 
     fn query(&mut self, query: &QueryRecord<'m>) {
@@ -246,7 +255,7 @@ impl<'m> Walk<'_, 'm> {
 
     fn end(&mut self, length: usize) {
         self.close_order();
-        if self.open {
+        if self.open && !self.plan.profile.no_terminator {
             let span = Span::new(length, length);
             self.sink.note(Note { kind: NoteKind::NoTerminator, span, subject: Text::EMPTY });
         }

@@ -54,6 +54,11 @@ impl Place {
         self.record
     }
 
+    /// The field's number.
+    pub(crate) const fn field(&self) -> usize {
+        self.field as usize
+    }
+
     /// What is there, without the spaces around it; `None` when there is nothing else.
     pub(crate) fn read<'m>(&self, current: &Current<'m>) -> Option<Field<'m>> {
         let record = match self.record {

@@ -18,7 +18,7 @@ const DOUBTFUL: usize = 4;
 const WIDE: usize = 8;
 
 /// What a place holds.
-enum Held<'m> {
+pub(crate) enum Held<'m> {
     Nothing,
     Id(Field<'m>),
     /// More than one text could be the id.
@@ -75,12 +75,12 @@ pub(crate) fn find<'m>(
     (id.text(), place.name())
 }
 
-fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
+pub(crate) fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
     let Some(field) = place.read(current) else { return Held::Nothing };
     if !place.is_field() {
         return Held::Id(field);
     }
-    let mut repeats = field.repeats().filter(|r| !r.trimmed().is_empty());
+    let mut repeats = field.repeats().filter(|r| r.components().any(|c| !c.trimmed().is_empty()));
     if let (Some(first), Some(second)) = (repeats.next(), repeats.next())
         && first.bytes() != second.bytes()
     {

@@ -62,7 +62,7 @@ impl<'m> Iterator for Frames<'m> {
 }
 
 /// Records without frames: all but the link's control characters around them.
-fn bare(mut raw: &[u8]) -> &[u8] {
+pub(crate) fn bare(mut raw: &[u8]) -> &[u8] {
     let is_link = |b: u8| b < 0x20 && b != CR && b != LF;
     while let [first, rest @ ..] = raw
         && is_link(*first)

@@ -74,6 +74,19 @@ pub enum Ack {
     Message,
 }
 
+/// What stands between the flags of R.7.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagSeparator {
+    /// The repeat delimiter, as LIS02 has it.
+    #[default]
+    Repeat,
+    /// The component delimiter.
+    Component,
+    /// A comma.
+    Comma,
+}
+
 /// What an R.9 letter is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -136,6 +149,22 @@ impl TryFrom<String> for RuleName {
             Ok(Self(intern(&text)))
         } else {
             Err(format!("`{text}` is no rule name; it is up to 40 small letters, digits and hyphens"))
+        }
+    }
+}
+
+/// A unit in UCUM: visible ASCII characters, at most 40.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ucum(pub(crate) &'static str);
+
+impl TryFrom<String> for Ucum {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(intern(&text)))
+        } else {
+            Err(format!("`{text}` is no UCUM unit; it is up to 40 visible ASCII characters"))
         }
     }
 }
@@ -253,7 +282,7 @@ macro_rules! from_string {
         }
     )*};
 }
-from_string! { Charset CodingSystem RuleName }
+from_string! { Charset CodingSystem RuleName Ucum }
 
 /// Schemas of the types that are strings or numbers with a rule.
 macro_rules! schema {
@@ -272,6 +301,7 @@ macro_rules! schema {
 schema! {
     CodingSystem { "type": "string", "pattern": "^99[A-Za-z0-9]{1,10}$" }
     RuleName { "type": "string", "pattern": "^[a-z0-9-]{1,40}$" }
+    Ucum { "type": "string", "pattern": "^[!-~]{1,40}$" }
     Component { "type": "integer", "minimum": 1, "maximum": 99 }
     Letter { "type": "string", "maxLength": 1 }
     One { "type": "string", "minLength": 1, "maxLength": 1 }

@@ -54,6 +54,23 @@ fn mistakes_are_said_with_their_line() {
             "line 9: ack = \"message\" needs link.frame_numbers = \"strict\"",
         ),
         ("[sample]", "[code]\nends_at = \"^\"\n[sample]", "line 8: code.ends_at is `^`"),
+        ("[sample]", "[code]\nsplit = { at = \"^\", part = 2 }\n[sample]", "line 8: code.split.at is `^`"),
+        (
+            "[sample]",
+            "[[not_reportable]]\nvalue = \"-\"\nonly = \"-\"\nrule = \"no-value\"\n[sample]",
+            "line 10: a not_reportable has neither",
+        ),
+        (
+            "[sample]",
+            "[[not_reportable]]\nvalue = \"-\"\nrule = \"a\"\n[[not_reportable]]\nrule = \"b\"\n[sample]",
+            "line 11: a not_reportable has neither",
+        ),
+        ("[sample]", "[[unit]]\nsent = \"\"\nucum = \"g/L\"\n[sample]", "line 8: unit.sent is empty"),
+        (
+            "[sample]",
+            "[[note]]\nplace = \"H.5\"\nlabel = \"Model: \"\n[sample]",
+            "line 8: note.place is `H.5`",
+        ),
         (
             "[sample]",
             "framing = \"records\"\n[link]\none_way = true\n[sample]",

@@ -17,10 +17,14 @@ pub struct Catalogue {
 pub static SHIPPED: Catalogue = Catalogue {
     drivers: &[&orugate_astm::ASTM],
     profiles: &[
+        ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
+        ("cepheid-genexpert", include_str!("../../profiles/cepheid-genexpert.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
         ("horiba-yumizen", include_str!("../../profiles/horiba-yumizen.toml")),
         ("roche-cobas-c", include_str!("../../profiles/roche-cobas-c.toml")),
+        ("siemens-dca-vantage", include_str!("../../profiles/siemens-dca-vantage.toml")),
         ("sysmex-xn-l", include_str!("../../profiles/sysmex-xn-l.toml")),
+        ("sysmex-xp", include_str!("../../profiles/sysmex-xp.toml")),
     ],
 };
 

@@ -238,13 +238,14 @@ fn oru(input: &[u8]) -> usize {
         birth: time,
         ..Patient::default()
     }));
-    writer.item(Item::Comment(Comment { level: Level::Patient, text, span }));
+    writer.item(Item::Comment(Comment { level: Level::Patient, label: "", text, span }));
     writer.item(Item::Specimen(Specimen { id: text, kind: text, collected: time, ..Specimen::default() }));
     writer.item(Item::Order(Order { code, cancelled: false, span }));
     writer.item(Item::Observation(Observation {
         code,
         value: text,
         unit: text,
+        unit_as_sent: text,
         range: text,
         flags: Flags { text, separator: b'\\', known: &known },
         nature: text,
@@ -256,11 +257,12 @@ fn oru(input: &[u8]) -> usize {
         device: text,
         run: text,
         replicate: text,
+        group: 1,
         not_reportable: None,
         doubt: None,
         span,
     }));
-    writer.item(Item::Comment(Comment { level: Level::Observation, text, span }));
+    writer.item(Item::Comment(Comment { level: Level::Observation, label: "lot ", text, span }));
     writer.item(Item::End(End { complete: true }));
     writer.finish().map_or(0, <[u8]>::len)
 }

@@ -347,3 +347,29 @@ fn what_is_only_described_reaches_no_patient() {
         instrument "a": test, profile hearsay (evidence: described), serial /dev/ttyS0 at 9600 8N1 with no flow control, results go to no destination; not to "engine", for live results only"#]],
     );
 }
+
+#[test]
+fn charsets_of_destinations() {
+    let with = |charset: &str| {
+        HEAD.to_owned() + &ENGINE.replace("role =", &format!("charset = \"{charset}\"\nrole ="))
+    };
+    let said = |charset: &str| said(&[&with(charset)]);
+    assert!(said("8859/15").contains("engine.example:2575 in 8859/15, takes"), "{}", said("8859/15"));
+    assert!(!said("UNICODE UTF-8").contains("charset"));
+    for (charset, what) in [
+        ("utf-8", "did you mean \"UNICODE UTF-8\"?"),
+        ("ISO-8859-1", "did you mean \"8859/1\"?"),
+        ("BIG5", "did you mean \"BIG-5\"?"),
+        ("8859/12", "did you mean \"8859/1"),
+        (
+            "EBCDIC",
+            "charset: is \"EBCDIC\"; what can stand in MSH-18 is \"ASCII\", \"8859/1\", \"UNICODE UTF-8\"",
+        ),
+        ("windows-1251", "is not in HL7 table 0211"),
+        ("GB 18030-2000", "has characters whose second byte is a delimiter's"),
+        ("BIG-5", "has characters whose second byte is a delimiter's"),
+    ] {
+        assert!(said(charset).contains(what), "{charset}: {}", said(charset));
+    }
+    assert!(!said("KS X 1001").contains("charset"), "{}", said("KS X 1001"));
+}
