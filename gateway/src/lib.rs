@@ -25,5 +25,6 @@ pub mod state;
 pub mod status;
 pub mod store;
 pub mod systemd;
+pub mod tls;
 pub mod wire;
 pub mod words;

@@ -76,9 +76,15 @@ pub(crate) fn find<'m>(
 }
 
 pub(crate) fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
-    let Some(field) = place.read(current) else { return Held::Nothing };
+    let Some(field) = place.read_field(current) else { return Held::Nothing };
     if !place.is_field() {
-        return Held::Id(field);
+        // One id for each of several specimens is nobody's in particular.
+        let mut ids = field.repeats().filter_map(|repeat| place.read_repeat(repeat));
+        return match ids.next() {
+            None => Held::Nothing,
+            Some(first) if ids.any(|other| other.bytes() != first.bytes()) => Held::Several(field),
+            Some(first) => Held::Id(first),
+        };
     }
     let mut repeats = field.repeats().filter(|r| r.components().any(|c| !c.trimmed().is_empty()));
     if let (Some(first), Some(second)) = (repeats.next(), repeats.next())

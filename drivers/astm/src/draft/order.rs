@@ -22,6 +22,8 @@ struct Candidate {
     unclear: usize,
     shape: String,
     short: bool,
+    /// Ids that begin as those of controls often do.
+    controls: usize,
 }
 
 impl Candidate {
@@ -70,6 +72,13 @@ pub(super) fn sample(page: &mut Page, seen: &Seen<'_>) {
          results under a stranger.",
         places.join(" or ")
     ));
+    if chosen.controls > 0 {
+        page.ask(&format!(
+            "{} of {of} ids begin with QC, CTRL or CONTROL. If these are controls, say how they begin under [qc]: \
+             sample_prefixes = [\"QC\"]. Without it they go out as patients' results.",
+            chosen.controls
+        ));
+    }
     if chosen.short {
         page.ask("the ids are short, as a sequence or rack number would be. Is there a barcode reader, and was it used?");
     }
@@ -108,6 +117,9 @@ fn candidate(seen: &Seen<'_>, name: &'static str) -> Option<Candidate> {
                     candidate.shape = shape(id.bytes());
                 }
                 candidate.found = candidate.found.saturating_add(1);
+                let upper = id.bytes().to_ascii_uppercase();
+                let control = ["QC", "CTRL", "CONTROL"].iter().any(|word| upper.starts_with(word.as_bytes()));
+                candidate.controls = candidate.controls.saturating_add(usize::from(control));
                 candidate.short &= id.bytes().len() < SHORT;
             }
             (Held::Several(field), _) => {
