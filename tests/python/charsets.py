@@ -12,6 +12,7 @@ more than one way (Shift_JIS against Windows-31J, Big5 against CP950 and Big5-HK
 that a person writes (controls, private use).
 """
 
+import functools
 import re
 import sys
 import unicodedata
@@ -43,6 +44,9 @@ def agreed(codecs):
         # What Unicode has added or moved since these tables were made, and ranges where there is nothing to see.
         if unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") or 0x2000 <= code % 0x10000 < 0x3000 and code > 0x10000:
             continue
+        # KOI8-U has box drawing there, browsers read Belarusian letters: Orugate takes neither.
+        if codecs[0] == "koi8_u" and code in (0x255D, 0x256C):
+            continue
         # Wave dash, minus and their like are other characters in Windows: EUC-JP has the trouble of Shift_JIS.
         others = ["shift_jis", "cp932"] if codecs[0] == "euc_jp" else codecs[1:]
         try:
@@ -57,8 +61,10 @@ def agreed(codecs):
         yield character
 
 
-def texts(codecs):
+@functools.cache
+def texts(name):
     """Name, unit and comments."""
+    codecs = next(codecs for known, _, codecs in CHARSETS if known == name)
     characters = list(agreed(codecs))
     if codecs[0] == "utf-8":
         characters = characters[::97]
@@ -83,7 +89,7 @@ def fits(text, codecs):
 
 def samples():
     for name, msh_18, codecs in CHARSETS:
-        patient, unit, comments = texts(codecs)
+        patient, unit, comments = texts(name)
         encoded = [text.encode(codecs[0]).hex() for text in (patient, unit, *comments)]
         print("\t".join([name, msh_18, *encoded]))
 
@@ -93,9 +99,8 @@ def unescaped(text):
 
 
 def differences(name, msh_18, message):
-    codecs = next(codecs for known, _, codecs in CHARSETS if known == name)
     reader = next(codecs for _, known, codecs in CHARSETS if known == msh_18)[0]
-    patient, unit, comments = texts(codecs)
+    patient, unit, comments = texts(name)
     segments = [segment.split("|") for segment in message.decode(reader).split("\r")]
     field = lambda kind, n: [unescaped(s[n]) for s in segments if s[0] == kind and len(s) > n]
     if field("MSH", 17) != [msh_18]:
