@@ -29,15 +29,24 @@ CHARSETS = (
         ("Big5", "BIG-5", ["big5", "cp950", "big5hkscs"]),
         ("Shift_JIS", "Shift_JIS", ["shift_jis", "cp932"]),
         ("EUC-JP", "EUC-JP", ["euc_jp"]),
-        ("EUC-KR", "KS X 1001", ["euc_kr"]),
+        ("EUC-KR", "KS X 1001", ["euc_kr", "cp949"]),
     ]
 )
 LINE = 60
 ESCAPES = {"F": "|", "S": "^", "T": "&", "R": "~", "E": "\\"}
 
 
+def same(text, codecs):
+    """The text goes into every codec as the same bytes, and each reads them as the same text."""
+    try:
+        encoded = text.encode(codecs[0])
+        return all(text.encode(codec) == encoded and encoded.decode(codec) == text for codec in codecs)
+    except UnicodeError:
+        return False
+
+
 def agreed(codecs):
-    """All characters beyond ASCII that go into every codec and come back, and are the same bytes in each."""
+    """All characters beyond ASCII on which the codecs agree."""
     last = 0x2FFFF if codecs[0] in ("utf-8", "gb18030") else 0xFFFF
     for code in range(0xA0, last + 1):
         character = chr(code)
@@ -47,16 +56,19 @@ def agreed(codecs):
         # KOI8-U has box drawing there, browsers read Belarusian letters: Orugate takes neither.
         if codecs[0] == "koi8_u" and code in (0x255D, 0x256C):
             continue
-        # Wave dash, minus and their like are other characters in Windows: EUC-JP has the trouble of Shift_JIS.
-        others = ["shift_jis", "cp932"] if codecs[0] == "euc_jp" else codecs[1:]
-        try:
-            encoded = character.encode(codecs[0])
-            if encoded.decode(codecs[0]) != character or codecs[0] == "euc_jp" and encoded[0] == 0x8F:
-                continue
-            tried = [character.encode(codec) for codec in others]
-        except UnicodeError:
+        # GB 18030 moved these out of private use with its edition of 2005.
+        if codecs[0] == "gb18030" and (0x9FB4 <= code <= 0x9FBB or 0xFE10 <= code <= 0xFE19):
             continue
-        if len(set(tried + ([encoded] if codecs[0] != "euc_jp" else []))) > 1:
+        # Orugate's table is the one with Hong Kong's extensions, in which these have a second place.
+        if codecs[0] == "big5" and code in (0x4EDD,):
+            continue
+        if codecs[0] == "euc_jp":
+            # Wave dash, minus and their like are other characters in Windows: the trouble of Shift_JIS.
+            if not same(character, ["euc_jp"]) or character.encode("euc_jp")[0] == 0x8F:
+                continue
+            if not same(character, ["shift_jis", "cp932"]):
+                continue
+        elif not same(character, codecs):
             continue
         yield character
 
@@ -74,17 +86,10 @@ def texts(name):
     hidden = [c for c in characters if len(c.encode(codecs[0])) > 1 and c.encode(codecs[0])[-1] in b"|\\^~&"]
     letters = [c for c in characters if unicodedata.category(c) in ("Lu", "Lo")]
     name = "X" + "".join(hidden[:6] + letters[:6])
-    unit = next((unit for unit in ("µmol/L", "мкмоль/л", "μmol/L", "mmol/L") if fits(unit, codecs)))
+    unit = next((unit for unit in ("µmol/L", "мкмоль/л", "μmol/L", "mmol/L") if same(unit, codecs)))
     # No space at an end: those around a field are not part of it.
     lines = ["".join(characters[n : n + LINE]) for n in range(0, len(characters), LINE)]
     return name, unit, ["Note"] + ["." + line + "." for line in lines]
-
-
-def fits(text, codecs):
-    try:
-        return all(text.encode(codec).decode(codec) == text for codec in codecs)
-    except UnicodeError:
-        return False
 
 
 def samples():

@@ -204,7 +204,7 @@ fn destinations() {
                 orugate.toml:12: destination "engine": corrections: "c" is not known; allowed are "C", "F", "hold"; did you mean "C"?
                 orugate.toml:13: destination "engine": retries: 21 is out of range; allowed are 0 to 20
                 orugate.toml:14: destination "engine": sample_id_in: "order" is not known; allowed are "specimen", "placer", "filler"
-                orugate.toml:15: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient; "ack_timeout" belongs to destination.mllp
+                orugate.toml:15: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient; "ack_timeout" belongs to destination.mllp
                 orugate.toml:16: destination "engine": patient.field: "P2" is not known; allowed are "P3", "P4", "P5"; did you mean "P3"?
                 orugate.toml:16: destination "engine": patient.authority: is empty; an identifier that nobody assigned names no patient
                 orugate.toml:16: destination "engine": patient.kind: "a|b" holds '|'; allowed is plain text without | ^ ~ \ & and control characters
