@@ -21,7 +21,7 @@ use orugate_protocol::time::Tick;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +42,10 @@ const WRITE: Duration = Duration::from_secs(8);
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a session may finish what is open when the gateway stops.
 const FINISH: Duration = Duration::from_secs(10);
+/// How a TLS client begins: a handshake's content type and the version's first byte (RFC 8446, section 5.1).
+const TLS_HELLO: &[u8] = &[0x16, 0x03];
+const WANTS_TLS: &str =
+    "the other side begins with TLS, and this wire is plain: write tls in its wire, or switch it off there";
 /// The longest wait before a driver that failed gets a wire again.
 const FALLEN: Duration = Duration::from_secs(60);
 
@@ -71,7 +75,7 @@ pub struct Port {
     pub wire: WirePlan,
     /// Where its wires come from.
     pub wires: Arc<dyn Wires>,
-    /// A listener that is bound already, for [`WirePlan::Listen`].
+    /// A listener that is bound already, for [`WirePlan::Listen`]; without one the port tries again until it has one.
     pub listener: Option<Arc<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
@@ -91,16 +95,26 @@ pub struct Port {
     pub stop: watch::Receiver<bool>,
 }
 
+/// What came of opening.
+enum Opened {
+    /// A wire, and who is at its other end.
+    Wire(Box<dyn Wire>, Option<IpAddr>),
+    /// A listener, where there was none.
+    Listener(Arc<dyn Listener>),
+}
+
 struct Connection {
     channel: Channel,
     io: Box<dyn Wire>,
     peer: Option<IpAddr>,
+    /// No byte came yet.
+    fresh: bool,
 }
 
 /// What happened while the port waited.
 enum Event {
     Read(io::Result<usize>),
-    Connected(io::Result<(Box<dyn Wire>, Option<IpAddr>)>),
+    Opened(io::Result<Opened>),
     Mail(Mail),
     Deadline,
     Notes,
@@ -208,7 +222,7 @@ impl Running {
             () = until(notes), if notes.is_some() => Event::Notes,
             () = until(end), if end.is_some() => Event::End,
             opened = open(&port.wire, &*port.wires, port.listener.as_deref(), peer, connected, self.retry_at),
-                if stopping.is_none() => Event::Connected(opened),
+                if stopping.is_none() => Event::Opened(opened),
         }
     }
 
@@ -216,21 +230,38 @@ impl Running {
         match event {
             Event::Read(Ok(count)) if count > 0 => {
                 self.port.status.heard(count, self.port.clock.utc());
-                if let Some(Connection { channel, .. }) = self.connection {
-                    self.give(Input::Bytes(channel, buffer.get(..count).unwrap_or_default())).await;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                if let Some(Connection { channel, fresh, .. }) = &mut self.connection {
+                    let channel = *channel;
+                    let plain = matches!(self.port.wire, WirePlan::Listen { tls: None, .. });
+                    if std::mem::take(fresh) && plain && bytes.starts_with(TLS_HELLO) {
+                        self.lost(WANTS_TLS).await;
+                        return;
+                    }
+                    self.give(Input::Bytes(channel, bytes)).await;
                 }
             }
             Event::Read(Ok(_)) => self.lost("the other side hung up").await,
             Event::Read(Err(error)) => self.lost(&error.to_string()).await,
-            Event::Connected(Ok((io, peer))) => self.connected(io, peer).await,
-            Event::Connected(Err(error)) => {
+            Event::Opened(Ok(Opened::Wire(io, peer))) => self.connected(io, peer).await,
+            Event::Opened(Ok(Opened::Listener(listener))) => {
+                self.failures = 0;
+                self.retry_at = None;
+                self.port.listener = Some(listener);
+                self.port.status.line(Line::Starting, self.port.clock.utc());
+                tracing::info!(instrument = %self.port.name, "the instrument is listened for again");
+            }
+            Event::Opened(Err(error)) => {
                 self.failures = self.failures.saturating_add(1);
                 let wait = Duration::from_secs(1 << self.failures.saturating_sub(1).min(4))
                     .min(Duration::from_secs(10));
                 self.retry_at = Some(self.port.clock.instant(self.port.clock.tick().after(wait)));
                 let name = &self.port.name;
                 // With a connection up, it is only the next one that could not be taken.
-                let down = Line::Down(error.to_string());
+                let down = match (&self.port.wire, &self.port.listener) {
+                    (WirePlan::Listen { bind, .. }, None) => Line::Deaf(unheard(*bind, &error)),
+                    _ => Line::Down(error.to_string()),
+                };
                 if self.connection.is_none() && self.port.status.line(down, self.port.clock.utc()) {
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");
                 }
@@ -284,7 +315,7 @@ impl Running {
         self.retry_at = None;
         let channel = Channel(self.next_channel);
         self.next_channel = self.next_channel.wrapping_add(1);
-        self.connection = Some(Connection { channel, io, peer });
+        self.connection = Some(Connection { channel, io, peer, fresh: true });
         self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.utc());
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
@@ -457,6 +488,7 @@ impl Running {
         let channel = connection.channel;
         let written = tokio::time::timeout(WRITE, async {
             connection.io.write_all(&out).await?;
+            std::future::poll_fn(|context| connection.io.poll_push(context)).await?;
             drained(&mut *connection.io).await;
             io::Result::Ok(())
         })
@@ -522,32 +554,31 @@ async fn open(
     peer: Option<IpAddr>,
     connected: bool,
     retry_at: Option<tokio::time::Instant>,
-) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
+) -> io::Result<Opened> {
     match (plan, listener) {
         (WirePlan::Listen { allow, .. }, Some(listener)) => {
             until(retry_at).await;
             accept(listener, allow, peer).await
         }
+        (WirePlan::Listen { bind, .. }, None) => {
+            until(retry_at).await;
+            wires.listen(*bind).map(Opened::Listener)
+        }
         _ if connected => std::future::pending().await,
         (WirePlan::Serial(serial), _) => {
             until(retry_at).await;
-            Ok((wires.serial(serial)?, None))
+            Ok(Opened::Wire(wires.serial(serial)?, None))
         }
         (WirePlan::Connect { address, .. }, _) => {
             until(retry_at).await;
-            Ok((wires.connect(address, CONNECT).await?, None))
+            Ok(Opened::Wire(wires.connect(address, CONNECT).await?, None))
         }
-        (WirePlan::Listen { .. }, None) => std::future::pending().await,
     }
 }
 
 /// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
 /// two analyzers on one port would mix their messages.
-async fn accept(
-    listener: &dyn Listener,
-    allow: &[Allow],
-    current: Option<IpAddr>,
-) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
+async fn accept(listener: &dyn Listener, allow: &[Allow], current: Option<IpAddr>) -> io::Result<Opened> {
     loop {
         let (wire, peer) = wire::accept(listener).await?;
         if !allow.iter().any(|a| a.covers(peer)) {
@@ -558,8 +589,20 @@ async fn accept(
             tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
             continue;
         }
-        return Ok((wire, Some(peer)));
+        return Ok(Opened::Wire(wire, Some(peer)));
     }
+}
+
+/// Why an address cannot be listened on, and what to do about it.
+#[must_use]
+pub fn unheard(bind: SocketAddr, error: &io::Error) -> String {
+    let what = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there; ss -ltnp shows which",
+        io::ErrorKind::AddrNotAvailable => "this box has no such address; ip address shows those it has",
+        io::ErrorKind::PermissionDenied => "this user may not listen there; choose a port above 1023",
+        _ => return format!("cannot listen on {bind}: {error}"),
+    };
+    format!("cannot listen on {bind}: {what}")
 }
 
 /// Waits until an instant; at once when there is none.

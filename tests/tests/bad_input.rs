@@ -300,7 +300,7 @@ async fn every_case_over_tcp() {
     }
     world.settled(cases.iter().map(|case| case.messages).sum()).await;
     let arrived: Vec<Seen> = world.engine.messages().iter().flat_map(|m| results(&m.bytes)).collect();
-    for ((name, case), shown) in names.iter().zip(&cases).zip(&world.gateway.admin.instruments) {
+    for ((name, case), shown) in names.iter().zip(&cases).zip(&world.gateway.lineup().instruments) {
         let got: Vec<_> = arrived.iter().filter(|seen| seen.sample == *name).cloned().collect();
         assert_eq!(got, case.sent, "{}", case.what);
         let notes = case.said.iter().filter_map(|said| said.strip_prefix("note ")).collect::<Vec<_>>();
@@ -406,7 +406,7 @@ async fn flood(first: &[u8], piece: Vec<u8>) {
     };
     assert_eq!(values("calm"), (0..=CALM).chain(1000..=1000 + CALM).collect::<Vec<_>>());
     assert_eq!(values("after"), [7]);
-    let view = world.gateway.admin.instruments[0].status.view();
+    let view = world.gateway.lineup().instruments[0].status.view();
     assert!(view.bytes > sent as u64, "everything was read: {view:?}");
     // A run of stray bytes is said at the latest after 65,536 of them.
     assert!(view.notes >= (sent / 65_536) as u64, "and said: {view:?}");
