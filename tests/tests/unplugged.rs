@@ -31,7 +31,7 @@ fn acknowledged(port: &mut TTYPort, bytes: &[u8]) {
 }
 
 async fn until(world: &World, so: impl FnMut(&orugate::status::PortView) -> bool) {
-    let mut changed = world.gateway.admin.instruments[0].status.changed();
+    let mut changed = world.gateway.lineup().instruments[0].status.changed();
     tokio::time::timeout(PATIENCE, changed.wait_for(so)).await.unwrap().unwrap();
 }
 
