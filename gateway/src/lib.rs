@@ -12,6 +12,7 @@ pub mod engine;
 pub mod forward;
 pub mod interpret;
 pub mod looks;
+pub mod notes;
 pub mod port;
 pub mod ports;
 pub mod profiles;

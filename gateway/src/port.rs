@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::config::{Allow, WirePlan};
+use crate::notes::Notes;
 use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
 use crate::records::{Abandoned, Chunk, clock_number};
@@ -32,12 +33,18 @@ const READ: usize = 4096;
 const OUTPUTS: usize = 10_000;
 /// The most that one message may have; what goes on beyond it is another message, and this one is incomplete.
 const MESSAGE: usize = 4 << 20;
+/// How long to wait before a journal that refused the end of a message is asked again.
+const END_AGAIN: Duration = Duration::from_secs(5);
 /// How long one write may take before the wire is given up.
 const WRITE: Duration = Duration::from_secs(8);
 /// How long a TCP connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a session may finish what is open when the gateway stops.
 const FINISH: Duration = Duration::from_secs(10);
+/// How a TLS client begins: a handshake's content type and the version's first byte (RFC 8446, section 5.1).
+const TLS_HELLO: &[u8] = &[0x16, 0x03];
+const WANTS_TLS: &str =
+    "the other side begins with TLS, and this wire is plain: write tls in its wire, or switch it off there";
 /// The longest wait before a driver that failed gets a wire again.
 const FALLEN: Duration = Duration::from_secs(60);
 
@@ -45,6 +52,8 @@ const FALLEN: Duration = Duration::from_secs(60);
 pub enum Mail {
     /// The journal has decided about a chunk of the session with this number.
     Settled(Life, Ticket, Result<Receipt, AppendError>),
+    /// The end of this message could not be stored.
+    Unended(u64),
     /// There is no order for this specimen.
     NoOrder(String),
 }
@@ -89,6 +98,8 @@ struct Connection {
     channel: Channel,
     io: Box<dyn Wire>,
     peer: Option<IpAddr>,
+    /// No byte came yet.
+    fresh: bool,
 }
 
 /// What happened while the port waited.
@@ -97,6 +108,8 @@ enum Event {
     Connected(io::Result<(Box<dyn Wire>, Option<IpAddr>)>),
     Mail(Mail),
     Deadline,
+    Notes,
+    End,
     Busy(bool),
     Stop,
     GiveUp,
@@ -114,6 +127,10 @@ struct Running {
     tickets: BTreeMap<Ticket, Part>,
     message: Option<Open>,
     deadline: Option<Deadline>,
+    notes: Notes,
+    /// Messages that nothing will end any more, and whose end the journal has refused so far.
+    unended: Vec<u64>,
+    end_at: Option<tokio::time::Instant>,
     out: Vec<u8>,
     failures: u32,
     retry_at: Option<tokio::time::Instant>,
@@ -135,6 +152,8 @@ struct Part {
     message: u64,
     first: bool,
     last: bool,
+    /// It only says that its message is over, which nobody will say again.
+    marks_end: bool,
 }
 
 impl Port {
@@ -150,6 +169,9 @@ impl Port {
             tickets: BTreeMap::new(),
             message: None,
             deadline: None,
+            notes: Notes::default(),
+            unended: Vec::new(),
+            end_at: None,
             out: Vec::new(),
             failures: 0,
             retry_at: None,
@@ -193,6 +215,8 @@ impl Running {
         let connected = connection.is_some();
         let peer = connection.as_ref().and_then(|c| c.peer);
         let deadline = self.deadline.map(|d| port.clock.instant(d.at));
+        let end = self.end_at;
+        let notes = self.notes.deadline().map(|at| port.clock.instant(at));
         let stopping = self.stopping;
         tokio::select! {
             biased;
@@ -202,6 +226,8 @@ impl Running {
             Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
             read = read(connection, buffer), if connected && reading => Event::Read(read),
             () = until(deadline), if deadline.is_some() => Event::Deadline,
+            () = until(notes), if notes.is_some() => Event::Notes,
+            () = until(end), if end.is_some() => Event::End,
             opened = open(&port.wire, &*port.wires, port.listener.as_deref(), peer, connected, self.retry_at),
                 if stopping.is_none() => Event::Connected(opened),
         }
@@ -211,8 +237,15 @@ impl Running {
         match event {
             Event::Read(Ok(count)) if count > 0 => {
                 self.port.status.heard(count, self.port.clock.utc());
-                if let Some(Connection { channel, .. }) = self.connection {
-                    self.give(Input::Bytes(channel, buffer.get(..count).unwrap_or_default())).await;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                if let Some(Connection { channel, fresh, .. }) = &mut self.connection {
+                    let channel = *channel;
+                    let plain = matches!(self.port.wire, WirePlan::Listen { tls: None, .. });
+                    if std::mem::take(fresh) && plain && bytes.starts_with(TLS_HELLO) {
+                        self.lost(WANTS_TLS).await;
+                        return;
+                    }
+                    self.give(Input::Bytes(channel, bytes)).await;
                 }
             }
             Event::Read(Ok(_)) => self.lost("the other side hung up").await,
@@ -235,12 +268,27 @@ impl Running {
             }
             // Of a session that failed: the chunk is kept, and nobody is there to acknowledge it.
             Event::Mail(Mail::Settled(..)) => {}
+            Event::Mail(Mail::Unended(message)) => {
+                self.unended.push(message);
+                self.end_at.get_or_insert(self.port.clock.instant(self.port.clock.tick().after(END_AGAIN)));
+            }
             Event::Mail(Mail::NoOrder(specimen)) => {
                 self.give(Input::Answer(Answer::NoOrder { specimen: &specimen })).await;
             }
             Event::Deadline => {
                 self.deadline = None;
                 self.give(Input::Deadline).await;
+            }
+            Event::Notes => {
+                for (sentence, more) in self.notes.due(self.port.clock.tick()) {
+                    tracing::warn!(instrument = %self.port.name, "{sentence}: {more} more of the same in the last minute");
+                }
+            }
+            Event::End => {
+                self.end_at = None;
+                for message in std::mem::take(&mut self.unended) {
+                    self.end(message);
+                }
             }
             Event::Busy(busy) => self.give(Input::Busy(busy)).await,
             Event::Stop => {
@@ -264,7 +312,7 @@ impl Running {
         self.retry_at = None;
         let channel = Channel(self.next_channel);
         self.next_channel = self.next_channel.wrapping_add(1);
-        self.connection = Some(Connection { channel, io, peer });
+        self.connection = Some(Connection { channel, io, peer, fresh: true });
         self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.utc());
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
@@ -300,8 +348,10 @@ impl Running {
                 self.give(Input::Stored(receipts::stored(receipt, ticket))).await;
             }
             Err(error) => {
-                if part.first && self.message.is_some_and(|open| open.number == part.message) {
-                    self.message = None;
+                let ends = part.first || part.marks_end;
+                let open = self.message.take_if(|open| ends && open.number == part.message);
+                if open.is_some() && part.marks_end {
+                    self.end(part.message);
                 }
                 tracing::error!(instrument = %self.port.name, %error, "a piece of a message could not be stored; the instrument is told so");
                 self.port.status.refused();
@@ -346,7 +396,9 @@ impl Running {
                     tracing::warn!(instrument = %self.port.name, ?line, "the driver asks for other line settings; not supported on this wire");
                 }
                 Output::Store(ticket, chunk) => {
-                    let part = Part { message: 0, first: chunk.first, last: chunk.last.is_some() };
+                    let (first, last) = (chunk.first, chunk.last.is_some());
+                    let marks_end = last && !first && chunk.bytes.len() <= 1;
+                    let part = Part { message: 0, first, last, marks_end };
                     let keep = Keep {
                         name: &self.port.name,
                         store: &self.port.store,
@@ -358,8 +410,10 @@ impl Running {
                     self.tickets.insert(ticket, part);
                 }
                 Output::Note(note) => {
-                    tracing::warn!(instrument = %self.port.name, "{note}");
-                    self.port.status.note(&note.to_string(), self.port.clock.utc());
+                    if self.notes.take(now, &note) {
+                        tracing::warn!(instrument = %self.port.name, "{note}");
+                    }
+                    self.port.status.link_note(&note, self.port.clock.utc());
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -396,8 +450,7 @@ impl Running {
         self.out.clear();
         self.connection = None;
         if let Some(open) = self.message.take() {
-            let end = Entry::new(&Abandoned { message: open.number });
-            self.port.store.append(vec![end], Urgency::Soon, None, |_| {});
+            self.end(open.number);
         }
         let now = self.port.clock.utc();
         self.port.status.fell(&why.to_string(), now);
@@ -415,12 +468,24 @@ impl Running {
         }
     }
 
+    /// Ends a message that nothing else will end, so that what was acknowledged of it is interpreted.
+    fn end(&self, message: u64) {
+        let sender = self.port.mail.0.clone();
+        let end = Entry::new(&Abandoned { message });
+        self.port.store.append(vec![end], Urgency::Soon, None, move |result| {
+            if result.is_err() {
+                let _ = sender.send(Mail::Unended(message));
+            }
+        });
+    }
+
     async fn write(&mut self) {
         let out = std::mem::take(&mut self.out);
         let Some(connection) = &mut self.connection else { return };
         let channel = connection.channel;
         let written = tokio::time::timeout(WRITE, async {
             connection.io.write_all(&out).await?;
+            std::future::poll_fn(|context| connection.io.poll_push(context)).await?;
             drained(&mut *connection.io).await;
             io::Result::Ok(())
         })

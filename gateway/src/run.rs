@@ -8,7 +8,7 @@ use crate::admin::{self, Admin, LinkWords, Shown};
 use crate::clock::Clock;
 use crate::conditions::Conditions;
 use crate::config::{
-    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Plan, WirePlan,
+    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Plan, TlsPlan, WirePlan,
 };
 use crate::config::{PatientField, Resends, SampleIdIn};
 use crate::convert;
@@ -355,12 +355,16 @@ fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
         },
         wire: match &instrument.wire {
             WirePlan::Serial(serial) => serial.path.display().to_string(),
-            WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
-            WirePlan::Connect { address, .. } => format!("connects to {address}"),
+            WirePlan::Listen { bind, tls, .. } => format!("listens on {bind}{}", over(tls.as_ref())),
+            WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
         },
         listens: matches!(instrument.wire, WirePlan::Listen { .. }),
         status: status.clone(),
     }
+}
+
+fn over(tls: Option<&TlsPlan>) -> &'static str {
+    if tls.is_some() { " over TLS" } else { "" }
 }
 
 fn subject(plan: &Plan, instrument: &InstrumentPlan) -> Subject {

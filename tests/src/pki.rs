@@ -42,6 +42,12 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
+    /// Its own certificate and key, as somebody who has not read the manual gives them to an engine.
+    #[must_use]
+    pub fn itself(&self) -> Pair {
+        Pair { cert: self.pem.clone(), key: self.issuer.key().serialize_pem(), der: Vec::new() }
+    }
+
     /// Signs a certificate for these DNS names and addresses; the first is the common name.
     #[must_use]
     pub fn sign(&self, names: &[&str], serial: u64, valid: (Day, Day)) -> Pair {

@@ -6,7 +6,7 @@
 use crate::intern::intern;
 use orugate_protocol::astm::record::{Field, Record, RecordType};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
 /// A field of a record, or a component of its first repeat.
@@ -133,6 +133,13 @@ fn parse(text: &str) -> Option<Place> {
 impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Self::try_from(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+// Only for the defaults in the schema.
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name)
     }
 }
 

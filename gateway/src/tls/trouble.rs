@@ -299,7 +299,11 @@ impl Trouble {
         let ca = if engine { "tls.ca" } else { "tls.ca or tls.clients" };
         match &self.what {
             What::Files(_) => "put it right; it is looked at again every few seconds".to_owned(),
-            What::UnknownIssuer { .. } => format!("add that authority to {ca}, if your house trusts it"),
+            What::UnknownIssuer { .. } => {
+                format!(
+                    "add that authority to {ca} if your house trusts it, or have intermediates sent along"
+                )
+            }
             What::AuthorityAsPeer { .. } => {
                 "compare the fingerprint with its people and pin it in place of naming an authority"
                     .to_owned()

@@ -2,6 +2,7 @@
 
 mod format;
 mod meaning;
+mod tls;
 
 use super::*;
 use expect_test::{Expect, expect};
