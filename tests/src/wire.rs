@@ -34,34 +34,39 @@ pub const FORMS: &[Form] = &[
 /// The messages of a capture: transfers, or what begins with an H where there are none.
 #[must_use]
 pub fn messages(capture: &[u8]) -> Vec<Vec<Vec<u8>>> {
-    let mut texts = vec![Vec::new()];
     let framed = capture.windows(2).any(|w| w[0] == STX && w[1].is_ascii_digit());
-    let mut rest = capture;
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        match *byte {
-            EOT => texts.push(Vec::new()),
-            STX if framed => {
-                let end = rest.iter().position(|b| matches!(*b, ETX | ETB)).unwrap_or(rest.len());
-                texts.last_mut().unwrap().extend_from_slice(rest.get(1..end).unwrap_or_default());
-                rest = rest.get(end..).unwrap_or_default();
-            }
-            STX | ETX | ENQ => {}
-            _ if framed => {}
-            other => texts.last_mut().unwrap().push(other),
-        }
-    }
     let mut messages: Vec<Vec<Vec<u8>>> = Vec::new();
-    for text in texts {
-        let records = text.split(|b| matches!(*b, CR | LF)).filter(|record| !record.is_empty());
-        for (n, record) in records.enumerate() {
-            if n == 0 || (!framed && record.starts_with(b"H")) {
-                messages.push(Vec::new());
+    for transfer in capture.split(|b| *b == EOT) {
+        let text = if framed {
+            frames(transfer)
+        } else {
+            transfer.iter().copied().filter(|b| !matches!(*b, STX | ETX)).collect()
+        };
+        let mut begun = false;
+        for record in text.split(|b| matches!(*b, CR | LF)).filter(|record| !record.is_empty()) {
+            match messages.last_mut() {
+                Some(message) if begun && (framed || !record.starts_with(b"H")) => {
+                    message.push(record.to_vec())
+                }
+                _ => messages.push(vec![record.to_vec()]),
             }
-            messages.last_mut().unwrap().push(record.to_vec());
+            begun = true;
         }
     }
     messages
+}
+
+/// The texts of all frames of a transfer, end to end.
+fn frames(transfer: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let mut rest = transfer;
+    while let Some(start) = rest.iter().position(|b| *b == STX) {
+        rest = rest.get(start + 2..).unwrap_or_default();
+        let end = rest.iter().position(|b| matches!(*b, ETX | ETB)).unwrap_or(rest.len());
+        text.extend_from_slice(&rest[..end]);
+        rest = &rest[end..];
+    }
+    text
 }
 
 fn text(records: &Records, end: &[u8]) -> Vec<u8> {
