@@ -6,6 +6,7 @@ use orugate::clock::Clock;
 use orugate::config::Plan;
 use orugate::engine::Engine;
 use orugate::run::{Gateway, init_journal};
+use orugate::state::State;
 use orugate_tests::oru::{control_id, field, segments};
 use orugate_tests::sender::{Sender, invented};
 use orugate_tests::world::{PATIENCE, Plug, configuration, plan};
@@ -290,15 +291,7 @@ async fn a_destination_that_cannot_read_a_character_keeps_it_parked_and_the_othe
         }
     };
     tokio::time::timeout(PATIENCE, marked).await.unwrap();
-    let state = gateway.store.state();
-    let queue = state.queue("second").unwrap();
-    assert_eq!(queue.parked.len(), 1);
-    let (_, why) = queue.parked.values().next().unwrap();
-    assert!(why.starts_with("OBX-6 has a character that second's charset, ASCII, does not have."), "{why}");
-    assert!(state.queue("engine").unwrap().parked.is_empty());
-    let counts = state.ledger().map(|(_, counts)| (counts.observations, counts.sent, counts.held));
-    assert_eq!(counts.collect::<Vec<_>>(), [(3, 3, 0)]);
-    drop(state);
+    is_parked(&gateway.store.state());
     gateway.stop().await;
     let samples = |engine: &Engine| -> Vec<String> {
         let all = bodies(engine).into_iter().map(|b| field(one(&segments(&b), "SPM"), 2).to_owned());
@@ -307,4 +300,15 @@ async fn a_destination_that_cannot_read_a_character_keeps_it_parked_and_the_othe
     assert_eq!(samples(&engine), ["C-1", "C-2", "C-3"]);
     assert_eq!(samples(&second), ["C-1", "C-3"]);
     assert_eq!(field(one(&segments(&bodies(&second)[0]), "MSH"), 18), "ASCII");
+}
+
+/// One message is parked for `second` alone, and says why.
+fn is_parked(state: &State) {
+    let queue = state.queue("second").unwrap();
+    assert_eq!(queue.parked.len(), 1);
+    let (_, why) = queue.parked.values().next().unwrap();
+    assert!(why.starts_with("OBX-6 has a character that second's charset, ASCII, does not have."), "{why}");
+    assert!(state.queue("engine").unwrap().parked.is_empty());
+    let counts = state.ledger().map(|(_, counts)| (counts.observations, counts.sent, counts.held));
+    assert_eq!(counts.collect::<Vec<_>>(), [(3, 3, 0)]);
 }
