@@ -16,6 +16,8 @@ pub enum Line {
     Up(Option<String>),
     /// Not open; why.
     Down(String),
+    /// The gateway cannot listen for it; why. Never the instrument's fault.
+    Deaf(String),
     /// The gateway stops.
     Stopped,
 }

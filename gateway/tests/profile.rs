@@ -174,6 +174,7 @@ fn a_new_profile_is_drafted_checked_and_used() {
     let checked = site.run(&["profile", "check", out]);
     checked.is(0);
     checked.says("All of its examples (1) give what they say.");
+    checked.says("questions are still in it: look for TODO(you)");
     let replayed = site.run(&["replay", "--profile", "novus-9", from]);
     replayed.is(0);
     replayed.says("SPM|1|7781234");

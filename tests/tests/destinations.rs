@@ -32,7 +32,7 @@ async fn start(plan: Plan) -> Gateway {
 }
 
 async fn send(gateway: &Gateway, records: Vec<String>) {
-    let address = gateway.listening["analyzer"];
+    let address = gateway.listening()["analyzer"];
     let sent = tokio::task::spawn_blocking(move || {
         let mut sender = Sender::connect(address).unwrap();
         sender.message(&records, &mut |_| {}).unwrap();

@@ -31,7 +31,7 @@ fn table(folder: &Path, authority: &Authority, more: &str) -> String {
 }
 
 fn sender(folder: &Path, gateway: &Gateway, pair: Option<&Pair>, more: &[&str]) -> Script {
-    let port = gateway.listening["analyzer"].port();
+    let port = gateway.listening()["analyzer"].port();
     let mut arguments: Vec<OsString> = vec!["sender".into(), port.to_string().into()];
     if let Some(pair) = pair {
         let cert = write(folder, "analyzer.pem", &pair.cert);
@@ -45,7 +45,8 @@ fn sender(folder: &Path, gateway: &Gateway, pair: Option<&Pair>, more: &[&str]) 
 }
 
 async fn view(gateway: &Gateway, what: &str, so: impl FnMut(&PortView) -> bool) -> PortView {
-    let port = gateway.admin.instruments.iter().find(|shown| shown.name == "analyzer").unwrap();
+    let lineup = gateway.lineup();
+    let port = lineup.instrument("analyzer").unwrap();
     let mut changes = port.status.changed();
     match tokio::time::timeout(PATIENCE, changes.wait_for(so)).await {
         Ok(view) => view.unwrap().clone(),
@@ -96,7 +97,7 @@ async fn a_client_certificate_is_what_lets_an_instrument_in() {
         assert!(line.starts_with("refused:") || line.starts_with("answered"), "{says}: {line}");
         assert_eq!(conditions(&gateway, Code::TlsFailed).len(), 1, "{says}");
     }
-    assert_eq!(gateway.admin.instruments[0].status.view().bytes, 0, "no byte of theirs came in");
+    assert_eq!(gateway.lineup().instruments[0].status.view().bytes, 0, "no byte of theirs came in");
 
     let good = house.sign(&["analyzer-7"], 7, ALWAYS);
     for version in ["version=1.2", "version=1.3"] {
@@ -156,7 +157,7 @@ async fn a_crowd_that_says_nothing_keeps_the_analyzer_out_of_nothing() {
     let ca = write(path, "ca.pem", &house.pem);
     let tls = table(path, &house, &format!(", clients = \"{}\"", ca.display()));
     let gateway = listening(path, &tls).await;
-    let address = gateway.listening["analyzer"];
+    let address = gateway.listening()["analyzer"];
     let mut crowd: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(address).unwrap()).collect();
     refused(&gateway, "too many handshakes at a time").await;
     let good = house.sign(&["analyzer-7"], 7, ALWAYS);

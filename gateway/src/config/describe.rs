@@ -96,7 +96,7 @@ fn over(tls: Option<&TlsPlan>) -> String {
     tls.map_or_else(String::new, |tls| format!(" over {tls}"))
 }
 
-fn wire(plan: &WirePlan) -> String {
+pub(super) fn wire(plan: &WirePlan) -> String {
     match plan {
         WirePlan::Serial(SerialPlan { path, line, flow, .. }) => {
             let parity = match line.parity {

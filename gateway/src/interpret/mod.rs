@@ -12,15 +12,14 @@ pub use thread::Handle;
 
 use crate::clock::Clock;
 use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::lineup::{Current, Lineup};
 use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
-use jiff::tz::TimeZone;
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
 use orugate_protocol::time::{ClockQuality, Utc};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -97,14 +96,6 @@ impl OwnedTarget {
     }
 }
 
-/// What all instruments share.
-pub struct Common {
-    /// The four characters of the gateway.
-    pub gateway: String,
-    /// The zone of the instruments' clocks.
-    pub zone: TimeZone,
-}
-
 /// What others tell the thread.
 pub enum Order {
     /// Look for pending messages.
@@ -170,10 +161,8 @@ pub struct Worker {
     pub store: Store,
     /// Clocks.
     pub clock: Clock,
-    /// What all instruments share.
-    pub common: Common,
-    /// The instruments, by name.
-    pub subjects: BTreeMap<String, Subject>,
+    /// The instruments, and what they share.
+    pub lineup: Current,
     /// Who hears about queries and notes.
     pub told: Told,
 }
@@ -266,7 +255,9 @@ impl Worker {
     }
 
     fn first_time(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<Released, Trouble> {
-        let Some(subject) = self.subjects.get(&*message.instrument) else {
+        // One configuration from the first byte of a message to its outcome.
+        let lineup = self.lineup.get();
+        let Some(subject) = lineup.subject(&message.instrument) else {
             return Err(Trouble::Whole(
                 "unconfigured",
                 "The configuration no longer names this instrument. Add it again, then release.",
@@ -290,7 +281,7 @@ impl Worker {
                 hand.attempted = Some(number);
             }
         }
-        self.convert(hand, subject, number, message, None)
+        self.convert(hand, &lineup, subject, number, message, None)
     }
 
     fn release(
@@ -315,12 +306,13 @@ impl Worker {
             ));
         }
         let sample = sample.map(|sample| sample_id(sample, &open)).transpose()?;
-        let subject = self.subjects.get(&*message.instrument).ok_or_else(|| {
+        let lineup = self.lineup.get();
+        let subject = lineup.subject(&message.instrument).ok_or_else(|| {
             format!("The configuration does not name the instrument {}.", message.instrument)
         })?;
         let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
         let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
-        match self.convert(hand, subject, open.message, &message, Some(&act)) {
+        match self.convert(hand, &lineup, subject, open.message, &message, Some(&act)) {
             Ok(released) => Ok(released),
             Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
             Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
@@ -342,6 +334,7 @@ impl Worker {
     fn convert(
         &self,
         hand: &mut Hand,
+        lineup: &Lineup,
         subject: &Subject,
         number: u64,
         message: &Message,
@@ -373,8 +366,8 @@ impl Worker {
         let setting = Setting {
             instrument: &subject.name,
             destinations: &targets,
-            gateway: &self.common.gateway,
-            zone: &self.common.zone,
+            gateway: &lineup.plan.gateway.id,
+            zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
         };
         let release = act.map(|a| Release {
@@ -439,8 +432,9 @@ impl Worker {
             instrument: message.instrument.to_string(),
             at,
             provenance: self
-                .subjects
-                .get(&*message.instrument)
+                .lineup
+                .get()
+                .subject(&message.instrument)
                 .map(|s| s.provenance.clone())
                 .unwrap_or_default(),
             dispositions: Vec::new(),

@@ -173,7 +173,7 @@ impl Rig {
     /// Where the gateway waits for an instrument.
     pub(crate) fn place(&self, name: &str) -> String {
         match self.setup.by {
-            By::Tcp => self.gateway().listening[name].to_string(),
+            By::Tcp => self.gateway().listening()[name].to_string(),
             By::Cable => FAR.to_owned(),
         }
     }
@@ -202,8 +202,7 @@ impl Rig {
     }
 
     pub(crate) fn status(&self, name: &str) -> PortView {
-        let shown = self.gateway().admin.instruments.iter().find(|shown| shown.name == name);
-        shown.unwrap().status.view()
+        self.gateway().lineup().instrument(name).unwrap().status.view()
     }
 
     /// What came of a play; checks what must hold in each.

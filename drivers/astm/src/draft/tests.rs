@@ -219,3 +219,12 @@ fn what_is_no_astm_is_said_so() {
     assert!(no(b"").contains("no LIS02 header record"));
     assert!(no(b"\x02NA 140\x03").contains("no LIS02 header record"));
 }
+
+#[test]
+fn a_status_that_is_not_final_is_asked() {
+    let message = b"H|\\^&\rP|1\rO|1|T-0001\rR|1|^^^ESR|11|mm/h||||P\rR|2|^^^WBC|6|||||Z\rL|1|N\r";
+    let said = of(&[message]).said.join("\n");
+    assert!(said.contains("R.9 has `P`: LIS02 says preliminary"), "{said}");
+    assert!(said.contains("R.9 has `Z`, which LIS02 does not know"), "{said}");
+    assert!(!of(&[b"H|\\^&\rP|1\rO|1|T-0001\rR|1|^^^ESR|11|mm/h||||F\rL|1|N\r"]).toml.contains("[status]"));
+}
