@@ -3,6 +3,7 @@
 use orugate_protocol::time::{ClockQuality, Tick, Utc};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::runtime::Handle;
 
 /// Reads monotonic time (tokio's, which tests can pause) and wall-clock time. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub struct Clock {
     /// The newest wall-clock time in the journal: a clock before it is wrong.
     floor: Arc<AtomicI64>,
     wall: Wall,
+    /// Whose time it is: a thread that is not the runtime's would not see a pause.
+    runtime: Option<Handle>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +35,17 @@ impl Clock {
             origin: tokio::time::Instant::now(),
             floor: Arc::new(AtomicI64::new(newest.max(BUILT))),
             wall: Wall::System,
+            runtime: None,
         }
     }
 
-    /// A wall clock that starts at `utc` and moves with tokio's time, for tests and demonstrations.
+    /// A wall clock that starts at `utc` and moves with tokio's time, for tests and demonstrations. Made on a runtime,
+    /// it is that runtime's on every thread.
     #[must_use]
     pub fn starting_at(utc: Utc) -> Self {
         let mut clock = Self::system(utc.0);
         clock.wall = Wall::From(utc.0);
+        clock.runtime = Handle::try_current().ok();
         clock
     }
 
@@ -47,6 +53,7 @@ impl Clock {
     #[must_use]
     #[allow(clippy::disallowed_methods)] // This is the shell that reads the clock.
     pub fn tick(&self) -> Tick {
+        let _entered = self.runtime.as_ref().map(Handle::enter);
         let elapsed = tokio::time::Instant::now().duration_since(self.origin);
         Tick::ZERO.after(elapsed)
     }

@@ -5,15 +5,15 @@
 use crate::clock::Clock;
 use crate::config::{Flow, SerialPlan};
 use crate::receipts;
-use crate::wire::{self, Wire};
+use crate::wire::{self, Listener, System, Wire, Wires};
 use orugate_driver::{Channel, Deadline, Input, LineSettings, Note, NoteKind, Output, Parity, Peer, Session};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 pub use orugate_driver::SimulatedFault as Fault;
 
@@ -37,37 +37,44 @@ pub enum Target {
 
 /// Where a simulated instrument is plugged in; pulls the plug and puts it in again when its session says so.
 pub struct Plug {
+    wires: Arc<dyn Wires>,
     target: Option<Target>,
-    listener: Option<TcpListener>,
+    listener: Option<Arc<dyn Listener>>,
     wire: Option<Box<dyn Wire>>,
 }
 
 impl Plug {
     /// To be plugged in here when it is first needed.
     #[must_use]
-    pub const fn to(target: Target) -> Self {
-        Self { target: Some(target), listener: None, wire: None }
+    pub fn to(target: Target) -> Self {
+        Self::through(Arc::new(System), target)
+    }
+
+    /// As [`to`](Self::to), with wires of a test's own.
+    #[must_use]
+    pub fn through(wires: Arc<dyn Wires>, target: Target) -> Self {
+        Self { wires, target: Some(target), listener: None, wire: None }
     }
 
     /// Plugged in already, and for the last time: once pulled it stays out.
     #[must_use]
     pub fn wired(wire: Box<dyn Wire>) -> Self {
-        Self { target: None, listener: None, wire: Some(wire) }
+        Self { wires: Arc::new(System), target: None, listener: None, wire: Some(wire) }
     }
 
     async fn open(&mut self) -> io::Result<Box<dyn Wire>> {
         match &self.target {
             None => Err(io::ErrorKind::NotConnected.into()),
-            Some(Target::Connect(address)) => wire::connect(address, CONNECT).await,
+            Some(Target::Connect(address)) => self.wires.connect(address, CONNECT).await,
             Some(Target::Listen(address)) => {
                 let listener = match self.listener.take() {
                     Some(listener) => listener,
-                    None => wire::listen(*address)?,
+                    None => self.wires.listen(*address)?,
                 };
-                let (stream, _) = self.listener.insert(listener).accept().await?;
-                Ok(Box::new(wire::prepared(stream)?))
+                let (wire, _) = wire::accept(&**self.listener.insert(listener)).await?;
+                Ok(wire)
             }
-            Some(Target::Serial(path, baud)) => wire::open_serial(&SerialPlan {
+            Some(Target::Serial(path, baud)) => self.wires.serial(&SerialPlan {
                 path: path.clone(),
                 line: LineSettings { baud: *baud, data_bits: 8, parity: Parity::None, stop_bits: 1 },
                 flow: Flow::None,

@@ -7,7 +7,12 @@
 use crate::config::{Flow, SerialPlan};
 use orugate_driver::Parity;
 use socket2::{SockRef, TcpKeepalive};
+use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,12 +22,29 @@ use tokio_serial::{SerialPort, SerialPortBuilderExt, SerialStream};
 pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
     /// Bytes that were written and have not left yet, as far as the system tells.
     fn queued(&self) -> u32;
+
+    /// Gives the network what the wire itself still keeps of what was written, as TLS may. On a serial port there is
+    /// nothing of the kind, and a flush would block.
+    ///
+    /// # Errors
+    /// As a write.
+    fn poll_push(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Makes the drop that follows a reset instead of an orderly end, where there is such a thing.
+    fn abort(&mut self) {}
 }
 
 impl Wire for TcpStream {
     /// A socket gives its bytes to the network at once.
     fn queued(&self) -> u32 {
         0
+    }
+
+    fn abort(&mut self) {
+        // Without it the end is an orderly one; nothing else can be done about it.
+        let _ = SockRef::from(&*self).set_linger(Some(Duration::ZERO));
     }
 }
 
@@ -33,11 +55,79 @@ impl Wire for SerialStream {
     }
 }
 
-/// Opens a serial port for this process alone.
+/// Where wires come from: [`System`], or what a test puts in its place.
+pub trait Wires: fmt::Debug + Send + Sync {
+    /// Opens a serial port for this process alone.
+    ///
+    /// # Errors
+    /// No such device, no permission, or another program has it.
+    fn serial(&self, plan: &SerialPlan) -> io::Result<Box<dyn Wire>>;
+
+    /// Listens for connections.
+    ///
+    /// # Errors
+    /// The address is not of this machine, or in use.
+    fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>>;
+
+    /// Connects; ends within this time. The name is looked up anew each time: [`io::ErrorKind::NotFound`] when it has
+    /// no address.
+    fn connect(&self, address: &str, within: Duration) -> Connecting;
+}
+
+/// A connection that is being made.
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Wire>>> + Send>>;
+
+/// Something that takes connections.
+pub trait Listener: fmt::Debug + Send + Sync {
+    /// The next connection, and from where it comes.
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Wire>, IpAddr)>>;
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// As the system's `getsockname`.
+    fn address(&self) -> io::Result<SocketAddr>;
+}
+
+/// The next connection of a listener, and from where it comes. Cancel safe.
 ///
 /// # Errors
-/// No such device, no permission, or another program has it.
-pub fn open_serial(plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
+/// As the system's accept.
+pub async fn accept(listener: &dyn Listener) -> io::Result<(Box<dyn Wire>, IpAddr)> {
+    std::future::poll_fn(|context| listener.poll_accept(context)).await
+}
+
+impl Listener for TcpListener {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Wire>, IpAddr)>> {
+        let (stream, address) = ready!(Self::poll_accept(self, context))?;
+        Poll::Ready(Ok((Box::new(prepared(stream)?), address.ip().to_canonical())))
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+/// This machine's ports and sockets.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
+
+impl Wires for System {
+    fn serial(&self, plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
+        open_serial(plan)
+    }
+
+    fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {
+        Ok(Arc::new(listen(bind)?))
+    }
+
+    fn connect(&self, address: &str, within: Duration) -> Connecting {
+        let address = address.to_owned();
+        Box::pin(async move { connect(&address, within).await })
+    }
+}
+
+fn open_serial(plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
     let path = plan.path.to_string_lossy();
     let line = plan.line;
     let mut port = tokio_serial::new(path, line.baud)
@@ -75,22 +165,23 @@ pub fn open_serial(plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
     Ok(Box::new(port))
 }
 
-/// Connects to an instrument that listens. The name is looked up anew each time.
-///
-/// # Errors
-/// As the system's connect, or no answer in time.
-pub async fn connect(address: &str, within: Duration) -> io::Result<Box<dyn Wire>> {
-    let stream = tokio::time::timeout(within, TcpStream::connect(address))
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer"))??;
-    Ok(Box::new(prepared(stream)?))
+/// Connects to something that listens.
+async fn connect(address: &str, within: Duration) -> io::Result<Box<dyn Wire>> {
+    let nameless = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let connected = async {
+        let addresses: Vec<_> = tokio::net::lookup_host(address).await.map_err(|_| nameless())?.collect();
+        if addresses.is_empty() {
+            return Err(nameless());
+        }
+        let stream = TcpStream::connect(addresses.as_slice()).await?;
+        Ok(Box::new(prepared(stream)?) as Box<dyn Wire>)
+    };
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer");
+    tokio::time::timeout(within, connected).await.map_err(|_| late())?
 }
 
-/// Listens for an instrument.
-///
-/// # Errors
-/// The address is not of this machine, or in use.
-pub fn listen(bind: std::net::SocketAddr) -> io::Result<TcpListener> {
+/// Listens, with an address that may be taken again at once.
+fn listen(bind: SocketAddr) -> io::Result<TcpListener> {
     let socket =
         if bind.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -100,10 +191,7 @@ pub fn listen(bind: std::net::SocketAddr) -> io::Result<TcpListener> {
 
 /// Sets what every instrument's connection needs: no delay for single ACKs, keep-alive and a bound on unanswered
 /// data instead of a read time-out, because analyzers are silent for hours.
-///
-/// # Errors
-/// As the system's `setsockopt`.
-pub fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
+fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);
     let keepalive = TcpKeepalive::new()
@@ -133,10 +221,10 @@ mod tests {
         };
         drop(slave);
         // A pseudo terminal has no modem lines, and silently no parity either; neither is a reason not to open it.
-        let first = open_serial(&plan).unwrap();
+        let first = System.serial(&plan).unwrap();
         assert_eq!(first.queued(), 0);
-        assert!(open_serial(&plan).is_err(), "the same port was opened twice");
+        assert!(System.serial(&plan).is_err(), "the same port was opened twice");
         drop(first);
-        assert!(open_serial(&plan).is_ok(), "a port that was closed cannot be opened again");
+        assert!(System.serial(&plan).is_ok(), "a port that was closed cannot be opened again");
     }
 }

@@ -160,8 +160,10 @@ pub struct Observation<'m> {
     pub code: Code<'m>,
     /// The value as text, spaces around it trimmed; empty when there is none. Digits are never changed.
     pub value: Text<'m>,
-    /// Unit as sent.
+    /// Unit as sent; or in UCUM, when a profile's table says what the instrument means by a code or a glyph.
     pub unit: Text<'m>,
+    /// What the instrument wrote for a unit that a table gave; empty otherwise.
+    pub unit_as_sent: Text<'m>,
     /// Reference range as sent.
     pub range: Text<'m>,
     /// Flags as sent.
@@ -184,6 +186,8 @@ pub struct Observation<'m> {
     pub run: Text<'m>,
     /// Dilution or replicate that the instrument wrote beside the code.
     pub replicate: Text<'m>,
+    /// The isolate, or another group within the order, that it is about, counted from 1; 0 when there is none.
+    pub group: u16,
     /// A value field that is not truthfully a value, by a named rule of the profile.
     pub not_reportable: Option<&'static str>,
     /// Why the structure around it cannot be told, when that is so: it is kept for a person, not reported.
@@ -233,7 +237,7 @@ pub struct Flags<'m> {
 pub struct KnownFlag<'m> {
     /// As the instrument writes it.
     pub code: &'m str,
-    /// The same thing in HL7 table 0078, when there is one.
+    /// The same thing in HL7 table 0078, when there is one; empty when it says that there is nothing to flag.
     pub hl7: Option<&'m str>,
     /// What it means, for people; empty when the code says it all.
     pub meaning: &'m str,
@@ -266,6 +270,9 @@ pub enum Level {
 pub struct Comment<'m> {
     /// What it is about: the last item of that kind.
     pub level: Level,
+    /// What the text is, in the profile's words, when the instrument wrote it in a field of its own; empty for a
+    /// remark.
+    pub label: &'m str,
     /// The remark as sent.
     pub text: Text<'m>,
     /// Where it stands.
@@ -392,6 +399,6 @@ undecodable!(Sender: name, serial, version);
 undecodable!(Patient: practice_id, laboratory_id, third_id, family, given, middle, sex);
 undecodable!(Specimen: id, kind);
 undecodable!(Order: code.id, code.name, code.loinc);
-undecodable!(Observation: code.id, code.name, code.loinc, value, unit, range, flags.text, nature, operator, verifier,
-    device, run, replicate);
+undecodable!(Observation: code.id, code.name, code.loinc, value, unit, unit_as_sent, range, flags.text, nature, operator,
+    verifier, device, run, replicate);
 undecodable!(Comment: text);

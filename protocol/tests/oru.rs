@@ -39,6 +39,7 @@ fn route() -> Route<'static> {
         receiving_facility: "HOSP",
         processing: 'P',
         acknowledgment: ("", ""),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Specimen,
         structured_numeric: false,
         patient: None,
@@ -50,6 +51,7 @@ fn result<'m>(code: &'m str, value: &'m str) -> Observation<'m> {
         code: Code { id: Text::plain(code), system: "99ACME", ..Code::default() },
         value: Text::plain(value),
         unit: Text::plain("10^3/uL"),
+        unit_as_sent: Text::EMPTY,
         range: Text::plain("3.5-5.5"),
         flags: Flags { text: Text::EMPTY, separator: b'\\', known: FLAGS },
         nature: Text::EMPTY,
@@ -61,6 +63,7 @@ fn result<'m>(code: &'m str, value: &'m str) -> Observation<'m> {
         device: Text::EMPTY,
         run: Text::EMPTY,
         replicate: Text::EMPTY,
+        group: 0,
         not_reportable: None,
         doubt: None,
         span: Span::default(),
@@ -109,7 +112,7 @@ fn head() -> Vec<Item<'static>> {
 }
 
 fn comment(level: Level, text: &'static str) -> Item<'static> {
-    Item::Comment(Comment { level, text: Text::plain(text), span: Span::default() })
+    Item::Comment(Comment { level, label: "", text: Text::plain(text), span: Span::default() })
 }
 
 fn written(status: char) -> Verdict {
@@ -164,6 +167,7 @@ fn a_plain_result_asserts_no_patient() {
 fn everything_that_a_site_can_ask_for() {
     let route = Route {
         acknowledgment: ("AL", "NE"),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Placer,
         structured_numeric: true,
         patient: Some(PatientId { field: PatientField::P3, authority: "HOSP", kind: "MR" }),

@@ -4,11 +4,15 @@
 //! out: the tests themselves, which are in this crate's `tests/` folder.
 
 pub mod bench;
+pub mod breaking;
 pub mod corpus;
 pub mod oracle;
 pub mod oru;
+pub mod pki;
 pub mod python;
+pub mod secured;
 pub mod sender;
+pub mod wire;
 pub mod world;
 
 use std::io::Write as _;

@@ -6,82 +6,22 @@ use orugate::clock::Clock;
 use orugate::config::Plan;
 use orugate::engine::Engine;
 use orugate::run::{Gateway, init_journal};
-use orugate_driver::report::ReportSink;
-use orugate_driver::{
-    Common, Fault, Instrument, Interpreter, Profile, Scratch, Session, SimulatedFault, StoredMessage,
-};
+use orugate_tests::breaking::Breaking;
 use orugate_tests::oru::{field, segments};
 use orugate_tests::sender::{Sender, invented};
 use orugate_tests::world::{PATIENCE, Plug, configuration, plan};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The generic profile, but its interpreter breaks on messages with a certain value while it is not mended.
-struct Breaking {
-    sound: Box<dyn Profile>,
-    mended: Arc<AtomicBool>,
-}
-
-struct BreakingInterpreter {
-    sound: Box<dyn Interpreter>,
-    mended: Arc<AtomicBool>,
-}
-
-impl Profile for Breaking {
-    fn common(&self) -> &Common {
-        self.sound.common()
-    }
-    fn session(&self, instrument: &Instrument) -> Box<dyn Session> {
-        self.sound.session(instrument)
-    }
-    fn simulator(&self, messages: Vec<Vec<u8>>, faults: &[SimulatedFault]) -> Box<dyn Session> {
-        self.sound.simulator(messages, faults)
-    }
-    fn example_bytes(&self, input: &str) -> Vec<u8> {
-        self.sound.example_bytes(input)
-    }
-    fn interpreter(&self) -> Box<dyn Interpreter> {
-        Box::new(BreakingInterpreter { sound: self.sound.interpreter(), mended: self.mended.clone() })
-    }
-    fn capture_session(&self) -> Box<dyn Session> {
-        self.sound.capture_session()
-    }
-}
-
-impl Interpreter for BreakingInterpreter {
-    #[allow(clippy::panic)] // What the test is about.
-    fn interpret<'m>(
-        &self,
-        message: &StoredMessage<'m>,
-        scratch: &mut Scratch<'m>,
-        sink: &mut dyn ReportSink<'m>,
-    ) -> Result<(), Fault> {
-        let broken = !self.mended.load(Ordering::Relaxed);
-        let has = |what: &[u8]| message.raw.windows(what.len()).any(|w| w == what);
-        if broken && has(b"|666|") {
-            panic!("a panic that names TEST^PATIENT");
-        }
-        while has(b"|999|") && !self.mended.load(Ordering::Relaxed) {
-            std::thread::yield_now();
-        }
-        let told = self.sound.interpret(message, scratch, sink);
-        if broken && has(b"|777|") {
-            return Err(Fault::Structure { offset: 7, what: "the rest cannot be read" });
-        }
-        told
-    }
-}
-
 async fn start(mut plan: Plan, mended: &Arc<AtomicBool>) -> Gateway {
-    let sound = orugate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
-    plan.instruments[0].profile = Arc::new(Breaking { sound, mended: mended.clone() });
+    plan.instruments[0].profile = Arc::new(Breaking::new(mended.clone()));
     std::fs::create_dir(&plan.journal.path).unwrap();
     init_journal(&plan.journal.path, Clock::system(0).utc()).unwrap();
     Gateway::start(plan, Clock::system).await.unwrap()
 }
 
 async fn send(gateway: &Gateway, sample: &'static str, value: u64) {
-    let address = gateway.listening["analyzer"];
+    let address = gateway.listening()["analyzer"];
     let sent = tokio::task::spawn_blocking(move || {
         let records = invented(sample, "20261122101500", &[value]);
         Sender::connect(address).unwrap().message(&records, &mut |_| {}).unwrap();

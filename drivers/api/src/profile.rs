@@ -18,6 +18,25 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// [`ProfileError`] with the place of the first mistake.
     fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError>;
+
+    /// A first draft of a profile of this name from captures of an instrument. Each is what [`Example::input`] may
+    /// hold, or bytes of the line. The draft is a profile that can be read; its examples expect nothing yet.
+    ///
+    /// # Errors
+    /// A clause that says why these captures are not this driver's.
+    fn draft(&self, name: &str, captures: &[Vec<u8>]) -> Result<Draft, String>;
+
+    /// The JSON schema of its profiles, from the struct that reads them.
+    fn schema(&self) -> schemars::Schema;
+}
+
+/// A first draft of a profile. Nothing of a patient is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The profile's text, with comments that say what was seen and what a person must find out.
+    pub toml: String,
+    /// What was decided and what a person must look at, in sentences.
+    pub said: Vec<String>,
 }
 
 /// A driver fitted to one instrument model.
@@ -39,6 +58,12 @@ pub trait Profile: Send + Sync {
 
     /// The interpreter for this model's messages.
     fn interpreter(&self) -> Box<dyn Interpreter>;
+
+    /// All that its sessions depend on, in words of the driver's own: two profiles with the same words have sessions
+    /// that behave alike, so one may take the other's place without a new wire. `None` promises nothing.
+    fn link(&self) -> Option<String> {
+        None
+    }
 
     /// The session that reads a capture file instead of a wire: tolerant where nobody can be asked to send again.
     fn capture_session(&self) -> Box<dyn Session>;

@@ -1,14 +1,15 @@
 //! A line of bare records: from H to L, without ENQ and frames. Nothing is acknowledged, for nobody waits for it.
 //!
 //! Promises: what lies between messages is skipped, all else is stored in order; one ticket is open at a time. A
-//! message ends at its L record, at an EOT, or, incomplete, when the line is quiet for the receive time. Leaves out
-//! asking again: a chunk that cannot be stored is lost, which a note says, and so is the rest of its message.
+//! message ends at its L record, at an EOT, at the ETX of a message that stands between STX and ETX, or, incomplete,
+//! when the line is quiet for the receive time. Leaves out asking again: a chunk that cannot be stored is lost, which a
+//! note says, and so is the rest of its message.
 
 use crate::outbox::Outbox;
 use crate::tracker::Tracker;
 use orugate_driver::time::Tick;
 use orugate_driver::{Deadline, MessageEnd, Ticket};
-use orugate_protocol::ascii::{EOT, STX};
+use orugate_protocol::ascii::{EOT, ETX, STX};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) struct Bare {
     state: State,
     ticket: Option<(Ticket, Option<MessageEnd>)>,
     quiet: Duration,
+    /// The model sends no L: silence, ETX and the connection's end are ends of a message as good as any.
+    no_terminator: bool,
     quiet_at: Option<Tick>,
     /// Where in `pending` a connection ended. What came before is still taken, and belongs to no message after it.
     breaks: VecDeque<usize>,
@@ -44,7 +47,7 @@ enum State {
 }
 
 impl Bare {
-    pub(crate) fn new(quiet: Duration) -> Self {
+    pub(crate) fn new(quiet: Duration, no_terminator: bool) -> Self {
         Self {
             pending: Vec::new(),
             taken: 0,
@@ -54,6 +57,7 @@ impl Bare {
             state: State::Between,
             ticket: None,
             quiet,
+            no_terminator,
             quiet_at: None,
             breaks: VecDeque::new(),
         }
@@ -80,10 +84,11 @@ impl Bare {
 
     pub(crate) fn due(&mut self, now: Tick, out: &mut Outbox) {
         if self.deadline().is_some_and(|deadline| deadline.at <= now) {
-            if self.state != State::Skipping {
+            let end = self.end_here();
+            if end == MessageEnd::Incomplete && self.state != State::Skipping {
                 out.say("silence before the end of a message; it is incomplete", false, self.offset);
             }
-            self.end(MessageEnd::Incomplete, out);
+            self.end(end, out);
         }
         self.pump(out);
     }
@@ -131,11 +136,16 @@ impl Bare {
         if byte == EOT {
             return self.end(MessageEnd::Complete, out);
         }
-        self.tracker.byte(byte);
+        if byte == ETX {
+            self.tracker.part_end();
+        } else {
+            self.tracker.byte(byte);
+        }
         if self.state != State::Skipping {
             self.chunk.push(byte);
         }
-        if self.tracker.ended() {
+        let whole = self.no_terminator && byte == ETX && self.tracker.is_between_records();
+        if self.tracker.ended() || whole {
             self.end(MessageEnd::Complete, out);
         } else if self.chunk.len() >= CHUNK {
             self.store(None, out);
@@ -161,8 +171,16 @@ impl Bare {
         self.offset = 0;
         if self.state != State::Between {
             self.tracker.part_end();
-            let end = if self.tracker.ended() { MessageEnd::Complete } else { MessageEnd::Incomplete };
-            self.end(end, out);
+            self.end(self.end_here(), out);
+        }
+    }
+
+    /// How a message ends that just stops.
+    fn end_here(&self) -> MessageEnd {
+        if self.tracker.ended() || (self.no_terminator && self.tracker.is_between_records()) {
+            MessageEnd::Complete
+        } else {
+            MessageEnd::Incomplete
         }
     }
 }

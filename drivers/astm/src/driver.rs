@@ -2,10 +2,11 @@
 
 use crate::interpreter::AstmInterpreter;
 use crate::plan::Plan;
+use crate::profile::AstmProfile;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
 use orugate_driver::{
-    Common, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
+    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
 };
 
 /// The driver `astm`.
@@ -26,6 +27,14 @@ impl Driver for Astm {
 
     fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError> {
         Ok(Box::new(Fitted { plan: Plan::read(toml)? }))
+    }
+
+    fn draft(&self, name: &str, captures: &[Vec<u8>]) -> Result<Draft, String> {
+        crate::draft::draft(name, captures)
+    }
+
+    fn schema(&self) -> schemars::Schema {
+        schemars::schema_for!(AstmProfile)
     }
 }
 
@@ -48,6 +57,11 @@ impl Profile for Fitted {
 
     fn interpreter(&self) -> Box<dyn Interpreter> {
         Box::new(AstmInterpreter { plan: self.plan })
+    }
+
+    fn link(&self) -> Option<String> {
+        let AstmProfile { driver, framing, ack, link, query, .. } = &self.plan.profile;
+        Some(format!("{driver} {framing:?} {ack:?} {link:?} {query:?}"))
     }
 
     fn capture_session(&self) -> Box<dyn Session> {

@@ -4,16 +4,15 @@
 //! is said as a doubt or a note and never guessed. Order is not enforced: facts about real instruments, not the
 //! standard, decide what is trouble. [`items`](crate::items) reads the single records.
 
-use crate::items;
+use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
 use crate::unframe;
-use orugate_driver::report::{
-    Comment, End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender,
-};
+use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::{
     Comment as CommentRecord, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
     Query as QueryRecord, QueryStatus, Record, RecordType, Records, ResultRecord, TerminationCode,
@@ -32,6 +31,13 @@ const CUT: &str = "The transmission broke inside this result, so its end is miss
 /// R.3 has nothing where the profile looks.
 const JUNK: &str = "Bytes that do not belong there stand before this result's record letter, so nothing in it can be \
                     trusted. Transmit it again from the instrument; discard.";
+/// A NUL in the R record.
+const NUL: &str = "A NUL stands in this result, which no instrument means and no checksum sees: noise on the line. \
+                   Transmit it again from the instrument; discard.";
+/// Of a record that this result depends on.
+const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
+                      may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
+                      discard.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -48,24 +54,38 @@ impl Interpreter for AstmInterpreter {
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
         let text = unframe::text(message, scratch, sink)?;
+        let no_terminator = self.plan.profile.no_terminator;
         let mut walk = Walk {
             plan: self.plan,
-            complete: message.complete,
+            complete: message.complete || (no_terminator && ends_with_a_record(text)),
             scratch,
             sink,
             walker: Walker::new(),
             current: Current::default(),
             header: HeaderState::Missing,
             empty_order: None,
+            isolates: Isolates::default(),
             open: false,
             aborted: false,
+            unsure: false,
         };
-        for record in Records::new(text) {
+        for record in Records::new(text).in_charset(self.plan.charset) {
             walk.record(record)?;
         }
         walk.end(text.len());
         Ok(())
     }
+}
+
+/// True for a record of no known type that may have been one which says whose the results behind it are.
+fn may_be_whose(record: &Record<'_>) -> bool {
+    let letter = record.bytes().iter().find(|byte| **byte > b' ');
+    letter.is_none_or(|letter| !letter.is_ascii_alphabetic() || b"HPOhpo".contains(letter))
+}
+
+/// The last record has its end: a message that is cut inside one is cut, whatever the dialect.
+fn ends_with_a_record(text: &[u8]) -> bool {
+    matches!(text, [.., CR | LF])
 }
 
 /// What is known of the header of the message part that is being read.
@@ -87,10 +107,13 @@ struct Walk<'a, 'm> {
     header: HeaderState,
     /// An order that had no result yet.
     empty_order: Option<Order<'m>>,
+    isolates: Isolates,
     /// Records came after the last L.
     open: bool,
     /// An L said that the sender gave up.
     aborted: bool,
+    /// Since the last header a record came that may have been an order or a patient, or another one than it was.
+    unsure: bool,
 }
 
 impl<'m> Walk<'_, 'm> {
@@ -98,6 +121,12 @@ impl<'m> Walk<'_, 'm> {
         let place = self.walker.place(&record);
         let cut = !record.terminated() && !self.complete;
         self.judge(&record, &place, cut);
+        self.unsure = match record.kind() {
+            RecordType::Header => record.bytes().contains(&0),
+            RecordType::Patient | RecordType::Order => self.unsure || record.bytes().contains(&0),
+            RecordType::Other(_) => self.unsure || may_be_whose(&record),
+            _ => self.unsure,
+        };
         match record.view() {
             View::Header(header) => self.header(&header),
             View::Patient(patient) => self.patient(&patient),
@@ -136,10 +165,11 @@ impl<'m> Walk<'_, 'm> {
             let span = Span::new(start.saturating_add(at), start.saturating_add(at).saturating_add(1));
             self.note_at(NoteKind::ControlCharacter, record, span);
         }
-        // An M has as many fields as its maker likes.
+        // An M has as many fields as its maker likes, and a profile may know more of the others.
         if let Some((last, _)) = record.kind().field_names().last()
             && record.kind() != RecordType::Manufacturer
-            && let Some(extra) = record.fields().skip(*last).find(|field| !field.trimmed().is_empty())
+            && let last = (*last).max(self.plan.last_field(record.kind()))
+            && let Some(extra) = record.fields().skip(last).find(|field| !field.trimmed().is_empty())
         {
             self.note_at(NoteKind::ExtraFields, record, extra.span());
         }
@@ -148,7 +178,7 @@ impl<'m> Walk<'_, 'm> {
     fn header(&mut self, header: &Header<'m>) {
         let record = header.record();
         self.close_order();
-        if self.open {
+        if self.open && !self.plan.profile.no_terminator {
             self.note(NoteKind::NoTerminator, &record);
         }
         self.current = Current { header: Some(record), ..Current::default() };
@@ -167,7 +197,7 @@ impl<'m> Walk<'_, 'm> {
         let record = patient.record();
         let Current { header, .. } = self.current;
         self.current = Current { header, patient: Some(record), ..Current::default() };
-        let patient = items::patient(self.plan, patient, self.sink);
+        let patient = items::patient(patient, self.sink);
         self.sink.item(Item::Patient(patient));
     }
 
@@ -178,7 +208,9 @@ impl<'m> Walk<'_, 'm> {
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
+        self.isolates = Isolates::default();
         self.sink.item(Item::Order(item));
+        items::place_notes(self.plan, &self.current, RecordType::Order, self.sink);
     }
 
     fn result(&mut self, result: &ResultRecord<'m>, place: &Place, cut: bool) -> Result<(), Fault> {
@@ -192,7 +224,7 @@ impl<'m> Walk<'_, 'm> {
         let mut item = if self.header == HeaderState::Bad {
             items::unsplit(self.plan, result)
         } else {
-            items::observation(self.plan, &self.current, result, self.scratch, self.sink)?
+            items::observation(self.plan, &self.current, result, &mut self.isolates, self.scratch, self.sink)?
         };
         // The first doubt is the one to act on.
         item.doubt = if self.header == HeaderState::Bad {
@@ -201,27 +233,30 @@ impl<'m> Walk<'_, 'm> {
             Some(NO_ORDER)
         } else if cut {
             Some(CUT)
+        } else if record.bytes().contains(&0) {
+            Some(NUL)
+        } else if self.unsure {
+            Some(UNSURE)
         } else {
             item.code.id.is_empty().then_some(NO_CODE)
         };
         self.sink.item(Item::Observation(item));
+        if item.doubt.is_none() {
+            items::place_notes(self.plan, &self.current, RecordType::Result, self.sink);
+        }
         Ok(())
     }
 
     fn comment(&mut self, comment: &CommentRecord<'m>, place: &Place) {
-        let field = comment.text().trimmed();
-        let text = field.text(self.plan.charset);
-        if field.is_empty() || self.plan.profile.comment.ignore.iter().any(|ignored| text.reads(ignored)) {
-            return;
-        }
         let level = match place.parent.map(|parent| parent.kind) {
             Some(RecordType::Patient) => Level::Patient,
             Some(RecordType::Order) => Level::Order,
             Some(RecordType::Result) => Level::Observation,
             Some(RecordType::Header) => Level::Message,
+            _ if comment.text().trimmed().is_empty() => return,
             _ => return self.note(NoteKind::UnplacedComment, &comment.record()),
         };
-        self.sink.item(Item::Comment(Comment { level, text, span: comment.record().span() }));
+        items::comments(self.plan, &comment.record(), level, self.sink);
     }
 
     fn query(&mut self, query: &QueryRecord<'m>) {
@@ -246,7 +281,7 @@ impl<'m> Walk<'_, 'm> {
 
     fn end(&mut self, length: usize) {
         self.close_order();
-        if self.open {
+        if self.open && !self.plan.profile.no_terminator {
             let span = Span::new(length, length);
             self.sink.note(Note { kind: NoteKind::NoTerminator, span, subject: Text::EMPTY });
         }

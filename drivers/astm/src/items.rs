@@ -1,15 +1,17 @@
 //! Single records as report items, by the profile's places.
 //!
-//! Promises: a text is a part of the message as it stands, spaces around it aside, with two exceptions that a
-//! profile declares: a decimal comma, and the character at which a code ends. A time stamp that is none becomes no
-//! time and a note. Leaves out what a record means beside others; the interpreter knows that.
+//! Promises: a text is a part of the message as it stands, spaces around it aside, but for what a profile declares
+//! about codes ([`code`]) and values ([`measure`]). A time stamp that is none becomes no time and a note. Leaves out
+//! what a record means beside others; the interpreter knows that.
 
+use crate::code::{self, TestCode};
+use crate::measure;
 use crate::place::{self, Current, Place};
 use crate::plan::Plan;
 use crate::sample;
-use crate::values::{Letter, One};
 use orugate_driver::report::{
-    Code, Flags, Note, NoteKind, Observation, Order, Patient, Qc, Query, ReportSink, Sender, Specimen, Status,
+    Code, Comment, Flags, Item, Level, Note, NoteKind, Observation, Order, Patient, Qc, Query, ReportSink,
+    Sender, Specimen, Status,
 };
 use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
@@ -17,7 +19,7 @@ use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Scratch};
 use orugate_protocol::astm::record::{
     ActionCode, Field, Header, Order as OrderRecord, Patient as PatientRecord, ProcessingId,
-    Query as QueryRecord, Record, ReportType, ResultRecord, ResultStatus,
+    Query as QueryRecord, Record, RecordType, ReportType, ResultRecord,
 };
 
 pub(crate) fn sender<'m>(
@@ -28,9 +30,9 @@ pub(crate) fn sender<'m>(
 ) -> Sender<'m> {
     let places = &plan.profile.sender;
     Sender {
-        name: text_at(plan, places.name, current),
-        serial: text_at(plan, places.serial, current),
-        version: text_at(plan, places.version, current),
+        name: text_at(places.name, current),
+        serial: text_at(places.serial, current),
+        version: text_at(places.version, current),
         time: time(header.message_time(), "H.14", sink),
         qc: match header.processing_id() {
             ProcessingId::QualityControl => Some(Qc::ProcessingId),
@@ -41,12 +43,8 @@ pub(crate) fn sender<'m>(
     }
 }
 
-pub(crate) fn patient<'m>(
-    plan: &Plan,
-    patient: &PatientRecord<'m>,
-    sink: &mut dyn ReportSink<'m>,
-) -> Patient<'m> {
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
+pub(crate) fn patient<'m>(patient: &PatientRecord<'m>, sink: &mut dyn ReportSink<'m>) -> Patient<'m> {
+    let text = |field: Field<'m>| field.trimmed().text();
     let name = patient.name();
     Patient {
         practice_id: text(patient.practice_patient_id()),
@@ -68,7 +66,7 @@ pub(crate) fn specimen<'m>(
     sink: &mut dyn ReportSink<'m>,
 ) -> Specimen<'m> {
     let (id, id_place) = sample::find(plan, current, sink);
-    let kind = order.specimen_descriptor().component(1).trimmed().text(plan.charset);
+    let kind = order.specimen_descriptor().component(1).trimmed().text();
     let rules = &plan.profile.qc;
     let qc = if order.action_code() == ActionCode::QualityControl {
         Some(Qc::ActionCode)
@@ -95,7 +93,7 @@ pub(crate) fn specimen<'m>(
 pub(crate) fn order<'m>(plan: &'static Plan, order: &OrderRecord<'m>) -> Order<'m> {
     let mut tests = order.universal_test_id().repeats().filter(|test| !test.trimmed().is_empty());
     let only = match (tests.next(), tests.next()) {
-        (Some(only), None) => Some(code(plan, only).0).filter(|code| !code.id.is_empty()),
+        (Some(only), None) => Some(code::of_order(plan, only).code).filter(|code| !code.id.is_empty()),
         _ => None,
     };
     let panel = &plan.profile.panel;
@@ -115,60 +113,93 @@ pub(crate) fn observation<'m>(
     plan: &'static Plan,
     current: &Current<'m>,
     result: &ResultRecord<'m>,
+    isolates: &mut Isolates,
     scratch: &mut Scratch<'m>,
     sink: &mut dyn ReportSink<'m>,
 ) -> Result<Observation<'m>, Fault> {
     let profile = &plan.profile;
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
-    let (code, replicate) = code(plan, result.universal_test_id());
-    let value = match profile.value.component {
-        Some(n) => text(result.value().component(n.number())),
-        None => without_empty_tail(text(result.value()), result.record().delimiters().component),
-    };
-    let not_reportable =
-        profile.not_reportable.iter().find(|rule| value.reads(&rule.value)).map(|rule| rule.rule.0);
-    let value = if profile.value.decimal_comma { with_point(value, scratch)? } else { value };
+    let text = |field: Field<'m>| field.trimmed().text();
+    let TestCode { code, bare, replicate } = code::of_result(plan, result.universal_test_id(), scratch)?;
+    let mut value = measure::value(plan, result);
+    let not_reportable = measure::not_reportable(plan, &value);
+    let mut range = text(measure::range(result.reference_ranges()));
+    if profile.value.decimal_comma {
+        value = measure::with_point(value, scratch)?;
+        range = measure::with_point(range, scratch)?;
+    }
+    let (unit, unit_as_sent) = measure::unit(plan, &bare, text(result.units()));
     Ok(Observation {
         code,
         value,
-        unit: text(result.units()),
-        range: text(range(result.reference_ranges())),
-        flags: Flags {
-            text: text(result.abnormal_flags()),
-            separator: result.record().delimiters().repeat,
-            known: &plan.flags,
-        },
+        unit,
+        unit_as_sent,
+        range,
+        flags: measure::flags(plan, result),
         nature: text(result.abnormality_nature()),
-        status: status(plan, result),
+        status: measure::status(plan, result),
         started: time_at(profile.time.started, current, sink),
         completed: time_at(profile.time.completed, current, sink),
-        operator: text_at(plan, profile.operator, current),
-        verifier: text_at(plan, profile.verifier, current),
-        device: text_at(plan, profile.device, current),
-        run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text(plan.charset)),
+        operator: text_at(profile.operator, current),
+        verifier: text_at(profile.verifier, current),
+        device: text_at(profile.device, current),
+        run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text()),
         replicate,
+        group: isolates.of(plan, &bare, current),
         not_reportable,
         doubt: None,
         span: result.record().span(),
     })
 }
 
-/// `NEGATIVE^` says no more than `NEGATIVE`: trailing empty components may be omitted as trailing fields may.
-fn without_empty_tail(value: Text<'_>, component: u8) -> Text<'_> {
-    let mut bytes = value.bytes();
-    while let [rest @ .., last] = bytes
-        && *last == component
-    {
-        bytes = rest;
+/// Gives the fields of a record that the profile wants as remarks.
+pub(crate) fn place_notes<'m>(
+    plan: &'static Plan,
+    current: &Current<'m>,
+    record: RecordType,
+    sink: &mut dyn ReportSink<'m>,
+) {
+    let level = if record == RecordType::Order { Level::Order } else { Level::Observation };
+    for note in plan.profile.note.iter().filter(|note| note.place.record() == record) {
+        let Some(field) = note.place.read(current) else { continue };
+        let text = field.text();
+        let text = match &note.is {
+            Some(is) if !text.reads(is) => continue,
+            Some(_) => Text::EMPTY,
+            None => text,
+        };
+        sink.item(Item::Comment(Comment { level, label: &note.label, text, span: field.span() }));
     }
-    value.with_bytes(bytes).trimmed()
 }
 
-/// One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`, `^DEFAULT`). Several ranges, or one whose parts
-/// are all numbers, only make sense together.
-fn range(ranges: Field<'_>) -> Field<'_> {
-    let named = !ranges.components().skip(1).any(|c| c.bytes().iter().any(u8::is_ascii_digit));
-    if ranges.repeats().nth(1).is_none() && named { ranges.component(1) } else { ranges }
+/// The texts of a C record.
+pub(crate) fn comments<'m>(plan: &Plan, record: &Record<'m>, level: Level, sink: &mut dyn ReportSink<'m>) {
+    let rules = &plan.profile.comment;
+    let delimiters = record.delimiters();
+    for field in rules.fields.iter().map(|n| record.field(n.number()).trimmed()) {
+        let text = field.text().without_tail(&[delimiters.component, delimiters.repeat, b' ']);
+        if !text.is_empty() && !rules.ignore.iter().any(|ignored| text.reads(ignored)) {
+            sink.item(Item::Comment(Comment { level, label: "", text, span: field.span() }));
+        }
+    }
+}
+
+/// Counts the isolates of an order.
+#[derive(Default)]
+pub(crate) struct Isolates(u16);
+
+impl Isolates {
+    /// The isolate that a result of this code is about: by its number where the profile knows the place, else by the
+    /// results that begin one.
+    fn of(&mut self, plan: &Plan, code: &Text<'_>, current: &Current<'_>) -> u16 {
+        let rules = &plan.profile.isolate;
+        if let Some(field) = rules.number.and_then(|place| place.read(current)) {
+            return std::str::from_utf8(field.bytes()).ok().and_then(|n| n.parse().ok()).unwrap_or(0);
+        }
+        if rules.heads.iter().any(|head| code.reads(head)) {
+            self.0 = self.0.saturating_add(1);
+        }
+        self.0
+    }
 }
 
 /// A result under a header whose delimiters cannot be used: fields as they are, nothing taken apart or unescaped.
@@ -179,7 +210,7 @@ pub(crate) fn unsplit<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Obs
         unit: raw(result.units()),
         range: raw(result.reference_ranges()),
         flags: Flags { text: raw(result.abnormal_flags()), separator: 0, known: &[] },
-        status: status(plan, result),
+        status: measure::status(plan, result),
         ..unread(plan, raw(result.universal_test_id()), result.record().span())
     }
 }
@@ -203,6 +234,7 @@ fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m
         code: Code { id: test, system: plan.profile.coding_system.0, ..Code::default() },
         value: Text::EMPTY,
         unit: Text::EMPTY,
+        unit_as_sent: Text::EMPTY,
         range: Text::EMPTY,
         flags: Flags::default(),
         nature: Text::EMPTY,
@@ -214,6 +246,7 @@ fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m
         device: Text::EMPTY,
         run: Text::EMPTY,
         replicate: Text::EMPTY,
+        group: 0,
         not_reportable: None,
         doubt: None,
         span,
@@ -224,78 +257,11 @@ fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m
 pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn ReportSink<'m>) {
     for repeat in query.starting_range_id().repeats() {
         let named = plan.profile.query.specimen.iter().find_map(|place| place.read_repeat(repeat));
-        let specimen = named.map_or(Text::EMPTY, |f| f.text(plan.charset));
+        let specimen = named.map_or(Text::EMPTY, |f| f.text());
         let specimen = if specimen.reads("ALL") { Text::EMPTY } else { specimen };
         let span = named.map_or_else(|| query.record().span(), |f| f.span());
-        sink.item(orugate_driver::report::Item::Query(Query { specimen, span }));
+        sink.item(Item::Query(Query { specimen, span }));
     }
-}
-
-/// The code and the dilution or replicate in one test id.
-fn code<'m>(plan: &'static Plan, test: Field<'m>) -> (Code<'m>, Text<'m>) {
-    let rules = &plan.profile.code;
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
-    let optional =
-        |n: Option<crate::values::Component>| n.map_or(Text::EMPTY, |n| text(test.component(n.number())));
-    let mut id = text(test.component(rules.id.number()));
-    if id.is_empty() && rules.or_first {
-        id = test.components().map(text).find(|part| !part.is_empty()).unwrap_or_default();
-    }
-    let mut replicate = optional(rules.replicate);
-    if let Some(One(end)) = rules.ends_at
-        && let Some(at) = id.bytes().iter().position(|b| *b == end)
-        && let Some((before, [_, after @ ..])) = id.bytes().split_at_checked(at)
-    {
-        replicate = if after.is_empty() { replicate } else { id.with_bytes(after).trimmed() };
-        id = id.with_bytes(before).trimmed();
-    }
-    let code = Code {
-        id,
-        name: optional(rules.name),
-        system: plan.profile.coding_system.0,
-        loinc: optional(rules.loinc),
-    };
-    (code, replicate)
-}
-
-/// hl7.md A.2, unless the profile says otherwise.
-fn status(plan: &Plan, result: &ResultRecord<'_>) -> Status {
-    let field = result.record().field(9).trimmed();
-    if let Some(word) = Letter::from_field(field.bytes()).and_then(|letter| plan.profile.status.get(&letter))
-    {
-        return (*word).into();
-    }
-    match result.status() {
-        ResultStatus::Final
-        | ResultStatus::Verified
-        | ResultStatus::MicLevel
-        | ResultStatus::QueryResponse
-        | ResultStatus::PreviouslyTransmitted => Status::Final,
-        ResultStatus::Preliminary | ResultStatus::Partial => Status::Preliminary,
-        ResultStatus::Correction => Status::Corrected,
-        ResultStatus::CannotBeDone => Status::NotDone,
-        ResultStatus::Pending => Status::Pending,
-        ResultStatus::Questionable => Status::Questionable,
-        ResultStatus::NewOrderInformation => Status::RerunInformation,
-        ResultStatus::Absent => Status::Absent,
-        ResultStatus::Unknown(code) => Status::Unknown(code.first().copied().unwrap_or_default()),
-    }
-}
-
-/// A comma between digits as a point, in scratch space; any other text as it is.
-fn with_point<'m>(value: Text<'m>, scratch: &mut Scratch<'m>) -> Result<Text<'m>, Fault> {
-    let mut commas = value.bytes().iter().enumerate().filter(|(_, b)| **b == b',');
-    let (Some((at, _)), None) = (commas.next(), commas.next()) else { return Ok(value) };
-    let digit = |at: Option<usize>| at.and_then(|at| value.bytes().get(at)).is_some_and(u8::is_ascii_digit);
-    if !digit(at.checked_sub(1)) || !digit(at.checked_add(1)) {
-        return Ok(value);
-    }
-    let copy = scratch.take(value.bytes().len()).ok_or(Fault::Space)?;
-    copy.copy_from_slice(value.bytes());
-    if let Some(comma) = copy.get_mut(at) {
-        *comma = b'.';
-    }
-    Ok(value.with_bytes(copy))
 }
 
 fn begins_with(text: &Text<'_>, prefix: &str) -> bool {
@@ -303,8 +269,8 @@ fn begins_with(text: &Text<'_>, prefix: &str) -> bool {
     prefix.chars().all(|c| chars.next() == Some(Ok(c)))
 }
 
-fn text_at<'m>(plan: &Plan, place: Option<Place>, current: &Current<'m>) -> Text<'m> {
-    place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text(plan.charset))
+fn text_at<'m>(place: Option<Place>, current: &Current<'m>) -> Text<'m> {
+    place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text())
 }
 
 fn time_at<'m>(
@@ -317,7 +283,7 @@ fn time_at<'m>(
 }
 
 fn time<'m>(field: Field<'m>, name: &'static str, sink: &mut dyn ReportSink<'m>) -> Option<DeviceTime> {
-    let parsed = field.time()?;
+    let parsed = field.repeats().next()?.time()?;
     if parsed.is_err() {
         sink.note(Note { kind: NoteKind::BadTime, span: field.span(), subject: Text::plain(name) });
     }

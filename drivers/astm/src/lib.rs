@@ -17,6 +17,8 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod bare;
+mod code;
+mod draft;
 mod driver;
 mod fault;
 mod frames;
@@ -24,6 +26,7 @@ mod intern;
 mod interpreter;
 mod items;
 mod link_options;
+mod measure;
 mod outbox;
 mod place;
 mod plan;
@@ -39,4 +42,7 @@ mod values;
 
 pub use driver::{ASTM, Astm};
 pub use place::Place;
-pub use values::{Ack, Charset, CodingSystem, Component, Framing, Letter, One, RuleName, StatusWord, Wait};
+pub use values::{
+    Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, One, RuleName, StatusWord, Ucum,
+    Wait,
+};

@@ -2,15 +2,22 @@
 
 use crate::intern::{intern, intern_plan};
 use crate::link_options::FrameNumbersOption;
-use crate::profile::AstmProfile;
+use crate::profile::{AstmProfile, PlaceNote};
 use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::Charset;
 use orugate_driver::{Common, ProfileError};
+use orugate_protocol::astm::record::RecordType;
+use toml::de::DeTable;
 
 /// Flags that mean the same in LIS02 R.7 and in HL7 table 0078. The other letters of LIS02 (A, U, D, B, W) are used
 /// by vendors for things of their own and pass only when a profile says so.
 const SAME_IN_HL7: [&str; 7] = ["L", "H", "LL", "HH", "<", ">", "N"];
+
+/// True for a flag that passes to HL7 without a word in the profile.
+pub(crate) fn is_same_in_hl7(flag: &[u8]) -> bool {
+    SAME_IN_HL7.iter().any(|code| code.as_bytes() == flag)
+}
 
 /// A profile ready for use.
 #[derive(Debug)]
@@ -20,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) charset: Charset,
     /// The profile's flags, then those of LIS02 that it does not redefine.
     pub(crate) flags: Vec<KnownFlag<'static>>,
+    /// The highest field of a record that the profile names, by the record's letter.
+    last_fields: Vec<(u8, usize)>,
     /// Other sample id than the one that was taken: the note's subject, place by place.
     pub(crate) differs: Vec<(&'static str, &'static str)>,
 }
@@ -58,8 +67,24 @@ impl Plan {
         }
         let all = profile.sample.when.iter().flat_map(|when| &when.id).chain(&profile.sample.id);
         let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
-        Self { common, charset: profile.charset.into(), flags, differs, profile }
+        let last_fields = last_fields(&profile);
+        Self { common, charset: profile.charset.0, flags, last_fields, differs, profile }
     }
+
+    /// The highest field of such a record that the profile names; 0 when it names none.
+    pub(crate) fn last_field(&self, kind: RecordType) -> usize {
+        let fields = self.last_fields.iter().filter(|(letter, _)| *letter == kind.letter());
+        fields.map(|(_, field)| *field).max().unwrap_or(0)
+    }
+}
+
+/// The fields of all places that are no more than places; the sample id's are within the standard's.
+fn last_fields(profile: &AstmProfile) -> Vec<(u8, usize)> {
+    let AstmProfile { operator, verifier, device, isolate, note, time, comment, .. } = profile;
+    let one = [*operator, *verifier, *device, isolate.number, time.started, time.completed];
+    let places = one.into_iter().flatten().chain(note.iter().map(|note| note.place));
+    let comments = comment.fields.iter().map(|n| (b'C', n.number()));
+    places.map(|place| (place.record().letter(), place.field())).chain(comments).collect()
 }
 
 /// What needs more than one field to be judged.
@@ -69,24 +94,46 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
         return wrong("driver", format!("driver is `{}`, but this is a profile of `astm`", profile.driver));
     }
     if profile.sample.id.is_empty() {
-        return wrong("id", "sample.id names no place; without one every result would be held".into());
+        return wrong("sample.id", "sample.id names no place; without one every result would be held".into());
     }
-    if let Some(One(delimiter @ (b'|' | b'\\' | b'^' | b'&'))) = profile.code.ends_at {
-        let delimiter = char::from(delimiter);
+    for (n, rule) in profile.not_reportable.iter().enumerate() {
+        if rule.value.is_some() == rule.only.is_some() {
+            return wrong(
+                &format!("not_reportable.{n}.rule"),
+                "a not_reportable has neither `value` nor `only`, or both; say which text is no value by one of them"
+                    .into(),
+            );
+        }
+    }
+    if let Some(n) = profile.unit.iter().position(|unit| unit.sent.is_empty()) {
         return wrong(
-            "ends_at",
-            format!("code.ends_at is `{delimiter}`, which delimits parts of the record already"),
+            &format!("unit.{n}.sent"),
+            "unit.sent is empty; a unit that was not sent cannot be translated".into(),
         );
+    }
+    for (n, PlaceNote { place, .. }) in profile.note.iter().enumerate() {
+        if !matches!(place.record(), RecordType::Order | RecordType::Result) {
+            let message =
+                format!("note.place is `{}`, but a remark is made of a field of O or R", place.name());
+            return wrong(&format!("note.{n}.place"), message);
+        }
+    }
+    let split = profile.code.split.as_ref().map(|split| split.at);
+    for (key, at) in [("code.ends_at", profile.code.ends_at), ("code.split.at", split)] {
+        if let Some(One(delimiter @ (b'|' | b'\\' | b'^' | b'&'))) = at {
+            let delimiter = char::from(delimiter);
+            return wrong(key, format!("{key} is `{delimiter}`, which delimits parts of the record already"));
+        }
     }
     if profile.framing == Framing::Records && profile.link.one_way {
         return wrong(
-            "one_way",
+            "link.one_way",
             "link.one_way says nothing with framing = \"records\", which is never answered".into(),
         );
     }
     if profile.ack == Ack::Message && profile.link.frame_numbers == FrameNumbersOption::Any {
         return wrong(
-            "frame_numbers",
+            "link.frame_numbers",
             "ack = \"message\" needs link.frame_numbers = \"strict\": a damaged frame gets no NAK there, and only the \
              numbers show that it is missing"
                 .into(),
@@ -95,10 +142,21 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// The first line, from 1, that gives `key` a value.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let gives = |line: &str| {
-        line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
-    };
-    text.lines().position(gives).map(|index| index.saturating_add(1))
+/// The line, from 1, that gives a key such as `sample.id` or `note.0.place` its value.
+fn line_of(text: &str, path: &str) -> Option<usize> {
+    let table = DeTable::parse(text).ok()?;
+    let mut names = path.split('.');
+    let (key, mut value) = table.get_ref().get_key_value(names.next()?)?;
+    let mut span = key.span();
+    for name in names {
+        if let Some(array) = value.get_ref().as_array() {
+            value = array.get(name.parse::<usize>().ok()?)?;
+            span = value.span();
+        } else if let Some(inner) = value.get_ref().as_table() {
+            let (key, below) = inner.get_key_value(name)?;
+            (span, value) = (key.span(), below);
+        }
+    }
+    let before = text.as_bytes().get(..span.start)?;
+    Some(before.iter().filter(|b| **b == b'\n').count().saturating_add(1))
 }

@@ -5,7 +5,9 @@
 //! that need two fields at once; [`Plan`](crate::plan::Plan) makes them.
 
 use crate::place::Place;
-use crate::values::{Ack, Charset, CodingSystem, Component, Framing, Letter, One, RuleName, StatusWord};
+use crate::values::{
+    Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, One, RuleName, StatusWord, Ucum,
+};
 use orugate_driver::{Evidence, Example};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -47,6 +49,12 @@ pub struct AstmProfile {
     /// The device or module that measured.
     #[serde(default = "device")]
     pub device: Option<Place>,
+    /// The model sends no L record: a message ends with its transfer, and that none came is no trouble.
+    #[serde(default)]
+    pub no_terminator: bool,
+    /// What stands between the flags of R.7.
+    #[serde(default)]
+    pub flag_separator: FlagSeparator,
 
     /// Deviations of the link from LIS01-A2.
     #[serde(default)]
@@ -68,6 +76,15 @@ pub struct AstmProfile {
     /// Flags and what they mean.
     #[serde(default)]
     pub flag: Vec<Flag>,
+    /// What the instrument means by a unit that it writes as a code or with a font of its own.
+    #[serde(default)]
+    pub unit: Vec<Unit>,
+    /// Fields for which HL7 has no place and which go along as remarks.
+    #[serde(default)]
+    pub note: Vec<PlaceNote>,
+    /// What makes groups of results within an order: the isolates of microbiology.
+    #[serde(default)]
+    pub isolate: Isolate,
     /// Where times are.
     #[serde(default)]
     pub time: Times,
@@ -124,7 +141,9 @@ pub struct SampleWhen {
 pub struct CodeParts {
     /// The vendor's code.
     pub id: Component,
-    /// When that component is empty, the first one that is not.
+    /// Where it is when that component is empty, in order.
+    pub or: Vec<Component>,
+    /// When all of these are empty, the first component that is not.
     pub or_first: bool,
     /// The vendor's name of the test.
     pub name: Option<Component>,
@@ -134,17 +153,52 @@ pub struct CodeParts {
     pub replicate: Option<Component>,
     /// A character at which the code ends; what follows it is the dilution (`136/1/not`).
     pub ends_at: Option<One>,
+    /// The code is a part of its component (`1.0000+950+1.0`); the others are dilutions.
+    pub split: Option<Split>,
+    /// Components of R.3 that belong to the code where they are filled, each behind a `/`: the analyte of a panel,
+    /// what a number is (`Ct`), an antibiotic.
+    pub part: Vec<CodePart>,
+    /// Texts of `replicate`, or of the other parts of a split, that say "undiluted".
+    pub undiluted: Vec<String>,
+}
+
+/// A code that is a part of its component.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// What stands between the parts.
+    pub at: One,
+    /// Which part, from 1. A component with fewer parts is the code as it is.
+    pub part: Component,
+}
+
+/// A component that belongs to the code.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CodePart {
+    /// The component of R.3.
+    pub component: Component,
+    /// Only where this other component is empty.
+    #[serde(default)]
+    pub without: Option<Component>,
+    /// Texts that are no part of the code.
+    #[serde(default)]
+    pub except: Vec<String>,
 }
 
 impl Default for CodeParts {
     fn default() -> Self {
         Self {
             id: Component::FOURTH,
+            or: Vec::new(),
             or_first: false,
             name: None,
             loinc: None,
             replicate: None,
             ends_at: None,
+            split: None,
+            part: Vec::new(),
+            undiluted: Vec::new(),
         }
     }
 }
@@ -169,9 +223,10 @@ impl Default for Panel {
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Value {
-    /// The component of R.4; without it the whole field, components and all.
-    pub component: Option<Component>,
-    /// `5,4` is written for `5.4`: a comma between digits becomes a point.
+    /// The components of R.4 in which the value may be. The one that is filled is it; where several are, and
+    /// without this, the whole field is, components and all.
+    pub components: Vec<Component>,
+    /// `5,4` is written for `5.4`: a comma between digits becomes a point, in the reference range too.
     pub decimal_comma: bool,
 }
 
@@ -179,8 +234,12 @@ pub struct Value {
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotReportable {
-    /// The exact text, spaces around it aside.
-    pub value: String,
+    /// The exact text, spaces around it aside; `""` is an empty field.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// Instead of it: the value has at least one of these characters and no other (`-.` for `-----` and `--.-`).
+    #[serde(default)]
+    pub only: Option<String>,
     /// The rule's name, for the ledger: small letters, digits and `-`.
     pub rule: RuleName,
 }
@@ -191,11 +250,49 @@ pub struct NotReportable {
 pub struct Flag {
     /// As the instrument writes it.
     pub code: String,
-    /// The same in HL7 table 0078; absent when HL7 has no such flag or means something else by the letter.
+    /// The same in HL7 table 0078; absent when HL7 has no such flag or means something else by the letter; `""` when
+    /// it says that there is nothing to flag.
     pub hl7: Option<String>,
     /// What it means, for people.
     #[serde(default)]
     pub meaning: String,
+}
+
+/// A unit that the instrument writes as a code or with a font of its own. The text as sent goes along in OBX-6.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// As the instrument writes it in R.5, exactly.
+    pub sent: String,
+    /// The tests for which it means this; without them, for all.
+    #[serde(default)]
+    pub codes: Vec<String>,
+    /// The unit in UCUM.
+    pub ucum: Ucum,
+}
+
+/// A field for which HL7 has no place.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceNote {
+    /// In O, for a remark on the order, or in R.
+    pub place: Place,
+    /// What it is; the text follows it.
+    pub label: String,
+    /// Only when the text is this; then the label says it all.
+    #[serde(default)]
+    pub is: Option<String>,
+}
+
+/// What makes groups of results within an order. Their number goes into OBX-4, which ties an antibiogram to its
+/// organism.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Isolate {
+    /// Where the isolate's number is.
+    pub number: Option<Place>,
+    /// Where there is none: codes (without their parts) whose result begins the next isolate.
+    pub heads: Vec<String>,
 }
 
 /// Where times are.
@@ -266,11 +363,19 @@ pub struct QcRules {
 }
 
 /// Comments.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Comments {
-    /// Texts of C.4 that say nothing, exactly.
+    /// The fields of a C record that hold texts, each a remark of its own.
+    pub fields: Vec<Component>,
+    /// Texts that say nothing, exactly.
     pub ignore: Vec<String>,
+}
+
+impl Default for Comments {
+    fn default() -> Self {
+        Self { fields: vec![Component::FOURTH], ignore: Vec::new() }
+    }
 }
 
 /// Queries and their answers.

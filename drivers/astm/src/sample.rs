@@ -18,7 +18,7 @@ const DOUBTFUL: usize = 4;
 const WIDE: usize = 8;
 
 /// What a place holds.
-enum Held<'m> {
+pub(crate) enum Held<'m> {
     Nothing,
     Id(Field<'m>),
     /// More than one text could be the id.
@@ -35,7 +35,7 @@ pub(crate) fn find<'m>(
     let places = sample
         .when
         .iter()
-        .find(|when| when.place.read(current).is_some_and(|f| f.text(plan.charset).reads(&when.is)))
+        .find(|when| when.place.read(current).is_some_and(|f| f.text().reads(&when.is)))
         .map_or(&sample.id, |when| &when.id);
     let mut found = places.iter().map(|place| (place, at(place, current)));
     let mut note = |kind, subject, field: Field<'m>| {
@@ -72,15 +72,21 @@ pub(crate) fn find<'m>(
         }
         note(NoteKind::SampleIdFound, place.name(), id);
     }
-    (id.text(plan.charset), place.name())
+    (id.text(), place.name())
 }
 
-fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
-    let Some(field) = place.read(current) else { return Held::Nothing };
+pub(crate) fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
+    let Some(field) = place.read_field(current) else { return Held::Nothing };
     if !place.is_field() {
-        return Held::Id(field);
+        // One id for each of several specimens is nobody's in particular.
+        let mut ids = field.repeats().filter_map(|repeat| place.read_repeat(repeat));
+        return match ids.next() {
+            None => Held::Nothing,
+            Some(first) if ids.any(|other| other.bytes() != first.bytes()) => Held::Several(field),
+            Some(first) => Held::Id(first),
+        };
     }
-    let mut repeats = field.repeats().filter(|r| !r.trimmed().is_empty());
+    let mut repeats = field.repeats().filter(|r| r.components().any(|c| !c.trimmed().is_empty()));
     if let (Some(first), Some(second)) = (repeats.next(), repeats.next())
         && first.bytes() != second.bytes()
     {

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::values::Framing;
 use orugate_driver::time::Tick;
 use orugate_driver::{Answer, Channel, Deadline, Input, Output, Reason, Session};
-use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK};
+use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK, STX};
 use orugate_protocol::astm::link::{Checksum, Establishment, FrameNumbers, Replies, Settings};
 
 /// A capture that has so much before its first frame or record is read as frames, for their noise is told.
@@ -41,7 +41,7 @@ impl AstmSession {
         let settings = plan.profile.link.settings(plan.profile.ack);
         let line = match plan.profile.framing {
             Framing::Lis01 => Line::Frames(Box::new(Frames::new(settings, false))),
-            Framing::Records => Line::Bare(Bare::new(settings.receive)),
+            Framing::Records => Line::Bare(Bare::new(settings.receive, plan.profile.no_terminator)),
         };
         Self { plan, out: Outbox::default(), line, channel: None, busy: false, stopping: false }
     }
@@ -62,7 +62,7 @@ impl AstmSession {
         };
         let line = match plan.profile.framing {
             Framing::Lis01 => Line::Undecided { settings, held: Vec::new() },
-            Framing::Records => Line::Bare(Bare::new(settings.receive)),
+            Framing::Records => Line::Bare(Bare::new(settings.receive, plan.profile.no_terminator)),
         };
         Self { plan, out: Outbox::default(), line, channel: None, busy: false, stopping: false }
     }
@@ -101,16 +101,22 @@ impl AstmSession {
         self.pump(now);
     }
 
-    /// A capture without frames begins with an H; one with frames with STX, ENQ or what a terminal wrote before.
+    /// A capture without frames begins with an H, with an STX before it where a message stands between STX and ETX;
+    /// one with frames begins with STX and a number, ENQ or what a terminal wrote before.
     fn decide(&mut self, over: bool) {
         let Line::Undecided { settings, held } = &mut self.line else { return };
-        let first = held.iter().find(|b| !matches!(**b, 0 | b' ' | ENQ | ACK | NAK | EOT | CR | LF)).copied();
+        let mut telling =
+            held.iter().filter(|b| !matches!(**b, 0 | b' ' | ENQ | ACK | NAK | EOT | CR | LF)).copied();
+        let mut first = telling.next();
+        if first == Some(STX) {
+            first = telling.next();
+        }
         if first.is_none() && !over && held.len() < UNDECIDED_MAX {
             return;
         }
         let (settings, held) = (*settings, std::mem::take(held));
         self.line = if matches!(first, Some(b'H' | b'h')) {
-            let mut bare = Bare::new(settings.receive);
+            let mut bare = Bare::new(settings.receive, self.plan.profile.no_terminator);
             bare.bytes(Tick::ZERO, &held);
             Line::Bare(bare)
         } else {

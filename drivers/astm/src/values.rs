@@ -4,36 +4,56 @@ use crate::intern::intern;
 use orugate_driver::report::Status;
 use orugate_driver::text;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// How bytes become characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Charset {
-    /// ISO 646; a byte above 0x7F holds the result.
-    Ascii,
-    /// ISO 8859-1.
-    #[serde(rename = "latin-1")]
-    Latin1,
-    /// UTF-8.
-    #[serde(rename = "utf-8")]
-    Utf8,
+/// How bytes become characters, by IANA's name: `"US-ASCII"`, `"UTF-8"`, `"ISO-8859-1"`, `"windows-1251"`, `"KOI8-R"`,
+/// `"GB18030"` (GBK and GB2312 too), `"Big5"`, `"Shift_JIS"` and others. A byte that the charset does not define holds
+/// the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charset(pub text::Charset);
+
+/// What profiles of the first version wrote.
+const SHORT: [(&str, text::Charset); 2] =
+    [("ascii", text::Charset::Ascii), ("latin-1", text::Charset::Latin1)];
+
+impl TryFrom<String> for Charset {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let short = SHORT.iter().find(|(short, _)| *short == name).map(|(_, charset)| *charset);
+        short.or_else(|| text::Charset::named(&name)).map(Self).ok_or_else(|| {
+            let all: Vec<_> = text::Charset::all().map(text::Charset::name).collect();
+            format!(
+                "`{name}` is no charset that is known here; write one of {} (GB18030 reads GBK and GB2312 too)",
+                all.join(", ")
+            )
+        })
+    }
 }
 
-impl From<Charset> for text::Charset {
-    fn from(charset: Charset) -> Self {
-        match charset {
-            Charset::Ascii => Self::Ascii,
-            Charset::Latin1 => Self::Latin1,
-            Charset::Utf8 => Self::Utf8,
-        }
+impl schemars::JsonSchema for Charset {
+    fn schema_name() -> Cow<'static, str> {
+        "Charset".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names =
+            text::Charset::all().map(text::Charset::name).chain(SHORT.iter().map(|(short, _)| *short));
+        // The reader takes any case; an editor offers IANA's, and what profiles have.
+        let names: Vec<_> = names.chain(["utf-8"]).collect();
+        schemars::json_schema!({
+            "type": "string",
+            "description": "How bytes become characters, by IANA's name. A byte that the charset does not define \
+                            holds the result.",
+            "enum": names,
+        })
     }
 }
 
 /// What is on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framing {
     /// ENQ, frames, EOT.
@@ -44,7 +64,7 @@ pub enum Framing {
 }
 
 /// What the instrument waits to be acknowledged. Either way an acknowledgment follows the sync of what it covers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ack {
     /// Each frame, as LIS01 has it.
@@ -52,6 +72,19 @@ pub enum Ack {
     Frame,
     /// Only a frame that ends with ETX; the instrument sends those with ETB without waiting for a reply.
     Message,
+}
+
+/// What stands between the flags of R.7.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlagSeparator {
+    /// The repeat delimiter, as LIS02 has it.
+    #[default]
+    Repeat,
+    /// The component delimiter.
+    Component,
+    /// A comma.
+    Comma,
 }
 
 /// What an R.9 letter is read as.
@@ -120,8 +153,24 @@ impl TryFrom<String> for RuleName {
     }
 }
 
+/// A unit in UCUM: visible ASCII characters, at most 40.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ucum(pub(crate) &'static str);
+
+impl TryFrom<String> for Ucum {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+            Ok(Self(intern(&text)))
+        } else {
+            Err(format!("`{text}` is no UCUM unit; it is up to 40 visible ASCII characters"))
+        }
+    }
+}
+
 /// The number of a component, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "i64")]
 pub struct Component(u8);
 
@@ -184,6 +233,13 @@ impl TryFrom<String> for Letter {
     }
 }
 
+// Only for the defaults in the schema.
+impl Serialize for Letter {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0.map(char::from).map_or_else(String::new, String::from))
+    }
+}
+
 /// One visible ASCII character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -233,7 +289,7 @@ macro_rules! from_string {
         }
     )*};
 }
-from_string! { CodingSystem RuleName }
+from_string! { Charset CodingSystem RuleName Ucum }
 
 /// Schemas of the types that are strings or numbers with a rule.
 macro_rules! schema {
@@ -252,6 +308,7 @@ macro_rules! schema {
 schema! {
     CodingSystem { "type": "string", "pattern": "^99[A-Za-z0-9]{1,10}$" }
     RuleName { "type": "string", "pattern": "^[a-z0-9-]{1,40}$" }
+    Ucum { "type": "string", "pattern": "^[!-~]{1,40}$" }
     Component { "type": "integer", "minimum": 1, "maximum": 99 }
     Letter { "type": "string", "maxLength": 1 }
     One { "type": "string", "minLength": 1, "maxLength": 1 }

@@ -28,7 +28,7 @@ fn mistakes_are_said_with_their_line() {
         (
             "\"ascii\"",
             "\"ebcdic\"",
-            "line 5: unknown variant `ebcdic`, expected one of `ascii`, `latin-1`, `utf-8`",
+            "line 5: `ebcdic` is no charset that is known here; write one of US-ASCII, ISO-8859-1, UTF-8, ISO-8859-2,",
         ),
         ("O.3", "O.3.x", "line 8: `O.3.x` is no place"),
         ("O.3", "X.3", "line 8: `X.3` is no place"),
@@ -54,6 +54,23 @@ fn mistakes_are_said_with_their_line() {
             "line 9: ack = \"message\" needs link.frame_numbers = \"strict\"",
         ),
         ("[sample]", "[code]\nends_at = \"^\"\n[sample]", "line 8: code.ends_at is `^`"),
+        ("[sample]", "[code]\nsplit = { at = \"^\", part = 2 }\n[sample]", "line 8: code.split.at is `^`"),
+        (
+            "[sample]",
+            "[[not_reportable]]\nvalue = \"-\"\nonly = \"-\"\nrule = \"no-value\"\n[sample]",
+            "line 10: a not_reportable has neither",
+        ),
+        (
+            "[sample]",
+            "[[not_reportable]]\nvalue = \"-\"\nrule = \"a\"\n[[not_reportable]]\nrule = \"b\"\n[sample]",
+            "line 11: a not_reportable has neither",
+        ),
+        ("[sample]", "[[unit]]\nsent = \"\"\nucum = \"g/L\"\n[sample]", "line 8: unit.sent is empty"),
+        (
+            "[sample]",
+            "[[note]]\nplace = \"H.5\"\nlabel = \"Model: \"\n[sample]",
+            "line 8: note.place is `H.5`",
+        ),
         (
             "[sample]",
             "framing = \"records\"\n[link]\none_way = true\n[sample]",

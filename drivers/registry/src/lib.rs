@@ -17,10 +17,21 @@ pub struct Catalogue {
 pub static SHIPPED: Catalogue = Catalogue {
     drivers: &[&orugate_astm::ASTM],
     profiles: &[
+        ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
+        ("abbott-architect", include_str!("../../profiles/abbott-architect.toml")),
+        ("bd-epicenter", include_str!("../../profiles/bd-epicenter.toml")),
+        ("biorad-ih", include_str!("../../profiles/biorad-ih.toml")),
+        ("cepheid-genexpert", include_str!("../../profiles/cepheid-genexpert.toml")),
+        ("erba-xl", include_str!("../../profiles/erba-xl.toml")),
+        ("euroimmun-analyzer", include_str!("../../profiles/euroimmun-analyzer.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
+        ("horiba-pentra", include_str!("../../profiles/horiba-pentra.toml")),
         ("horiba-yumizen", include_str!("../../profiles/horiba-yumizen.toml")),
+        ("ortho-vitros", include_str!("../../profiles/ortho-vitros.toml")),
         ("roche-cobas-c", include_str!("../../profiles/roche-cobas-c.toml")),
+        ("siemens-dca-vantage", include_str!("../../profiles/siemens-dca-vantage.toml")),
         ("sysmex-xn-l", include_str!("../../profiles/sysmex-xn-l.toml")),
+        ("sysmex-xp", include_str!("../../profiles/sysmex-xp.toml")),
     ],
 };
 

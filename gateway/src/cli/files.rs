@@ -1,7 +1,7 @@
-//! Commands that need no running service: replay, simulate, profiles.
+//! Commands that need no running service: replay, simulate.
 
-use super::{log, runtime};
-use crate::profiles;
+use super::profile::Site;
+use super::{Configured, log, runtime};
 use crate::replay;
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_drivers::Catalogue;
@@ -17,23 +17,7 @@ const REFUSED: u8 = 1;
 /// An instrument tries for ever; a person at a terminal wants to be told after so many times.
 const TRIES: u32 = 3;
 
-pub(super) fn profiles(catalogue: &Catalogue) -> u8 {
-    for name in catalogue.names() {
-        match profiles::find(catalogue, name) {
-            Ok(profile) => {
-                let common = profile.common();
-                println!(
-                    "{name:<18} {} (driver {}, proven by {})",
-                    common.title, common.driver, common.evidence
-                );
-            }
-            Err(why) => eprintln!("{why}"),
-        }
-    }
-    0
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, u8> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, u8> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().read_to_end(&mut bytes).map(drop)
@@ -50,16 +34,16 @@ fn read(file: &Path) -> Result<Vec<u8>, u8> {
 }
 
 /// What was on the line: a script of it (`<ENQ>`, `<STX>1H|…`), as profiles have it, is text for people.
-fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c [u8]) -> Cow<'c, [u8]> {
+pub(super) fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c [u8]) -> Cow<'c, [u8]> {
     match std::str::from_utf8(capture) {
         Ok(text) if text.contains("<STX>") || text.contains("<ENQ>") => profile.example_bytes(text).into(),
         _ => capture.into(),
     }
 }
 
-pub(super) fn replay(catalogue: &Catalogue, profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
-    let profile = match profiles::find(catalogue, profile) {
-        Ok(profile) => profile,
+pub(super) fn replay(site: &Site, profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
+    let profile = match site.profile(profile) {
+        Ok(site) => site.profile,
         Err(why) => {
             eprintln!("{why}");
             return USAGE;
@@ -110,7 +94,9 @@ pub(super) fn replay(catalogue: &Catalogue, profile: &str, file: &Path, mllp: Op
 /// `orugate simulate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Simulate {
-    /// The profile whose instrument is played
+    #[command(flatten)]
+    configured: Configured,
+    /// The profile whose instrument is played: a name, or a profile's file
     #[arg(long, short, value_name = "NAME")]
     profile: String,
     /// Connect to this TCP address
@@ -138,8 +124,8 @@ pub(super) struct Simulate {
 
 pub(super) fn simulate(catalogue: &Catalogue, arguments: Simulate) -> u8 {
     log("warn");
-    let profile = match profiles::find(catalogue, &arguments.profile) {
-        Ok(profile) => profile,
+    let profile = match Site::of(catalogue, &arguments.configured.config).profile(&arguments.profile) {
+        Ok(site) => site.profile,
         Err(why) => {
             eprintln!("{why}");
             return USAGE;

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod files;
+mod profile;
 mod service;
 mod show;
 
@@ -25,7 +26,7 @@ struct Arguments {
 
 const AFTER: &str = "\
 A new box, in this order: orugate check, orugate journal init, orugate run (or the unit in deploy/), orugate status.
-No analyzer at hand: orugate demo.
+No analyzer at hand: orugate demo. An analyzer that no profile fits: orugate profile new --from CAPTURE.
 
 Exit codes: 0 done; 1 refused, or the ledger does not balance; 2 or 64 the command is wrong; 65 the input holds no
 message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.";
@@ -52,6 +53,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Apply the configuration to the running service, without a restart
+    ///
+    /// Prints what is applied and what needs a restart. When the new configuration is wrong, says all mistakes, and the
+    /// old one goes on. Look before: orugate plan. Signal HUP does the same and says it in the log.
+    Reload {
+        #[command(flatten)]
+        configured: Configured,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Look at results that wait for a person, and decide on them
     Holds {
         #[command(flatten)]
@@ -64,7 +76,9 @@ enum Command {
     /// Prints each ORU, and for each result that is in none a line that begins with hold, qc or note, with its test
     /// code and the reason.
     Replay {
-        /// The profile to read it with
+        #[command(flatten)]
+        configured: Configured,
+        /// The profile to read it with: a name, or a profile's file
         #[arg(long, short, value_name = "NAME")]
         profile: String,
         /// The capture, a script or records, one a line; - is standard input
@@ -75,8 +89,15 @@ enum Command {
     },
     /// Play an instrument on a wire, with faults when asked
     Simulate(files::Simulate),
-    /// List the profiles that this program knows
-    Profiles,
+    /// List the profiles, shipped and of the site (profiles.d/*.toml beside the configuration)
+    Profiles(Configured),
+    /// Show, check and write profiles
+    Profile {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: profile::Action,
+    },
     /// Show the whole road on simulated instruments; needs nothing
     Demo {
         /// Keep everything running and say how to connect a real instrument or engine
@@ -133,11 +154,16 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
     let code = match arguments.command {
         Command::Run(configured) => service::run(catalogue, &configured.config),
         Command::Check(configured) => service::check(catalogue, &configured.config),
-        Command::Status { configured, json } => service::status(catalogue, &configured.config, json),
-        Command::Holds { configured, action } => service::holds(catalogue, &configured.config, action),
-        Command::Replay { profile, file, mllp } => files::replay(catalogue, &profile, &file, mllp.as_deref()),
+        Command::Status { configured, json } => service::status(&configured.config, json),
+        Command::Holds { configured, action } => service::holds(&configured.config, action),
+        Command::Reload { configured, json } => service::reload_running(&configured.config, json),
+        Command::Replay { configured, profile, file, mllp } => {
+            let site = profile::Site::of(catalogue, &configured.config);
+            files::replay(&site, &profile, &file, mllp.as_deref())
+        }
         Command::Simulate(simulate) => files::simulate(catalogue, simulate),
-        Command::Profiles => files::profiles(catalogue),
+        Command::Profiles(configured) => profile::list(catalogue, &configured.config),
+        Command::Profile { configured, action } => profile::run(catalogue, &configured.config, action),
         Command::Demo { stay } => crate::demo::run(stay),
         Command::Journal { configured, action: JournalAction::Init } => {
             service::init(catalogue, &configured.config)

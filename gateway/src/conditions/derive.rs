@@ -2,11 +2,13 @@
 
 use super::{Code, Condition, Fault};
 use crate::admin::{DestinationView, InstrumentView, Status};
-use crate::status::{DRIVER_FAILED, Line};
+use crate::status::Line;
 use crate::words::{count, duration};
 
 /// Age in seconds at which a queue is trouble, although the engine answers.
 const LATE: i64 = 300;
+/// For so many seconds a driver that failed is told, since the same bytes may come again.
+const REMEMBERED: i64 = 3600;
 
 /// All conditions of a status.
 #[must_use]
@@ -32,12 +34,14 @@ pub fn of(status: &Status) -> Vec<Condition> {
                 status.journal.used >> 20,
                 status.journal.limit >> 20
             ),
-            "Raise journal.max_size by some hundred MiB and restart.",
+            "Raise journal.max_size by some hundred MiB, then: orugate reload",
         ));
     }
     all.extend(status.instruments.iter().filter_map(unbalanced));
+    all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(down));
     all.extend(status.destinations.iter().filter_map(parked));
+    all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(late));
     if status.holds > 0 {
         all.push(condition(
@@ -82,18 +86,38 @@ fn unbalanced(instrument: &InstrumentView) -> Option<Condition> {
     })
 }
 
-fn down(instrument: &InstrumentView) -> Option<Condition> {
-    let Line::Down(why) = &instrument.port.line else { return None };
-    let (name, wire) = (&instrument.name, &instrument.wire);
-    if why == DRIVER_FAILED {
-        return Some(condition(
+fn fallen(instrument: &InstrumentView, now: i64) -> Option<Condition> {
+    let (at, how) = instrument.port.last_fall.as_ref()?;
+    let age = (now - at).max(0) / 1_000_000;
+    (age < REMEMBERED).then(|| {
+        let name = &instrument.name;
+        condition(
             Code::DriverFailed,
             name,
             Fault::Orugate,
-            format!("{name}: its driver failed. What it acknowledged is stored."),
-            "Restart the service to use it again, and send the maker the log.",
+            format!(
+                "{name}: its driver {how}, {} since the start, the last {} ago. It began anew; what it acknowledged is \
+                 stored.",
+                count(instrument.port.falls, "time", "times"),
+                duration(age)
+            ),
+            "If the instrument does not send again by itself, transmit again from it. Send the maker the log.",
+        )
+    })
+}
+
+fn down(instrument: &InstrumentView) -> Option<Condition> {
+    let (name, wire) = (&instrument.name, &instrument.wire);
+    if let Line::Deaf(why) = &instrument.port.line {
+        return Some(condition(
+            Code::LineDown,
+            name,
+            Fault::Operator,
+            format!("{name}: nobody can connect, the gateway {why}."),
+            "It is tried again by itself.",
         ));
     }
+    let Line::Down(why) = &instrument.port.line else { return None };
     (!instrument.listens).then(|| {
         condition(
             Code::LineDown,
@@ -113,9 +137,22 @@ fn parked(destination: &DestinationView) -> Option<Condition> {
         Code::Parked,
         name,
         Fault::Engine,
-        format!("{name} refused {messages} for good, first …{number:016}: {why}."),
+        format!("{name}: {messages} will not be taken and waits parked, first …{number:016}: {why}."),
         "Ask whoever runs the engine; nothing is lost.",
     ))
+}
+
+fn gone(name: &str, messages: usize) -> Condition {
+    condition(
+        Code::DestinationGone,
+        name,
+        Fault::Operator,
+        format!(
+            "{} for {name}, which is no longer configured. Nothing is lost, and nothing goes out.",
+            count(messages as u64, "message waits", "messages wait")
+        ),
+        &format!("Put the destination {name} back until its queue is empty."),
+    )
 }
 
 fn late(destination: &DestinationView) -> Option<Condition> {

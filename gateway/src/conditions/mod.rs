@@ -32,8 +32,14 @@ pub enum Code {
     DriverFailed,
     /// A certificate or revocation list is out of date.
     CertificateExpired,
+    /// A TLS connection cannot be made.
+    TlsFailed,
+    /// A certificate or revocation list is out of date in 7 days.
+    CertificateExpiresSoon,
     /// An engine refused messages for good.
     Parked,
+    /// Messages wait for a destination that is not configured any more.
+    DestinationGone,
     /// An engine does not take what waits.
     DestinationLate,
     /// A wire that the gateway opens is not open.
@@ -42,7 +48,7 @@ pub enum Code {
     Holds,
     /// New certificate files cannot be used; the last good ones stay.
     CertificateRejected,
-    /// A certificate or revocation list is out of date soon.
+    /// A certificate or revocation list is out of date in 30 days.
     CertificateExpires,
     /// The clock is behind the journal.
     ClockUnset,
@@ -60,7 +66,10 @@ impl Code {
             Self::ConfigRestart => "config-restart",
             Self::DriverFailed => "driver-failed",
             Self::CertificateExpired => "certificate-expired",
+            Self::TlsFailed => "tls-failed",
+            Self::CertificateExpiresSoon => "certificate-expires-soon",
             Self::Parked => "parked",
+            Self::DestinationGone => "destination-gone",
             Self::DestinationLate => "destination-late",
             Self::LineDown => "line-down",
             Self::Holds => "holds",

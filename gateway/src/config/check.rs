@@ -22,6 +22,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
 
+/// Where the service is asked, unless the configuration says otherwise.
+pub(super) const ADMIN_SOCKET: &str = "/run/orugate/admin.sock";
+
 /// The longest path that fits `sun_path` with its final zero.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -167,7 +170,7 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
         found
     });
     let admin_socket = match &typed.admin_socket {
-        None => PathBuf::from("/run/orugate/admin.sock"),
+        None => PathBuf::from(ADMIN_SOCKET),
         Some(typed) => {
             if typed.value.len() > MAX_SOCKET_PATH {
                 let message =
@@ -271,7 +274,7 @@ pub(super) fn small(
     default
 }
 
-fn absolute(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> PathBuf {
+pub(super) fn absolute(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> PathBuf {
     let path = Path::new(&typed.value);
     if !path.is_absolute() {
         let message = format!("{:?} is not absolute; allowed are paths that begin with /", typed.value);
@@ -343,6 +346,12 @@ pub(super) fn host_port(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &
         out.wrong(scope.at(key, typed, message));
     }
     typed.value.clone()
+}
+
+/// The host of a `host:port`, without the brackets of an IPv6 address.
+pub(super) fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 fn split_host_port(text: &str) -> Result<(), &'static str> {

@@ -6,8 +6,10 @@ use super::plan::{
     Accepts, AckMode, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode, Plan, SerialPlan,
     WirePlan,
 };
+use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
 use orugate_driver::Parity;
+use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
 
 impl Plan {
@@ -75,12 +77,18 @@ fn destination(plan: &DestinationPlan) -> String {
         || "no patient is named".to_owned(),
         |patient| format!("{:?} names the patient ({}, {})", patient.field, patient.authority, patient.kind),
     );
+    let charset = match plan.charset {
+        Charset::Utf8 => String::new(),
+        other => format!(" in {}", other.msh_18()),
+    };
     format!(
-        "destination {:?}: {role}, {} at {} by plain MLLP to {}, takes {takes} results, {acknowledgment} within {}, {patient}",
+        "destination {:?}: {role}, {} at {} by {} to {}{}{charset}, takes {takes} results, {acknowledgment} within {}, {patient}",
         plan.name,
         or_nowhere(&plan.application),
         or_nowhere(&plan.facility),
+        if plan.tls.is_some() { "MLLP" } else { "plain MLLP" },
         plan.address,
+        over(plan.tls.as_ref()),
         show_duration(plan.ack_timeout),
     )
 }
@@ -89,7 +97,11 @@ fn or_nowhere(name: &str) -> &str {
     if name.is_empty() { "(empty)" } else { name }
 }
 
-fn wire(plan: &WirePlan) -> String {
+fn over(tls: Option<&TlsPlan>) -> String {
+    tls.map_or_else(String::new, |tls| format!(" over {tls}"))
+}
+
+pub(super) fn wire(plan: &WirePlan) -> String {
     match plan {
         WirePlan::Serial(SerialPlan { path, line, flow, .. }) => {
             let parity = match line.parity {
@@ -105,10 +117,10 @@ fn wire(plan: &WirePlan) -> String {
             let (baud, data, stop) = (line.baud, line.data_bits, line.stop_bits);
             format!("serial {} at {baud} {data}{parity}{stop} with {flow} flow control", path.display())
         }
-        WirePlan::Listen { bind, allow } => {
+        WirePlan::Listen { bind, allow, tls } => {
             let peers: Vec<String> = allow.iter().map(ToString::to_string).collect();
-            format!("listens on {bind} for {}", peers.join(", "))
+            format!("listens on {bind} for {}{}", peers.join(", "), over(tls.as_ref()))
         }
-        WirePlan::Connect { address } => format!("connects to {address}"),
+        WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
     }
 }

@@ -3,7 +3,8 @@
 //! Promises: [`load`] reads the main file and `conf.d/*.toml` beside it and either gives a [`Plan`] in which nothing
 //! needs a second look, or *all* [`Mistakes`] at once, each with file, line, key, what is wrong and what is allowed.
 //! It opens no port and no journal and asks no network; the same text, profiles and time zone data
-//! give the same answer on any machine, so `orugate check` can run on a laptop. Leaves out: applying a plan, comparing two, the exit code (78).
+//! give the same answer on any machine, so `orugate check` can run on a laptop. Leaves out: applying a plan, the exit code (78).
+//! What differs between two plans is [`Difference`].
 //!
 //! How all mistakes are found although serde stops at the first: serde is asked again and again, and after each
 //! complaint the piece it complained about is cut out of the TOML tree (`source`). So the structs in [`mod@file`] are
@@ -13,17 +14,23 @@
 mod check;
 mod check_destination;
 mod check_instrument;
+mod check_tls;
 mod describe;
+mod diff;
+mod diff_words;
 pub mod file;
 mod mistakes;
 mod nearest;
 mod plan;
+mod plan_tls;
 mod source;
 pub mod units;
 
 #[cfg(test)]
 mod tests;
 
+pub use check_tls::TypedTls;
+pub use diff::{Change, Difference, KEYS, Subject, Takes, Weight};
 pub use file::{ConfigFile, json_schema};
 pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
@@ -31,9 +38,14 @@ pub use plan::{
     GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Resends, SampleIdIn,
     SerialPlan, WirePlan,
 };
+pub use plan_tls::{OwnPem, PeerId, Pem, TlsPlan, TlsSide, TlsVersion};
 
+pub(crate) use source::reword;
+
+use crate::profiles::{self, Shelf};
 use mistakes::Findings;
 use orugate_driver::{Profile, ProfileError};
+use orugate_drivers::Catalogue;
 use source::Source;
 use std::fs;
 use std::io;
@@ -52,7 +64,7 @@ pub trait Profiles {
     fn names(&self) -> Vec<String>;
 }
 
-/// A profile with the hash of the text it was read from, which the journal keeps with every outcome.
+/// A profile with the hash of the texts it was read from, which the journal keeps with every outcome.
 #[derive(Clone)]
 pub struct FoundProfile {
     pub(crate) profile: Arc<dyn Profile>,
@@ -60,10 +72,10 @@ pub struct FoundProfile {
 }
 
 impl FoundProfile {
-    /// A profile and the TOML text that it was read from.
+    /// A profile and the TOML texts that it was read from: its own, or its base's and its own.
     #[must_use]
-    pub fn new(profile: Arc<dyn Profile>, text: &str) -> Self {
-        Self { profile, hash: ConfigHash::of([text]) }
+    pub fn new<'t>(profile: Arc<dyn Profile>, texts: impl IntoIterator<Item = &'t str>) -> Self {
+        Self { profile, hash: ConfigHash::of(texts) }
     }
 }
 
@@ -74,6 +86,8 @@ pub enum ProfileFault {
     Unknown,
     /// One has, but its text is wrong.
     Broken(ProfileError),
+    /// One has, and what is wrong in its file was told already.
+    Told,
 }
 
 /// A configuration without mistakes.
@@ -83,29 +97,54 @@ pub struct Loaded {
     pub plan: Plan,
     /// What is allowed and yet probably not meant; to be shown, never a reason to stop.
     pub warnings: Vec<Mistake>,
+    /// Every `tls` table of the files, to place what is wrong with the files that it names.
+    pub tls: Vec<TypedTls>,
 }
 
 /// The largest file that is read; a configuration of a thousand instruments has a quarter of it.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Reads the main file at `path` and the `*.toml` files of the folder `conf.d` beside it, in the order of their names.
+/// Reads the main file ([`main_file`]) and, beside it, the `*.toml` files of the folders `conf.d` (parts of the
+/// configuration) and `profiles.d` (profiles of the site), in the order of their names.
 ///
 /// # Errors
 /// All [`Mistakes`] of all files.
-pub fn load(path: &Path, profiles: &dyn Profiles) -> Result<Loaded, Mistakes> {
+pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Mistakes> {
+    let path = &*main_file(path);
     let mut out = Findings::default();
-    let parts = parts_beside(path).unwrap_or_else(|(folder, error)| {
-        out.unreadable(&folder, &error);
-        Vec::new()
-    });
+    let mut texts = read_all(std::iter::once(path.to_owned()), &mut out);
+    let parts = files_beside(path, "conf.d", &mut out);
+    texts.extend(read_all(parts.into_iter(), &mut out));
+    let readable = out.mistakes.is_empty();
+    let shelf = shelf_beside(path, catalogue, &mut out);
+    from_texts(texts, &shelf, readable, out)
+}
+
+/// The profiles of a configuration at `path`, shipped and its own, and what cannot be read of them. The configuration
+/// itself is not read and need not be there.
+#[must_use]
+pub fn shelf(path: &Path, catalogue: &Catalogue) -> (Shelf, Vec<Mistake>) {
+    let mut out = Findings::default();
+    let shelf = shelf_beside(&main_file(path), catalogue, &mut out);
+    (shelf, out.mistakes)
+}
+
+fn shelf_beside(path: &Path, catalogue: &Catalogue, out: &mut Findings) -> Shelf {
+    let files = files_beside(path, profiles::FOLDER, out);
+    let shelf = Shelf::new(catalogue, read_all(files.into_iter(), out));
+    shelf.mistakes().for_each(|mistake| out.wrong(mistake.clone()));
+    shelf
+}
+
+fn read_all(files: impl Iterator<Item = PathBuf>, out: &mut Findings) -> Vec<(PathBuf, String)> {
     let mut texts = Vec::new();
-    for file in std::iter::once(path.to_owned()).chain(parts) {
-        match read(&file) {
+    for file in files {
+        match read_text(&file) {
             Ok(text) => texts.push((file, text)),
             Err(error) => out.unreadable(&file, &error),
         }
     }
-    from_texts(texts, profiles, out)
+    texts
 }
 
 /// [`load`] for texts that are already in memory: the main file first, then the parts in their order.
@@ -113,16 +152,17 @@ pub fn load(path: &Path, profiles: &dyn Profiles) -> Result<Loaded, Mistakes> {
 /// # Errors
 /// All [`Mistakes`] of all files.
 pub fn load_texts(files: Vec<(PathBuf, String)>, profiles: &dyn Profiles) -> Result<Loaded, Mistakes> {
-    from_texts(files, profiles, Findings::default())
+    from_texts(files, profiles, true, Findings::default())
 }
 
+/// `readable`: these are all files of the configuration.
 fn from_texts(
     files: Vec<(PathBuf, String)>,
     profiles: &dyn Profiles,
+    readable: bool,
     mut out: Findings,
 ) -> Result<Loaded, Mistakes> {
     let hash = ConfigHash::of(files.iter().map(|(_, text)| text.as_str()));
-    let readable = out.mistakes.is_empty();
     let count = files.len();
     let typed: Vec<(Source, ConfigFile)> =
         files.into_iter().filter_map(|(file, text)| source::read(file, text, &mut out)).collect();
@@ -133,8 +173,31 @@ fn from_texts(
     out.finish(plan)
 }
 
-fn parts_beside(main: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
-    let folder = main.parent().unwrap_or(Path::new("")).join("conf.d");
+/// Where the service that runs by the configuration at `path` is asked, even if the file has mistakes.
+///
+/// # Errors
+/// It cannot be read.
+pub fn admin_socket(path: &Path) -> Result<PathBuf, Mistakes> {
+    let path = main_file(path);
+    match read_text(&path) {
+        Ok(text) => Ok(source::admin_socket(&text).unwrap_or_else(|| PathBuf::from(check::ADMIN_SOCKET))),
+        Err(error) => {
+            let mut out = Findings::default();
+            out.unreadable(&path, &error);
+            Err(out.refuse())
+        }
+    }
+}
+
+/// The main file: the one that is named, or `orugate.toml` in the folder that is named.
+#[must_use]
+pub fn main_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("orugate.toml") } else { path.to_owned() }
+}
+
+/// The `*.toml` files of a folder beside the main file, by name; a folder that is not there has none.
+fn files_beside(main: &Path, folder: &str, out: &mut Findings) -> Vec<PathBuf> {
+    let folder = main.parent().unwrap_or(Path::new("")).join(folder);
     let list = || -> io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&folder)? {
@@ -148,12 +211,18 @@ fn parts_beside(main: &Path) -> Result<Vec<PathBuf>, (PathBuf, io::Error)> {
         Ok(files)
     };
     match list() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        other => other.map_err(|error| (folder, error)),
+        Ok(files) => files,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                out.unreadable(&folder, &error);
+            }
+            Vec::new()
+        }
     }
 }
 
-fn read(file: &Path) -> io::Result<String> {
+/// A file's text, at most 1 MiB of it, in UTF-8.
+pub(crate) fn read_text(file: &Path) -> io::Result<String> {
     use io::Read as _;
     let mut bytes = Vec::new();
     fs::File::open(file)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;

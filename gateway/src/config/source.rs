@@ -58,7 +58,7 @@ pub(super) fn read(file: PathBuf, text: String, out: &mut Findings) -> Option<(S
             out.wrong(source.mistake(String::new(), span.start, one_line(error.message())));
             return None;
         };
-        let (message, hint) = reword(error.message(), &cut);
+        let (message, hint) = reword(error.message(), &cut.path, cut.kind, &json_schema().to_value());
         out.wrong(source.mistake(cut.path, span.start, message).hint(hint));
     }
     let end = source.text.len();
@@ -68,6 +68,13 @@ pub(super) fn read(file: PathBuf, text: String, out: &mut Findings) -> Option<(S
         format!("has more than the {MAX_MISTAKES} mistakes listed"),
     ));
     None
+}
+
+/// `gateway.admin_socket` of a text that may have any mistakes.
+pub(super) fn admin_socket(text: &str) -> Option<PathBuf> {
+    let (tree, _) = DeTable::parse_recoverable(text);
+    let gateway = tree.get_ref().get("gateway")?.get_ref().as_table()?;
+    Some(PathBuf::from(gateway.get("admin_socket")?.get_ref().as_str()?))
 }
 
 impl Source {
@@ -158,14 +165,20 @@ fn cut_inside(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<Cut> {
     Some(cut)
 }
 
-/// serde's words in ours. Whatever has another form is passed on as it is.
-fn reword(message: &str, cut: &Cut) -> (String, Option<String>) {
-    let key = cut.path.rsplit('.').next().unwrap_or(&cut.path);
+/// serde's words in ours. Whatever has another form is passed on as it is. `path` is the key that is complained about,
+/// `kind` the TOML type of what stands there, `schema` that of the whole file.
+pub(crate) fn reword(
+    message: &str,
+    path: &str,
+    kind: &str,
+    schema: &serde_json::Value,
+) -> (String, Option<String>) {
+    let key = path.rsplit('.').next().unwrap_or(path);
     if let Some(rest) =
         message.strip_prefix("unknown field `").and_then(|rest| rest.split_once("`, expected "))
     {
         let allowed: Vec<&str> = quoted(rest.1).collect();
-        let hint = did_you_mean(rest.0, allowed.iter().copied()).or_else(|| belongs_elsewhere(key));
+        let hint = did_you_mean(rest.0, allowed.iter().copied()).or_else(|| belongs_elsewhere(key, schema));
         return (format!("unknown key; allowed are {}", allowed.join(", ")), hint);
     }
     if let Some(rest) =
@@ -180,14 +193,12 @@ fn reword(message: &str, cut: &Cut) -> (String, Option<String>) {
         message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "))
     {
         // Headers are told for the top of a file only; further in, one seldom means a header.
-        let top = !cut.path.contains(['.', '[']);
+        let top = !path.contains(['.', '[']);
         let hint = match (found, expected) {
-            ("map", "a sequence") if top && cut.kind == "table" => {
-                Some(format!("write the header as [[{}]]", cut.path))
+            ("map", "a sequence") if top && kind == "table" => {
+                Some(format!("write the header as [[{path}]]"))
             }
-            ("sequence", "a table") if top => {
-                Some(format!("there is one only, so its header is [{}]", cut.path))
-            }
+            ("sequence", "a table") if top => Some(format!("there is one only, so its header is [{path}]")),
             _ => None,
         };
         let expected = match expected {
@@ -200,7 +211,7 @@ fn reword(message: &str, cut: &Cut) -> (String, Option<String>) {
         };
         let found = match found {
             "sequence" => "a list".to_owned(),
-            "map" if cut.kind == "table" => "a table".to_owned(),
+            "map" if kind == "table" => "a table".to_owned(),
             "map" => "a date or time".to_owned(),
             // A text is quoted as it was typed; numbers and the like are in backticks.
             text if text.starts_with("string ") => shortened(text),
@@ -235,7 +246,7 @@ fn one_line(message: &str) -> String {
 }
 
 /// For a key that is right but stands in the wrong table: where it belongs, from the schema.
-fn belongs_elsewhere(key: &str) -> Option<String> {
+fn belongs_elsewhere(key: &str, schema: &serde_json::Value) -> Option<String> {
     fn search(
         schema: &serde_json::Value,
         root: &serde_json::Value,
@@ -259,8 +270,7 @@ fn belongs_elsewhere(key: &str) -> Option<String> {
             }
         }
     }
-    let schema = json_schema().to_value();
     let mut found = Vec::new();
-    search(&schema, &schema, key, "", &mut found);
+    search(schema, schema, key, "", &mut found);
     (!found.is_empty()).then(|| format!("{key:?} belongs to {}", found.join(" or ")))
 }

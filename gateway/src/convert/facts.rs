@@ -3,7 +3,7 @@
 use super::hash::Keyed;
 use orugate_protocol::oru::PatientField;
 use orugate_protocol::report::{
-    Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
+    Comment, Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
 };
 use orugate_protocol::span::Span;
 use orugate_protocol::text::Text;
@@ -331,6 +331,9 @@ impl<'f> Collector<'f> {
         let code = self.facts.keep(&observation.code.id);
         let mut test = self.key;
         test.text(&observation.code.id);
+        if observation.group > 0 {
+            test.number(observation.group.into());
+        }
         let group = self.facts.groups.last();
         let block = group.map_or(self.message_block, |g| g.block);
         let candidate = match block {
@@ -365,6 +368,9 @@ impl<'f> Collector<'f> {
                 .number(group.map_or(0, |g| g.specimen))
                 .text(&observation.code.id)
                 .text(&observation.run);
+            if observation.group > 0 {
+                identity.number(observation.group.into());
+            }
             identity
         });
         let identity = identity.map(|identity| self.facts.distinct(identity));
@@ -387,13 +393,15 @@ impl<'f> Collector<'f> {
         }
     }
 
-    fn comment(&mut self, level: Level, text: &Text<'_>) {
+    fn comment(&mut self, comment: &Comment<'_>) {
+        let Comment { level, label, text, .. } = comment;
         let bad = text.undecodable().is_some().then_some(Candidate::Held(HoldReason::Undecodable));
         match level {
             Level::Observation => {
                 if let Some(fact) = self.facts.observations.last_mut() {
                     fact.content.text(text);
-                    fact.blank = false;
+                    // A lot number beside an empty value is no result either.
+                    fact.blank &= !label.is_empty();
                     if let (Some(bad), Candidate::Sendable) = (bad, fact.candidate) {
                         fact.candidate = bad;
                     }
@@ -441,7 +449,7 @@ impl<'m> ReportSink<'m> for Collector<'_> {
             Item::Specimen(specimen) => self.specimen(&specimen),
             Item::Order(order) => self.order(&order),
             Item::Observation(observation) => self.observation(&observation),
-            Item::Comment(comment) => self.comment(comment.level, &comment.text),
+            Item::Comment(comment) => self.comment(&comment),
             Item::Query(query) => self.query(&query),
             Item::End(end) => self.facts.complete = end.complete,
             _ => self.facts.more_notes += 1,

@@ -10,6 +10,7 @@ mod serve;
 pub use script::Behaviour;
 
 use crate::clock::Clock;
+use crate::wire::{System, Wires};
 use orugate_protocol::hl7::header::Header;
 use script::Script;
 use std::collections::HashMap;
@@ -51,6 +52,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Engine {
     address: SocketAddr,
+    wires: Arc<dyn Wires>,
     inner: Arc<Inner>,
     listening: Option<Listening>,
 }
@@ -93,6 +95,14 @@ impl Engine {
     /// # Errors
     /// As the system's bind.
     pub fn start_at(address: SocketAddr, clock: Clock) -> io::Result<Self> {
+        Self::start_on(Arc::new(System), address, clock)
+    }
+
+    /// As [`start_at`](Self::start_at), with wires of a test's own.
+    ///
+    /// # Errors
+    /// As those wires say.
+    pub fn start_on(wires: Arc<dyn Wires>, address: SocketAddr, clock: Clock) -> io::Result<Self> {
         let (counts, _) = watch::channel(Counts::default());
         let inner = Arc::new(Inner {
             clock,
@@ -100,7 +110,7 @@ impl Engine {
             counts,
             script: Mutex::new(Script::default()),
         });
-        let mut engine = Self { address, inner, listening: None };
+        let mut engine = Self { address, wires, inner, listening: None };
         engine.bring_back()?;
         Ok(engine)
     }
@@ -129,8 +139,8 @@ impl Engine {
         if self.listening.is_some() {
             return Ok(());
         }
-        let listener = crate::wire::listen(self.address)?;
-        self.address = listener.local_addr()?;
+        let listener = self.wires.listen(self.address)?;
+        self.address = listener.address()?;
         let (stop, stopped) = watch::channel(());
         let task = tokio::spawn(serve::listen(self.inner.clone(), listener, stopped));
         self.listening = Some(Listening { stop, task });

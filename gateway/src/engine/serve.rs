@@ -2,16 +2,15 @@
 
 use super::script::Behaviour;
 use super::{Inner, lock};
+use crate::wire::{self, Listener, Wire};
 use orugate_protocol::hl7::ack::{Code, ErrorCode, Problem, Reply, Severity};
 use orugate_protocol::hl7::header::Header;
 use orugate_protocol::hl7::ts::Stamp;
 use orugate_protocol::mllp::{self, Decoder, Event, Rules};
-use socket2::SockRef;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -22,11 +21,11 @@ const LONGEST: usize = 4 * 1024 * 1024;
 const ANSWER: usize = 2048;
 
 /// Takes connections until the sender of `stopped` is dropped; ends when all of them are gone.
-pub(super) async fn listen(inner: Arc<Inner>, listener: TcpListener, mut stopped: watch::Receiver<()>) {
+pub(super) async fn listen(inner: Arc<Inner>, listener: Arc<dyn Listener>, mut stopped: watch::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = wire::accept(&*listener) => accepted,
             _ = stopped.changed() => break,
             Some(_) = connections.join_next() => continue,
         };
@@ -50,8 +49,7 @@ enum After {
     Closed,
 }
 
-async fn connection(inner: &Inner, mut stream: TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
+async fn connection(inner: &Inner, mut stream: Box<dyn Wire>) -> io::Result<()> {
     let mut decoder = Decoder::new(vec![0; LONGEST], Rules::default());
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -81,7 +79,7 @@ async fn connection(inner: &Inner, mut stream: TcpStream) -> io::Result<()> {
 
 async fn answer(
     inner: &Inner,
-    stream: &mut TcpStream,
+    stream: &mut Box<dyn Wire>,
     message: &[u8],
     behaviour: Behaviour,
 ) -> io::Result<After> {
@@ -147,8 +145,8 @@ async fn answer(
 }
 
 /// Makes the close that follows a reset instead of an orderly end.
-fn reset(stream: &TcpStream) -> io::Result<After> {
-    SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+fn reset(stream: &mut Box<dyn Wire>) -> io::Result<After> {
+    stream.abort();
     Ok(After::Closed)
 }
 

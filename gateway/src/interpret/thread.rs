@@ -1,18 +1,30 @@
-//! The thread that interprets, and another one in its place when a driver comes to no end with a message.
+//! The thread that interprets, and another one in its place when a driver does not come back from a message.
 //!
-//! A thread cannot be stopped from outside. So each has a generation, and what a thread of an old generation finds is
-//! thrown away: it asks before it stores. The message that it is lost in is held by its successor.
+//! Promises that a driver which needs long, or for ever, holds up its own instrument and no other for longer than
+//! [`GRACE`]. A thread cannot be stopped from outside, so one that does not come back is left behind with its message,
+//! and a successor works on for the other instruments. Each thread has a generation, and what one of an old generation
+//! finds is thrown away: it asks before it stores. If it does come back, its message was only long and is taken up
+//! again in its turn, and then waited for; if it does not within the limit, the successor holds the message. After
+//! [`STRIKES`] such messages of one instrument the others of it are held unread: each lost thread costs a core.
 
 use super::{Order, Worker};
 use crate::convert::Converter;
+use crate::pulse::step_back;
 use orugate_protocol::time::Tick;
+use rustix::process::Pid;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Threads that may be lost before the gateway gives up replacing them: each costs a core.
-const LOST_MAX: usize = 8;
+/// How long other instruments wait for a message: some hundred times what a usual one needs.
+const GRACE: Duration = Duration::from_millis(250);
+/// Messages of one instrument with which its driver may come to no end before the rest is held unread.
+const STRIKES: u32 = 2;
+/// Threads that may be away at a time.
+const AWAY_MAX: usize = 16;
 /// How long a stop waits for the message at hand.
 const LAST: Duration = Duration::from_secs(10);
 
@@ -29,11 +41,38 @@ struct Shared {
 struct Current {
     generation: u64,
     orders: Sender<Order>,
+    /// Orders that its thread has not worked off, its own beginning among them.
+    open: Arc<AtomicUsize>,
     ended: Receiver<()>,
-    /// The message at hand, and since when.
-    at_hand: Option<(u64, Tick)>,
-    /// Messages that a driver came to no end with.
-    lost: Vec<u64>,
+    at_hand: Option<AtHand>,
+    /// Threads that did not come back yet.
+    away: Vec<AtHand>,
+    /// Messages with which a driver is known to come to an end.
+    long: BTreeSet<u64>,
+    /// Messages with which a driver came to no end.
+    lost: BTreeSet<u64>,
+    /// How many messages were lost, by instrument.
+    strikes: BTreeMap<Arc<str>, u32>,
+}
+
+impl Current {
+    fn give(&self, order: Order) -> bool {
+        self.open.fetch_add(1, Ordering::AcqRel);
+        let given = self.orders.send(order).is_ok();
+        if !given {
+            self.open.store(0, Ordering::Release);
+        }
+        given
+    }
+}
+
+/// A message that a thread is inside a driver with.
+struct AtHand {
+    message: u64,
+    instrument: Arc<str>,
+    since: Tick,
+    generation: u64,
+    thread: Pid,
 }
 
 /// What one thread works with.
@@ -41,8 +80,34 @@ pub(super) struct Hand {
     pub(super) converter: Converter,
     /// The left-over message whose attempt this thread has journalled.
     pub(super) attempted: Option<u64>,
+    /// Orders that are not worked off.
+    pub(super) open: Arc<AtomicUsize>,
     generation: u64,
+    thread: Pid,
     handle: Handle,
+}
+
+/// Why a message is not given to its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// Its driver came to no end with it.
+    Message,
+    /// Its driver came to no end with others of its instrument.
+    Instrument,
+}
+
+impl Unfit {
+    pub(super) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Message => {
+                "The driver came to no end with this message. Send it to the maker, release after an update."
+            }
+            Self::Instrument => {
+                "The driver came to no end with two messages of this instrument, so this one was not given to it. \
+                 Restart the service, or update it, then release."
+            }
+        }
+    }
 }
 
 impl Handle {
@@ -53,37 +118,69 @@ impl Handle {
     pub fn start(worker: Worker, limit: Duration) -> io::Result<Self> {
         let (orders, received) = channel();
         let (end, ended) = channel();
-        let current = Current { generation: 0, orders, ended, at_hand: None, lost: Vec::new() };
+        let open = Arc::new(AtomicUsize::new(1));
+        let current = Current {
+            generation: 0,
+            orders,
+            open: open.clone(),
+            ended,
+            at_hand: None,
+            away: Vec::new(),
+            long: BTreeSet::new(),
+            lost: BTreeSet::new(),
+            strikes: BTreeMap::new(),
+        };
         let handle = Self(Arc::new(Shared { worker, limit, current: Mutex::new(current) }));
-        handle.spawn(0, received, end)?;
+        handle.spawn(0, received, open, end)?;
         Ok(handle)
     }
 
     /// Gives an order; false when there is no thread any more.
     pub fn give(&self, order: Order) -> bool {
-        self.current().orders.send(order).is_ok()
+        self.current().give(order)
     }
 
-    /// To be called every second or so: replaces the thread when it has been at one message for too long.
+    /// True when every order that was given is worked off, and with it every message that was whole by then.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let current = self.current();
+        current.away.is_empty() && current.open.load(Ordering::Acquire) == 0
+    }
+
+    /// To be called some times a second: leaves behind a thread that does not come back, and gives up one that has not
+    /// for too long.
     pub fn look(&self, now: Tick) {
+        let limit = self.0.limit;
         let mut current = self.current();
-        let Some((message, since)) = current.at_hand else { return };
-        if now.since(since) < self.0.limit || current.lost.len() >= LOST_MAX {
+        if let Some(over) = current.away.iter().position(|away| now.since(away.since) >= limit) {
+            let AtHand { message, instrument, thread, .. } = current.away.swap_remove(over);
+            tracing::error!(%instrument, number = message,
+                "a driver comes to no end with a message; the message is held and the others go on");
+            step_back(thread);
+            current.lost.insert(message);
+            *current.strikes.entry(instrument).or_default() += 1;
+            current.give(Order::Look);
+        }
+        let patience = match &current.at_hand {
+            Some(at_hand) if current.long.contains(&at_hand.message) => limit,
+            _ => GRACE,
+        };
+        if current.away.len() >= AWAY_MAX {
             return;
         }
-        tracing::error!(
-            number = message,
-            "a driver comes to no end with a message; the message is held and the others go on"
-        );
+        let Some(at_hand) = current.at_hand.take_if(|at_hand| now.since(at_hand.since) >= patience) else {
+            return;
+        };
+        current.away.push(at_hand);
         let (orders, received) = channel();
         let (end, ended) = channel();
+        let open = Arc::new(AtomicUsize::new(1));
         current.generation = current.generation.wrapping_add(1);
-        current.at_hand = None;
-        current.lost.push(message);
-        (current.orders, current.ended) = (orders, ended);
+        // Orders that the thread had not taken yet end with it, and those who gave them hear so.
+        (current.orders, current.ended, current.open) = (orders, ended, open.clone());
         let generation = current.generation;
         drop(current);
-        if let Err(error) = self.spawn(generation, received, end) {
+        if let Err(error) = self.spawn(generation, received, open, end) {
             tracing::error!(%error, "no thread could be made; messages wait on flash until a restart");
         }
     }
@@ -99,13 +196,32 @@ impl Handle {
         }
     }
 
-    fn spawn(&self, generation: u64, orders: Receiver<Order>, end: Sender<()>) -> io::Result<()> {
+    /// True while a message of this instrument is with a thread that did not come back yet: those behind it wait, so
+    /// that the instrument's order is kept.
+    pub(super) fn is_away(&self, instrument: &str) -> bool {
+        self.current().away.iter().any(|away| &*away.instrument == instrument)
+    }
+
+    fn spawn(
+        &self,
+        generation: u64,
+        orders: Receiver<Order>,
+        open: Arc<AtomicUsize>,
+        end: Sender<()>,
+    ) -> io::Result<()> {
         let handle = self.clone();
         let thread = std::thread::Builder::new().name("interpret".to_owned());
         let life = move || {
-            let mut hand =
-                Hand { converter: Converter::default(), attempted: None, generation, handle: handle.clone() };
+            let mut hand = Hand {
+                converter: Converter::default(),
+                attempted: None,
+                open,
+                generation,
+                thread: rustix::thread::gettid(),
+                handle: handle.clone(),
+            };
             handle.0.worker.run(&mut hand, &orders);
+            hand.open.store(0, Ordering::Release);
             drop(end);
         };
         thread.spawn(life).map(drop)
@@ -117,23 +233,43 @@ impl Handle {
 }
 
 impl Hand {
-    /// A message is taken up; false when an earlier thread was lost in it.
-    pub(super) fn begin(&self, message: u64) -> bool {
-        let now = self.handle.0.worker.clock.tick();
-        let mut current = self.handle.current();
-        if current.generation == self.generation {
-            current.at_hand = Some((message, now));
-        }
-        !current.lost.contains(&message)
+    /// True while other messages of this instrument must wait.
+    pub(super) fn must_wait(&self, instrument: &str) -> bool {
+        self.handle.is_away(instrument)
     }
 
-    /// The driver is done with it; false when that took so long that another thread has the work now.
+    /// A message is given to its driver.
+    pub(super) fn begin(&self, message: u64, instrument: &Arc<str>) -> Result<(), Unfit> {
+        let since = self.handle.0.worker.clock.tick();
+        let mut current = self.handle.current();
+        if current.lost.contains(&message) {
+            return Err(Unfit::Message);
+        }
+        if current.strikes.get(instrument).is_some_and(|strikes| *strikes >= STRIKES) {
+            return Err(Unfit::Instrument);
+        }
+        if current.generation == self.generation {
+            let (generation, thread) = (self.generation, self.thread);
+            let instrument = instrument.clone();
+            current.at_hand = Some(AtHand { message, instrument, since, generation, thread });
+        }
+        Ok(())
+    }
+
+    /// The driver came back; false when that took so long that another thread has the work now.
     pub(super) fn end(&self) -> bool {
         let mut current = self.handle.current();
-        let own = current.generation == self.generation;
-        if own {
-            current.at_hand = None;
+        if current.generation == self.generation {
+            if let Some(at_hand) = current.at_hand.take() {
+                current.long.remove(&at_hand.message);
+            }
+            return true;
         }
-        own
+        if let Some(at) = current.away.iter().position(|away| away.generation == self.generation) {
+            let AtHand { message, .. } = current.away.swap_remove(at);
+            current.long.insert(message);
+            current.give(Order::Look);
+        }
+        false
     }
 }

@@ -104,7 +104,14 @@ impl Site {
     }
 
     pub(crate) fn start(&self) -> Service {
-        Service::spawn(&self.arguments(&["run"]))
+        self.start_with(&[])
+    }
+
+    /// With these in its environment.
+    pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Service {
+        let mut run = command(&self.arguments(&["run"]));
+        run.envs(environment.iter().copied());
+        Service::of(run)
     }
 }
 
@@ -117,7 +124,11 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn spawn(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).stdin(Stdio::null()).spawn().unwrap();
+        Self::of(command(arguments))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).spawn().unwrap();
         let (sender, lines) = channel();
         let outputs: [Box<dyn std::io::Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];

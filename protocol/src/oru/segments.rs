@@ -41,7 +41,7 @@ pub(super) fn msh(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, 
     s.field(16);
     s.str(route.acknowledgment.1);
     s.field(18);
-    s.str("UNICODE UTF-8");
+    s.str(route.charset.msh_18());
     s.end();
 }
 
@@ -150,9 +150,11 @@ pub(super) fn obx(
     s.field(3);
     code(&mut s, &observation.code);
     s.field(4);
-    if how.sub_id > 0 {
-        s.fmt(format_args!("{}", how.sub_id));
-    }
+    match (observation.group, how.sub_id) {
+        (0, 0) => &mut s,
+        (0, number) | (number, 0) => s.fmt(format_args!("{number}")),
+        (group, repeat) => s.fmt(format_args!("{group}.{repeat}")),
+    };
     s.field(5);
     match kind {
         ValueType::Sn(parts) => parts.write(&mut s),
@@ -167,14 +169,23 @@ pub(super) fn obx(
     if !observation.unit.is_empty() {
         s.text(observation.unit);
         s.component(3);
-        s.str(observation.code.system);
+        if observation.unit_as_sent.is_empty() {
+            s.str(observation.code.system);
+        } else {
+            s.str("UCUM");
+            s.component(4);
+            s.text(observation.unit_as_sent);
+            s.component(6);
+            s.str(observation.code.system);
+        }
     }
     s.field(7);
     if !is_long(&observation.range) {
         s.text(observation.range);
     }
     s.field(8);
-    for (n, flag) in (0..).zip(observation.flags.iter().filter_map(|(_, known)| known?.hl7)) {
+    let flags = observation.flags.iter().filter_map(|(_, known)| known?.hl7.filter(|hl7| !hl7.is_empty()));
+    for (n, flag) in (0..).zip(flags) {
         if n > 0u32 {
             s.repeat();
         }
@@ -305,7 +316,7 @@ pub(super) fn nte(w: &mut Writer<'_>, notes: &mut u32, text: Text<'_>) {
     nte_labelled(w, notes, "", text);
 }
 
-fn nte_labelled(w: &mut Writer<'_>, notes: &mut u32, label: &str, text: Text<'_>) {
+pub(super) fn nte_labelled(w: &mut Writer<'_>, notes: &mut u32, label: &str, text: Text<'_>) {
     *notes = notes.saturating_add(1);
     let mut s = w.segment("NTE");
     s.field(1);

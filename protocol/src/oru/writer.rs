@@ -41,7 +41,7 @@ pub enum Verdict {
 pub struct WriteObservation {
     /// OBX-11.
     pub status: char,
-    /// OBX-4; 0 leaves it empty.
+    /// Which of several observations of this test in this group (OBX-4, behind the group's number); 0 for the only one.
     pub sub_id: u16,
     /// The gateway's own remark on it.
     pub remark: Option<&'static str>,
@@ -51,7 +51,7 @@ pub struct WriteObservation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OruError {
-    /// The writer: buffer too small, undecodable text.
+    /// The writer: buffer too small, text that cannot be decoded or encoded.
     Write(WriteError),
     /// More than this code holds.
     TooMany(Limit),
@@ -125,7 +125,7 @@ impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
             group,
             verdicts,
             zone,
-            writer: Writer::new(buffer),
+            writer: Writer::new(buffer).in_charset(route.charset),
             context: Context::default(),
             state: State::Before,
             seen: 0,
@@ -163,7 +163,7 @@ impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
             segments::nte(w, &mut notes, Text::plain(remark));
         }
         for comment in self.context.message_comments.iter().chain(&self.context.patient_comments) {
-            segments::nte(w, &mut notes, comment.text);
+            segments::nte_labelled(w, &mut notes, comment.label, comment.text);
         }
         self.state = State::Open { observations: 0, notes, last_written: false };
     }
@@ -195,7 +195,7 @@ impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
     }
 
     fn comment(&mut self, comment: &Comment<'m>) {
-        if comment.text.trimmed().is_empty() {
+        if comment.text.trimmed().is_empty() && comment.label.is_empty() {
             return;
         }
         let kept = match (comment.level, &mut self.state) {
@@ -203,7 +203,7 @@ impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
             (Level::Patient, State::Before) => self.context.patient_comments.push(*comment),
             (Level::Order, State::Open { observations: 0, notes, .. })
             | (Level::Observation, State::Open { notes, last_written: true, .. }) => {
-                segments::nte(&mut self.writer, notes, comment.text.trimmed());
+                segments::nte_labelled(&mut self.writer, notes, comment.label, comment.text.trimmed());
                 Ok(())
             }
             _ => Ok(()),

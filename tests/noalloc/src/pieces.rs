@@ -52,7 +52,7 @@ impl core::fmt::Write for Count {
 
 fn text(input: &[u8]) -> usize {
     let mut count = Count(0);
-    for charset in [Charset::Ascii, Charset::Latin1, Charset::Utf8] {
+    for charset in Charset::all() {
         let text = Text::new(input, charset, Escapes::Astm(Delimiters::default()));
         let _ = write!(count, "{} {:?}", text.trimmed(), text.undecodable());
     }
@@ -123,7 +123,7 @@ fn records(input: &[u8]) -> usize {
         for component in
             record.fields().flat_map(|field| field.repeats()).flat_map(|repeat| repeat.components())
         {
-            let _ = write!(count, "{} {:?}", component.text(Charset::Latin1), component.time());
+            let _ = write!(count, "{} {:?}", component.text(), component.time());
         }
     }
     count.0
@@ -214,6 +214,7 @@ fn oru(input: &[u8]) -> usize {
         receiving_facility: "HOSP",
         processing: 'T',
         acknowledgment: ("AL", "NE"),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Placer,
         structured_numeric: true,
         patient: Some(patient),
@@ -237,13 +238,14 @@ fn oru(input: &[u8]) -> usize {
         birth: time,
         ..Patient::default()
     }));
-    writer.item(Item::Comment(Comment { level: Level::Patient, text, span }));
+    writer.item(Item::Comment(Comment { level: Level::Patient, label: "", text, span }));
     writer.item(Item::Specimen(Specimen { id: text, kind: text, collected: time, ..Specimen::default() }));
     writer.item(Item::Order(Order { code, cancelled: false, span }));
     writer.item(Item::Observation(Observation {
         code,
         value: text,
         unit: text,
+        unit_as_sent: text,
         range: text,
         flags: Flags { text, separator: b'\\', known: &known },
         nature: text,
@@ -255,11 +257,12 @@ fn oru(input: &[u8]) -> usize {
         device: text,
         run: text,
         replicate: text,
+        group: 1,
         not_reportable: None,
         doubt: None,
         span,
     }));
-    writer.item(Item::Comment(Comment { level: Level::Observation, text, span }));
+    writer.item(Item::Comment(Comment { level: Level::Observation, label: "lot ", text, span }));
     writer.item(Item::End(End { complete: true }));
     writer.finish().map_or(0, <[u8]>::len)
 }

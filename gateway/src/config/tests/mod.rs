@@ -2,10 +2,12 @@
 
 mod format;
 mod meaning;
+mod tls;
 
 use super::*;
 use expect_test::{Expect, expect};
 use orugate_driver::{Common, Evidence, Instrument, Interpreter, Session, SimulatedFault};
+use orugate_drivers::SHIPPED;
 
 struct Fake(Common);
 
@@ -40,17 +42,17 @@ impl Profiles for Shelf {
                 message: "no such driver".into(),
             }));
         }
-        if !self.names().iter().any(|known| known == name) {
+        if name != "hearsay" && !self.names().iter().any(|known| known == name) {
             return Err(ProfileFault::Unknown);
         }
         let common = Common {
             name: name.into(),
             driver: "astm".into(),
             title: String::new(),
-            evidence: Evidence::Manual,
+            evidence: if name == "hearsay" { Evidence::Described } else { Evidence::Manual },
             examples: Vec::new(),
         };
-        Ok(FoundProfile::new(Arc::new(Fake(common)), name))
+        Ok(FoundProfile::new(Arc::new(Fake(common)), [name]))
     }
     fn names(&self) -> Vec<String> {
         ["sysmex-xn-l", "generic-astm"].map(String::from).to_vec()
@@ -137,8 +139,9 @@ send_to = ["engine"]
         &[text],
         expect![[r#"
             warning: orugate.toml:9: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
-            orugate.toml:14: destination "engine": mllp.tls: TLS comes with a later version; this one sends plain MLLP
-            1 mistake; nothing was opened"#]],
+            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+            destination "engine": LIS, CENTRAL at HOSP by MLLP to engine.example:2575 over TLS 1.2 or later as engine.example by /etc/orugate/ca.pem, own certificate /etc/orugate/gw01.pem, takes live results, original acknowledgment within 30 s, no patient is named
+            instrument "haematology-1": live, profile sysmex-xn-l (evidence: manual), serial /dev/serial/by-path/platform-xhci-usb-0:1.2:1.0-port0 at 9600 8N1 with no flow control, results go to "engine""#]],
     );
     let plain = text.replace(
         ", tls = { ca = \"/etc/orugate/ca.pem\", cert = \"/etc/orugate/gw01.pem\", key = \"credential:gw01-key\" }",
@@ -184,7 +187,9 @@ fn defaults_are_those_of_the_comments() {
                     application: "CENTRAL",
                     facility: "HOSP",
                     address: "engine.example:2575",
+                    tls: None,
                     accepts: Production,
+                    charset: Utf8,
                     sample_id_in: Specimen,
                     structured_numeric: false,
                     corrections: C,
@@ -246,7 +251,7 @@ fn from_a_folder() {
     let names = |result: Result<Loaded, Mistakes>| {
         result.unwrap().plan.instruments.iter().map(|plan| plan.name.clone()).collect::<Vec<_>>()
     };
-    assert!(names(load(&main, &Shelf)).is_empty(), "conf.d may be absent");
+    assert!(names(load(&main, &SHIPPED)).is_empty(), "conf.d may be absent");
 
     let parts = folder.path().join("conf.d");
     fs::create_dir(&parts).unwrap();
@@ -260,13 +265,13 @@ fn from_a_folder() {
     part("10.toml", "first");
     part(".30.toml", "hidden");
     part("40.toml.bak", "backup");
-    assert_eq!(names(load(&main, &Shelf)), ["first", "second"]);
+    assert_eq!(names(load(&main, &SHIPPED)), ["first", "second"]);
 
     fs::write(parts.join("30.toml"), b"# one\n# \xff\n").unwrap();
     fs::create_dir(parts.join("50.toml")).unwrap();
     fs::write(parts.join("60.toml"), vec![b'#'; 1 << 21]).unwrap();
     fs::write(parts.join("70.toml"), "[[instrument]]\nnam = 1\n").unwrap();
-    let said = load(&main, &Shelf).unwrap_err().to_string().replace(&parts.display().to_string(), "conf.d");
+    let said = load(&main, &SHIPPED).unwrap_err().to_string().replace(&parts.display().to_string(), "conf.d");
     expect![[r#"
         conf.d/30.toml: cannot be read: line 2 holds a byte that is not UTF-8
         conf.d/50.toml: cannot be read: Is a directory (os error 21)
@@ -274,7 +279,7 @@ fn from_a_folder() {
         conf.d/70.toml:2: instrument number 1: nam: unknown key; allowed are name, profile, mode, wire, send_to; did you mean "name"?
         4 mistakes; nothing was opened"#]].assert_eq(&said);
 
-    let absent = load(&folder.path().join("none/orugate.toml"), &Shelf).unwrap_err();
+    let absent = load(&folder.path().join("none/orugate.toml"), &SHIPPED).unwrap_err();
     assert_eq!(absent.list().len(), 1);
     assert!(absent.to_string().contains("cannot be read"), "{absent}");
 }
