@@ -251,7 +251,8 @@ pub(super) fn observation_notes(
 }
 
 fn is_long(range: &Text<'_>) -> bool {
-    range.chars().nth(RANGE_MAX).is_some()
+    // No character takes less than a byte.
+    range.bytes().len() > RANGE_MAX && range.chars().nth(RANGE_MAX).is_some()
 }
 
 pub(super) fn spm(w: &mut Writer<'_>, sample: &str, specimen: &Specimen<'_>, zone: &dyn Zone) {

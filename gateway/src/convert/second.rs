@@ -1,0 +1,254 @@
+//! The second pass: the ORUs of all groups, in one walk over the message for each destination.
+//!
+//! Promises: an ORU for each group and destination that has something to send, in that order; when one of a group
+//! cannot be written, no destination gets any of that group. Leaves out what is sent: that was decided before.
+
+use super::facts::Facts;
+use super::{
+    Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready, SiteZone,
+};
+use super::{Target, Task};
+use orugate_driver::Scratch;
+use orugate_protocol::hl7::writer::WriteError;
+use orugate_protocol::oru::{GroupPlan, Groups, OruError, OruWriter, Verdict, WriteObservation};
+use orugate_protocol::report::Status;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+impl Converter {
+    /// Numbers and names all ORUs, by group and then by destination.
+    pub(super) fn name(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) {
+        self.names.clear();
+        for (group, facts) in (0u16..).zip(&self.facts.groups) {
+            for (target, destination) in task.setting.destinations.iter().enumerate() {
+                let sent =
+                    facts.observations.clone().filter(|index| self.sends(*index, destination).is_some());
+                let observations = u32::try_from(sent.count()).unwrap_or(u32::MAX);
+                if observations == 0 {
+                    continue;
+                }
+                let Some(number) = numbers.next() else {
+                    self.starved = true;
+                    return;
+                };
+                let start = self.names.len();
+                let _ = write!(self.names, "{}{number:016}", task.setting.gateway);
+                let control = start..self.names.len();
+                let sample = self.facts.word(&facts.sample);
+                let last = self.fillers.get(usize::from(group)).copied().unwrap_or(1);
+                let filler = write_filler(&mut self.names, sample, facts.specimen, last);
+                let destination = destination.index;
+                let bytes = 0..0;
+                let ready =
+                    Ready { number, destination, group, observations, target, control, filler, bytes };
+                self.ready.push(ready);
+            }
+        }
+    }
+
+    /// Writes all ORUs of one destination.
+    pub(super) fn second_pass(&mut self, task: &Task<'_>, target: usize) {
+        let Some(destination) = task.setting.destinations.get(target) else { return };
+        if self.starved || !self.ready.iter().any(|ready| ready.target == target) {
+            return;
+        }
+        self.verdicts(destination);
+        let zone = SiteZone { zone: task.setting.zone, received: task.message.received };
+        loop {
+            let room = self.out.len();
+            let mut groups = Walk {
+                task,
+                facts: &self.facts,
+                going: &self.going,
+                known: &self.known,
+                verdicts: &self.verdicts,
+                names: &self.names,
+                ready: &mut self.ready,
+                failed: &mut self.failed,
+                target,
+                at: 0,
+                base: self.used,
+                used: self.used,
+                full: false,
+            };
+            let buffer = self.out.get_mut(self.used..).unwrap_or_default();
+            let mut writer = OruWriter::new(&destination.route, &mut groups, &self.verdicts, &zone, buffer);
+            // A fault was seen in the first pass; what came before it is written here too.
+            let _ =
+                task.interpreter.interpret(&task.message, &mut Scratch::new(&mut self.scratch), &mut writer);
+            writer.finish();
+            let (full, used) = (groups.full, groups.used);
+            if !full || room >= ORU_MAX {
+                self.used = used;
+                break;
+            }
+            // From the start: that happens once for each size that there ever is.
+            self.failed.clear();
+            self.out.resize(room.saturating_mul(2).min(ORU_MAX), 0);
+        }
+        for group in std::mem::take(&mut self.failed) {
+            self.hold_group(group, HoldReason::Unwritable);
+        }
+    }
+
+    /// What was sent before of an observation that this destination gets; `None` when it does not get it.
+    fn sends(&self, index: usize, destination: &Target<'_>) -> Option<Known> {
+        let known = self.known.get(index).copied().unwrap_or(Known::New);
+        let sent = self.going.get(index) == Some(&Going::Sent);
+        (sent && !(known == Known::Same && destination.suppress_resends)).then_some(known)
+    }
+
+    /// Fills `self.verdicts` for one destination.
+    fn verdicts(&mut self, destination: &Target<'_>) {
+        self.verdicts.clear();
+        self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
+        for group in &self.facts.groups {
+            self.tests.clear();
+            let all_known = all_known(&self.going, &self.known, group.observations.clone());
+            for index in group.observations.clone() {
+                let (Some(fact), Some(known)) =
+                    (self.facts.observations.get(index), self.sends(index, destination))
+                else {
+                    continue;
+                };
+                let corrected = known == Known::Changed || fact.status == Status::Corrected;
+                let status = match fact.status {
+                    Status::NotDone => 'X',
+                    Status::Preliminary | Status::Questionable => 'P',
+                    _ if corrected && destination.corrections != Corrections::Final => 'C',
+                    Status::Absent if destination.record => 'R',
+                    _ => 'F',
+                };
+                let remark = match known {
+                    Known::Changed => Some("Corrected: another result was sent before."),
+                    Known::New if corrected => {
+                        Some("The instrument marks this as a correction; what it corrects is not known here.")
+                    }
+                    Known::Same if !all_known => Some("Sent again by the instrument."),
+                    _ => None,
+                };
+                if let Some(slot) = self.verdicts.get_mut(index) {
+                    *slot = Verdict::Write(WriteObservation { status, sub_id: 0, remark });
+                    self.tests.push((fact.test, index));
+                }
+            }
+            number_repeats(&mut self.tests, &mut self.verdicts);
+        }
+    }
+
+    /// Nothing of a group is sent when one of its messages cannot be written: no destination gets a part.
+    fn hold_group(&mut self, group: u16, reason: HoldReason) {
+        let range = self.facts.groups.get(usize::from(group)).map_or(0..0, |g| g.observations.clone());
+        for going in self.going.get_mut(range).unwrap_or_default() {
+            if *going == Going::Sent {
+                *going = Going::Held(reason);
+            }
+        }
+        self.ready.retain(|r| r.group != group);
+    }
+}
+
+/// One walk for one destination: gives the plans, and keeps what became of them.
+struct Walk<'a> {
+    task: &'a Task<'a>,
+    facts: &'a Facts,
+    going: &'a [Going],
+    known: &'a [Known],
+    verdicts: &'a [Verdict],
+    names: &'a str,
+    ready: &'a mut [Ready],
+    failed: &'a mut Vec<u16>,
+    target: usize,
+    /// The first of `ready` that no order before asked for.
+    at: usize,
+    /// Where the writer's buffer begins, and where what is written ends.
+    base: usize,
+    used: usize,
+    full: bool,
+}
+
+impl<'a> Groups<'a> for Walk<'a> {
+    fn plan(&mut self, order: u16) -> Option<GroupPlan<'a>> {
+        let past = |ready: &&Ready| (ready.group, ready.target) < (order, self.target);
+        self.at += self.ready.get(self.at..)?.iter().take_while(past).count();
+        let ready = self.ready.get(self.at).filter(|r| (r.group, r.target) == (order, self.target))?;
+        let (facts, names) = (self.facts, self.names);
+        let group = facts.groups.get(usize::from(order))?;
+        let resent = all_known(self.going, self.known, group.observations.clone());
+        let entered = self.task.release.is_some_and(|release| release.sample.is_some());
+        let broken = !self.task.message.complete || !facts.complete;
+        let remark = |when: bool, text: &'static str| if when { text } else { "" };
+        Some(GroupPlan {
+            control_id: names.get(ready.control.clone()).unwrap_or_default(),
+            filler: names.get(ready.filler.clone()).unwrap_or_default(),
+            sample: facts.word(&group.sample),
+            status: group_status(self.verdicts.get(group.observations.clone()).unwrap_or_default()),
+            created: self.task.now,
+            remarks: [
+                remark(resent, "Sent again by the instrument."),
+                remark(entered, "The sample id was entered by a person when the result was released."),
+                remark(broken, "The transmission broke off: results of this order may be missing."),
+            ],
+        })
+    }
+
+    fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>) {
+        match (oru, self.ready.get_mut(self.at)) {
+            (Ok(place), Some(ready)) => {
+                ready.bytes = self.base.saturating_add(place.start)..self.base.saturating_add(place.end);
+                self.used = ready.bytes.end;
+            }
+            (oru, _) => {
+                self.full |= oru == Err(OruError::Write(WriteError::Full));
+                self.failed.push(order);
+            }
+        }
+    }
+}
+
+/// Everything that is sent of these observations was sent before.
+fn all_known(going: &[Going], known: &[Known], mut range: Range<usize>) -> bool {
+    range.all(|i| going.get(i) != Some(&Going::Sent) || known.get(i) == Some(&Known::Same))
+}
+
+/// OBX-4 only where OBX-3 alone does not name the observation.
+fn number_repeats(tests: &mut [(u128, usize)], verdicts: &mut [Verdict]) {
+    tests.sort_unstable();
+    for run in tests.chunk_by(|(a, _), (b, _)| a == b).filter(|run| run.len() > 1) {
+        for (sub_id, (_, index)) in (1u16..).zip(run) {
+            if let Some(Verdict::Write(how)) = verdicts.get_mut(*index) {
+                how.sub_id = sub_id;
+            }
+        }
+    }
+}
+
+/// OBR-25 from the OBX-11 of what is written.
+fn group_status(verdicts: &[Verdict]) -> char {
+    let mut all = None;
+    for verdict in verdicts {
+        let Verdict::Write(WriteObservation { status, .. }) = verdict else { continue };
+        all = match (all, *status) {
+            (None, status) => Some(status),
+            (Some('C'), _) | (_, 'C') => Some('C'),
+            (Some(a), b) if a == b => Some(a),
+            // A report in which one test could not be done is as final as the others.
+            (Some('X'), b) => Some(b),
+            (Some(a), 'X') => Some(a),
+            _ => Some('P'),
+        };
+    }
+    all.unwrap_or('F')
+}
+
+/// Adds `<sample>-<number>`, or a keyed stand-in of the sample id when that is too long.
+fn write_filler(names: &mut String, sample: &str, specimen: u128, number: u32) -> Range<usize> {
+    let start = names.len();
+    let _ = write!(names, "{sample}-{number}");
+    if names.get(start..).is_some_and(|filler| filler.chars().count() > FILLER_MAX) {
+        names.truncate(start);
+        let short = specimen & 0xFF_FFFF_FFFF_FFFF;
+        let _ = write!(names, "{short:014X}-{number}");
+    }
+    start..names.len()
+}
