@@ -554,7 +554,7 @@ async fn open(
             until(retry_at).await;
             Ok((wires.serial(serial)?, None))
         }
-        (WirePlan::Connect { address }, _) => {
+        (WirePlan::Connect { address, .. }, _) => {
             until(retry_at).await;
             Ok((wires.connect(address, CONNECT).await?, None))
         }

@@ -20,6 +20,7 @@ use crate::records::{Abandoned, Life, Provenance};
 use crate::status::PortStatus;
 use crate::store::{Entry, Store};
 use crate::systemd;
+use crate::tls::{Peer, Tls};
 use crate::wire::{self, Listener, Wires};
 use orugate_driver::Instrument;
 use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
@@ -136,6 +137,8 @@ pub struct Gateway {
     pub admin: Arc<Admin>,
     /// Where each listening instrument can be reached, by its name; the port is the real one.
     pub listening: BTreeMap<String, SocketAddr>,
+    /// Its TLS.
+    pub tls: Tls,
     /// How the forwarders stand, in the order of the plan's destinations.
     pub forwarders: Vec<forward::Handle>,
     stop_rest: watch::Sender<bool>,
@@ -178,6 +181,7 @@ impl Gateway {
 
         let (stop_rest, rest_stop) = watch::channel(false);
         let (busy, busy_seen) = watch::channel(false);
+        let tls = Tls::new(clock.clone());
         let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
         let mut setups = Vec::new();
         let mut shown = Vec::new();
@@ -187,8 +191,18 @@ impl Gateway {
             setups.push(Setup {
                 name: instrument.name.as_str().into(),
                 wire: instrument.wire.clone(),
-                wires: wires.clone(),
-                listener: listeners.remove(&instrument.name),
+                wires: match &instrument.wire {
+                    WirePlan::Connect { tls: plan, .. } => {
+                        tls.wires(&instrument.name, Peer::Instrument, plan.as_ref(), &wires)
+                    }
+                    WirePlan::Listen { .. } | WirePlan::Serial(_) => wires.clone(),
+                },
+                listener: listeners.remove(&instrument.name).map(|listener| match &instrument.wire {
+                    WirePlan::Listen { tls: plan, allow, .. } => {
+                        tls.listener(&instrument.name, plan.as_ref(), allow, listener, &status)
+                    }
+                    WirePlan::Connect { .. } | WirePlan::Serial(_) => listener,
+                }),
                 begin: {
                     let (profile, name) = (instrument.profile.clone(), instrument.name.clone());
                     Arc::new(move || profile.session(&Instrument { name: name.clone() }))
@@ -212,8 +226,15 @@ impl Gateway {
         ];
         let mut forwarders = Vec::new();
         for destination in &plan.destinations {
-            let (handle, task) =
-                forward::spawn(destination, &plan.gateway.id, &store, &clock, &wires, rest_stop.clone());
+            let (handle, task) = forward::spawn(
+                destination,
+                &plan.gateway.id,
+                &store,
+                &clock,
+                &wires,
+                &tls,
+                rest_stop.clone(),
+            );
             forwarders.push(handle);
             rest.push(task);
         }
@@ -236,12 +257,13 @@ impl Gateway {
             config: config.clone(),
         });
         rest.push(tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())));
+        rest.push(tokio::spawn(tls.clone().watch(admin.conditions.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())));
         rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
         for setup in setups {
             ports.open(setup).map_err(StartError::Thread)?;
         }
-        Ok(Self { store, admin, listening, forwarders, stop_rest, ports, rest, worker, clock, config })
+        Ok(Self { store, admin, listening, tls, forwarders, stop_rest, ports, rest, worker, clock, config })
     }
 
     /// Stops as on SIGTERM and returns when everything has ended.
@@ -334,7 +356,7 @@ fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
         wire: match &instrument.wire {
             WirePlan::Serial(serial) => serial.path.display().to_string(),
             WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
-            WirePlan::Connect { address } => format!("connects to {address}"),
+            WirePlan::Connect { address, .. } => format!("connects to {address}"),
         },
         listens: matches!(instrument.wire, WirePlan::Listen { .. }),
         status: status.clone(),

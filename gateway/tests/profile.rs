@@ -6,7 +6,7 @@
 #[allow(dead_code)]
 mod common;
 
-use common::{Site, orugate};
+use common::{Site, orugate, orugate_with};
 use std::path::PathBuf;
 
 const CHANGE: &str = r#"extends = "sysmex-xn-l"
@@ -142,4 +142,65 @@ fn the_schema_is_json() {
     let unknown = orugate(&["profile", "schema", "--driver", "telex"]);
     unknown.is(64);
     unknown.says("There are: astm");
+}
+
+/// An invented analyzer's invented patient.
+const CAPTURE: &str = "H|\\^&|||NOVUS 9^^NV-004711||||||||LIS2-A2|20261122093000\nP|1||||INVENTED^PERSON||19700101|F\n\
+    O|1|0045^ 7781234      ||^^^CRP|R\nR|1|^^^CRP|5,4|mg/L|0 to 5|H||F||NURSE7||20261122092913\nL|1|N\n";
+
+#[test]
+fn a_new_profile_is_drafted_checked_and_used() {
+    let site = Site::new();
+    let capture = site.folder.path().join("capture.txt");
+    std::fs::write(&capture, CAPTURE).unwrap();
+    let folder = site.folder.path().join("profiles.d");
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("novus-9.toml");
+    let (from, out) = (capture.to_str().unwrap(), file.to_str().unwrap());
+    let made = site.run(&["profile", "new", "--from", from, "--out", out]);
+    made.is(0);
+    made.says("The sample id is taken from O.3.2");
+    made.says("Is it the decimal comma");
+    made.says("orugate profile check");
+    let text = std::fs::read_to_string(&file).unwrap();
+    for secret in ["INVENTED", "PERSON", "19700101", "7781234", "NURSE7", "004711"] {
+        made.hides(secret);
+        assert!(!text.contains(secret), "{secret}");
+    }
+    for line in ["name = \"novus-9\"", "evidence = \"described\"", "id = [\"O.3.2\"]", "decimal_comma = true"]
+    {
+        assert!(text.lines().any(|l| l == line), "{line}:\n{text}");
+    }
+    let checked = site.run(&["profile", "check", out]);
+    checked.is(0);
+    checked.says("All of its examples (1) give what they say.");
+    let replayed = site.run(&["replay", "--profile", "novus-9", from]);
+    replayed.is(0);
+    replayed.says("SPM|1|7781234");
+    replayed.says("OBX|1|NM|CRP^^99NOVUS9||5.4|mg/L^^99NOVUS9");
+    // What a person wrote is never overwritten, and a shipped name is never shadowed.
+    site.run(&["profile", "new", "--from", from, "--out", out, "--name", "novus-x"]).is(74);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    site.run(&["profile", "new", "--from", from, "--name", "generic-astm"]).is(1);
+    site.run(&["profile", "new", "--from", from, "--name", "Not Good"]).is(64);
+    // Without a file it is standard output, from several captures, one of them standard input.
+    let printed = orugate_with(&["profile", "new", "--from", "-", from, "--name", "other"], CAPTURE);
+    printed.is(0);
+    printed.says("2 captures were read: 2 messages");
+    assert!(printed.out.parse::<toml::Table>().is_ok());
+}
+
+#[test]
+fn what_no_driver_reads_is_told_by_its_looks() {
+    for (input, says) in [
+        ("MSH|^~\\&|LAB|X\r", "It looks like HL7 v2"),
+        ("<?xml version=\"1.0\"?><HEL.R01/>", "It looks like POCT1-A"),
+        ("GLUCOSE 5.4\n", "It looks like plain text"),
+        ("", "The input is empty"),
+    ] {
+        let tried = orugate_with(&["profile", "new", "--from", "-"], input);
+        tried.is(65);
+        tried.says("The driver astm cannot read this: no LIS02 header record");
+        tried.says(says);
+    }
 }

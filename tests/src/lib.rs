@@ -8,7 +8,9 @@ pub mod breaking;
 pub mod corpus;
 pub mod oracle;
 pub mod oru;
+pub mod pki;
 pub mod python;
+pub mod secured;
 pub mod sender;
 pub mod world;
 

@@ -50,10 +50,21 @@ impl Receiver {
     /// # Errors
     /// It does not start, or says no port.
     pub fn start(python: &OsStr, file: &Path, code: &str) -> io::Result<Self> {
+        Self::run(python, "mllp_receiver.py", [file.as_os_str(), code.as_ref()])
+    }
+
+    /// Starts a script of `tests/python` that prints its port first and ends with its standard input.
+    ///
+    /// # Errors
+    /// It does not start, or says no port.
+    pub fn run<'a>(
+        python: &OsStr,
+        name: &str,
+        arguments: impl IntoIterator<Item = &'a OsStr>,
+    ) -> io::Result<Self> {
         let mut child = Command::new(python)
-            .arg(script("mllp_receiver.py"))
-            .arg(file)
-            .arg(code)
+            .arg(script(name))
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -65,6 +76,16 @@ impl Receiver {
         let port = line.trim().parse().map_err(|_| io::Error::other(format!("no port: {line:?}")))?;
         receiver.address.set_port(port);
         Ok(receiver)
+    }
+
+    /// The next line that it prints; empty at its end.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.said.read_line(&mut line)?;
+        Ok(line)
     }
 
     /// Ends it; gives what it printed after its port.

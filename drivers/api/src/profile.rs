@@ -19,8 +19,24 @@ pub trait Driver: Send + Sync {
     /// [`ProfileError`] with the place of the first mistake.
     fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError>;
 
+    /// A first draft of a profile of this name from captures of an instrument. Each is what [`Example::input`] may
+    /// hold, or bytes of the line. The draft is a profile that can be read; its examples expect nothing yet.
+    ///
+    /// # Errors
+    /// A clause that says why these captures are not this driver's.
+    fn draft(&self, name: &str, captures: &[Vec<u8>]) -> Result<Draft, String>;
+
     /// The JSON schema of its profiles, from the struct that reads them.
     fn schema(&self) -> schemars::Schema;
+}
+
+/// A first draft of a profile. Nothing of a patient is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The profile's text, with comments that say what was seen and what a person must find out.
+    pub toml: String,
+    /// What was decided and what a person must look at, in sentences.
+    pub said: Vec<String>,
 }
 
 /// A driver fitted to one instrument model.

@@ -1,14 +1,15 @@
 //! A line of bare records: from H to L, without ENQ and frames. Nothing is acknowledged, for nobody waits for it.
 //!
 //! Promises: what lies between messages is skipped, all else is stored in order; one ticket is open at a time. A
-//! message ends at its L record, at an EOT, or, incomplete, when the line is quiet for the receive time. Leaves out
-//! asking again: a chunk that cannot be stored is lost, which a note says, and so is the rest of its message.
+//! message ends at its L record, at an EOT, at the ETX of a message that stands between STX and ETX, or, incomplete,
+//! when the line is quiet for the receive time. Leaves out asking again: a chunk that cannot be stored is lost, which a
+//! note says, and so is the rest of its message.
 
 use crate::outbox::Outbox;
 use crate::tracker::Tracker;
 use orugate_driver::time::Tick;
 use orugate_driver::{Deadline, MessageEnd, Ticket};
-use orugate_protocol::ascii::{EOT, STX};
+use orugate_protocol::ascii::{EOT, ETX, STX};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -131,7 +132,11 @@ impl Bare {
         if byte == EOT {
             return self.end(MessageEnd::Complete, out);
         }
-        self.tracker.byte(byte);
+        if byte == ETX {
+            self.tracker.part_end();
+        } else {
+            self.tracker.byte(byte);
+        }
         if self.state != State::Skipping {
             self.chunk.push(byte);
         }

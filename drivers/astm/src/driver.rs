@@ -6,7 +6,7 @@ use crate::profile::AstmProfile;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
 use orugate_driver::{
-    Common, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
+    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
 };
 
 /// The driver `astm`.
@@ -27,6 +27,10 @@ impl Driver for Astm {
 
     fn profile(&self, toml: &str) -> Result<Box<dyn Profile>, ProfileError> {
         Ok(Box::new(Fitted { plan: Plan::read(toml)? }))
+    }
+
+    fn draft(&self, name: &str, captures: &[Vec<u8>]) -> Result<Draft, String> {
+        crate::draft::draft(name, captures)
     }
 
     fn schema(&self) -> schemars::Schema {

@@ -293,7 +293,7 @@ fn time_at<'m>(
 }
 
 fn time<'m>(field: Field<'m>, name: &'static str, sink: &mut dyn ReportSink<'m>) -> Option<DeviceTime> {
-    let parsed = field.time()?;
+    let parsed = field.repeats().next()?.time()?;
     if parsed.is_err() {
         sink.note(Note { kind: NoteKind::BadTime, span: field.span(), subject: Text::plain(name) });
     }

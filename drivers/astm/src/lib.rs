@@ -18,6 +18,7 @@
 
 mod bare;
 mod code;
+mod draft;
 mod driver;
 mod fault;
 mod frames;

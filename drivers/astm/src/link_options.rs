@@ -4,7 +4,7 @@ use crate::values::{Ack, Wait};
 use orugate_protocol::astm::link::{
     Checksum, Establishment, FrameNumbers, Interrupts, Replies, Role, Settings, Split, Terminator,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Deviations of the link.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
@@ -52,7 +52,7 @@ pub struct LinkOptions {
 macro_rules! option {
     ($(#[$doc:meta])* $name:ident => $link:ident { $($(#[$variant_doc:meta])* $variant:ident,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)*

@@ -6,7 +6,7 @@
 use crate::intern::intern;
 use orugate_protocol::astm::record::{Field, Record, RecordType};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
 /// A field of a record, or a component of its first repeat.
@@ -61,6 +61,16 @@ impl Place {
 
     /// What is there, without the spaces around it; `None` when there is nothing else.
     pub(crate) fn read<'m>(&self, current: &Current<'m>) -> Option<Field<'m>> {
+        let field = self.read_field(current)?;
+        let part = match self.component {
+            Some(n) => field.component(usize::from(n)).trimmed(),
+            None => field,
+        };
+        (!part.is_empty() && !part.is_delete()).then_some(part)
+    }
+
+    /// The whole field, with its repeats.
+    pub(crate) fn read_field<'m>(&self, current: &Current<'m>) -> Option<Field<'m>> {
         let record = match self.record {
             RecordType::Header => current.header,
             RecordType::Patient => current.patient,
@@ -69,19 +79,14 @@ impl Place {
             RecordType::Query => current.query,
             _ => None,
         }?;
-        let field = record.field(usize::from(self.field));
-        let part = match self.component {
-            Some(n) => field.component(usize::from(n)),
-            None => field,
-        };
-        let part = part.trimmed();
-        (!part.is_empty() && !part.is_delete()).then_some(part)
+        let field = record.field(usize::from(self.field)).trimmed();
+        (!field.is_empty() && !field.is_delete()).then_some(field)
     }
 
     /// The same in one repeat of a field, which need not be the first.
     pub(crate) fn read_repeat<'m>(&self, repeat: Field<'m>) -> Option<Field<'m>> {
         let part = self.component.map_or(repeat, |n| repeat.component(usize::from(n))).trimmed();
-        (!part.is_empty()).then_some(part)
+        (!part.is_empty() && !part.is_delete()).then_some(part)
     }
 }
 
@@ -128,6 +133,13 @@ fn parse(text: &str) -> Option<Place> {
 impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         Self::try_from(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+// Only for the defaults in the schema.
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name)
     }
 }
 

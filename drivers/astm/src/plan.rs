@@ -14,6 +14,11 @@ use toml::de::DeTable;
 /// by vendors for things of their own and pass only when a profile says so.
 const SAME_IN_HL7: [&str; 7] = ["L", "H", "LL", "HH", "<", ">", "N"];
 
+/// True for a flag that passes to HL7 without a word in the profile.
+pub(crate) fn is_same_in_hl7(flag: &[u8]) -> bool {
+    SAME_IN_HL7.iter().any(|code| code.as_bytes() == flag)
+}
+
 /// A profile ready for use.
 #[derive(Debug)]
 pub(crate) struct Plan {

@@ -18,7 +18,7 @@ const DOUBTFUL: usize = 4;
 const WIDE: usize = 8;
 
 /// What a place holds.
-enum Held<'m> {
+pub(crate) enum Held<'m> {
     Nothing,
     Id(Field<'m>),
     /// More than one text could be the id.
@@ -75,10 +75,16 @@ pub(crate) fn find<'m>(
     (id.text(plan.charset), place.name())
 }
 
-fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
-    let Some(field) = place.read(current) else { return Held::Nothing };
+pub(crate) fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {
+    let Some(field) = place.read_field(current) else { return Held::Nothing };
     if !place.is_field() {
-        return Held::Id(field);
+        // One id for each of several specimens is nobody's in particular.
+        let mut ids = field.repeats().filter_map(|repeat| place.read_repeat(repeat));
+        return match ids.next() {
+            None => Held::Nothing,
+            Some(first) if ids.any(|other| other.bytes() != first.bytes()) => Held::Several(field),
+            Some(first) => Held::Id(first),
+        };
     }
     let mut repeats = field.repeats().filter(|r| r.components().any(|c| !c.trimmed().is_empty()));
     if let (Some(first), Some(second)) = (repeats.next(), repeats.next())

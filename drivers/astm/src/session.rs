@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::values::Framing;
 use orugate_driver::time::Tick;
 use orugate_driver::{Answer, Channel, Deadline, Input, Output, Reason, Session};
-use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK};
+use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK, STX};
 use orugate_protocol::astm::link::{Checksum, Establishment, FrameNumbers, Replies, Settings};
 
 /// A capture that has so much before its first frame or record is read as frames, for their noise is told.
@@ -101,10 +101,16 @@ impl AstmSession {
         self.pump(now);
     }
 
-    /// A capture without frames begins with an H; one with frames with STX, ENQ or what a terminal wrote before.
+    /// A capture without frames begins with an H, with an STX before it where a message stands between STX and ETX;
+    /// one with frames begins with STX and a number, ENQ or what a terminal wrote before.
     fn decide(&mut self, over: bool) {
         let Line::Undecided { settings, held } = &mut self.line else { return };
-        let first = held.iter().find(|b| !matches!(**b, 0 | b' ' | ENQ | ACK | NAK | EOT | CR | LF)).copied();
+        let mut telling =
+            held.iter().filter(|b| !matches!(**b, 0 | b' ' | ENQ | ACK | NAK | EOT | CR | LF)).copied();
+        let mut first = telling.next();
+        if first == Some(STX) {
+            first = telling.next();
+        }
         if first.is_none() && !over && held.len() < UNDECIDED_MAX {
             return;
         }

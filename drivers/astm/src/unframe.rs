@@ -2,14 +2,14 @@
 //!
 //! Promises: no byte is added, and none of a frame's text is lost. What is no frame (ENQ, EOT, a chunk that only says
 //! how the message ended) is skipped; a frame that cannot be told from its surroundings is skipped with a note.
-//! Bytes without any STX are bare records. Leaves out checksums and numbers: the link judged them before it
+//! Bytes without any STX, or a whole message between STX and ETX, are bare records. Leaves out checksums and numbers: the link judged them before it
 //! acknowledged the frame.
 
 use orugate_driver::report::{Note, NoteKind, ReportSink};
 use orugate_driver::span::Span;
 use orugate_driver::text::Text;
 use orugate_driver::{Fault, Scratch, StoredMessage};
-use orugate_protocol::ascii::{CR, LF, STX};
+use orugate_protocol::ascii::{CR, ETX, LF, STX};
 use orugate_protocol::astm::link::parse_raw_frame;
 
 /// The text of a message; in the scratch space when it had to be put together.
@@ -20,6 +20,13 @@ pub(crate) fn text<'m>(
 ) -> Result<&'m [u8], Fault> {
     if !message.raw.contains(&STX) {
         return Ok(bare(message.raw));
+    }
+    if let [STX, whole @ ..] = message.raw
+        && let Some(b'H' | b'h') = whole.first()
+        && !whole.contains(&STX)
+    {
+        let end = whole.iter().position(|b| *b == ETX).unwrap_or(whole.len());
+        return Ok(bare(whole.get(..end).unwrap_or_default()));
     }
     // Two passes, so that no more space is taken than the text needs.
     let length = pieces(message).flatten().map(<[u8]>::len).fold(0, usize::saturating_add);
@@ -62,7 +69,7 @@ impl<'m> Iterator for Frames<'m> {
 }
 
 /// Records without frames: all but the link's control characters around them.
-fn bare(mut raw: &[u8]) -> &[u8] {
+pub(crate) fn bare(mut raw: &[u8]) -> &[u8] {
     let is_link = |b: u8| b < 0x20 && b != CR && b != LF;
     while let [first, rest @ ..] = raw
         && is_link(*first)

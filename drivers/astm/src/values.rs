@@ -4,7 +4,7 @@ use crate::intern::intern;
 use orugate_driver::report::Status;
 use orugate_driver::text;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl From<Charset> for text::Charset {
 }
 
 /// What is on the wire.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Framing {
     /// ENQ, frames, EOT.
@@ -44,7 +44,7 @@ pub enum Framing {
 }
 
 /// What the instrument waits to be acknowledged. Either way an acknowledgment follows the sync of what it covers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ack {
     /// Each frame, as LIS01 has it.
@@ -55,7 +55,7 @@ pub enum Ack {
 }
 
 /// What stands between the flags of R.7.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlagSeparator {
     /// The repeat delimiter, as LIS02 has it.
@@ -150,7 +150,7 @@ impl TryFrom<String> for Ucum {
 }
 
 /// The number of a component, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "i64")]
 pub struct Component(u8);
 
@@ -210,6 +210,13 @@ impl TryFrom<String> for Letter {
             [letter] if letter.is_ascii_graphic() => Ok(Self(Some(*letter))),
             _ => Err(format!("`{text}` is no code; it is one character, or nothing")),
         }
+    }
+}
+
+// Only for the defaults in the schema.
+impl Serialize for Letter {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&self.0.map(char::from).map_or_else(String::new, String::from))
     }
 }
 

@@ -1,13 +1,18 @@
 //! Commands about profiles: which there are, what one does, whether one is right, and a draft of a new one.
 
+use super::files;
 use crate::config;
+use crate::looks;
 use crate::profiles::examples::{blessed, differences};
 use crate::profiles::{self, Shelf, SiteProfile, said};
+use orugate_driver::Draft;
 use orugate_drivers::Catalogue;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 const REFUSED: u8 = 1;
 const USAGE: u8 = 64;
+const NO_MESSAGE: u8 = 65;
 const IO: u8 = 74;
 const CONFIG: u8 = 78;
 
@@ -27,6 +32,20 @@ pub(super) enum Action {
         /// Write what came into the file where something else was expected; read the difference before you believe it
         #[arg(long)]
         bless: bool,
+    },
+    /// Draft a profile from captures of an instrument that no profile fits
+    ///
+    /// Each choice stands in the draft with what was seen, each question with TODO(you). Nothing of a patient is in it.
+    New {
+        /// A capture: bytes of the line, a script or records, one a line; several may be given. - is standard input
+        #[arg(long, required = true, num_args = 1.., value_name = "CAPTURE")]
+        from: Vec<PathBuf>,
+        /// The new profile's name: small letters, digits and hyphens [default: that of the file, or new-analyzer]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Write it into this file, which must not exist yet [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Print the JSON schema of profiles, for editors
     Schema {
@@ -80,6 +99,9 @@ pub(super) fn run(catalogue: &Catalogue, configuration: &Path, action: Action) -
             }
         },
         Action::Check { file, bless } => check(&Site::of(catalogue, configuration), &file, bless),
+        Action::New { from, name, out } => {
+            new(catalogue, &Site::of(catalogue, configuration), &from, name, out.as_deref())
+        }
         Action::Schema { driver } => match profiles::schema(catalogue, &driver) {
             Some(schema) => {
                 println!("{schema:#}");
@@ -166,5 +188,65 @@ fn check(site: &Site, file: &Path, bless: bool) -> u8 {
             return REFUSED;
         }
     }
+    0
+}
+
+fn new(catalogue: &Catalogue, site: &Site, from: &[PathBuf], name: Option<String>, out: Option<&Path>) -> u8 {
+    let stem = out.and_then(Path::file_stem).map(|stem| stem.to_string_lossy().into_owned());
+    let name = name.or(stem).unwrap_or_else(|| "new-analyzer".to_owned());
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if name.is_empty() || name.len() > 40 || !name.bytes().all(good) {
+        eprintln!(
+            "{name:?} is no name for a profile: write --name with up to 40 small letters, digits and hyphens, such \
+             as maker-model."
+        );
+        return USAGE;
+    }
+    let mut captures = Vec::new();
+    for file in from {
+        match files::read(file) {
+            Ok(bytes) => captures.push(bytes),
+            Err(code) => return code,
+        }
+    }
+    let mut why = Vec::new();
+    let draft = catalogue.drivers.iter().find_map(|driver| match driver.draft(&name, &captures) {
+        Ok(draft) => Some(draft),
+        Err(reason) => {
+            why.push(format!("The driver {} cannot read this: {reason}.", driver.name()));
+            None
+        }
+    });
+    let Some(Draft { toml, said: sentences }) = draft else {
+        why.iter().for_each(|line| eprintln!("{line}"));
+        let bytes = captures.iter().find(|capture| !capture.is_empty());
+        eprintln!("{}", bytes.map_or("The input is empty.", |bytes| looks::like(bytes)));
+        return NO_MESSAGE;
+    };
+    // A name on the shelf already is the first thing to say.
+    let path = out.unwrap_or(Path::new("(the draft)"));
+    let toml = match site.shelf.read(path, &toml) {
+        Ok(profile) => blessed(&toml, &differences(&*profile.profile)).unwrap_or(toml),
+        Err(mistakes) => {
+            eprintln!("{}", said(&mistakes));
+            return REFUSED;
+        }
+    };
+    let written = match out {
+        None => std::io::stdout().write_all(toml.as_bytes()),
+        Some(file) => std::fs::File::create_new(file).and_then(|mut file| file.write_all(toml.as_bytes())),
+    };
+    if let Err(error) = written {
+        eprintln!("{} cannot be written: {error}. A file that exists is left alone.", path.display());
+        return IO;
+    }
+    for sentence in sentences {
+        eprintln!("{sentence}");
+    }
+    let file = out.map_or("FILE".to_owned(), |file| file.display().to_string());
+    eprintln!(
+        "Next: answer each TODO(you) in the draft, look at what comes of your captures (orugate replay --profile {file} \
+         CAPTURE), then orugate profile check {file}. docs/profile.md leads through it."
+    );
     0
 }

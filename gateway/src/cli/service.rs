@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{self, Loaded};
 use crate::run::{Gateway, StartError, init_journal};
 use crate::systemd;
+use crate::tls;
 use crate::words::count;
 use orugate_drivers::Catalogue;
 use std::io::ErrorKind;
@@ -30,8 +31,19 @@ fn load(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
 pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
     match load(catalogue, path) {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
+            let Ok(runtime) = runtime() else { return IO };
+            let clock = runtime.block_on(async { Clock::system(0) });
+            let (wrong, warnings) = tls::check(&loaded, &clock);
+            for warning in loaded.warnings.iter().chain(&warnings) {
                 println!("warning: {warning}");
+            }
+            if !wrong.is_empty() {
+                for mistake in &wrong {
+                    eprintln!("{mistake}");
+                }
+                let files = count(wrong.len() as u64, "file", "files");
+                eprintln!("{files} of TLS cannot be used. The service would run, without what needs them.");
+                return CONFIG;
             }
             for line in loaded.plan.describe() {
                 println!("{line}");

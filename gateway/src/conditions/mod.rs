@@ -32,6 +32,10 @@ pub enum Code {
     DriverFailed,
     /// A certificate or revocation list is out of date.
     CertificateExpired,
+    /// A TLS connection cannot be made.
+    TlsFailed,
+    /// A certificate or revocation list is out of date in 7 days.
+    CertificateExpiresSoon,
     /// An engine refused messages for good.
     Parked,
     /// An engine does not take what waits.
@@ -42,7 +46,7 @@ pub enum Code {
     Holds,
     /// New certificate files cannot be used; the last good ones stay.
     CertificateRejected,
-    /// A certificate or revocation list is out of date soon.
+    /// A certificate or revocation list is out of date in 30 days.
     CertificateExpires,
     /// The clock is behind the journal.
     ClockUnset,
@@ -60,6 +64,8 @@ impl Code {
             Self::ConfigRestart => "config-restart",
             Self::DriverFailed => "driver-failed",
             Self::CertificateExpired => "certificate-expired",
+            Self::TlsFailed => "tls-failed",
+            Self::CertificateExpiresSoon => "certificate-expires-soon",
             Self::Parked => "parked",
             Self::DestinationLate => "destination-late",
             Self::LineDown => "line-down",

@@ -271,7 +271,7 @@ pub(super) fn small(
     default
 }
 
-fn absolute(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> PathBuf {
+pub(super) fn absolute(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> PathBuf {
     let path = Path::new(&typed.value);
     if !path.is_absolute() {
         let message = format!("{:?} is not absolute; allowed are paths that begin with /", typed.value);
@@ -343,6 +343,12 @@ pub(super) fn host_port(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &
         out.wrong(scope.at(key, typed, message));
     }
     typed.value.clone()
+}
+
+/// The host of a `host:port`, without the brackets of an IPv6 address.
+pub(super) fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
 
 fn split_host_port(text: &str) -> Result<(), &'static str> {

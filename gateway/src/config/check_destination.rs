@@ -3,10 +3,12 @@
 //! Promises that instruments can refer to every destination that has a name, also to one with mistakes, so that one
 //! mistake is not told twice.
 
-use super::check::{Names, Scope, hl7_name, host_port, small, span};
+use super::check::{Names, Scope, hl7_name, host_of, host_port, small, span};
+use super::check_tls;
 use super::file::{AckFile, At, ConfigFile, DestinationFile, MllpFile, PatientFile};
 use super::mistakes::Findings;
 use super::plan::{Accepts, AckMode, AckWhen, DestinationPlan, PatientId};
+use super::plan_tls::TlsPlan;
 use super::source::Source;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -75,6 +77,7 @@ fn one(typed: &DestinationFile, scope: &Scope<'_>, out: &mut Findings) -> Option
         application: application?.value.clone(),
         facility: facility?.value.clone(),
         address: link.address?,
+        tls: link.tls,
         accepts: value_or_default(&typed.accepts),
         sample_id_in: value_or_default(&typed.sample_id_in),
         structured_numeric: value_or_default(&typed.structured_numeric),
@@ -93,6 +96,7 @@ fn one(typed: &DestinationFile, scope: &Scope<'_>, out: &mut Findings) -> Option
 /// What `mllp` means.
 struct Link {
     address: Option<String>,
+    tls: Option<TlsPlan>,
     acknowledgment: AckMode,
     require_application_ack: bool,
     accept_blank_msa2: bool,
@@ -103,9 +107,10 @@ struct Link {
 fn link(typed: &MllpFile, scope: &Scope<'_>, out: &mut Findings) -> Link {
     let address = scope.need(out, "address", typed.address.as_ref(), "write \"host:port\"");
     let address = address.map(|typed| host_port(scope, "address", typed, out));
-    if let Some(tls) = &typed.tls {
-        out.wrong(scope.at("tls", tls, "TLS comes with a later version; this one sends plain MLLP"));
-    }
+    let tls = typed.tls.as_ref().map(|table| {
+        let host = typed.address.as_ref().map_or("", |address| host_of(&address.value));
+        check_tls::connecting(&table.value, host, &scope.inside("tls", table), out)
+    });
     let require_application_ack = value_or_default(&typed.require_application_ack);
     let acknowledgment = match typed.acknowledgment.as_ref().map(|typed| typed.value) {
         None | Some(AckFile::Original) => AckMode::Original,
@@ -118,6 +123,7 @@ fn link(typed: &MllpFile, scope: &Scope<'_>, out: &mut Findings) -> Link {
     let ack_timeout = typed.ack_timeout.as_ref();
     Link {
         address,
+        tls: tls.flatten(),
         acknowledgment,
         require_application_ack,
         accept_blank_msa2: value_or_default(&typed.accept_blank_msa2),

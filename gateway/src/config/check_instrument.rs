@@ -3,12 +3,14 @@
 //! Promises that no two instruments share a serial port or an address to listen on, as far as their text tells (two
 //! links to one device are told apart only when the second is opened), and that each one's results can get somewhere.
 
-use super::check::{Names, Scope, host_port, small};
+use super::check::{Names, Scope, host_of, host_port, small};
 use super::check_destination::Known;
+use super::check_tls;
 use super::file::{At, ConfigFile, InstrumentFile, ParityFile, WireFile};
 use super::mistakes::Findings;
 use super::nearest::did_you_mean;
 use super::plan::{Allow, Flow, InstrumentPlan, Mode, SerialPlan, WirePlan};
+use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
 use orugate_driver::{Evidence, LineSettings, Parity};
@@ -213,9 +215,10 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
         at("rts", "serial", typed.rts.as_ref().map(|v| v.offset)),
         at("dtr", "serial", typed.dtr.as_ref().map(|v| v.offset)),
         at("allow", "listen", typed.allow.as_ref().map(|v| v.offset)),
+        at("tls", "listen or connect", typed.tls.as_ref().map(|v| v.offset)),
     ];
     for (key, wants, offset) in options.into_iter().flatten() {
-        if wants != kind {
+        if !wants.contains(kind) {
             let stray = At { value: (), offset };
             out.wrong(scope.at(
                 key,
@@ -227,7 +230,13 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
     match kind {
         "serial" => Some(WirePlan::Serial(serial(typed, value, scope, out))),
         "listen" => listen(typed, value, scope, out),
-        _ => Some(WirePlan::Connect { address: host_port(scope, "connect", value, out) }),
+        _ => {
+            let address = host_port(scope, "connect", value, out);
+            let tls = typed.tls.as_ref().map(|table| {
+                check_tls::connecting(&table.value, host_of(&address), &scope.inside("tls", table), out)
+            });
+            Some(WirePlan::Connect { address, tls: tls.flatten() })
+        }
     }
 }
 
@@ -287,10 +296,18 @@ fn listen(typed: &WireFile, address: &At<String>, scope: &Scope<'_>, out: &mut F
         );
         out.wrong(scope.at("listen", address, message));
     }
+    let tls =
+        typed.tls.as_ref().map(|table| check_tls::listening(&table.value, &scope.inside("tls", table), out));
+    let tls = tls.flatten();
     let everybody = "to allow everybody on purpose, write [\"0.0.0.0/0\", \"::/0\"]";
     let wanted =
         format!("write the addresses or networks that may connect, such as [\"192.0.2.10\"]; {everybody}");
-    let allow = scope.need(out, "allow", typed.allow.as_ref(), &wanted);
+    // Certificates say better than addresses who may connect; addresses may still narrow it.
+    let certified = typed.tls.is_some() && tls.as_ref().is_none_or(TlsPlan::knows_the_peer);
+    let allow = match &typed.allow {
+        None if certified => None,
+        allow => scope.need(out, "allow", allow.as_ref(), &wanted),
+    };
     if let Some(empty) = allow.filter(|allow| allow.value.is_empty() && !scope.told(out, "allow")) {
         out.wrong(scope.at("allow", empty, format!("is empty, so nobody could connect; {everybody}")));
     }
@@ -311,7 +328,10 @@ fn listen(typed: &WireFile, address: &At<String>, scope: &Scope<'_>, out: &mut F
         let message = "has only IPv6 addresses, and the wire listens on IPv4: nobody can connect";
         out.warn(scope.at("allow", allow, message));
     }
-    Some(WirePlan::Listen { bind, allow: peers })
+    if typed.allow.is_none() && certified {
+        peers = Allow::EVERYBODY.to_vec();
+    }
+    Some(WirePlan::Listen { bind, allow: peers, tls })
 }
 
 fn parse_allow(text: &str) -> Result<Allow, (&'static str, Option<String>)> {
@@ -363,7 +383,7 @@ fn shared(
                     out.wrong(scope.at("listen", at, message));
                 }
             }
-            (WirePlan::Connect { address: a }, WirePlan::Connect { address: b })
+            (WirePlan::Connect { address: a, .. }, WirePlan::Connect { address: b, .. })
                 if a.eq_ignore_ascii_case(b) =>
             {
                 if let Some(at) = &typed.connect {

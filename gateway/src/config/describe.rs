@@ -6,6 +6,7 @@ use super::plan::{
     Accepts, AckMode, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode, Plan, SerialPlan,
     WirePlan,
 };
+use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
 use orugate_driver::Parity;
 use std::fmt::Write as _;
@@ -76,17 +77,23 @@ fn destination(plan: &DestinationPlan) -> String {
         |patient| format!("{:?} names the patient ({}, {})", patient.field, patient.authority, patient.kind),
     );
     format!(
-        "destination {:?}: {role}, {} at {} by plain MLLP to {}, takes {takes} results, {acknowledgment} within {}, {patient}",
+        "destination {:?}: {role}, {} at {} by {} to {}{}, takes {takes} results, {acknowledgment} within {}, {patient}",
         plan.name,
         or_nowhere(&plan.application),
         or_nowhere(&plan.facility),
+        if plan.tls.is_some() { "MLLP" } else { "plain MLLP" },
         plan.address,
+        over(plan.tls.as_ref()),
         show_duration(plan.ack_timeout),
     )
 }
 
 fn or_nowhere(name: &str) -> &str {
     if name.is_empty() { "(empty)" } else { name }
+}
+
+fn over(tls: Option<&TlsPlan>) -> String {
+    tls.map_or_else(String::new, |tls| format!(" over {tls}"))
 }
 
 fn wire(plan: &WirePlan) -> String {
@@ -105,10 +112,10 @@ fn wire(plan: &WirePlan) -> String {
             let (baud, data, stop) = (line.baud, line.data_bits, line.stop_bits);
             format!("serial {} at {baud} {data}{parity}{stop} with {flow} flow control", path.display())
         }
-        WirePlan::Listen { bind, allow } => {
+        WirePlan::Listen { bind, allow, tls } => {
             let peers: Vec<String> = allow.iter().map(ToString::to_string).collect();
-            format!("listens on {bind} for {}", peers.join(", "))
+            format!("listens on {bind} for {}{}", peers.join(", "), over(tls.as_ref()))
         }
-        WirePlan::Connect { address } => format!("connects to {address}"),
+        WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
     }
 }

@@ -8,6 +8,7 @@
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
 use super::plan::{Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Resends, SampleIdIn};
+use super::plan_tls::TlsVersion;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -128,7 +129,7 @@ pub struct MllpFile {
     /// `"host:port"`; an IPv6 address stands in brackets.
     #[schemars(required)]
     pub address: Option<At<String>>,
-    /// Certificates. Comes with a later version; this one refuses it and sends plain MLLP.
+    /// With it the connection is TLS, without it plain MLLP.
     pub tls: Option<At<TlsFile>>,
     /// `original`: MSH-15 and MSH-16 are empty. `enhanced`: they ask for a commit acknowledgment, and for an
     /// application acknowledgment when `require_application_ack` is true. Default `"original"`.
@@ -145,16 +146,35 @@ pub struct MllpFile {
     pub ack_timeout: Option<At<String>>,
 }
 
-/// Certificates for TLS.
+/// TLS. All files are PEM; certificates and revocation lists may be DER too. They are looked at again every few
+/// seconds: what is replaced is used from the next connection on.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsFile {
-    /// File with the certificates of the authority that signed the engine's.
+    /// Where the gateway connects: file with the certificates of the authorities that may have signed the other side's.
+    /// `ca` or `pin` is required; the system's authorities are never asked.
     pub ca: Option<At<String>>,
-    /// File with this gateway's certificate.
+    /// With `ca`: the name or address that the other side's certificate must have. Default: the host of the address.
+    pub name: Option<At<String>>,
+    /// Where the gateway connects: `"sha256:HEX"` of the other side's certificate or of its public key
+    /// (SubjectPublicKeyInfo); one of the list must fit. Without `ca` nothing else is checked, neither name nor date.
+    pub pin: Option<At<Vec<At<String>>>>,
+    /// File with this gateway's certificate, then its intermediates; or `"credential:NAME"` from systemd. Required
+    /// with `listen`.
     pub cert: Option<At<String>>,
-    /// Its key: a file, or `"credential:NAME"` from systemd.
+    /// Its key, without a password: a file, or `"credential:NAME"`.
     pub key: Option<At<String>>,
+    /// With `listen`: file with the certificates of the authorities that may have signed the clients'. Who shows no
+    /// certificate is then refused.
+    pub clients: Option<At<String>>,
+    /// With `listen`: which clients; `"name:NAME"` is a DNS name or the common name of a certificate that `clients`
+    /// signed, `"sha256:HEX"` as in `pin`. Default: all that `clients` signed.
+    pub allow_clients: Option<At<Vec<At<String>>>>,
+    /// With `ca` or `clients`: file with certificate revocation lists, one for each authority of the chain. One that is
+    /// missing or out of date refuses the connection.
+    pub crl: Option<At<String>>,
+    /// The oldest TLS version: `"1.2"` or `"1.3"`. Default `"1.2"`.
+    pub min_version: Option<At<TlsVersion>>,
 }
 
 /// How a destination acknowledges (HL7 2.5.1, section 2.9.2).
@@ -224,10 +244,13 @@ pub struct WireFile {
     pub dtr: Option<At<bool>>,
     /// The instrument connects to this address and port of the gateway: `"ip:port"`.
     pub listen: Option<At<String>>,
-    /// With `listen`, required: who may connect, as addresses and networks (`"192.0.2.0/24"`).
+    /// With `listen`: who may connect, as addresses and networks (`"192.0.2.0/24"`). Required unless `tls` asks for
+    /// certificates; with both, both must fit.
     pub allow: Option<At<Vec<At<String>>>>,
     /// The gateway connects to the instrument: `"host:port"`.
     pub connect: Option<At<String>>,
+    /// With `listen` or `connect`: TLS instead of plain TCP.
+    pub tls: Option<At<TlsFile>>,
 }
 
 /// Parity of a serial line.
@@ -328,7 +351,8 @@ words!(
     ParityFile,
     PatientField,
     Resends,
-    SampleIdIn
+    SampleIdIn,
+    TlsVersion
 );
 
 macro_rules! tables {

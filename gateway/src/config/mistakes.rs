@@ -4,6 +4,7 @@
 //! editors can jump there. Leaves out finding them.
 
 use super::Loaded;
+use super::check_tls::TypedTls;
 use super::plan::Plan;
 use super::source::Source;
 use std::fmt;
@@ -110,6 +111,7 @@ impl std::error::Error for Mistakes {}
 pub(super) struct Findings {
     pub(super) mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
+    pub(super) tls: Vec<TypedTls>,
     /// The files in their order, to sort by.
     order: Vec<PathBuf>,
 }
@@ -159,7 +161,9 @@ impl Findings {
         self.mistakes.sort_by_key(place);
         self.warnings.sort_by_key(place);
         match plan {
-            Some(plan) if self.mistakes.is_empty() => Ok(Loaded { plan, warnings: self.warnings }),
+            Some(plan) if self.mistakes.is_empty() => {
+                Ok(Loaded { plan, warnings: self.warnings, tls: self.tls })
+            }
             _ => Err(Mistakes { list: self.mistakes, warnings: self.warnings }),
         }
     }

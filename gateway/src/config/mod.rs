@@ -13,17 +13,20 @@
 mod check;
 mod check_destination;
 mod check_instrument;
+mod check_tls;
 mod describe;
 pub mod file;
 mod mistakes;
 mod nearest;
 mod plan;
+mod plan_tls;
 mod source;
 pub mod units;
 
 #[cfg(test)]
 mod tests;
 
+pub use check_tls::TypedTls;
 pub use file::{ConfigFile, json_schema};
 pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
@@ -31,6 +34,7 @@ pub use plan::{
     GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Resends, SampleIdIn,
     SerialPlan, WirePlan,
 };
+pub use plan_tls::{OwnPem, PeerId, Pem, TlsPlan, TlsSide, TlsVersion};
 
 pub(crate) use source::reword;
 
@@ -89,6 +93,8 @@ pub struct Loaded {
     pub plan: Plan,
     /// What is allowed and yet probably not meant; to be shown, never a reason to stop.
     pub warnings: Vec<Mistake>,
+    /// Every `tls` table of the files, to place what is wrong with the files that it names.
+    pub tls: Vec<TypedTls>,
 }
 
 /// The largest file that is read; a configuration of a thousand instruments has a quarter of it.

@@ -3,13 +3,14 @@
 //! Promises that a value of these types needs no second look: ranges, names and references were checked when it was
 //! made, which happens only in [`load`](super::load). Leaves out where each value was typed.
 
+use super::plan_tls::TlsPlan;
 use jiff::tz::TimeZone;
 use orugate_driver::{LineSettings, Profile};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use siphasher::sip128::SipHasher24;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub struct DestinationPlan {
     pub facility: String,
     /// `host:port`; the host is a name, an IPv4 address or an IPv6 address in brackets. Not looked up yet.
     pub address: String,
+    /// `None`: plain MLLP.
+    pub tls: Option<TlsPlan>,
     /// Which messages it takes.
     pub accepts: Accepts,
     /// Where the sample id stands.
@@ -152,11 +155,15 @@ pub enum WirePlan {
         bind: SocketAddr,
         /// Who may connect; not empty.
         allow: Vec<Allow>,
+        /// `None`: plain TCP.
+        tls: Option<TlsPlan>,
     },
     /// The gateway connects to it.
     Connect {
         /// `host:port`, as in [`DestinationPlan::address`].
         address: String,
+        /// `None`: plain TCP.
+        tls: Option<TlsPlan>,
     },
 }
 
@@ -183,6 +190,12 @@ pub struct Allow {
 }
 
 impl Allow {
+    /// Every address.
+    pub(super) const EVERYBODY: [Self; 2] = [
+        Self { network: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 },
+        Self { network: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix: 0 },
+    ];
+
     /// Whether it covers this peer. An IPv4 peer that a socket shows as IPv6 (`::ffff:192.0.2.1`) counts as IPv4.
     #[must_use]
     pub fn covers(&self, peer: IpAddr) -> bool {

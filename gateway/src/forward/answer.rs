@@ -81,7 +81,7 @@ mod tests {
             ("", Err(Failure::NotHl7)),
         ];
         for (text, expected) in table {
-            let expected = expected.map(|(code, id, error)| (code, id.to_owned(), error));
+            let expected = expected.clone().map(|(code, id, error)| (code, id.to_owned(), error));
             assert_eq!(read(text), expected, "{text:?}");
         }
     }

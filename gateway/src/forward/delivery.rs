@@ -207,7 +207,7 @@ impl Delivery {
             blocked_by: self.blocked,
             refused: self.refusals.len(),
             last_answer: self.last_answer,
-            last_error: self.last_error,
+            last_error: self.last_error.clone(),
             failures: self.failures,
         }
     }
@@ -369,7 +369,7 @@ impl Delivery {
     fn fail(&mut self, now: Tick, failure: Failure) {
         self.flight_is_unknown(now);
         if !matches!(failure, Failure::Connect(_) | Failure::Ended(_)) {
-            self.outputs.push_back(Output::Close(CloseWhy::Failed(failure)));
+            self.outputs.push_back(Output::Close(CloseWhy::Failed(failure.clone())));
         }
         // A refused message's own wait is not cut short by a connection that fails meanwhile.
         let paused = self.paused_until();
@@ -583,7 +583,7 @@ impl Delivery {
 
     /// A note that stays visible in the status.
     fn error(&mut self, now: Tick, note: Note) {
-        self.last_error = Some((now, note));
+        self.last_error = Some((now, note.clone()));
         self.note(note);
     }
 }

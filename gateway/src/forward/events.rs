@@ -4,6 +4,7 @@
 //! Numbers, codes of tables and places in a message are all that is told; the acknowledgment itself goes to the
 //! journal with its [`Settlement`].
 
+use crate::tls::Trouble;
 use orugate_protocol::hl7::ack::Code;
 use orugate_protocol::time::Tick;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::io;
 use std::time::Duration;
 
 /// Something happened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Input<'a> {
     /// The engine took the connection.
     Connected,
@@ -102,7 +103,7 @@ pub enum Refusal {
 }
 
 /// Why no connection could be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectError {
     /// The name has no address.
     Name,
@@ -110,21 +111,29 @@ pub enum ConnectError {
     Refused,
     /// No answer in time.
     TimedOut,
+    /// TLS could not be agreed on.
+    Tls(Trouble),
     /// Anything else.
     Other(io::ErrorKind),
 }
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// In order.
     Eof,
+    /// By TLS: the engine refused it after the handshake, or may no longer be talked to.
+    Tls(Trouble),
+    /// The engine answered with TLS, and the connection is plain.
+    WantsTls,
+    /// Broken, before the engine said anything: often one side speaks TLS and the other does not.
+    Unheard(io::ErrorKind),
     /// Otherwise.
     Error(io::ErrorKind),
 }
 
 /// Why this side closes a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CloseWhy {
     /// A stop was asked for.
     Stopping,
@@ -133,7 +142,7 @@ pub enum CloseWhy {
 }
 
 /// What made a connection useless.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// It could not be made.
     Connect(ConnectError),
@@ -197,7 +206,7 @@ pub enum Waiting {
 }
 
 /// Something to tell people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// Connected.
     Connected,
@@ -276,6 +285,7 @@ impl fmt::Display for ConnectError {
             Self::Name => f.write_str("the engine's name has no address"),
             Self::Refused => f.write_str("nothing listens at the engine's address"),
             Self::TimedOut => f.write_str("the engine's host does not answer"),
+            Self::Tls(trouble) => trouble.fmt(f),
             Self::Other(kind) => write!(f, "cannot connect: {kind}"),
         }
     }
@@ -285,6 +295,16 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Eof => f.write_str("the engine closed the connection"),
+            Self::Tls(trouble) => trouble.fmt(f),
+            Self::WantsTls => {
+                f.write_str("the engine wants TLS at this port (write mllp.tls, or use its plain port)")
+            }
+            Self::Unheard(kind) => {
+                write!(
+                    f,
+                    "the connection broke before the engine said anything: {kind} (does it want TLS, or none?)"
+                )
+            }
             Self::Error(kind) => write!(f, "the connection broke: {kind}"),
         }
     }

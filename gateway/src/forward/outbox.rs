@@ -13,6 +13,7 @@ use crate::config::DestinationPlan;
 use crate::records::{Delivery, DeliveryResult};
 use crate::state;
 use crate::store::{Entry, Store};
+use crate::tls::{Peer, Tls};
 use crate::wire::Wires;
 use orugate_journal::{Location, Urgency};
 use orugate_protocol::time::Tick;
@@ -75,6 +76,7 @@ pub fn spawn(
     store: &Store,
     clock: &Clock,
     wires: &Arc<dyn Wires>,
+    tls: &Tls,
     stop: watch::Receiver<bool>,
 ) -> (Handle, JoinHandle<()>) {
     let (status, handle) = watch::channel(None);
@@ -82,7 +84,7 @@ pub fn spawn(
     let shell = Shell {
         name: name.clone(),
         address: plan.address.clone(),
-        wires: wires.clone(),
+        wires: tls.wires(&plan.name, Peer::Engine, plan.tls.as_ref(), wires),
         settings: settings(plan, gateway),
         outbox: JournalOutbox { store: store.clone(), clock: clock.clone(), destination: name },
         clock: clock.clone(),

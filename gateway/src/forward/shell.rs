@@ -2,13 +2,14 @@
 //!
 //! Promises: nothing is awaited that another input could not interrupt, so a stop, an engine that talks early or a
 //! socket that breaks is noticed in every state; a settlement's journal record is not waited for before the next
-//! message goes. Leaves out TLS: [`connect`] is the one place where a stream would be wrapped.
+//! message goes. Leaves out TLS, which is the wires' business.
 
 use super::delivery::{Delivery, Queue};
 use super::events::{ConnectError, Ended, Input, Note, Output, Settlement};
 use super::settings::Settings;
 use super::status::Status;
 use crate::clock::Clock;
+use crate::tls::Trouble;
 use crate::wire::{Wire, Wires};
 use orugate_protocol::mllp;
 use std::future::{Future, pending};
@@ -24,6 +25,10 @@ use tokio::time::timeout;
 
 /// How long looking up a name and connecting may take together.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// What an engine that wants TLS answers to plain bytes: an alert's content type and the version's first byte (RFC 8446,
+/// section 5.1). MLLP never begins so.
+const TLS_ALERT: &[u8] = &[0x15, 0x03];
 
 /// How long a stop waits for the journal to take the last settlements. Losing one costs an identical resend.
 const LAST_SETTLEMENTS: Duration = Duration::from_secs(3);
@@ -164,18 +169,19 @@ impl<O: Outbox> Shell<O> {
     }
 }
 
-/// Connects over plain TCP. TLS will wrap the wire here.
+/// Connects. Where there is TLS, the wires do it.
 fn connect(
     wires: &dyn Wires,
     address: &str,
 ) -> impl Future<Output = Result<Box<dyn Wire>, ConnectError>> + Send + use<> {
     let connecting = wires.connect(address, CONNECT);
     async move {
-        connecting.await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => ConnectError::Name,
-            io::ErrorKind::ConnectionRefused => ConnectError::Refused,
-            io::ErrorKind::TimedOut => ConnectError::TimedOut,
-            kind => ConnectError::Other(kind),
+        connecting.await.map_err(|error| match (Trouble::in_error(&error), error.kind()) {
+            (Some(trouble), _) => ConnectError::Tls(trouble.clone()),
+            (None, io::ErrorKind::NotFound) => ConnectError::Name,
+            (None, io::ErrorKind::ConnectionRefused) => ConnectError::Refused,
+            (None, io::ErrorKind::TimedOut) => ConnectError::TimedOut,
+            (None, kind) => ConnectError::Other(kind),
         })
     }
 }
@@ -202,6 +208,8 @@ struct Open {
     reader: ReadHalf<Box<dyn Wire>>,
     writer: WriteHalf<Box<dyn Wire>>,
     buffer: Vec<u8>,
+    /// No byte came yet.
+    fresh: bool,
     /// A frame that is being written, and how far it is.
     frame: Option<(Vec<u8>, usize)>,
 }
@@ -263,23 +271,32 @@ impl Socket {
             Self::Connecting(connecting) => match connecting.await {
                 Ok(stream) => {
                     let (reader, writer) = tokio::io::split(stream);
-                    *self = Self::Open(Box::new(Open { reader, writer, buffer: vec![0; 4096], frame: None }));
+                    *self = Self::Open(Box::new(Open {
+                        reader,
+                        writer,
+                        buffer: vec![0; 4096],
+                        fresh: true,
+                        frame: None,
+                    }));
                     Event::Connected
                 }
                 Err(error) => Event::ConnectFailed(error),
             },
             Self::Open(open) => {
-                let Open { reader, writer, buffer, frame } = &mut **open;
+                let Open { reader, writer, buffer, fresh, frame } = &mut **open;
                 tokio::select! {
                     biased;
                     written = write(writer, frame) => match written {
                         Ok(()) => Event::Sent,
-                        Err(error) => Event::Closed(Ended::Error(error.kind())),
+                        Err(error) => Event::Closed(ended(&error, *fresh)),
                     },
                     read = reader.read(buffer) => match read {
                         Ok(0) => Event::Closed(Ended::Eof),
+                        Ok(_) if std::mem::take(fresh) && buffer.starts_with(TLS_ALERT) => {
+                            Event::Closed(Ended::WantsTls)
+                        }
                         Ok(length) => Event::Bytes(length),
-                        Err(error) => Event::Closed(Ended::Error(error.kind())),
+                        Err(error) => Event::Closed(ended(&error, *fresh)),
                     },
                 }
             }
@@ -292,6 +309,15 @@ impl Socket {
             Self::Open(open) => open.buffer.get(..length).unwrap_or_default(),
             Self::Closed | Self::Connecting(_) => &[],
         }
+    }
+}
+
+/// Why a connection broke; `fresh` when nothing was heard on it.
+fn ended(error: &io::Error, fresh: bool) -> Ended {
+    match Trouble::in_error(error) {
+        Some(trouble) => Ended::Tls(trouble.clone()),
+        None if fresh => Ended::Unheard(error.kind()),
+        None => Ended::Error(error.kind()),
     }
 }
 

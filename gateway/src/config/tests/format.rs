@@ -29,21 +29,21 @@ send_to = ["engin"]
     check(
         &[text],
         expect![[r#"
-        orugate.toml:1: version: 2 is not read; allowed is 1
-        orugate.toml:2: gatway: unknown key; allowed are version, gateway, journal, destination, instrument; did you mean "gateway"?
-        orugate.toml:5: gateway.id: "gw01" does not fit; allowed are exactly four of A-Z and 0-9; did you mean "GW01"?
-        orugate.toml:6: gateway.facility: integer 7 stands here; allowed is text in quotes
-        orugate.toml:7: gateway.timezone: "Europe/Berln" is no time zone; allowed are IANA names such as "Europe/Berlin"; did you mean "Europe/Berlin"?
-        orugate.toml:9: journal.path: "journal" is not absolute; allowed are paths that begin with /
-        orugate.toml:10: journal.max_size: "GB" is not a unit here; allowed is a whole number with one of MiB, GiB, TiB, such as "4 GiB"; did you mean "4 GiB"?
-        orugate.toml:13: destination "engine": role: "lims" is not known; allowed are "lis", "record"; did you mean "lis"?
-        orugate.toml:14: destination "engine": receiving.facility: is missing; write what MSH-6 shall say, or ""
-        orugate.toml:15: destination "engine": mllp.address: "engine.example" has no port; allowed is "host:port", such as "engine.example:2575"
-        orugate.toml:18: instrument "haematology-1": profile: there is no profile "sysmex-xnl"; allowed are generic-astm, sysmex-xn-l; did you mean "sysmex-xn-l"?
-        orugate.toml:20: instrument "haematology-1": wire.baud: 9601 is not a line rate; allowed are 300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400; did you mean 9600?
-        orugate.toml:20: instrument "haematology-1": wire.partiy: unknown key; allowed are serial, baud, data_bits, parity, stop_bits, flow, rts, dtr, listen, allow, connect; did you mean "parity"?
-        orugate.toml:21: instrument "haematology-1": send_to: there is no destination "engin"; allowed are engine; did you mean "engine"?
-        14 mistakes; nothing was opened"#]],
+            orugate.toml:1: version: 2 is not read; allowed is 1
+            orugate.toml:2: gatway: unknown key; allowed are version, gateway, journal, destination, instrument; did you mean "gateway"?
+            orugate.toml:5: gateway.id: "gw01" does not fit; allowed are exactly four of A-Z and 0-9; did you mean "GW01"?
+            orugate.toml:6: gateway.facility: integer 7 stands here; allowed is text in quotes
+            orugate.toml:7: gateway.timezone: "Europe/Berln" is no time zone; allowed are IANA names such as "Europe/Berlin"; did you mean "Europe/Berlin"?
+            orugate.toml:9: journal.path: "journal" is not absolute; allowed are paths that begin with /
+            orugate.toml:10: journal.max_size: "GB" is not a unit here; allowed is a whole number with one of MiB, GiB, TiB, such as "4 GiB"; did you mean "4 GiB"?
+            orugate.toml:13: destination "engine": role: "lims" is not known; allowed are "lis", "record"; did you mean "lis"?
+            orugate.toml:14: destination "engine": receiving.facility: is missing; write what MSH-6 shall say, or ""
+            orugate.toml:15: destination "engine": mllp.address: "engine.example" has no port; allowed is "host:port", such as "engine.example:2575"
+            orugate.toml:18: instrument "haematology-1": profile: there is no profile "sysmex-xnl"; allowed are generic-astm, sysmex-xn-l; did you mean "sysmex-xn-l"?
+            orugate.toml:20: instrument "haematology-1": wire.baud: 9601 is not a line rate; allowed are 300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400; did you mean 9600?
+            orugate.toml:20: instrument "haematology-1": wire.partiy: unknown key; allowed are serial, baud, data_bits, parity, stop_bits, flow, rts, dtr, listen, allow, connect, tls; did you mean "parity"?
+            orugate.toml:21: instrument "haematology-1": send_to: there is no destination "engin"; allowed are engine; did you mean "engine"?
+            14 mistakes; nothing was opened"#]],
     );
 }
 

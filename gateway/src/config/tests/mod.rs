@@ -138,8 +138,9 @@ send_to = ["engine"]
         &[text],
         expect![[r#"
             warning: orugate.toml:9: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
-            orugate.toml:14: destination "engine": mllp.tls: TLS comes with a later version; this one sends plain MLLP
-            1 mistake; nothing was opened"#]],
+            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+            destination "engine": LIS, CENTRAL at HOSP by MLLP to engine.example:2575 over TLS 1.2 or later as engine.example by /etc/orugate/ca.pem, own certificate /etc/orugate/gw01.pem, takes live results, original acknowledgment within 30 s, no patient is named
+            instrument "haematology-1": live, profile sysmex-xn-l (evidence: manual), serial /dev/serial/by-path/platform-xhci-usb-0:1.2:1.0-port0 at 9600 8N1 with no flow control, results go to "engine""#]],
     );
     let plain = text.replace(
         ", tls = { ca = \"/etc/orugate/ca.pem\", cert = \"/etc/orugate/gw01.pem\", key = \"credential:gw01-key\" }",
@@ -185,6 +186,7 @@ fn defaults_are_those_of_the_comments() {
                     application: "CENTRAL",
                     facility: "HOSP",
                     address: "engine.example:2575",
+                    tls: None,
                     accepts: Production,
                     sample_id_in: Specimen,
                     structured_numeric: false,

@@ -349,3 +349,22 @@ async fn a_name_without_an_address_is_told_as_such() {
     assert_eq!(connect(&System, "engine.invalid:2575").await.err(), Some(ConnectError::Name));
     assert_eq!(connect(&System, "no port").await.err(), Some(ConnectError::Name));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_answers_with_a_tls_alert_is_named() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut rig = Rig::start(address, settings(), Memory::of(1));
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut frame = vec![0; message(1).len() + mllp::OVERHEAD];
+    stream.read_exact(&mut frame).await.unwrap();
+    // protocol_version, as OpenSSL answers to bytes that are no TLS.
+    stream.write_all(&[0x15, 3, 3, 0, 2, 2, 0x46]).await.unwrap();
+    let status = rig.until(|status| status.last_error.is_some()).await;
+    let (_, note) = status.last_error.unwrap();
+    assert!(
+        matches!(&note, Note::Failed(f, _) if f.to_string().contains("wants TLS at this port")),
+        "{note}"
+    );
+    rig.stop().await;
+}

@@ -1,0 +1,125 @@
+//! A listener whose connections have done their handshake.
+//!
+//! Promises that handshakes go on beside each other and beside the accepting, that there are never more than
+//! [`PENDING`], and that a peer which says nothing keeps nobody out: the newest comer's place is taken from the address
+//! that has most, its oldest first. Who may not come by address is closed before a byte of TLS.
+
+use super::User;
+use super::trouble::Trouble;
+use crate::config::Allow;
+use crate::status::PortStatus;
+use crate::wire::{Listener, Wire};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tokio::task::{AbortHandle, JoinSet};
+
+/// Handshakes at a time.
+const PENDING: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Secured {
+    listener: Arc<dyn Listener>,
+    user: Arc<User>,
+    allow: Vec<Allow>,
+    status: Arc<PortStatus>,
+    handshakes: Mutex<Handshakes>,
+}
+
+type Shaken = (IpAddr, Result<Box<dyn Wire>, Trouble>);
+
+#[derive(Default)]
+struct Handshakes {
+    running: JoinSet<Shaken>,
+    /// In the order of their coming.
+    pending: Vec<(IpAddr, AbortHandle)>,
+}
+
+impl std::fmt::Debug for Handshakes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} handshakes", self.pending.len())
+    }
+}
+
+impl Secured {
+    pub(super) fn new(
+        listener: Arc<dyn Listener>,
+        user: Arc<User>,
+        allow: Vec<Allow>,
+        status: Arc<PortStatus>,
+    ) -> Self {
+        Self { listener, user, allow, status, handshakes: Mutex::default() }
+    }
+
+    fn refuse(&self, peer: IpAddr, why: &dyn std::fmt::Display) {
+        tracing::warn!(instrument = &*self.user.name, %peer, "refused a connection: {why}");
+        let note = format!("refused a connection from {peer}: {why}");
+        self.status.note(&note, self.user.clock.utc());
+    }
+
+    fn begin(&self, handshakes: &mut Handshakes, wire: Box<dyn Wire>, peer: IpAddr) {
+        handshakes.pending.retain(|(_, handle)| !handle.is_finished());
+        if handshakes.pending.len() >= PENDING
+            && let Some(place) = crowded(handshakes.pending.iter().map(|(peer, _)| *peer))
+        {
+            let (peer, handle) = handshakes.pending.remove(place);
+            handle.abort();
+            self.refuse(peer, &"too many handshakes at a time");
+        }
+        let user = self.user.clone();
+        let handle = handshakes.running.spawn(async move { (peer, user.accept(wire).await) });
+        handshakes.pending.push((peer, handle));
+    }
+}
+
+/// The place of the oldest of the peer that is there most often.
+fn crowded(peers: impl Iterator<Item = IpAddr> + Clone) -> Option<usize> {
+    let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    for peer in peers.clone() {
+        *counts.entry(peer).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, count)| *count)?.0;
+    peers.into_iter().position(|peer| peer == most)
+}
+
+impl Listener for Secured {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Wire>, IpAddr)>> {
+        let mut handshakes = self.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Poll::Ready(come) = self.listener.poll_accept(context) {
+            let (wire, peer) = come?;
+            if self.allow.iter().any(|allow| allow.covers(peer)) {
+                self.begin(&mut handshakes, wire, peer);
+            } else {
+                self.refuse(peer, &"this address is not in the instrument's `allow`");
+            }
+        }
+        while let Poll::Ready(Some(ended)) = handshakes.running.poll_join_next(context) {
+            match ended {
+                Ok((peer, Ok(wire))) => return Poll::Ready(Ok((wire, peer))),
+                Ok((peer, Err(trouble))) => self.refuse(peer, &trouble),
+                // Its place was needed.
+                Err(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.address()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_new_comer_is_taken_from_the_loudest_address() {
+        let ip = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let peers = [ip(1), ip(9), ip(9), ip(2), ip(9)];
+        assert_eq!(crowded(peers.into_iter()), Some(1));
+        assert_eq!(crowded(std::iter::empty()), None);
+    }
+}
