@@ -252,3 +252,138 @@ fn write_filler(names: &mut String, sample: &str, specimen: u128, number: u32) -
     }
     start..names.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::{NoPast, Setting};
+    use orugate_driver::{Fault, Interpreter, StoredMessage};
+    use orugate_protocol::oru::{Route, SampleIdIn};
+    use orugate_protocol::report::{Item, Note, ReportSink};
+    use orugate_protocol::time::{ClockQuality, Utc};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts the items that an interpreter gives.
+    struct Counted {
+        interpreter: Box<dyn Interpreter>,
+        items: AtomicUsize,
+    }
+
+    struct Counter<'c, 'm> {
+        sink: &'c mut dyn ReportSink<'m>,
+        items: &'c AtomicUsize,
+    }
+
+    impl<'m> ReportSink<'m> for Counter<'_, 'm> {
+        fn item(&mut self, item: Item<'m>) {
+            self.items.fetch_add(1, Ordering::Relaxed);
+            self.sink.item(item);
+        }
+        fn note(&mut self, note: Note<'m>) {
+            self.sink.note(note);
+        }
+    }
+
+    impl Interpreter for Counted {
+        fn interpret<'m>(
+            &self,
+            message: &StoredMessage<'m>,
+            scratch: &mut Scratch<'m>,
+            sink: &mut dyn ReportSink<'m>,
+        ) -> Result<(), Fault> {
+            self.interpreter.interpret(message, scratch, &mut Counter { sink, items: &self.items })
+        }
+    }
+
+    struct Numbered(u64);
+
+    impl Numbers for Numbered {
+        fn next(&mut self) -> Option<u64> {
+            self.0 += 1;
+            Some(self.0)
+        }
+    }
+
+    /// Converts a message with so many orders for two destinations, twice, with the same converter. Gives the items
+    /// of the second time, and the groups of the ORUs.
+    fn convert(orders: usize) -> (usize, Vec<(u16, usize, String)>) {
+        let mut text = String::from("H|\\^&|||RIG^1|||||||P|1|20261122093407\rP|1\r");
+        for order in 1..=orders {
+            let _ = write!(text, "O|{order}|S-{order}||^^^ALL|R||||||N||||||||||||||F\r");
+            let _ = write!(text, "R|1|^^^A|{order}|g/L||N||F\rR|2|^^^B|7|g/L||N||F\r");
+        }
+        text.push_str("L|1|N\r");
+        let profile = crate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
+        let counted = Counted { interpreter: profile.interpreter(), items: AtomicUsize::new(0) };
+        let target = |index| Target {
+            index,
+            route: Route {
+                sending_application: "ORUGATE",
+                sending_facility: "LAB",
+                receiving_application: "ENGINE",
+                receiving_facility: "HOSP",
+                processing: 'P',
+                acknowledgment: ("", ""),
+                sample_id_in: SampleIdIn::Specimen,
+                structured_numeric: false,
+                patient: None,
+            },
+            record: false,
+            corrections: Corrections::Corrected,
+            suppress_resends: false,
+        };
+        // As `send_to` may name them: not in the order of the plan.
+        let destinations = [target(5), target(2)];
+        let task = Task {
+            interpreter: &counted,
+            message: StoredMessage {
+                raw: text.as_bytes(),
+                chunk_ends: &[text.len() as u32],
+                complete: true,
+                received: Utc(1_795_000_000_000_000),
+                clock: ClockQuality::Plausible,
+            },
+            number: 0,
+            setting: Setting {
+                instrument: "watched",
+                destinations: &destinations,
+                gateway: "GW01",
+                zone: &jiff::tz::TimeZone::UTC,
+                key: &[7; 16],
+            },
+            past: &NoPast,
+            now: Utc(1_795_000_000_000_000),
+            release: None,
+        };
+        let mut converter = Converter::default();
+        converter.convert(&task, &mut Numbered(0));
+        counted.items.store(0, Ordering::Relaxed);
+        let conversion = converter.convert(&task, &mut Numbered(0));
+        let orus = conversion.orus.iter().map(|oru| {
+            let text = String::from_utf8(conversion.bytes(oru).to_vec()).unwrap();
+            assert!(text.contains(&format!("|GW01{:016}|", oru.number)), "{text}");
+            let spm = text.split('\r').find(|s| s.starts_with("SPM")).unwrap_or_default();
+            (oru.group, oru.destination, spm.split('|').nth(2).unwrap_or_default().to_owned())
+        });
+        let orus = orus.collect();
+        (counted.items.load(Ordering::Relaxed), orus)
+    }
+
+    #[test]
+    fn what_a_message_costs_grows_with_its_length_and_no_faster() {
+        let (one, two) = (convert(1).0, convert(2).0);
+        for orders in [10, 300] {
+            assert_eq!(convert(orders).0, one + (orders - 1) * (two - one), "{orders} orders");
+        }
+    }
+
+    #[test]
+    fn orus_come_by_group_and_then_by_destination() {
+        // More than fits into the first buffer.
+        let orders: u16 = 300;
+        let (_, orus) = convert(orders.into());
+        let expected =
+            (0..orders).flat_map(|n| [(n, 5, format!("S-{}", n + 1)), (n, 2, format!("S-{}", n + 1))]);
+        assert!(orus.into_iter().eq(expected));
+    }
+}

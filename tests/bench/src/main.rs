@@ -6,8 +6,11 @@
 mod allocations;
 mod callgrind;
 mod conversion;
+mod disk;
+mod machine;
 mod page;
 mod parsers;
+mod system;
 mod timing;
 
 use std::error::Error;
@@ -19,6 +22,10 @@ type Anything<T> = Result<T, Box<dyn Error>>;
 struct Options {
     /// The page.
     out: PathBuf,
+    /// The released program.
+    program: PathBuf,
+    /// Where journals may be made: on the disk that is measured.
+    journal: PathBuf,
     /// A Python that has python-hl7.
     python: Option<PathBuf>,
     /// What was built.
@@ -37,6 +44,8 @@ fn main() -> Anything<()> {
     }
     let mut options = Options {
         out: PathBuf::from("performance.md"),
+        program: PathBuf::from("orugate"),
+        journal: std::env::temp_dir(),
         python: None,
         revision: "unknown".to_owned(),
         quick: false,
@@ -46,6 +55,8 @@ fn main() -> Anything<()> {
         let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
         match name.as_str() {
             "--out" => options.out = value()?.into(),
+            "--program" => options.program = value()?.into(),
+            "--journal" => options.journal = value()?.into(),
             "--python" => options.python = Some(value()?.into()),
             "--revision" => options.revision = value()?,
             "--quick" => options.quick = true,
@@ -58,11 +69,17 @@ fn main() -> Anything<()> {
 
 fn measure(options: &Options) -> Anything<()> {
     let rounds = if options.quick { 20 } else { 400 };
+    let machine = machine::describe(&options.journal)?;
+    eprintln!("parsers");
     let parsers = parsers::measure(rounds, options.python.as_deref())?;
+    eprintln!("raw message to ORU");
     let conversion = conversion::measure(rounds)?;
+    eprintln!("instructions");
     let instructions = callgrind::measure()?;
-    let page = page::write(&page::Run { options, parsers, conversion, instructions })?;
-    print!("{page}");
-    std::fs::write(&options.out, page)?;
+    eprintln!("whole program");
+    let loads = system::measure(&options.program, &options.journal, options.quick)?;
+    let size = system::size(&options.program, &options.journal)?;
+    let run = page::Run { options, machine, parsers, conversion, instructions, loads, size };
+    std::fs::write(&options.out, page::write(&run)?)?;
     Ok(())
 }

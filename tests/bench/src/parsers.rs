@@ -104,7 +104,8 @@ pub fn measure(rounds: usize, python: Option<&Path>) -> Anything<Vec<Figure>> {
     for (name, read) in ALL {
         let mut index = room(text);
         let mut values = Vec::new();
-        read(text, &mut index, &mut |value| values.push(value.to_owned())).ok_or(format!("{name} read nothing"))?;
+        read(text, &mut index, &mut |value| values.push(value.to_owned()))
+            .ok_or(format!("{name} read nothing"))?;
         if values != expected {
             return Err(format!("{name} read {values:?}").into());
         }
