@@ -7,8 +7,10 @@
 use crate::clock::Clock;
 use crate::conditions::{Condition, Conditions, derive};
 use crate::interpret::{Handle, Order, Released};
+use crate::lineup::Current;
+use crate::reload::{self, Applied};
 use crate::state::Counts;
-use crate::status::{PortStatus, PortView};
+use crate::status::PortView;
 use crate::store::Store;
 use orugate_journal::Health;
 use orugate_protocol::time::Utc;
@@ -17,11 +19,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 /// Connections at a time; more wait.
@@ -51,6 +53,8 @@ pub enum Request {
         /// The sample id that a person found.
         sample: Option<String>,
     },
+    /// Read the configuration again and apply what a reload can apply.
+    Reload,
     /// Throw a hold away.
     Discard {
         /// Its number.
@@ -68,6 +72,10 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Holds`] and [`Request::Hold`].
     Holds(Vec<HoldView>),
+    /// To [`Request::Reload`].
+    Reloaded(Applied),
+    /// To [`Request::Reload`]: all that is wrong with the new configuration; the old one stays.
+    Mistakes(String),
     /// It is done; a sentence.
     Done(String),
     /// It is not done; why.
@@ -92,6 +100,9 @@ pub struct Status {
     pub instruments: Vec<InstrumentView>,
     /// Destinations in the order of the configuration.
     pub destinations: Vec<DestinationView>,
+    /// Destinations that the configuration does not name any more, with the messages that wait for them.
+    #[serde(default)]
+    pub unconfigured: Vec<(String, usize)>,
     /// Open holds.
     pub holds: usize,
     /// Age of the oldest open hold, in seconds.
@@ -214,27 +225,6 @@ pub struct HoldView {
     pub message: u64,
 }
 
-/// One instrument, as far as the socket shows it.
-pub struct Shown {
-    /// Its name.
-    pub name: String,
-    /// Its profile.
-    pub profile: String,
-    /// How far that is proven: `captured bytes`, `manual`, `described`.
-    pub evidence: String,
-    /// Its mode.
-    pub mode: String,
-    /// Its wire.
-    pub wire: String,
-    /// The instrument connects to us.
-    pub listens: bool,
-    /// Its port's status.
-    pub status: Arc<PortStatus>,
-}
-
-/// Says how a destination's connection stands, in words, and whether it fails.
-pub type LinkWords = Arc<dyn Fn(usize) -> (String, bool) + Send + Sync>;
-
 /// What answers.
 pub struct Admin {
     /// Journal and fold.
@@ -243,16 +233,12 @@ pub struct Admin {
     pub clock: Clock,
     /// The interpretation thread.
     pub worker: Handle,
-    /// Instruments in the order of the configuration.
-    pub instruments: Vec<Shown>,
-    /// Names and addresses of destinations, in the order of the configuration.
-    pub destinations: Vec<(String, String)>,
-    /// How their connections stand.
-    pub links: LinkWords,
+    /// Instruments and destinations.
+    pub lineup: Current,
+    /// Where reloads are asked for, once somebody answers there.
+    pub reloads: OnceLock<mpsc::Sender<reload::Request>>,
     /// What is wrong.
     pub conditions: Conditions,
-    /// Hash of the configuration.
-    pub config: String,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -323,6 +309,7 @@ impl Admin {
             },
             Request::Release { hold, sample } => self.release(hold, sample, actor).await,
             Request::Discard { hold, reason } => self.discard(hold, reason, actor).await,
+            Request::Reload => self.reload(actor).await,
         }
     }
 
@@ -341,6 +328,8 @@ impl Admin {
     /// The status without its conditions.
     fn glance(&self) -> Status {
         let now = self.clock.utc().0;
+        let tick = self.clock.tick();
+        let lineup = self.lineup.get();
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
         let space = self.store.journal().space();
@@ -348,29 +337,37 @@ impl Admin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now,
             clock: format!("{:?}", self.clock.quality()).to_lowercase(),
-            config: self.config.clone(),
+            config: lineup.config.clone(),
             conditions: Vec::new(),
-            instruments: self
+            instruments: lineup
                 .instruments
                 .iter()
                 .map(|i| InstrumentView {
-                    name: i.name.clone(),
-                    profile: i.profile.clone(),
-                    evidence: i.evidence.clone(),
-                    mode: i.mode.clone(),
-                    wire: i.wire.clone(),
-                    listens: i.listens,
+                    name: i.plan.name.clone(),
+                    profile: i.plan.profile_name.clone(),
+                    evidence: i.plan.profile.common().evidence.to_string(),
+                    mode: i.mode().to_owned(),
+                    wire: i.wire(),
+                    listens: i.listens(),
                     port: i.status.view(),
-                    counts: counts.get(i.name.as_str()).copied().unwrap_or_default().into(),
+                    counts: counts.get(i.plan.name.as_str()).copied().unwrap_or_default().into(),
                 })
                 .collect(),
-            destinations: (0..)
-                .zip(&self.destinations)
-                .map(|(index, (name, address))| {
-                    let (link, failing) = (self.links)(index);
+            unconfigured: state
+                .queues()
+                .filter(|(name, _)| lineup.destination(name).is_none())
+                .map(|(name, queue)| (name.to_owned(), queue.waiting.len() + queue.parked.len()))
+                .filter(|(_, messages)| *messages > 0)
+                .collect(),
+            destinations: lineup
+                .destinations
+                .iter()
+                .map(|reached| {
+                    let name = &reached.plan.name;
+                    let (link, failing) = reached.link(tick);
                     let mut view = DestinationView {
                         name: name.clone(),
-                        address: address.clone(),
+                        address: reached.plan.address.clone(),
                         link,
                         failing,
                         ..DestinationView::default()
@@ -448,6 +445,30 @@ impl Admin {
                 on_their_way(sent)
             )),
             Ok(Err(why)) => Response::Refused(why),
+            Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
+        }
+    }
+
+    async fn reload(&self, actor: &str) -> Response {
+        let (reply, answer) = oneshot::channel();
+        let request = reload::Request { actor: actor.to_owned(), reply };
+        let Some(reloads) = self.reloads.get() else {
+            return Response::Refused("This gateway has no configuration file to read again.".to_owned());
+        };
+        match reloads.try_send(request) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                return Response::Refused(
+                    "Other reloads wait already. Ask again when they are done.".to_owned(),
+                );
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                return Response::Refused("The gateway is stopping.".to_owned());
+            }
+        }
+        match answer.await {
+            Ok(Ok(applied)) => Response::Reloaded(applied),
+            Ok(Err(mistakes)) => Response::Mistakes(mistakes),
             Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
         }
     }

@@ -74,7 +74,7 @@ async fn tell(stay: bool) -> Result<(), String> {
     let mut stage = Stage { gateway, engine, clock };
     stage.until("the serial port", |stage| stage.serial_is_up()).await?;
     let address =
-        stage.gateway.listening.get(NETWORK).copied().ok_or("the network instrument has no address")?;
+        stage.gateway.listening().get(NETWORK).copied().ok_or("the network instrument has no address")?;
     let master = SerialStream::try_from(master).map_err(|e| e.to_string())?;
     let mut plugs = (Plug::wired(Box::new(master)), Plug::to(simulate::Target::Connect(address.to_string())));
 
@@ -140,8 +140,8 @@ impl Stage {
     }
 
     fn serial_is_up(&self) -> bool {
-        let shown = self.gateway.admin.instruments.iter().find(|i| i.name == SERIAL);
-        shown.is_some_and(|i| i.status.view().is_up())
+        let lineup = self.gateway.lineup();
+        lineup.instrument(SERIAL).is_some_and(|i| i.status.view().is_up())
     }
 
     fn is_drained(&self) -> bool {
@@ -153,7 +153,13 @@ impl Stage {
 
     fn queue(&self) -> String {
         let waiting = self.gateway.store.state().queues().map(|(_, q)| q.waiting.len()).sum::<usize>();
-        let link = self.gateway.forwarders.first().map(|f| f.words(self.clock.tick())).unwrap_or_default();
+        let link = self
+            .gateway
+            .lineup()
+            .destinations
+            .first()
+            .map(|d| d.link(self.clock.tick()).0)
+            .unwrap_or_default();
         format!("{waiting} messages wait on flash; {link}")
     }
 

@@ -3,21 +3,25 @@
 //! It is the only place where a session's outputs become deeds. Bytes are copied before anything waits. While a
 //! ticket is open the wire is not read, so an instrument that does not wait for ACKs is held back by its own line.
 
+mod keep;
+
 use crate::clock::Clock;
 use crate::config::{Allow, WirePlan};
+use crate::notes::Notes;
 use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
-use crate::records::{Abandoned, Chunk, clock_number};
+use crate::records::Abandoned;
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::wire::{self, Listener, Wire, Wires};
-use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Reason, Session, Ticket};
-use orugate_journal::{AppendError, Receipt, UnixMillis, Urgency};
-use orugate_protocol::time::{ClockQuality, Tick};
+use keep::{Keep, Open, Part};
+use orugate_driver::{Answer, Channel, Deadline, Input, Output, Peer, Reason, Session, Ticket};
+use orugate_journal::{AppendError, Receipt, Urgency};
+use orugate_protocol::time::Tick;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,14 +34,18 @@ const WINDOW: usize = 1;
 const READ: usize = 4096;
 /// Outputs in a row after which a session is thought to have gone mad.
 const OUTPUTS: usize = 10_000;
-/// The most that one message may have; what goes on beyond it is another message, and this one is incomplete.
-const MESSAGE: usize = 4 << 20;
+/// How long to wait before a journal that refused the end of a message is asked again.
+const END_AGAIN: Duration = Duration::from_secs(5);
 /// How long one write may take before the wire is given up.
 const WRITE: Duration = Duration::from_secs(8);
 /// How long a TCP connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a session may finish what is open when the gateway stops.
 const FINISH: Duration = Duration::from_secs(10);
+/// How a TLS client begins: a handshake's content type and the version's first byte (RFC 8446, section 5.1).
+const TLS_HELLO: &[u8] = &[0x16, 0x03];
+const WANTS_TLS: &str =
+    "the other side begins with TLS, and this wire is plain: write tls in its wire, or switch it off there";
 /// The longest wait before a driver that failed gets a wire again.
 const FALLEN: Duration = Duration::from_secs(60);
 
@@ -45,6 +53,8 @@ const FALLEN: Duration = Duration::from_secs(60);
 pub enum Mail {
     /// The journal has decided about a chunk of the session with this number.
     Settled(Life, Ticket, Result<Receipt, AppendError>),
+    /// The end of this message could not be stored.
+    Unended(u64),
     /// There is no order for this specimen.
     NoOrder(String),
 }
@@ -65,7 +75,7 @@ pub struct Port {
     pub wire: WirePlan,
     /// Where its wires come from.
     pub wires: Arc<dyn Wires>,
-    /// A listener that is bound already, for [`WirePlan::Listen`].
+    /// A listener that is bound already, for [`WirePlan::Listen`]; without one the port tries again until it has one.
     pub listener: Option<Arc<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
@@ -85,18 +95,30 @@ pub struct Port {
     pub stop: watch::Receiver<bool>,
 }
 
+/// What came of opening.
+enum Opened {
+    /// A wire, and who is at its other end.
+    Wire(Box<dyn Wire>, Option<IpAddr>),
+    /// A listener, where there was none.
+    Listener(Arc<dyn Listener>),
+}
+
 struct Connection {
     channel: Channel,
     io: Box<dyn Wire>,
     peer: Option<IpAddr>,
+    /// No byte came yet.
+    fresh: bool,
 }
 
 /// What happened while the port waited.
 enum Event {
     Read(io::Result<usize>),
-    Connected(io::Result<(Box<dyn Wire>, Option<IpAddr>)>),
+    Opened(io::Result<Opened>),
     Mail(Mail),
     Deadline,
+    Notes,
+    End,
     Busy(bool),
     Stop,
     GiveUp,
@@ -114,6 +136,10 @@ struct Running {
     tickets: BTreeMap<Ticket, Part>,
     message: Option<Open>,
     deadline: Option<Deadline>,
+    notes: Notes,
+    /// Messages that nothing will end any more, and whose end the journal has refused so far.
+    unended: Vec<u64>,
+    end_at: Option<tokio::time::Instant>,
     out: Vec<u8>,
     failures: u32,
     retry_at: Option<tokio::time::Instant>,
@@ -121,20 +147,6 @@ struct Running {
     done: bool,
     /// Another thread has the port: this one says nothing more.
     abandoned: bool,
-}
-
-/// The message that chunks belong to at present.
-#[derive(Clone, Copy)]
-struct Open {
-    number: u64,
-    bytes: usize,
-}
-
-#[derive(Clone, Copy)]
-struct Part {
-    message: u64,
-    first: bool,
-    last: bool,
 }
 
 impl Port {
@@ -150,6 +162,9 @@ impl Port {
             tickets: BTreeMap::new(),
             message: None,
             deadline: None,
+            notes: Notes::default(),
+            unended: Vec::new(),
+            end_at: None,
             out: Vec::new(),
             failures: 0,
             retry_at: None,
@@ -193,6 +208,8 @@ impl Running {
         let connected = connection.is_some();
         let peer = connection.as_ref().and_then(|c| c.peer);
         let deadline = self.deadline.map(|d| port.clock.instant(d.at));
+        let end = self.end_at;
+        let notes = self.notes.deadline().map(|at| port.clock.instant(at));
         let stopping = self.stopping;
         tokio::select! {
             biased;
@@ -202,8 +219,10 @@ impl Running {
             Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
             read = read(connection, buffer), if connected && reading => Event::Read(read),
             () = until(deadline), if deadline.is_some() => Event::Deadline,
+            () = until(notes), if notes.is_some() => Event::Notes,
+            () = until(end), if end.is_some() => Event::End,
             opened = open(&port.wire, &*port.wires, port.listener.as_deref(), peer, connected, self.retry_at),
-                if stopping.is_none() => Event::Connected(opened),
+                if stopping.is_none() => Event::Opened(opened),
         }
     }
 
@@ -211,21 +230,38 @@ impl Running {
         match event {
             Event::Read(Ok(count)) if count > 0 => {
                 self.port.status.heard(count, self.port.clock.utc());
-                if let Some(Connection { channel, .. }) = self.connection {
-                    self.give(Input::Bytes(channel, buffer.get(..count).unwrap_or_default())).await;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                if let Some(Connection { channel, fresh, .. }) = &mut self.connection {
+                    let channel = *channel;
+                    let plain = matches!(self.port.wire, WirePlan::Listen { tls: None, .. });
+                    if std::mem::take(fresh) && plain && bytes.starts_with(TLS_HELLO) {
+                        self.lost(WANTS_TLS).await;
+                        return;
+                    }
+                    self.give(Input::Bytes(channel, bytes)).await;
                 }
             }
             Event::Read(Ok(_)) => self.lost("the other side hung up").await,
             Event::Read(Err(error)) => self.lost(&error.to_string()).await,
-            Event::Connected(Ok((io, peer))) => self.connected(io, peer).await,
-            Event::Connected(Err(error)) => {
+            Event::Opened(Ok(Opened::Wire(io, peer))) => self.connected(io, peer).await,
+            Event::Opened(Ok(Opened::Listener(listener))) => {
+                self.failures = 0;
+                self.retry_at = None;
+                self.port.listener = Some(listener);
+                self.port.status.line(Line::Starting, self.port.clock.utc());
+                tracing::info!(instrument = %self.port.name, "the instrument is listened for again");
+            }
+            Event::Opened(Err(error)) => {
                 self.failures = self.failures.saturating_add(1);
                 let wait = Duration::from_secs(1 << self.failures.saturating_sub(1).min(4))
                     .min(Duration::from_secs(10));
                 self.retry_at = Some(self.port.clock.instant(self.port.clock.tick().after(wait)));
                 let name = &self.port.name;
                 // With a connection up, it is only the next one that could not be taken.
-                let down = Line::Down(error.to_string());
+                let down = match (&self.port.wire, &self.port.listener) {
+                    (WirePlan::Listen { bind, .. }, None) => Line::Deaf(unheard(*bind, &error)),
+                    _ => Line::Down(error.to_string()),
+                };
                 if self.connection.is_none() && self.port.status.line(down, self.port.clock.utc()) {
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");
                 }
@@ -235,12 +271,27 @@ impl Running {
             }
             // Of a session that failed: the chunk is kept, and nobody is there to acknowledge it.
             Event::Mail(Mail::Settled(..)) => {}
+            Event::Mail(Mail::Unended(message)) => {
+                self.unended.push(message);
+                self.end_at.get_or_insert(self.port.clock.instant(self.port.clock.tick().after(END_AGAIN)));
+            }
             Event::Mail(Mail::NoOrder(specimen)) => {
                 self.give(Input::Answer(Answer::NoOrder { specimen: &specimen })).await;
             }
             Event::Deadline => {
                 self.deadline = None;
                 self.give(Input::Deadline).await;
+            }
+            Event::Notes => {
+                for (sentence, more) in self.notes.due(self.port.clock.tick()) {
+                    tracing::warn!(instrument = %self.port.name, "{sentence}: {more} more of the same in the last minute");
+                }
+            }
+            Event::End => {
+                self.end_at = None;
+                for message in std::mem::take(&mut self.unended) {
+                    self.end(message);
+                }
             }
             Event::Busy(busy) => self.give(Input::Busy(busy)).await,
             Event::Stop => {
@@ -264,7 +315,7 @@ impl Running {
         self.retry_at = None;
         let channel = Channel(self.next_channel);
         self.next_channel = self.next_channel.wrapping_add(1);
-        self.connection = Some(Connection { channel, io, peer });
+        self.connection = Some(Connection { channel, io, peer, fresh: true });
         self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.utc());
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
@@ -300,8 +351,10 @@ impl Running {
                 self.give(Input::Stored(receipts::stored(receipt, ticket))).await;
             }
             Err(error) => {
-                if part.first && self.message.is_some_and(|open| open.number == part.message) {
-                    self.message = None;
+                let ends = part.first || part.marks_end;
+                let open = self.message.take_if(|open| ends && open.number == part.message);
+                if open.is_some() && part.marks_end {
+                    self.end(part.message);
                 }
                 tracing::error!(instrument = %self.port.name, %error, "a piece of a message could not be stored; the instrument is told so");
                 self.port.status.refused();
@@ -346,7 +399,9 @@ impl Running {
                     tracing::warn!(instrument = %self.port.name, ?line, "the driver asks for other line settings; not supported on this wire");
                 }
                 Output::Store(ticket, chunk) => {
-                    let part = Part { message: 0, first: chunk.first, last: chunk.last.is_some() };
+                    let (first, last) = (chunk.first, chunk.last.is_some());
+                    let marks_end = last && !first && chunk.bytes.len() <= 1;
+                    let part = Part { message: 0, first, last, marks_end };
                     let keep = Keep {
                         name: &self.port.name,
                         store: &self.port.store,
@@ -358,8 +413,10 @@ impl Running {
                     self.tickets.insert(ticket, part);
                 }
                 Output::Note(note) => {
-                    tracing::warn!(instrument = %self.port.name, "{note}");
-                    self.port.status.note(&note.to_string(), self.port.clock.utc());
+                    if self.notes.take(now, &note) {
+                        tracing::warn!(instrument = %self.port.name, "{note}");
+                    }
+                    self.port.status.link_note(&note, self.port.clock.utc());
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -396,8 +453,7 @@ impl Running {
         self.out.clear();
         self.connection = None;
         if let Some(open) = self.message.take() {
-            let end = Entry::new(&Abandoned { message: open.number });
-            self.port.store.append(vec![end], Urgency::Soon, None, |_| {});
+            self.end(open.number);
         }
         let now = self.port.clock.utc();
         self.port.status.fell(&why.to_string(), now);
@@ -415,12 +471,24 @@ impl Running {
         }
     }
 
+    /// Ends a message that nothing else will end, so that what was acknowledged of it is interpreted.
+    fn end(&self, message: u64) {
+        let sender = self.port.mail.0.clone();
+        let end = Entry::new(&Abandoned { message });
+        self.port.store.append(vec![end], Urgency::Soon, None, move |result| {
+            if result.is_err() {
+                let _ = sender.send(Mail::Unended(message));
+            }
+        });
+    }
+
     async fn write(&mut self) {
         let out = std::mem::take(&mut self.out);
         let Some(connection) = &mut self.connection else { return };
         let channel = connection.channel;
         let written = tokio::time::timeout(WRITE, async {
             connection.io.write_all(&out).await?;
+            std::future::poll_fn(|context| connection.io.poll_push(context)).await?;
             drained(&mut *connection.io).await;
             io::Result::Ok(())
         })
@@ -460,63 +528,6 @@ fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() 
     done.map_err(|_| Fall::Panicked)
 }
 
-/// Puts chunks on their way to the journal; the answer comes by mail.
-struct Keep<'p> {
-    name: &'p str,
-    store: &'p Store,
-    clock: &'p Clock,
-    mail: &'p mpsc::UnboundedSender<Mail>,
-    life: Life,
-}
-
-impl Keep<'_> {
-    fn chunk(
-        &self,
-        message: &mut Option<Open>,
-        ticket: Ticket,
-        part: Part,
-        chunk: &orugate_driver::Chunk<'_>,
-    ) -> Part {
-        let (sender, life) = (self.mail.clone(), self.life);
-        let first = part.first || message.is_none();
-        let reserved = if first { self.store.reserve() } else { None };
-        let number = match (&reserved, *message) {
-            (Some(reserved), _) => reserved.get().0,
-            (None, Some(open)) if !first => open.number,
-            _ => {
-                let _ = sender.send(Mail::Settled(life, ticket, Err(AppendError::Full)));
-                return Part { first: false, ..part };
-            }
-        };
-        let before = message.filter(|_| !first).map_or(0, |open| open.bytes);
-        let bytes = before.saturating_add(chunk.bytes.len());
-        // A device that never ends its message must not make one that no memory holds.
-        let end = chunk.last.or((bytes > MESSAGE).then_some(MessageEnd::Incomplete));
-        *message = Some(Open { number, bytes });
-        let part = Part { last: end.is_some(), ..part };
-        let quality = self.clock.quality();
-        let received = self.clock.utc();
-        let meta = Chunk {
-            instrument: self.name.to_owned(),
-            message: number,
-            first,
-            end: end.map(|end| end == MessageEnd::Complete),
-            received: received.0,
-            clock: clock_number(quality),
-        };
-        let mut entry = Entry::with_payload(&meta, chunk.bytes.to_vec());
-        if let Some(reserved) = reserved {
-            entry = entry.numbered(reserved);
-        }
-        let at = (quality != ClockQuality::Unset)
-            .then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)));
-        self.store.append(vec![entry], Urgency::Now, at, move |result| {
-            let _ = sender.send(Mail::Settled(life, ticket, result));
-        });
-        Part { message: number, first, ..part }
-    }
-}
-
 const fn words(reason: Reason) -> &'static str {
     match reason {
         Reason::Finished => "the conversation is over",
@@ -543,32 +554,31 @@ async fn open(
     peer: Option<IpAddr>,
     connected: bool,
     retry_at: Option<tokio::time::Instant>,
-) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
+) -> io::Result<Opened> {
     match (plan, listener) {
         (WirePlan::Listen { allow, .. }, Some(listener)) => {
             until(retry_at).await;
             accept(listener, allow, peer).await
         }
+        (WirePlan::Listen { bind, .. }, None) => {
+            until(retry_at).await;
+            wires.listen(*bind).map(Opened::Listener)
+        }
         _ if connected => std::future::pending().await,
         (WirePlan::Serial(serial), _) => {
             until(retry_at).await;
-            Ok((wires.serial(serial)?, None))
+            Ok(Opened::Wire(wires.serial(serial)?, None))
         }
         (WirePlan::Connect { address, .. }, _) => {
             until(retry_at).await;
-            Ok((wires.connect(address, CONNECT).await?, None))
+            Ok(Opened::Wire(wires.connect(address, CONNECT).await?, None))
         }
-        (WirePlan::Listen { .. }, None) => std::future::pending().await,
     }
 }
 
 /// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
 /// two analyzers on one port would mix their messages.
-async fn accept(
-    listener: &dyn Listener,
-    allow: &[Allow],
-    current: Option<IpAddr>,
-) -> io::Result<(Box<dyn Wire>, Option<IpAddr>)> {
+async fn accept(listener: &dyn Listener, allow: &[Allow], current: Option<IpAddr>) -> io::Result<Opened> {
     loop {
         let (wire, peer) = wire::accept(listener).await?;
         if !allow.iter().any(|a| a.covers(peer)) {
@@ -579,8 +589,20 @@ async fn accept(
             tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
             continue;
         }
-        return Ok((wire, Some(peer)));
+        return Ok(Opened::Wire(wire, Some(peer)));
     }
+}
+
+/// Why an address cannot be listened on, and what to do about it.
+#[must_use]
+pub fn unheard(bind: SocketAddr, error: &io::Error) -> String {
+    let what = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there; ss -ltnp shows which",
+        io::ErrorKind::AddrNotAvailable => "this box has no such address; ip address shows those it has",
+        io::ErrorKind::PermissionDenied => "this user may not listen there; choose a port above 1023",
+        _ => return format!("cannot listen on {bind}: {error}"),
+    };
+    format!("cannot listen on {bind}: {what}")
 }
 
 /// Waits until an instant; at once when there is none.

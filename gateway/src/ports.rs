@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 /// How long a driver may stay in one call, which has at most 4 KiB to look at.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -65,13 +65,16 @@ pub struct Ports {
     list: Mutex<BTreeMap<Arc<str>, Hosted>>,
 }
 
+/// Its sender is gone when the port has ended.
+type Ended = watch::Receiver<()>;
+
 /// One port, running.
 struct Hosted {
     setup: Setup,
     pulse: Arc<Pulse>,
     mail: mpsc::UnboundedSender<Mail>,
     stop: watch::Sender<bool>,
-    ended: oneshot::Receiver<()>,
+    ended: Ended,
     lost: u32,
 }
 
@@ -107,24 +110,28 @@ impl Ports {
         self.list().get(name).map(|hosted| hosted.setup.status.clone())
     }
 
-    /// Closes one port as a stop of the gateway does: its open message may finish, within a bound.
-    pub async fn close(&self, name: &str) {
-        let closing = self.list().remove(name);
-        if let Some(hosted) = closing {
-            hosted.stop.send_replace(true);
-            hosted.end().await;
+    /// Closes ports, all at the same time, as a stop of the gateway does: an open message may finish, within a bound.
+    /// Each stays on the list until it has ended, also when whoever waits gives up.
+    pub async fn close(&self, names: &[&str]) {
+        let mut closing = Vec::new();
+        for name in names {
+            if let Some(hosted) = self.list().get(*name) {
+                hosted.stop.send_replace(true);
+                closing.push((*name, hosted.ended.clone()));
+            }
+        }
+        for (name, mut ended) in closing {
+            if tokio::time::timeout(END, ended.changed()).await.is_err() {
+                tracing::warn!(instrument = name, "its port did not end; what it acknowledged is stored");
+            }
+            self.list().remove(name);
         }
     }
 
-    /// Closes all, at the same time.
+    /// Closes all.
     pub async fn close_all(&self) {
-        let all = std::mem::take(&mut *self.list());
-        for hosted in all.values() {
-            hosted.stop.send_replace(true);
-        }
-        for hosted in all.into_values() {
-            hosted.end().await;
-        }
+        let all: Vec<Arc<str>> = self.list().keys().cloned().collect();
+        self.close(&all.iter().map(|name| &**name).collect::<Vec<_>>()).await;
     }
 
     /// To be called some times a second: gives up threads that are stuck in a driver.
@@ -162,11 +169,11 @@ impl Ports {
         &self,
         setup: &Setup,
         stop: watch::Receiver<bool>,
-    ) -> io::Result<(Arc<Pulse>, mpsc::UnboundedSender<Mail>, oneshot::Receiver<()>)> {
+    ) -> io::Result<(Arc<Pulse>, mpsc::UnboundedSender<Mail>, Ended)> {
         let pulse = Arc::new(Pulse::default());
         let mail = mpsc::unbounded_channel();
         let sender = mail.0.clone();
-        let (end, ended) = oneshot::channel();
+        let (end, ended) = watch::channel(());
         let setup = setup.clone();
         let port = Port {
             name: setup.name.clone(),
@@ -208,14 +215,6 @@ impl Ports {
 
     fn list(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Hosted>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Hosted {
-    async fn end(self) {
-        if tokio::time::timeout(END, self.ended).await.is_err() {
-            tracing::warn!(instrument = %self.setup.name, "its port did not end; what it acknowledged is stored");
-        }
     }
 }
 

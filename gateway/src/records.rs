@@ -87,6 +87,21 @@ impl Meta for Attempt {
     const KIND: u16 = 9;
 }
 
+/// Another configuration is in force, without a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconfigured {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Who asked (`uid 1000`, `SIGHUP`).
+    pub actor: String,
+    /// Hash of the configuration, as [`Provenance::config_hash`] has it from now on.
+    pub config: String,
+}
+
+impl Meta for Reconfigured {
+    const KIND: u16 = 10;
+}
+
 /// What became of one message: always one batch with the [`Oru`] and [`Hold`] records that it names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -119,7 +134,8 @@ pub struct Provenance {
     pub profile: String,
     /// Hash of the profile's text.
     pub profile_hash: String,
-    /// Hash of the configuration.
+    /// Hash of the configuration. After a reload that left something for a restart: that hash, `+`, and the hash of
+    /// the text in which the rest is in force still.
     pub config_hash: String,
 }
 

@@ -4,36 +4,31 @@
 //! thread, the ports, the forwarders, the admin socket. Stop goes the other way: ports finish what is open and refuse
 //! new messages, the interpretation thread works off what came, the rest waits on flash.
 
-use crate::admin::{self, Admin, LinkWords, Shown};
+use crate::admin::{self, Admin};
 use crate::clock::Clock;
 use crate::conditions::Conditions;
-use crate::config::{
-    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Plan, WirePlan,
-};
-use crate::config::{PatientField, Resends, SampleIdIn};
-use crate::convert;
-use crate::forward;
-use crate::interpret::{self, Common, Handle, Order, OwnedTarget, Subject, Tell, Worker};
-use crate::port::Mail;
-use crate::ports::{Ground, Ports, Setup};
-use crate::records::{Abandoned, Life, Provenance};
-use crate::status::PortStatus;
+use crate::config::{Plan, WirePlan};
+use crate::crew::{Base, Crew};
+use crate::interpret::{Handle, Order, Tell, Told, Worker};
+use crate::lineup::{Current, Lineup, Served};
+use crate::port::{Mail, unheard};
+use crate::ports::{Ground, Ports};
+use crate::records::{Abandoned, Life};
+use crate::reload;
 use crate::store::{Entry, Store};
 use crate::systemd;
-use crate::tls::{Peer, Tls};
-use crate::wire::{self, Listener, Wires};
-use orugate_driver::Instrument;
+use crate::tls::Tls;
+use crate::wire::{self, Wires};
 use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
-use orugate_protocol::oru;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// The largest commit: what becomes of one message must fit into it.
@@ -88,22 +83,7 @@ impl fmt::Display for StartError {
             Self::Journal(path, error) => write!(f, "the journal in {}: {error}", path.display()),
             Self::Append(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Listen(name, address, error) => {
-                let what = match error.kind() {
-                    io::ErrorKind::AddrInUse => "another program listens there; ss -ltnp shows which",
-                    io::ErrorKind::AddrNotAvailable => {
-                        "this box has no such address; ip address shows those it has"
-                    }
-                    io::ErrorKind::PermissionDenied => {
-                        "this user may not listen there; choose a port above 1023"
-                    }
-                    _ => {
-                        return write!(
-                            f,
-                            "the instrument {name} cannot be listened for on {address}: {error}"
-                        );
-                    }
-                };
-                write!(f, "the instrument {name} cannot be listened for on {address}: {what}")
+                write!(f, "nobody could connect as {name}: {}", unheard(*address, error))
             }
             Self::Socket(path, error) => write!(
                 f,
@@ -135,18 +115,15 @@ pub struct Gateway {
     pub store: Store,
     /// What answers the command line.
     pub admin: Arc<Admin>,
-    /// Where each listening instrument can be reached, by its name; the port is the real one.
-    pub listening: BTreeMap<String, SocketAddr>,
+    pub(crate) lineup: Current,
+    pub(crate) base: Base,
+    /// Locked by whoever changes it, so that one reload waits for the other.
+    pub(crate) crew: tokio::sync::Mutex<Crew>,
+    pub(crate) worker: Handle,
     /// Its TLS.
     pub tls: Tls,
-    /// How the forwarders stand, in the order of the plan's destinations.
-    pub forwarders: Vec<forward::Handle>,
     stop_rest: watch::Sender<bool>,
-    ports: Arc<Ports>,
     rest: Vec<JoinHandle<()>>,
-    worker: Handle,
-    clock: Clock,
-    config: String,
 }
 
 impl Gateway {
@@ -173,119 +150,111 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let config = plan.hash.to_string();
         begin(&store, &clock, &config)?;
-        let mut listeners = bind(&plan, &*wires)?;
-        let listening =
-            listeners.iter().filter_map(|(name, l)| Some((name.clone(), l.address().ok()?))).collect();
+        let (busy, busy_seen) = watch::channel(false);
+        let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
+        let tls = Tls::new(clock.clone());
+        let base = Base {
+            store: store.clone(),
+            clock: clock.clone(),
+            wires,
+            busy: busy_seen,
+            ports,
+            tls: tls.clone(),
+        };
+        let (mut setups, mut instruments) = (Vec::new(), Vec::new());
+        for instrument in &plan.instruments {
+            let mut setup = base.setup(instrument, Arc::default());
+            if let WirePlan::Listen { bind, .. } = &instrument.wire {
+                let failed = |error| StartError::Listen(instrument.name.clone(), *bind, error);
+                setup.listener = Some(setup.wires.listen(*bind).map_err(failed)?);
+            }
+            instruments.push(Served::new(instrument, &setup));
+            setups.push(setup);
+        }
         let socket_path = &plan.gateway.admin_socket;
         let socket = admin::bind(socket_path).map_err(|e| StartError::Socket(socket_path.clone(), e))?;
 
-        let (stop_rest, rest_stop) = watch::channel(false);
-        let (busy, busy_seen) = watch::channel(false);
-        let tls = Tls::new(clock.clone());
-        let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
-        let mut setups = Vec::new();
-        let mut shown = Vec::new();
-        for instrument in &plan.instruments {
-            let status = Arc::new(PortStatus::default());
-            shown.push(show(instrument, &status));
-            setups.push(Setup {
-                name: instrument.name.as_str().into(),
-                wire: instrument.wire.clone(),
-                wires: match &instrument.wire {
-                    WirePlan::Connect { tls: plan, .. } => {
-                        tls.wires(&instrument.name, Peer::Instrument, plan.as_ref(), &wires)
-                    }
-                    WirePlan::Listen { .. } | WirePlan::Serial(_) => wires.clone(),
-                },
-                listener: listeners.remove(&instrument.name).map(|listener| match &instrument.wire {
-                    WirePlan::Listen { tls: plan, allow, .. } => {
-                        tls.listener(&instrument.name, plan.as_ref(), allow, listener, &status)
-                    }
-                    WirePlan::Connect { .. } | WirePlan::Serial(_) => listener,
-                }),
-                begin: {
-                    let (profile, name) = (instrument.profile.clone(), instrument.name.clone());
-                    Arc::new(move || profile.session(&Instrument { name: name.clone() }))
-                },
-                status,
-                busy: busy_seen.clone(),
-            });
-        }
+        let mut crew = Crew::default();
+        let destinations: Vec<_> = plan.destinations.iter().map(|d| crew.forward(&base, &plan, d)).collect();
+        let lineup = Current::new(Lineup::new(plan, config, instruments, destinations));
         let worker = Worker {
             store: store.clone(),
             clock: clock.clone(),
-            common: Common { gateway: plan.gateway.id.clone(), zone: plan.gateway.timezone.clone() },
-            subjects: plan.instruments.iter().map(|i| (i.name.clone(), subject(&plan, i))).collect(),
-            told: listener_of(ports.clone(), clock.clone()),
+            lineup: lineup.clone(),
+            told: listener_of(base.ports.clone(), clock.clone()),
         };
         let worker = Handle::start(worker, MESSAGE).map_err(StartError::Thread)?;
-        let mut rest = vec![
-            tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
-            tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
-            tokio::spawn(look_after_drivers(ports.clone(), worker.clone(), clock.clone(), rest_stop.clone())),
-        ];
-        let mut forwarders = Vec::new();
-        for destination in &plan.destinations {
-            let (handle, task) = forward::spawn(
-                destination,
-                &plan.gateway.id,
-                &store,
-                &clock,
-                &wires,
-                &tls,
-                rest_stop.clone(),
-            );
-            forwarders.push(handle);
-            rest.push(task);
-        }
-        let links: LinkWords = {
-            let forwarders = forwarders.clone();
-            let clock = clock.clone();
-            Arc::new(move |index| {
-                let forwarder = forwarders.get(index);
-                forwarder.map(|f| (f.words(clock.tick()), f.fails())).unwrap_or_default()
-            })
-        };
+        let (stop_rest, rest_stop) = watch::channel(false);
         let admin = Arc::new(Admin {
             store: store.clone(),
             clock: clock.clone(),
             worker: worker.clone(),
-            instruments: shown,
-            destinations: plan.destinations.iter().map(|d| (d.name.clone(), d.address.clone())).collect(),
-            links,
+            lineup: lineup.clone(),
+            reloads: OnceLock::new(),
             conditions: Conditions::default(),
-            config: config.clone(),
         });
-        rest.push(tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())));
-        rest.push(tokio::spawn(tls.clone().watch(admin.conditions.clone(), rest_stop.clone())));
-        rest.push(tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())));
-        rest.push(tokio::spawn(admin.clone().serve(socket, rest_stop)));
+        let rest = vec![
+            tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
+            tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
+            tokio::spawn(look_after_drivers(base.ports.clone(), worker.clone(), clock, rest_stop.clone())),
+            tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())),
+            tokio::spawn(tls.clone().watch(admin.conditions.clone(), rest_stop.clone())),
+            tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())),
+            tokio::spawn(admin.clone().serve(socket, rest_stop)),
+        ];
         for setup in setups {
-            ports.open(setup).map_err(StartError::Thread)?;
+            base.ports.open(setup).map_err(StartError::Thread)?;
         }
-        Ok(Self { store, admin, listening, tls, forwarders, stop_rest, ports, rest, worker, clock, config })
+        let crew = tokio::sync::Mutex::new(crew);
+        Ok(Self { store, admin, tls, lineup, base, crew, worker, stop_rest, rest })
     }
 
-    /// Stops as on SIGTERM and returns when everything has ended.
+    /// Who takes part now.
+    #[must_use]
+    pub fn lineup(&self) -> Arc<Lineup> {
+        self.lineup.get()
+    }
+
+    /// Where each listening instrument can be reached, by its name; the port is the real one.
+    #[must_use]
+    pub fn listening(&self) -> BTreeMap<String, SocketAddr> {
+        let lineup = self.lineup.get();
+        lineup.instruments.iter().filter_map(|i| Some((i.plan.name.clone(), i.listening?))).collect()
+    }
+
+    /// The reloads that the admin socket is asked for; whoever takes them answers them. Before that they are refused,
+    /// and who comes second gets none.
+    #[must_use]
+    pub fn requests(&self) -> mpsc::Receiver<reload::Request> {
+        let (sender, receiver) = mpsc::channel(reload::WAITING);
+        let _ = self.admin.reloads.set(sender);
+        receiver
+    }
+
+    /// Stops as on SIGTERM and returns when everything has ended. A reload that was given up on the way has left its
+    /// tasks on the list, so they are waited for too.
     pub async fn stop(self) {
-        self.ports.close_all().await;
+        let mut crew = self.crew.into_inner();
+        self.base.ports.close_all().await;
         let worker = self.worker;
         let _ = tokio::task::spawn_blocking(move || worker.stop()).await;
         self.stop_rest.send_replace(true);
-        // Marks of the last deliveries ride this commit, so that nobody waits a second for the next one.
-        tokio::task::yield_now().await;
         let life = Life {
             started: false,
-            at: self.clock.utc().0,
+            at: self.base.clock.utc().0,
             software: env!("CARGO_PKG_VERSION").to_owned(),
-            config: self.config,
+            config: self.lineup.get().config.clone(),
         };
         let store = self.store;
-        let last =
-            tokio::task::spawn_blocking(move || store.append_wait(vec![Entry::new(&life)], None).map(drop));
-        if let Ok(Err(error)) = last.await {
-            tracing::error!(%error, "the clean stop could not be written into the journal");
-        }
+        let last = async {
+            // Marks of the last deliveries ride this commit, so that nobody waits a second for the next one.
+            tokio::task::yield_now().await;
+            let append = move || store.append_wait(vec![Entry::new(&life)], None).map(drop);
+            if let Ok(Err(error)) = tokio::task::spawn_blocking(append).await {
+                tracing::error!(%error, "the clean stop could not be written into the journal");
+            }
+        };
+        crew.end_all(last).await;
         for task in self.rest {
             let _ = task.await;
         }
@@ -331,97 +300,8 @@ fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
     store.append_wait(entries, at).map(drop).map_err(StartError::Append)
 }
 
-fn bind(plan: &Plan, wires: &dyn Wires) -> Result<BTreeMap<String, Arc<dyn Listener>>, StartError> {
-    let mut listeners = BTreeMap::new();
-    for instrument in &plan.instruments {
-        if let WirePlan::Listen { bind, .. } = &instrument.wire {
-            let listener = wires
-                .listen(*bind)
-                .map_err(|error| StartError::Listen(instrument.name.clone(), *bind, error))?;
-            listeners.insert(instrument.name.clone(), listener);
-        }
-    }
-    Ok(listeners)
-}
-
-fn show(instrument: &InstrumentPlan, status: &Arc<PortStatus>) -> Shown {
-    Shown {
-        name: instrument.name.clone(),
-        profile: instrument.profile_name.clone(),
-        evidence: instrument.profile.common().evidence.to_string(),
-        mode: match instrument.mode {
-            Mode::Test => "test".to_owned(),
-            Mode::Live => "live".to_owned(),
-        },
-        wire: match &instrument.wire {
-            WirePlan::Serial(serial) => serial.path.display().to_string(),
-            WirePlan::Listen { bind, .. } => format!("listens on {bind}"),
-            WirePlan::Connect { address, .. } => format!("connects to {address}"),
-        },
-        listens: matches!(instrument.wire, WirePlan::Listen { .. }),
-        status: status.clone(),
-    }
-}
-
-fn subject(plan: &Plan, instrument: &InstrumentPlan) -> Subject {
-    let reached =
-        instrument.send_to.iter().filter_map(|index| Some((*index, plan.destinations.get(*index)?)));
-    let targets = reached
-        .filter(|(_, destination)| instrument.mode.reaches(destination.accepts))
-        .map(|(index, destination)| target(plan, index, destination, instrument.mode))
-        .collect();
-    Subject {
-        name: instrument.name.clone(),
-        interpreter: instrument.profile.interpreter(),
-        targets,
-        provenance: Provenance {
-            software: env!("CARGO_PKG_VERSION").to_owned(),
-            profile: instrument.profile_name.clone(),
-            profile_hash: instrument.profile_hash.to_string(),
-            config_hash: plan.hash.to_string(),
-        },
-    }
-}
-
-fn target(plan: &Plan, index: usize, destination: &DestinationPlan, mode: Mode) -> OwnedTarget {
-    OwnedTarget {
-        index,
-        name: destination.name.clone(),
-        sending_application: plan.gateway.application.clone(),
-        sending_facility: plan.gateway.facility.clone(),
-        receiving_application: destination.application.clone(),
-        receiving_facility: destination.facility.clone(),
-        processing: if mode == Mode::Live { 'P' } else { 'T' },
-        acknowledgment: match destination.acknowledgment {
-            AckMode::Original => ("", ""),
-            AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
-        },
-        sample_id_in: match destination.sample_id_in {
-            SampleIdIn::Specimen => oru::SampleIdIn::Specimen,
-            SampleIdIn::Placer => oru::SampleIdIn::Placer,
-            SampleIdIn::Filler => oru::SampleIdIn::Filler,
-        },
-        structured_numeric: destination.structured_numeric,
-        patient: destination.patient.as_ref().map(|patient| {
-            let field = match patient.field {
-                PatientField::P3 => oru::PatientField::P3,
-                PatientField::P4 => oru::PatientField::P4,
-                PatientField::P5 => oru::PatientField::P5,
-            };
-            (field, patient.authority.clone(), patient.kind.clone())
-        }),
-        record: destination.role == DestinationRole::Record,
-        corrections: match destination.corrections {
-            Corrections::C => convert::Corrections::Corrected,
-            Corrections::F => convert::Corrections::Final,
-            Corrections::Hold => convert::Corrections::Hold,
-        },
-        suppress_resends: destination.resends == Resends::Suppress,
-    }
-}
-
 /// Brings what the interpretation thread says to the port that it concerns.
-fn listener_of(ports: Arc<Ports>, clock: Clock) -> interpret::Told {
+fn listener_of(ports: Arc<Ports>, clock: Clock) -> Told {
     Arc::new(move |instrument, tell| match tell {
         Tell::Query(specimen) => ports.mail(instrument, Mail::NoOrder(specimen.to_owned())),
         Tell::Note(note) => {
@@ -498,7 +378,7 @@ async fn look_around(store: Store, busy: watch::Sender<bool>, mut stop: watch::R
                 let changed = busy.send_if_modified(|b| std::mem::replace(b, full) != full);
                 if changed && full {
                     tracing::error!(used = space.used, limit = space.limit,
-                        "the journal is nearly full: instruments are told busy, results are safe. Raise max_size in the configuration and restart");
+                        "the journal is nearly full: instruments are told busy, results are safe. Raise max_size in the configuration, then: orugate reload");
                 } else if changed {
                     tracing::info!("the journal has space again");
                 }

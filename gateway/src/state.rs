@@ -7,7 +7,7 @@
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Fate, Hold, HoldSettled, Life, Meta, Oru, Outcome,
-    Settlement,
+    Reconfigured, Settlement,
 };
 use orugate_journal::Location;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -188,6 +188,11 @@ impl State {
                     self.newest = self.newest.max(life.at);
                 }
             }
+            Reconfigured::KIND => {
+                if let Some(changed) = Reconfigured::decode(version, meta) {
+                    self.newest = self.newest.max(changed.at);
+                }
+            }
             Attempt::KIND => {
                 if let Some(Attempt { message }) = Attempt::decode(version, meta) {
                     *self.recovered.entry(message).or_default() += 1;
@@ -250,6 +255,18 @@ impl State {
     #[must_use]
     pub fn open_messages(&self) -> Vec<u64> {
         self.messages.iter().filter(|(_, m)| m.complete.is_none()).map(|(n, _)| *n).collect()
+    }
+
+    /// Those of an instrument that waits for interpretation or is still open.
+    pub fn unread<'s>(&'s self, instrument: &'s str) -> impl Iterator<Item = u64> + 's {
+        let unread = move |number: &u64, message: &Message| {
+            *message.instrument == *instrument
+                && (message.complete.is_none() || self.pending.contains(number))
+        };
+        self.messages
+            .iter()
+            .filter(move |(number, message)| unread(number, message))
+            .map(|(number, _)| *number)
     }
 
     /// One destination's queue.

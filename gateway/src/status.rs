@@ -1,7 +1,9 @@
 //! What a person may see of each instrument's port, kept by the port itself. Holds no patient data.
 
+use orugate_driver::{Note, NoteKind};
 use orugate_protocol::time::Utc;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 /// The state of a wire.
@@ -14,6 +16,8 @@ pub enum Line {
     Up(Option<String>),
     /// Not open; why.
     Down(String),
+    /// The gateway cannot listen for it; why. Never the instrument's fault.
+    Deaf(String),
     /// The gateway stops.
     Stopped,
 }
@@ -35,6 +39,9 @@ pub struct PortView {
     pub last_message: Option<i64>,
     /// Link and content notes.
     pub notes: u64,
+    /// Link notes by kind.
+    #[serde(default)]
+    pub kinds: BTreeMap<String, u64>,
     /// The last of them, and when.
     pub last_note: Option<(i64, String)>,
     /// Chunks that could not be stored.
@@ -122,6 +129,18 @@ impl PortStatus {
             view.falls = view.falls.saturating_add(1);
             view.last_fall = Some((now.0, how.to_owned()));
         });
+    }
+
+    /// The link has a note.
+    pub fn link_note(&self, note: &Note, now: Utc) {
+        let NoteKind::Link { what, .. } = note.kind else { return };
+        self.0.send_modify(|view| match view.kinds.get_mut(what.sentence) {
+            Some(count) => *count = count.saturating_add(1),
+            None => {
+                view.kinds.insert(what.sentence.to_owned(), 1);
+            }
+        });
+        self.note(&note.to_string(), now);
     }
 
     /// A chunk could not be stored.

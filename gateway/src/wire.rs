@@ -23,6 +23,15 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
     /// Bytes that were written and have not left yet, as far as the system tells.
     fn queued(&self) -> u32;
 
+    /// Gives the network what the wire itself still keeps of what was written, as TLS may. On a serial port there is
+    /// nothing of the kind, and a flush would block.
+    ///
+    /// # Errors
+    /// As a write.
+    fn poll_push(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
     /// Makes the drop that follows a reset instead of an orderly end, where there is such a thing.
     fn abort(&mut self) {}
 }

@@ -54,7 +54,7 @@ fn check_says_all_mistakes_at_once() {
         .replace("role = \"lis\"", "role = \"liss\"")
         .replace("profile = \"sysmex-xn-l\"", "profile = \"sysmex\"");
     std::fs::write(&site.config, text).unwrap();
-    for command in ["check", "run", "status"] {
+    for command in ["check", "run"] {
         let checked = site.run(&[command]);
         checked.is(78);
         checked.says("orugate.toml:4: gateway.facilty: unknown key; allowed are");
@@ -62,6 +62,8 @@ fn check_says_all_mistakes_at_once() {
         checked.says("there is no profile \"sysmex\"; allowed are");
         checked.says("nothing was opened");
     }
+    // Who asks the service needs nothing of it but the socket.
+    site.run(&["status"]).is(69);
 }
 
 #[test]
@@ -108,7 +110,10 @@ fn a_taken_port_is_named_with_its_instrument() {
     let _taken = std::net::TcpListener::bind(&site.address).unwrap();
     let run = site.run(&["run"]);
     run.is(74);
-    run.says(&format!("haem-1 cannot be listened for on {}: another program listens there", site.address));
+    run.says(&format!(
+        "nobody could connect as haem-1: cannot listen on {}: another program listens there",
+        site.address
+    ));
 }
 
 /// Sends [`NO_SAMPLE`] and waits until the gateway has it interpreted; the hold that came of it.
@@ -264,15 +269,15 @@ fn names(line: &str, test: &str) -> bool {
         Some(fields) => fields.split('|').nth(2).unwrap_or_default(),
         None => line.split_once(' ').map_or("", |(_, rest)| rest),
     };
-    // A cobas writes the code, a slash and the dilution.
-    let codes = || test.split(['^', '/']).filter(|code| !code.is_empty());
+    // A cobas writes the code, a slash and the dilution, a Vitros dilution, code and version with plus signs between.
+    let codes = || test.split(['^', '/', '+']).filter(|code| !code.is_empty());
     if codes().next().is_none() {
         return named.starts_with("(no code)");
     }
-    // The whole field, where the header left nobody able to take it apart.
+    // A profile's `part` stands behind a slash. The whole field, where the header left nobody able to take it apart.
     codes().chain([test]).any(|code| {
         let rest = named.strip_prefix(code);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['^', ' ', ':']))
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['^', ' ', ':', '/']))
     })
 }
 

@@ -41,6 +41,7 @@ fn route() -> Route<'static> {
         receiving_facility: "HOSP",
         processing: 'P',
         acknowledgment: ("", ""),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Specimen,
         structured_numeric: false,
         patient: None,
@@ -79,6 +80,7 @@ fn group() -> GroupPlan<'static> {
         status: 'F',
         created: Utc(1_795_338_905_123_000),
         remarks: [""; 3],
+        in_utf8: false,
     }
 }
 
@@ -194,6 +196,7 @@ fn a_plain_result_asserts_no_patient() {
 fn everything_that_a_site_can_ask_for() {
     let route = Route {
         acknowledgment: ("AL", "NE"),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Placer,
         structured_numeric: true,
         patient: Some(PatientId { field: PatientField::P3, authority: "HOSP", kind: "MR" }),

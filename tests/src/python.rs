@@ -1,6 +1,6 @@
 //! The outside checker and receiver in `tests/python`, none of whose code is Orugate's.
 //!
-//! Promises that a receiver ends with its test. Leaves out what they judge, which their own files say.
+//! Promises that a script ends with its test. Leaves out what they judge, which their own files say.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -30,52 +30,45 @@ pub fn script(name: &str) -> PathBuf {
 /// # Errors
 /// It cannot be started.
 pub fn check(python: &OsStr, file: &Path) -> io::Result<(String, bool)> {
-    let output = Command::new(python).arg(script("check_oru.py")).arg(file).output()?;
+    said(python, "check_oru.py", &[file.as_os_str()])
+}
+
+/// What `charsets.py` prints, and whether it found no difference.
+///
+/// # Errors
+/// It cannot be started.
+pub fn charsets(python: &OsStr, arguments: &[&OsStr]) -> io::Result<(String, bool)> {
+    said(python, "charsets.py", arguments)
+}
+
+fn said(python: &OsStr, name: &str, arguments: &[&OsStr]) -> io::Result<(String, bool)> {
+    let output = Command::new(python).arg(script(name)).args(arguments).output()?;
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));
     Ok((said, output.status.success()))
 }
 
-/// A running `mllp_receiver.py`.
-pub struct Receiver {
+/// A running script of `tests/python`, which ends with its standard input.
+pub struct Script {
     child: Child,
     said: BufReader<ChildStdout>,
-    /// Where it listens.
-    pub address: SocketAddr,
 }
 
-impl Receiver {
-    /// Starts one that appends to `file` and answers with `code`.
+impl Script {
+    /// Starts it.
     ///
     /// # Errors
-    /// It does not start, or says no port.
-    pub fn start(python: &OsStr, file: &Path, code: &str) -> io::Result<Self> {
-        Self::run(python, "mllp_receiver.py", [file.as_os_str(), code.as_ref()])
-    }
-
-    /// Starts a script of `tests/python` that prints its port first and ends with its standard input.
-    ///
-    /// # Errors
-    /// It does not start, or says no port.
+    /// It does not start.
     pub fn run<'a>(
         python: &OsStr,
         name: &str,
         arguments: impl IntoIterator<Item = &'a OsStr>,
     ) -> io::Result<Self> {
-        let mut child = Command::new(python)
-            .arg(script(name))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new(python);
+        command.arg(script(name)).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut receiver =
-            Self { child, said: BufReader::new(stdout), address: (Ipv4Addr::LOCALHOST, 0).into() };
-        let mut line = String::new();
-        receiver.said.read_line(&mut line)?;
-        let port = line.trim().parse().map_err(|_| io::Error::other(format!("no port: {line:?}")))?;
-        receiver.address.set_port(port);
-        Ok(receiver)
+        Ok(Self { child, said: BufReader::new(stdout) })
     }
 
     /// The next line that it prints; empty at its end.
@@ -88,7 +81,7 @@ impl Receiver {
         Ok(line)
     }
 
-    /// Ends it; gives what it printed after its port.
+    /// Ends it; gives what it printed besides.
     ///
     /// # Errors
     /// It cannot be waited for, or failed.
@@ -101,10 +94,58 @@ impl Receiver {
     }
 }
 
-impl Drop for Receiver {
+impl Drop for Script {
     fn drop(&mut self) {
         // Both fail when it has ended already, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A script that listens.
+pub struct Receiver {
+    script: Script,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Receiver {
+    /// Starts `mllp_receiver.py`, which appends to `file` and answers with `code`.
+    ///
+    /// # Errors
+    /// It does not start, or says no port.
+    pub fn start(python: &OsStr, file: &Path, code: &str) -> io::Result<Self> {
+        Self::run(python, "mllp_receiver.py", [file.as_os_str(), code.as_ref()])
+    }
+
+    /// Starts a script that prints its port first.
+    ///
+    /// # Errors
+    /// It does not start, or says no port.
+    pub fn run<'a>(
+        python: &OsStr,
+        name: &str,
+        arguments: impl IntoIterator<Item = &'a OsStr>,
+    ) -> io::Result<Self> {
+        let mut script = Script::run(python, name, arguments)?;
+        let line = script.line()?;
+        let port: u16 = line.trim().parse().map_err(|_| io::Error::other(format!("no port: {line:?}")))?;
+        Ok(Self { script, address: (Ipv4Addr::LOCALHOST, port).into() })
+    }
+
+    /// The next line that it prints; empty at its end.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn line(&mut self) -> io::Result<String> {
+        self.script.line()
+    }
+
+    /// Ends it; gives what it printed after its port.
+    ///
+    /// # Errors
+    /// It cannot be waited for, or failed.
+    pub fn stop(self) -> io::Result<String> {
+        self.script.stop()
     }
 }

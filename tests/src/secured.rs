@@ -57,7 +57,7 @@ pub async fn start(folder: &Path, text: &str, now: Utc) -> Gateway {
 /// When it is not acknowledged.
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that cannot send has failed.
 pub async fn send(gateway: &Gateway, sample: &'static str) {
-    let address = gateway.listening["analyzer"];
+    let address = gateway.listening()["analyzer"];
     let sent = tokio::task::spawn_blocking(move || {
         let mut sender = Sender::connect(address).unwrap();
         sender.message(&invented(sample, "20260601101500", &[5]), &mut |_| {}).unwrap();
@@ -103,7 +103,7 @@ pub async fn waits(gateway: &Gateway, wanted: usize) {
 /// When it does not come.
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // A test that waits in vain has failed.
 pub async fn link_says(gateway: &Gateway, what: &str) -> String {
-    let mut changes = gateway.forwarders[0].watch();
+    let mut changes = gateway.lineup().destinations[0].forwarder.watch();
     let waited = tokio::time::timeout(PATIENCE, async {
         loop {
             let words = status(gateway).await.destinations[0].link.clone();

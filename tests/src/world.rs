@@ -101,7 +101,7 @@ impl World {
     #[must_use]
     #[allow(clippy::indexing_slicing)] // A test's own name.
     pub fn address(&self, instrument: &str) -> SocketAddr {
-        self.gateway.listening[instrument]
+        self.gateway.listening()[instrument]
     }
 
     /// Waits until something is so; it is asked again after every batch of the journal and every message of the

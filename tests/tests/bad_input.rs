@@ -178,13 +178,14 @@ fn cases() -> Vec<Case> {
         },
         &[],
         &[
+            "hold GLU structure: A NUL stands in this result",
             FOUND,
             "note byte 46: a control character inside a record: R",
             "note byte 61: a control character inside a record",
             "note byte 61: unknown record type; kept, not reported",
             "note byte 68: the message has no terminator record",
         ],
-        &[("GLU", "5.4\\X00\\")],
+        &[],
     );
     case(
         "record letters in lower case",
@@ -299,7 +300,7 @@ async fn every_case_over_tcp() {
     }
     world.settled(cases.iter().map(|case| case.messages).sum()).await;
     let arrived: Vec<Seen> = world.engine.messages().iter().flat_map(|m| results(&m.bytes)).collect();
-    for ((name, case), shown) in names.iter().zip(&cases).zip(&world.gateway.admin.instruments) {
+    for ((name, case), shown) in names.iter().zip(&cases).zip(&world.gateway.lineup().instruments) {
         let got: Vec<_> = arrived.iter().filter(|seen| seen.sample == *name).cloned().collect();
         assert_eq!(got, case.sent, "{}", case.what);
         let notes = case.said.iter().filter_map(|said| said.strip_prefix("note ")).collect::<Vec<_>>();
@@ -405,7 +406,7 @@ async fn flood(first: &[u8], piece: Vec<u8>) {
     };
     assert_eq!(values("calm"), (0..=CALM).chain(1000..=1000 + CALM).collect::<Vec<_>>());
     assert_eq!(values("after"), [7]);
-    let view = world.gateway.admin.instruments[0].status.view();
+    let view = world.gateway.lineup().instruments[0].status.view();
     assert!(view.bytes > sent as u64, "everything was read: {view:?}");
     // A run of stray bytes is said at the latest after 65,536 of them.
     assert!(view.notes >= (sent / 65_536) as u64, "and said: {view:?}");

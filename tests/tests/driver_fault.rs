@@ -21,7 +21,7 @@ async fn start(mut plan: Plan, mended: &Arc<AtomicBool>) -> Gateway {
 }
 
 async fn send(gateway: &Gateway, sample: &'static str, value: u64) {
-    let address = gateway.listening["analyzer"];
+    let address = gateway.listening()["analyzer"];
     let sent = tokio::task::spawn_blocking(move || {
         let records = invented(sample, "20261122101500", &[value]);
         Sender::connect(address).unwrap().message(&records, &mut |_| {}).unwrap();

@@ -245,7 +245,7 @@ async fn every_quick_row_over_tcp() {
     world.settled(expected.iter().map(|messages| messages.len() as u64).sum()).await;
     let mut arrived: Vec<_> = world.engine.messages().iter().flat_map(|m| results(&m.bytes)).collect();
     arrived.sort();
-    let statuses: Vec<_> = world.gateway.admin.instruments.iter().map(|i| i.status.view()).collect();
+    let statuses: Vec<_> = world.gateway.lineup().instruments.iter().map(|i| i.status.view()).collect();
     for (((name, row), messages), status) in names.iter().zip(QUICK).zip(&expected).zip(statuses) {
         let got: Vec<_> =
             arrived.iter().filter(|seen| seen.sample.starts_with(name.as_str())).cloned().collect();

@@ -50,7 +50,7 @@ impl Pair {
 
     /// Sends a message; gives how many records were acknowledged.
     async fn send(&self, instrument: &str, records: Vec<String>) -> (usize, io::Result<()>) {
-        send(self.gateway.listening[instrument], records).await
+        send(self.gateway.listening()[instrument], records).await
     }
 
     async fn arrived(&self, distinct: u64) {
@@ -107,7 +107,7 @@ async fn a_session_that_fails_loses_its_wire_and_nothing_else() {
         let pair_of = Pair::start().await;
         // The neighbour is in the middle of a message when it happens, and ends it on the same connection.
         let mut neighbour = message("GOOD-1", 7);
-        let (begun, rest) = (pair_of.gateway.listening["good"], neighbour.split_off(3));
+        let (begun, rest) = (pair_of.gateway.listening()["good"], neighbour.split_off(3));
         let (go, gone) = std::sync::mpsc::channel::<()>();
         let going = tokio::task::spawn_blocking(move || {
             neighbour.extend(rest);
@@ -138,7 +138,7 @@ async fn a_session_that_fails_loses_its_wire_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_loops_is_left_behind() {
     let pair_of = Pair::start().await;
-    let bad = tokio::spawn(send(pair_of.gateway.listening["bad"], breaking("BAD-1", 5, "SESSION-LOOPS")));
+    let bad = tokio::spawn(send(pair_of.gateway.listening()["bad"], breaking("BAD-1", 5, "SESSION-LOOPS")));
     // These arrive while the other one loops: it does so until it is mended, below.
     for n in 0..10 {
         let (_, sent) = pair_of.send("good", message(&format!("GOOD-{n}"), n)).await;
@@ -249,10 +249,10 @@ async fn thirty_two_instruments_and_four_destinations_at_once() {
     plan.instruments[0].profile = Arc::new(Breaking::new(mended.clone()));
     let gateway = begin(plan).await;
 
-    let stuck = tokio::spawn(send(gateway.listening["analyzer-0"], breaking("STUCK", 1, "SESSION-LOOPS")));
+    let stuck = tokio::spawn(send(gateway.listening()["analyzer-0"], breaking("STUCK", 1, "SESSION-LOOPS")));
     let mut senders = Vec::new();
     for n in 1..INSTRUMENTS {
-        let address = gateway.listening[format!("analyzer-{n}").as_str()];
+        let address = gateway.listening()[format!("analyzer-{n}").as_str()];
         senders.push(tokio::task::spawn_blocking(move || {
             let mut sender = Sender::connect(address).unwrap();
             for m in 0..MESSAGES {

@@ -90,7 +90,7 @@ async fn run(profile: &'static str, plug: &str, bytes: Vec<u8>, ends: Vec<usize>
     let writer = match master {
         Some(mut master) => {
             // A pseudo terminal answers with an error until somebody has its other side open.
-            let mut up = world.gateway.admin.instruments[0].status.changed();
+            let mut up = world.gateway.lineup().instruments[0].status.changed();
             tokio::time::timeout(PATIENCE, up.wait_for(|view| view.is_up())).await.unwrap().unwrap();
             tokio::task::spawn_blocking(move || {
                 let mut reader = master.try_clone_native().unwrap();

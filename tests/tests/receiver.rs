@@ -42,7 +42,7 @@ fn message(n: u64) -> (Vec<String>, Vec<Seen>) {
 /// Both analyzers send, at the same time, one the even and one the odd messages.
 async fn feed(gateway: &Gateway, count: u64) {
     let feeds = [("one", 0), ("two", 1)].map(|(name, rest)| {
-        let address = gateway.listening[name];
+        let address = gateway.listening()[name];
         tokio::task::spawn_blocking(move || {
             let mut sender = Sender::connect(address).unwrap();
             for n in (0..count).filter(|n| n % 2 == rest) {

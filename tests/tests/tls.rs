@@ -84,6 +84,8 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
     let path = folder.path();
     let stranger = Authority::new("Other CA");
     let good = authority.sign(&[NAME], 2, ALWAYS);
+    let itself = authority.itself();
+    let common_name = authority.sign_common_name(NAME);
     let of_stranger = stranger.sign(&[NAME], 2, ALWAYS);
     let other_name = authority.sign(&["lis.example", "192.0.2.9"], 3, ALWAYS);
     let expired = authority.sign(&[NAME], 4, ((2024, 1, 1), (2026, 5, 31)));
@@ -110,6 +112,14 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
             "is signed by \"Other CA\", whom this gateway does not know",
             Fault::Operator,
         ),
+        row(&itself, &[], old.clone(), "shows the certificate of an authority (sha256:", Fault::Operator),
+        row(
+            &common_name,
+            &[],
+            old.clone(),
+            "has no name in subjectAltName; its common name \"engine.example\" does not count",
+            Fault::Operator,
+        ),
         row(
             &other_name,
             &[],
@@ -124,7 +134,13 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
             "is for engine.example, not for 127.0.0.1",
             Fault::Operator,
         ),
-        row(&expired, &[], old.clone(), "was valid until 2026-05-31 00:00 UTC", Fault::Engine),
+        row(
+            &expired,
+            &[],
+            old.clone(),
+            "was valid until 2026-05-31 00:00 UTC, and this box's clock says 2026-06-01 12:0",
+            Fault::Engine,
+        ),
         row(
             &not_yet,
             &[],
@@ -261,8 +277,9 @@ async fn files_are_replaced_while_it_runs_and_bad_ones_leave_the_last_good_in_us
 
     let new = authority.sign(&["gw01-new"], 4, ALWAYS);
     let expired = authority.sign(&["gw01-expired"], 5, ((2020, 1, 1), (2026, 1, 1)));
-    let bad: [(&str, &str, &str); 4] = [
-        (&new.cert, "", "gw01.key holds no private key"),
+    let bad: [(&str, &str, &str); 5] = [
+        (&new.cert, &new.cert, "gw01.key holds no private key"),
+        (&new.cert, "", "gw01.key is empty"),
         (&new.cert[..300], "", "a PEM section has no end; is the file half written?"),
         (&new.cert, &expired.key, "does not belong to the certificate in"),
         (
@@ -287,7 +304,7 @@ async fn files_are_replaced_while_it_runs_and_bad_ones_leave_the_last_good_in_us
     write(path, "gw01.key", &new.key);
     assert_eq!(rejected(), []);
     send(&gateway, "T-3").await;
-    delivered(&gateway, 6).await;
+    delivered(&gateway, 7).await;
     assert!(engine_says(&mut engine, "TLSv").contains("gw01-new"));
     gateway.stop().await;
 }

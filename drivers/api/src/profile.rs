@@ -59,6 +59,12 @@ pub trait Profile: Send + Sync {
     /// The interpreter for this model's messages.
     fn interpreter(&self) -> Box<dyn Interpreter>;
 
+    /// All that its sessions depend on, in words of the driver's own: two profiles with the same words have sessions
+    /// that behave alike, so one may take the other's place without a new wire. `None` promises nothing.
+    fn link(&self) -> Option<String> {
+        None
+    }
+
     /// The session that reads a capture file instead of a wire: tolerant where nobody can be asked to send again.
     fn capture_session(&self) -> Box<dyn Session>;
 }

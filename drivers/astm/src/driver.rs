@@ -59,6 +59,11 @@ impl Profile for Fitted {
         Box::new(AstmInterpreter { plan: self.plan })
     }
 
+    fn link(&self) -> Option<String> {
+        let AstmProfile { driver, framing, ack, link, query, .. } = &self.plan.profile;
+        Some(format!("{driver} {framing:?} {ack:?} {link:?} {query:?}"))
+    }
+
     fn capture_session(&self) -> Box<dyn Session> {
         Box::new(AstmSession::capture(self.plan))
     }

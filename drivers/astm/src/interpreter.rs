@@ -31,6 +31,13 @@ const CUT: &str = "The transmission broke inside this result, so its end is miss
 /// R.3 has nothing where the profile looks.
 const JUNK: &str = "Bytes that do not belong there stand before this result's record letter, so nothing in it can be \
                     trusted. Transmit it again from the instrument; discard.";
+/// A NUL in the R record.
+const NUL: &str = "A NUL stands in this result, which no instrument means and no checksum sees: noise on the line. \
+                   Transmit it again from the instrument; discard.";
+/// Of a record that this result depends on.
+const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
+                      may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
+                      discard.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -60,13 +67,20 @@ impl Interpreter for AstmInterpreter {
             isolates: Isolates::default(),
             open: false,
             aborted: false,
+            unsure: false,
         };
-        for record in Records::new(text) {
+        for record in Records::new(text).in_charset(self.plan.charset) {
             walk.record(record)?;
         }
         walk.end(text.len());
         Ok(())
     }
+}
+
+/// True for a record of no known type that may have been one which says whose the results behind it are.
+fn may_be_whose(record: &Record<'_>) -> bool {
+    let letter = record.bytes().iter().find(|byte| **byte > b' ');
+    letter.is_none_or(|letter| !letter.is_ascii_alphabetic() || b"HPOhpo".contains(letter))
 }
 
 /// The last record has its end: a message that is cut inside one is cut, whatever the dialect.
@@ -98,6 +112,8 @@ struct Walk<'a, 'm> {
     open: bool,
     /// An L said that the sender gave up.
     aborted: bool,
+    /// Since the last header a record came that may have been an order or a patient, or another one than it was.
+    unsure: bool,
 }
 
 impl<'m> Walk<'_, 'm> {
@@ -105,6 +121,12 @@ impl<'m> Walk<'_, 'm> {
         let place = self.walker.place(&record);
         let cut = !record.terminated() && !self.complete;
         self.judge(&record, &place, cut);
+        self.unsure = match record.kind() {
+            RecordType::Header => record.bytes().contains(&0),
+            RecordType::Patient | RecordType::Order => self.unsure || record.bytes().contains(&0),
+            RecordType::Other(_) => self.unsure || may_be_whose(&record),
+            _ => self.unsure,
+        };
         match record.view() {
             View::Header(header) => self.header(&header),
             View::Patient(patient) => self.patient(&patient),
@@ -175,7 +197,7 @@ impl<'m> Walk<'_, 'm> {
         let record = patient.record();
         let Current { header, .. } = self.current;
         self.current = Current { header, patient: Some(record), ..Current::default() };
-        let patient = items::patient(self.plan, patient, self.sink);
+        let patient = items::patient(patient, self.sink);
         self.sink.item(Item::Patient(patient));
     }
 
@@ -211,6 +233,10 @@ impl<'m> Walk<'_, 'm> {
             Some(NO_ORDER)
         } else if cut {
             Some(CUT)
+        } else if record.bytes().contains(&0) {
+            Some(NUL)
+        } else if self.unsure {
+            Some(UNSURE)
         } else {
             item.code.id.is_empty().then_some(NO_CODE)
         };

@@ -503,3 +503,31 @@ fn a_result_behind_junk_is_held_not_lost() {
     }
     assert!(results[2].starts_with("Z| = [3]") && !results[2].contains("DOUBT"), "{dump}");
 }
+
+#[test]
+fn results_behind_an_order_that_noise_has_hit_are_held_until_the_next_header() {
+    let plain = "H|\\^&\nP|1\nO|1|T-1||^^^X\nR|1|^^^X|1\nO|2|T-2||^^^Y\nR|1|^^^Y|2\nL|1\nH|\\^&\nP|1\nO|1|T-3||^^^Z\nR|1|^^^Z|3\nL|1\n";
+    // What is hit, by what, and which results are then held. A NUL adds nothing to a frame's checksum.
+    let rows = [
+        ("O|2|", "\0O|2|", "Y"),
+        ("O|2|", "\0|2|", "Y"),
+        ("O|2|T-2", "O|2|T\0-2", "Y"),
+        ("R|1|^^^Y|2", "R|1|^^^Y|\x002", "Y"),
+        ("P|1\nO|1|T-1", "P\0|1\nO|1|T-1", "XY"),
+        ("H|\\^&\nP|1\nO|1|T-3", "H|\\^&|\0\nP|1\nO|1|T-3", "Z"),
+        ("L|1\nH", "L|1\n\0\nH", ""),
+        ("R|1|^^^Y", "C|1|I|a\0b\nR|1|^^^Y", ""),
+        ("R|1|^^^Y", "X|1|vendor\nR|1|^^^Y", ""),
+    ];
+    for (what, by, held) in rows {
+        let text = plain.replacen(what, by, 1);
+        assert_ne!(text, plain, "{what}");
+        let dump = interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text;
+        for test in ["X", "Y", "Z"] {
+            let line = dump.lines().find(|l| l.trim().starts_with(test) && l.contains(" = ["));
+            let doubted = line.is_some_and(|line| line.contains("DOUBT"));
+            assert!(line.is_some(), "{by:?} {test} {dump}");
+            assert_eq!(doubted, held.contains(test), "{by:?} {test} {dump}");
+        }
+    }
+}

@@ -154,7 +154,7 @@ impl Core {
     fn new_segment(&mut self, lane: Lane) -> Result<Active, AppendError> {
         let size = self.shared.options.segment_size;
         let used = self.shared.used.load(Ordering::Acquire);
-        if used.saturating_add(size.into()) > self.shared.options.max_size {
+        if used.saturating_add(size.into()) > self.shared.limit.load(Ordering::Acquire) {
             return Err(AppendError::Full);
         }
         let journal = self.shared.identity.journal;

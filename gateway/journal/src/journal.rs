@@ -37,7 +37,7 @@ pub enum Health {
 pub struct Space {
     /// Bytes of all segment files, what they have reserved included.
     pub used: u64,
-    /// Bytes that they may take ([`Options::max_size`]).
+    /// Bytes that they may take ([`Options::max_size`], or what was set since).
     pub limit: u64,
     /// Segment files.
     pub segments: u64,
@@ -47,6 +47,8 @@ pub struct Space {
 pub(crate) struct Shared {
     pub(crate) storage: Box<dyn Storage>,
     pub(crate) options: Options,
+    /// [`Options::max_size`], as it was set last.
+    pub(crate) limit: AtomicU64,
     pub(crate) identity: Identity,
     pub(crate) counter: Counter,
     pub(crate) used: AtomicU64,
@@ -149,6 +151,7 @@ impl Journal {
         let (commands, receiver) = sync_channel(options.queue);
         let shared = Arc::new(Shared {
             storage,
+            limit: AtomicU64::new(options.max_size),
             options,
             identity: loaded.identity,
             counter: Counter::new(replayed.next, ceiling),
@@ -249,9 +252,15 @@ impl Journal {
         let shared = &self.inner.shared;
         Space {
             used: shared.used.load(Ordering::Acquire),
-            limit: shared.options.max_size,
+            limit: shared.limit.load(Ordering::Acquire),
             segments: shared.segments.load(Ordering::Acquire),
         }
+    }
+
+    /// Changes [`Options::max_size`] from the next segment on. Less than two segments, or than there is already, only
+    /// means that no segment is added.
+    pub fn set_max_size(&self, bytes: u64) {
+        self.inner.shared.limit.store(bytes, Ordering::Release);
     }
 
     /// Bytes of records that wait for the writer. 0 when nothing does, and then each `done` has been called.

@@ -53,6 +53,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Apply the configuration to the running service, without a restart
+    ///
+    /// Prints what is applied and what needs a restart. When the new configuration is wrong, says all mistakes, and the
+    /// old one goes on. Look before: orugate plan. Signal HUP does the same and says it in the log.
+    Reload {
+        #[command(flatten)]
+        configured: Configured,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Look at results that wait for a person, and decide on them
     Holds {
         #[command(flatten)]
@@ -143,8 +154,9 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
     let code = match arguments.command {
         Command::Run(configured) => service::run(catalogue, &configured.config),
         Command::Check(configured) => service::check(catalogue, &configured.config),
-        Command::Status { configured, json } => service::status(catalogue, &configured.config, json),
-        Command::Holds { configured, action } => service::holds(catalogue, &configured.config, action),
+        Command::Status { configured, json } => service::status(&configured.config, json),
+        Command::Holds { configured, action } => service::holds(&configured.config, action),
+        Command::Reload { configured, json } => service::reload_running(&configured.config, json),
         Command::Replay { configured, profile, file, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);
             files::replay(&site, &profile, &file, mllp.as_deref())

@@ -171,6 +171,11 @@ fn check(site: &Site, file: &Path, bless: bool) -> u8 {
     }
     let wrong = differences.len();
     println!("{name}: no mistakes; evidence: {}", common.evidence);
+    match text.matches("TODO(you)").count() {
+        0 => {}
+        1 => println!("One question is still in it: look for TODO(you), answer it, delete it."),
+        left => println!("{left} questions are still in it: look for TODO(you), answer each, delete it."),
+    }
     match (total, wrong) {
         (0, _) => println!(
             "It has no example. Write one, so that the next version of Orugate is checked against it: docs/profile.md"
@@ -242,6 +247,9 @@ fn new(catalogue: &Catalogue, site: &Site, from: &[PathBuf], name: Option<String
     }
     for sentence in sentences {
         eprintln!("{sentence}");
+    }
+    if let Some(file) = out {
+        eprintln!("The draft is in {}.", file.display());
     }
     let file = out.map_or("FILE".to_owned(), |file| file.display().to_string());
     eprintln!(

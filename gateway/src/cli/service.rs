@@ -3,7 +3,8 @@
 use super::{HoldAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
 use crate::clock::Clock;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Mistakes};
+use crate::reload;
 use crate::run::{Gateway, StartError, init_journal};
 use crate::systemd;
 use crate::tls;
@@ -11,7 +12,9 @@ use crate::words::count;
 use orugate_drivers::Catalogue;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::pin::Pin;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 const REFUSED: u8 = 1;
 const UNAVAILABLE: u8 = 69;
@@ -97,7 +100,8 @@ pub(super) fn run(catalogue: &Catalogue, path: &Path) -> u8 {
             return IO;
         }
     };
-    match runtime.block_on(serve(loaded)) {
+    let (catalogue, path) = (*catalogue, path.to_owned());
+    match runtime.block_on(serve(loaded, move || config::load(&path, &catalogue))) {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("Not started: {error}.");
@@ -106,27 +110,50 @@ pub(super) fn run(catalogue: &Catalogue, path: &Path) -> u8 {
     }
 }
 
-async fn serve(loaded: Loaded) -> Result<(), StartError> {
+/// Serves until told to stop. `again` reads the configuration anew.
+async fn serve(
+    loaded: Loaded,
+    again: impl Fn() -> Result<Loaded, Mistakes> + Clone + Send + 'static,
+) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Thread)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Thread)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let socket = loaded.plan.gateway.admin_socket.clone();
     let gateway = Gateway::start(loaded.plan, Clock::system).await?;
-    for instrument in &gateway.admin.instruments {
-        let (instrument, mode, wire) = (&instrument.name, &instrument.mode, &instrument.wire);
-        tracing::info!(instrument, "{wire}, {mode}");
+    let mut requests = gateway.requests();
+    let lineup = gateway.lineup();
+    for served in &lineup.instruments {
+        tracing::info!(instrument = served.plan.name, "{}, {}", served.wire(), served.mode());
     }
-    for (destination, address) in &gateway.admin.destinations {
-        tracing::info!(destination, "sends to {address}");
+    for reached in &lineup.destinations {
+        tracing::info!(destination = reached.plan.name, "sends to {}", reached.plan.address);
     }
-    systemd::ready(&format!(
-        "{}, {}",
-        count(gateway.admin.instruments.len() as u64, "instrument", "instruments"),
-        count(gateway.admin.destinations.len() as u64, "destination", "destinations")
-    ));
+    ready(&gateway);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready; orugate status asks at {}", socket.display());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    {
+        let mut reloading: Option<Pin<Box<dyn Future<Output = ()> + '_>>> = None;
+        loop {
+            let idle = reloading.is_none();
+            let at_hand = async {
+                match reloading.as_mut() {
+                    Some(reload) => reload.await,
+                    None => std::future::pending().await,
+                }
+            };
+            // One reload at a time; whoever else asks meanwhile waits in the channel.
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = at_hand => reloading = None,
+                _ = hangup.recv(), if idle => {
+                    let request = reload::Request { actor: "SIGHUP".to_owned(), reply: oneshot::channel().0 };
+                    reloading = Some(Box::pin(reload(&gateway, again.clone(), request)));
+                }
+                Some(request) = requests.recv(), if idle => {
+                    reloading = Some(Box::pin(reload(&gateway, again.clone(), request)));
+                }
+            }
+        }
     }
     systemd::stopping();
     tracing::info!("stopping: open messages may finish, for at most 10 seconds");
@@ -135,8 +162,52 @@ async fn serve(loaded: Loaded) -> Result<(), StartError> {
     Ok(())
 }
 
-fn ask(catalogue: &Catalogue, path: &Path, request: &Request) -> Result<Response, u8> {
-    let socket = load(catalogue, path)?.plan.gateway.admin_socket;
+fn ready(gateway: &Gateway) {
+    let lineup = gateway.lineup();
+    systemd::ready(&format!(
+        "{}, {}",
+        count(lineup.instruments.len() as u64, "instrument", "instruments"),
+        count(lineup.destinations.len() as u64, "destination", "destinations")
+    ));
+}
+
+async fn reload(
+    gateway: &Gateway,
+    again: impl FnOnce() -> Result<Loaded, Mistakes> + Send + 'static,
+    request: reload::Request,
+) {
+    systemd::reloading();
+    let actor = &request.actor;
+    let read = tokio::task::spawn_blocking(again).await;
+    let result = match read {
+        Ok(Ok(loaded)) => {
+            for warning in &loaded.warnings {
+                tracing::warn!(actor, "{warning}");
+            }
+            Ok(gateway.reload(loaded.plan, actor).await)
+        }
+        Ok(Err(mistakes)) => Err(mistakes.to_string()),
+        Err(_) => Err("the configuration could not be read: a part of the gateway panicked".to_owned()),
+    };
+    if let Err(why) = &result {
+        for line in why.lines() {
+            tracing::error!(actor, "not reloaded: {line}");
+        }
+        gateway.rejected(why, actor);
+    }
+    ready(gateway);
+    // Nobody may be waiting for it any more.
+    let _ = request.reply.send(result);
+}
+
+/// Asks the service that runs by this configuration. A mistake in the file is no reason not to: the service runs by
+/// what it read before.
+fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
+    let socket = config::admin_socket(path).map_err(|mistakes| {
+        eprintln!("{mistakes}");
+        eprintln!("Say where the configuration is: --config FILE.");
+        CONFIG
+    })?;
     admin::ask(&socket, request).map_err(|error| {
         let socket = socket.display();
         match error.kind() {
@@ -153,15 +224,19 @@ fn ask(catalogue: &Catalogue, path: &Path, request: &Request) -> Result<Response
     })
 }
 
-pub(super) fn status(catalogue: &Catalogue, path: &Path, json: bool) -> u8 {
-    match ask(catalogue, path, &Request::Status) {
-        Ok(Response::Status(status)) if json => match serde_json::to_string_pretty(&status) {
-            Ok(text) => {
-                println!("{text}");
-                0
-            }
-            Err(_) => IO,
-        },
+fn print_json(value: &impl serde::Serialize) -> u8 {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => {
+            println!("{text}");
+            0
+        }
+        Err(_) => IO,
+    }
+}
+
+pub(super) fn status(path: &Path, json: bool) -> u8 {
+    match ask(path, &Request::Status) {
+        Ok(Response::Status(status)) if json => print_json(&status),
         Ok(Response::Status(status)) => {
             print!("{}", show::status(&status));
             0
@@ -171,18 +246,26 @@ pub(super) fn status(catalogue: &Catalogue, path: &Path, json: bool) -> u8 {
     }
 }
 
-pub(super) fn holds(catalogue: &Catalogue, path: &Path, action: HoldAction) -> u8 {
+pub(super) fn holds(path: &Path, action: HoldAction) -> u8 {
     let request = match action {
         HoldAction::List => Request::Holds,
         HoldAction::Show { hold } => Request::Hold { hold },
         HoldAction::Release { hold, sample } => Request::Release { hold, sample },
         HoldAction::Discard { hold, reason } => Request::Discard { hold, reason },
     };
-    match ask(catalogue, path, &request) {
+    match ask(path, &request) {
         Ok(Response::Holds(holds)) => {
             print!("{}", show::holds(&holds, matches!(request, Request::Hold { .. })));
             0
         }
+        Ok(other) => answer(other),
+        Err(code) => code,
+    }
+}
+
+pub(super) fn reload_running(path: &Path, json: bool) -> u8 {
+    match ask(path, &Request::Reload) {
+        Ok(Response::Reloaded(applied)) if json => print_json(&applied),
         Ok(other) => answer(other),
         Err(code) => code,
     }
@@ -197,6 +280,15 @@ fn answer(response: Response) -> u8 {
         Response::Refused(why) => {
             eprintln!("{why}");
             REFUSED
+        }
+        Response::Reloaded(applied) => {
+            print!("{}", show::applied(&applied));
+            0
+        }
+        Response::Mistakes(mistakes) => {
+            eprintln!("{mistakes}");
+            eprintln!("The old configuration goes on.");
+            CONFIG
         }
         Response::Status(_) | Response::Holds(_) => REFUSED,
     }

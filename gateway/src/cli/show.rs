@@ -1,6 +1,8 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
 use crate::admin::{HoldView, Status};
+use crate::config::{Difference, Weight};
+use crate::reload::Applied;
 use crate::status::Line;
 use crate::words::{count, duration};
 use std::fmt::Write as _;
@@ -49,7 +51,7 @@ fn instruments(out: &mut String, status: &Status) {
             match &instrument.port.line {
                 Line::Up(_) => "up",
                 Line::Down(_) | Line::Starting if instrument.listens => "waits",
-                Line::Down(_) => "DOWN",
+                Line::Down(_) | Line::Deaf(_) => "DOWN",
                 Line::Starting => "starts",
                 Line::Stopped => "stopped",
             },
@@ -98,6 +100,43 @@ fn destinations(out: &mut String, status: &Status) {
             destination.link
         );
     }
+}
+
+/// What a reload did.
+pub(super) fn applied(applied: &Applied) -> String {
+    let mut out = changes(&applied.difference);
+    for failed in &applied.failed {
+        let _ = writeln!(out, "! {failed}. It is tried again by itself; see: orugate status");
+    }
+    let restart = applied.difference.for_restart().count();
+    let _ = match (applied.difference.changes.len(), restart) {
+        (0, _) => writeln!(out, "Nothing differs from what is in force."),
+        (_, 0) => writeln!(out, "All of it is in force."),
+        (all, all_wait) if all == all_wait => {
+            writeln!(out, "None of it is in force before a restart: systemctl restart orugate")
+        }
+        _ => writeln!(out, "It is in force, but for what needs a restart: systemctl restart orugate"),
+    };
+    out
+}
+
+/// A difference, what concerns patients first.
+pub(super) fn changes(difference: &Difference) -> String {
+    let mut out = String::new();
+    let mut weight = None;
+    for change in &difference.changes {
+        if weight.replace(change.weight) != Some(change.weight) {
+            let title = match change.weight {
+                Weight::Patients => "What reaches patients' charts, and how:",
+                Weight::Delivery => "How results come in and go out:",
+                Weight::Detail => "Besides:",
+            };
+            let _ = writeln!(out, "{title}");
+        }
+        let _ = writeln!(out, "  {change}");
+        let _ = writeln!(out, "      {}", change.takes);
+    }
+    out
 }
 
 /// Holds as a table; with `whole` everything that is known of each.

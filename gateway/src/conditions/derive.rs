@@ -34,13 +34,14 @@ pub fn of(status: &Status) -> Vec<Condition> {
                 status.journal.used >> 20,
                 status.journal.limit >> 20
             ),
-            "Raise journal.max_size by some hundred MiB and restart.",
+            "Raise journal.max_size by some hundred MiB, then: orugate reload",
         ));
     }
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(down));
     all.extend(status.destinations.iter().filter_map(parked));
+    all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(late));
     if status.holds > 0 {
         all.push(condition(
@@ -106,8 +107,17 @@ fn fallen(instrument: &InstrumentView, now: i64) -> Option<Condition> {
 }
 
 fn down(instrument: &InstrumentView) -> Option<Condition> {
-    let Line::Down(why) = &instrument.port.line else { return None };
     let (name, wire) = (&instrument.name, &instrument.wire);
+    if let Line::Deaf(why) = &instrument.port.line {
+        return Some(condition(
+            Code::LineDown,
+            name,
+            Fault::Operator,
+            format!("{name}: nobody can connect, the gateway {why}."),
+            "It is tried again by itself.",
+        ));
+    }
+    let Line::Down(why) = &instrument.port.line else { return None };
     (!instrument.listens).then(|| {
         condition(
             Code::LineDown,
@@ -127,9 +137,22 @@ fn parked(destination: &DestinationView) -> Option<Condition> {
         Code::Parked,
         name,
         Fault::Engine,
-        format!("{name} refused {messages} for good, first …{number:016}: {why}."),
+        format!("{name}: {messages} will not be taken and waits parked, first …{number:016}: {why}."),
         "Ask whoever runs the engine; nothing is lost.",
     ))
+}
+
+fn gone(name: &str, messages: usize) -> Condition {
+    condition(
+        Code::DestinationGone,
+        name,
+        Fault::Operator,
+        format!(
+            "{} for {name}, which is no longer configured. Nothing is lost, and nothing goes out.",
+            count(messages as u64, "message waits", "messages wait")
+        ),
+        &format!("Put the destination {name} back until its queue is empty."),
+    )
 }
 
 fn late(destination: &DestinationView) -> Option<Condition> {

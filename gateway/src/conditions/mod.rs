@@ -38,6 +38,8 @@ pub enum Code {
     CertificateExpiresSoon,
     /// An engine refused messages for good.
     Parked,
+    /// Messages wait for a destination that is not configured any more.
+    DestinationGone,
     /// An engine does not take what waits.
     DestinationLate,
     /// A wire that the gateway opens is not open.
@@ -67,6 +69,7 @@ impl Code {
             Self::TlsFailed => "tls-failed",
             Self::CertificateExpiresSoon => "certificate-expires-soon",
             Self::Parked => "parked",
+            Self::DestinationGone => "destination-gone",
             Self::DestinationLate => "destination-late",
             Self::LineDown => "line-down",
             Self::Holds => "holds",

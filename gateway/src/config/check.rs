@@ -22,6 +22,9 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
 
+/// Where the service is asked, unless the configuration says otherwise.
+pub(super) const ADMIN_SOCKET: &str = "/run/orugate/admin.sock";
+
 /// The longest path that fits `sun_path` with its final zero.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -167,7 +170,7 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
         found
     });
     let admin_socket = match &typed.admin_socket {
-        None => PathBuf::from("/run/orugate/admin.sock"),
+        None => PathBuf::from(ADMIN_SOCKET),
         Some(typed) => {
             if typed.value.len() > MAX_SOCKET_PATH {
                 let message =

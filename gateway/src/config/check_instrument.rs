@@ -300,8 +300,10 @@ fn listen(typed: &WireFile, address: &At<String>, scope: &Scope<'_>, out: &mut F
         typed.tls.as_ref().map(|table| check_tls::listening(&table.value, &scope.inside("tls", table), out));
     let tls = tls.flatten();
     let everybody = "to allow everybody on purpose, write [\"0.0.0.0/0\", \"::/0\"]";
-    let wanted =
-        format!("write the addresses or networks that may connect, such as [\"192.0.2.10\"]; {everybody}");
+    let or = if typed.tls.is_some() { ", or in tls whom you know by certificate (clients)" } else { "" };
+    let wanted = format!(
+        "write the addresses or networks that may connect, such as [\"192.0.2.10\"]{or}; {everybody}"
+    );
     // Certificates say better than addresses who may connect; addresses may still narrow it.
     let certified = typed.tls.is_some() && tls.as_ref().is_none_or(TlsPlan::knows_the_peer);
     let allow = match &typed.allow {

@@ -155,6 +155,11 @@ impl Findings {
         })
     }
 
+    /// What was found so far, as the reason to refuse.
+    pub(super) fn refuse(self) -> Mistakes {
+        Mistakes { list: self.mistakes, warnings: self.warnings }
+    }
+
     pub(super) fn finish(mut self, plan: Option<Plan>) -> Result<Loaded, Mistakes> {
         let order = std::mem::take(&mut self.order);
         let place = |m: &Mistake| (order.iter().position(|file| *file == m.file), m.position);

@@ -3,7 +3,8 @@
 //! Promises: [`load`] reads the main file and `conf.d/*.toml` beside it and either gives a [`Plan`] in which nothing
 //! needs a second look, or *all* [`Mistakes`] at once, each with file, line, key, what is wrong and what is allowed.
 //! It opens no port and no journal and asks no network; the same text, profiles and time zone data
-//! give the same answer on any machine, so `orugate check` can run on a laptop. Leaves out: applying a plan, comparing two, the exit code (78).
+//! give the same answer on any machine, so `orugate check` can run on a laptop. Leaves out: applying a plan, the exit code (78).
+//! What differs between two plans is [`Difference`].
 //!
 //! How all mistakes are found although serde stops at the first: serde is asked again and again, and after each
 //! complaint the piece it complained about is cut out of the TOML tree (`source`). So the structs in [`mod@file`] are
@@ -15,6 +16,8 @@ mod check_destination;
 mod check_instrument;
 mod check_tls;
 mod describe;
+mod diff;
+mod diff_words;
 pub mod file;
 mod mistakes;
 mod nearest;
@@ -27,6 +30,7 @@ pub mod units;
 mod tests;
 
 pub use check_tls::TypedTls;
+pub use diff::{Change, Difference, KEYS, Subject, Takes, Weight};
 pub use file::{ConfigFile, json_schema};
 pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
@@ -100,12 +104,13 @@ pub struct Loaded {
 /// The largest file that is read; a configuration of a thousand instruments has a quarter of it.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Reads the main file at `path` and, beside it, the `*.toml` files of the folders `conf.d` (parts of the
+/// Reads the main file ([`main_file`]) and, beside it, the `*.toml` files of the folders `conf.d` (parts of the
 /// configuration) and `profiles.d` (profiles of the site), in the order of their names.
 ///
 /// # Errors
 /// All [`Mistakes`] of all files.
 pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Mistakes> {
+    let path = &*main_file(path);
     let mut out = Findings::default();
     let mut texts = read_all(std::iter::once(path.to_owned()), &mut out);
     let parts = files_beside(path, "conf.d", &mut out);
@@ -120,7 +125,7 @@ pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Mistakes> {
 #[must_use]
 pub fn shelf(path: &Path, catalogue: &Catalogue) -> (Shelf, Vec<Mistake>) {
     let mut out = Findings::default();
-    let shelf = shelf_beside(path, catalogue, &mut out);
+    let shelf = shelf_beside(&main_file(path), catalogue, &mut out);
     (shelf, out.mistakes)
 }
 
@@ -166,6 +171,28 @@ fn from_texts(
     let plan =
         if readable && typed.len() == count { check::plan(&typed, hash, profiles, &mut out) } else { None };
     out.finish(plan)
+}
+
+/// Where the service that runs by the configuration at `path` is asked, even if the file has mistakes.
+///
+/// # Errors
+/// It cannot be read.
+pub fn admin_socket(path: &Path) -> Result<PathBuf, Mistakes> {
+    let path = main_file(path);
+    match read_text(&path) {
+        Ok(text) => Ok(source::admin_socket(&text).unwrap_or_else(|| PathBuf::from(check::ADMIN_SOCKET))),
+        Err(error) => {
+            let mut out = Findings::default();
+            out.unreadable(&path, &error);
+            Err(out.refuse())
+        }
+    }
+}
+
+/// The main file: the one that is named, or `orugate.toml` in the folder that is named.
+#[must_use]
+pub fn main_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("orugate.toml") } else { path.to_owned() }
 }
 
 /// The `*.toml` files of a folder beside the main file, by name; a folder that is not there has none.

@@ -70,6 +70,13 @@ pub(super) fn read(file: PathBuf, text: String, out: &mut Findings) -> Option<(S
     None
 }
 
+/// `gateway.admin_socket` of a text that may have any mistakes.
+pub(super) fn admin_socket(text: &str) -> Option<PathBuf> {
+    let (tree, _) = DeTable::parse_recoverable(text);
+    let gateway = tree.get_ref().get("gateway")?.get_ref().as_table()?;
+    Some(PathBuf::from(gateway.get("admin_socket")?.get_ref().as_str()?))
+}
+
 impl Source {
     /// A mistake in this file at a byte offset.
     pub(super) fn mistake(&self, key: String, offset: usize, message: String) -> Mistake {

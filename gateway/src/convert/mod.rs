@@ -19,8 +19,10 @@ use crate::state::Sent;
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::hl7::Name;
 use orugate_protocol::oru::{PatientField, Route, Verdict};
 use orugate_protocol::report::Status;
+use orugate_protocol::text::Charset;
 use orugate_protocol::time::Utc;
 use std::ops::Range;
 
@@ -153,6 +155,17 @@ pub enum Going {
     Untouched,
 }
 
+/// The first place of an ORU whose text its destination's charset cannot express.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inexpressible {
+    /// The segment.
+    pub segment: Name,
+    /// The field, as the standard counts.
+    pub field: u16,
+    /// What the destination reads.
+    pub charset: Charset,
+}
+
 /// One finished ORU.
 #[derive(Clone, Debug)]
 pub struct Ready {
@@ -164,6 +177,9 @@ pub struct Ready {
     pub group: u16,
     /// Observations in it.
     pub observations: u32,
+    /// Where it has a character that the destination's charset does not have. It is in UTF-8 then, which its MSH-18
+    /// says, and must not be sent before a person has decided.
+    pub inexpressible: Option<Inexpressible>,
     /// The destination's place in [`Setting::destinations`].
     target: usize,
     /// MSH-10, in the converter's names.

@@ -3,6 +3,7 @@
 //! Promises: an ORU for each group and destination that has something to send, in that order; when one of a group
 //! cannot be written, no destination gets any of that group. Leaves out what is sent: that was decided before.
 
+use super::Inexpressible;
 use super::facts::Facts;
 use super::{
     Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready, SiteZone,
@@ -12,6 +13,7 @@ use orugate_driver::Scratch;
 use orugate_protocol::hl7::writer::WriteError;
 use orugate_protocol::oru::{GroupPlan, Groups, OruError, OruWriter, Verdict, WriteObservation};
 use orugate_protocol::report::Status;
+use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -39,9 +41,18 @@ impl Converter {
                 let filler = write_filler(&mut self.names, sample, facts.specimen, last);
                 let destination = destination.index;
                 let bytes = 0..0;
-                let ready =
-                    Ready { number, destination, group, observations, target, control, filler, bytes };
-                self.ready.push(ready);
+                let inexpressible = None;
+                self.ready.push(Ready {
+                    number,
+                    destination,
+                    group,
+                    observations,
+                    inexpressible,
+                    target,
+                    control,
+                    filler,
+                    bytes,
+                });
             }
         }
     }
@@ -69,7 +80,9 @@ impl Converter {
                 at: 0,
                 base: self.used,
                 used: self.used,
+                charset: destination.route.charset,
                 full: false,
+                in_utf8: false,
             };
             let buffer = self.out.get_mut(self.used..).unwrap_or_default();
             let mut writer = OruWriter::new(&destination.route, &mut groups, &self.verdicts, &zone, buffer);
@@ -77,14 +90,16 @@ impl Converter {
             let _ =
                 task.interpreter.interpret(&task.message, &mut Scratch::new(&mut self.scratch), &mut writer);
             writer.finish();
-            let (full, used) = (groups.full, groups.used);
-            if !full || room >= ORU_MAX {
+            let (used, in_utf8, full) = (groups.used, groups.in_utf8, groups.full && room < ORU_MAX);
+            if !full && !in_utf8 {
                 self.used = used;
                 break;
             }
-            // From the start: that happens once for each size that there ever is.
+            // Again from the start: once for each size that there ever is, and once because UTF-8 has every character.
             self.failed.clear();
-            self.out.resize(room.saturating_mul(2).min(ORU_MAX), 0);
+            if full {
+                self.out.resize(room.saturating_mul(2).min(ORU_MAX), 0);
+            }
         }
         for group in std::mem::take(&mut self.failed) {
             self.hold_group(group, HoldReason::Unwritable);
@@ -164,7 +179,12 @@ struct Walk<'a> {
     /// Where the writer's buffer begins, and where what is written ends.
     base: usize,
     used: usize,
+    /// The destination's.
+    charset: Charset,
+    /// Some ORU needs more room than there is.
     full: bool,
+    /// Some ORU has a character that the charset does not have.
+    in_utf8: bool,
 }
 
 impl<'a> Groups<'a> for Walk<'a> {
@@ -189,6 +209,7 @@ impl<'a> Groups<'a> for Walk<'a> {
                 remark(entered, "The sample id was entered by a person when the result was released."),
                 remark(broken, "The transmission broke off: results of this order may be missing."),
             ],
+            in_utf8: ready.inexpressible.is_some(),
         })
     }
 
@@ -197,6 +218,12 @@ impl<'a> Groups<'a> for Walk<'a> {
             (Ok(place), Some(ready)) => {
                 ready.bytes = self.base.saturating_add(place.start)..self.base.saturating_add(place.end);
                 self.used = ready.bytes.end;
+            }
+            (Err(OruError::Write(WriteError::Inexpressible { segment, field })), Some(ready))
+                if ready.inexpressible.is_none() =>
+            {
+                ready.inexpressible = Some(Inexpressible { segment, field, charset: self.charset });
+                self.in_utf8 = true;
             }
             (oru, _) => {
                 self.full |= oru == Err(OruError::Write(WriteError::Full));
@@ -327,6 +354,7 @@ mod tests {
                 sample_id_in: SampleIdIn::Specimen,
                 structured_numeric: false,
                 patient: None,
+                charset: Charset::Utf8,
             },
             record: false,
             corrections: Corrections::Corrected,

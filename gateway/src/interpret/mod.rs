@@ -12,15 +12,15 @@ pub use thread::Handle;
 
 use crate::clock::Clock;
 use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::lineup::{Current, Lineup};
 use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
 use crate::state::{Message, Sent};
 use crate::store::{Entry, Store};
-use jiff::tz::TimeZone;
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
+use orugate_protocol::text::Charset;
 use orugate_protocol::time::{ClockQuality, Utc};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -59,6 +59,8 @@ pub struct OwnedTarget {
     pub processing: char,
     /// MSH-15 and MSH-16.
     pub acknowledgment: (&'static str, &'static str),
+    /// What it reads, and MSH-18.
+    pub charset: Charset,
     /// Where the sample id goes.
     pub sample_id_in: orugate_protocol::oru::SampleIdIn,
     /// `<5` as SN.
@@ -84,6 +86,7 @@ impl OwnedTarget {
                 receiving_facility: &self.receiving_facility,
                 processing: self.processing,
                 acknowledgment: self.acknowledgment,
+                charset: self.charset,
                 sample_id_in: self.sample_id_in,
                 structured_numeric: self.structured_numeric,
                 patient: self.patient.as_ref().map(|(field, authority, kind)| {
@@ -95,14 +98,6 @@ impl OwnedTarget {
             suppress_resends: self.suppress_resends,
         }
     }
-}
-
-/// What all instruments share.
-pub struct Common {
-    /// The four characters of the gateway.
-    pub gateway: String,
-    /// The zone of the instruments' clocks.
-    pub zone: TimeZone,
 }
 
 /// What others tell the thread.
@@ -170,10 +165,8 @@ pub struct Worker {
     pub store: Store,
     /// Clocks.
     pub clock: Clock,
-    /// What all instruments share.
-    pub common: Common,
-    /// The instruments, by name.
-    pub subjects: BTreeMap<String, Subject>,
+    /// The instruments, and what they share.
+    pub lineup: Current,
     /// Who hears about queries and notes.
     pub told: Told,
 }
@@ -266,7 +259,9 @@ impl Worker {
     }
 
     fn first_time(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<Released, Trouble> {
-        let Some(subject) = self.subjects.get(&*message.instrument) else {
+        // One configuration from the first byte of a message to its outcome.
+        let lineup = self.lineup.get();
+        let Some(subject) = lineup.subject(&message.instrument) else {
             return Err(Trouble::Whole(
                 "unconfigured",
                 "The configuration no longer names this instrument. Add it again, then release.",
@@ -290,7 +285,7 @@ impl Worker {
                 hand.attempted = Some(number);
             }
         }
-        self.convert(hand, subject, number, message, None)
+        self.convert(hand, &lineup, subject, number, message, None)
     }
 
     fn release(
@@ -315,12 +310,13 @@ impl Worker {
             ));
         }
         let sample = sample.map(|sample| sample_id(sample, &open)).transpose()?;
-        let subject = self.subjects.get(&*message.instrument).ok_or_else(|| {
+        let lineup = self.lineup.get();
+        let subject = lineup.subject(&message.instrument).ok_or_else(|| {
             format!("The configuration does not name the instrument {}.", message.instrument)
         })?;
         let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
         let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
-        match self.convert(hand, subject, open.message, &message, Some(&act)) {
+        match self.convert(hand, &lineup, subject, open.message, &message, Some(&act)) {
             Ok(released) => Ok(released),
             Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
             Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
@@ -342,6 +338,7 @@ impl Worker {
     fn convert(
         &self,
         hand: &mut Hand,
+        lineup: &Lineup,
         subject: &Subject,
         number: u64,
         message: &Message,
@@ -373,8 +370,8 @@ impl Worker {
         let setting = Setting {
             instrument: &subject.name,
             destinations: &targets,
-            gateway: &self.common.gateway,
-            zone: &self.common.zone,
+            gateway: &lineup.plan.gateway.id,
+            zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
         };
         let release = act.map(|a| Release {
@@ -439,8 +436,9 @@ impl Worker {
             instrument: message.instrument.to_string(),
             at,
             provenance: self
-                .subjects
-                .get(&*message.instrument)
+                .lineup
+                .get()
+                .subject(&message.instrument)
                 .map(|s| s.provenance.clone())
                 .unwrap_or_default(),
             dispositions: Vec::new(),

@@ -58,7 +58,11 @@ struct Current {
 impl Current {
     fn give(&self, order: Order) -> bool {
         self.open.fetch_add(1, Ordering::AcqRel);
-        self.orders.send(order).is_ok()
+        let given = self.orders.send(order).is_ok();
+        if !given {
+            self.open.store(0, Ordering::Release);
+        }
+        given
     }
 }
 
@@ -217,6 +221,7 @@ impl Handle {
                 handle: handle.clone(),
             };
             handle.0.worker.run(&mut hand, &orders);
+            hand.open.store(0, Ordering::Release);
             drop(end);
         };
         thread.spawn(life).map(drop)

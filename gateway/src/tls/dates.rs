@@ -56,6 +56,7 @@ fn matters<'d>(all: impl Iterator<Item = &'d Dated> + Clone, now: i64) -> Vec<(&
 /// Conditions of a user's files and of its peer.
 pub(super) fn conditions<'d>(
     name: &str,
+    peer: Fault,
     all: impl Iterator<Item = &'d Dated> + Clone,
     clock: &Clock,
 ) -> Vec<Condition> {
@@ -67,7 +68,7 @@ pub(super) fn conditions<'d>(
             State::NotYet | State::Over => Code::CertificateExpired,
         },
         subject: format!("{name}, {}", dated.what),
-        fault: if dated.kind == Kind::Peer { Fault::Engine } else { Fault::Operator },
+        fault: if dated.kind == Kind::Peer { peer } else { Fault::Operator },
         since: 0,
         text: format!("{name}: {}.", words(dated, state, now)),
         next: match dated.kind {
@@ -76,7 +77,7 @@ pub(super) fn conditions<'d>(
                 "Put the new authority into the file beside the old one before the peer changes."
             }
             Kind::List => "Bring the newest list into the file; without it connections are refused.",
-            Kind::Peer => "Tell whoever runs the other side to renew it before then.",
+            Kind::Peer => "Tell whoever runs the other side to renew it. If it was renewed, the next connection shows it.",
         }
         .to_owned(),
     });
@@ -84,13 +85,17 @@ pub(super) fn conditions<'d>(
 }
 
 /// The same for `orugate check`.
-pub(super) fn findings(all: &[Dated], clock: &Clock) -> Vec<(&'static str, String, Weight)> {
+pub(super) fn findings(
+    all: &[Dated],
+    ca_key: &'static str,
+    clock: &Clock,
+) -> Vec<(&'static str, String, Weight)> {
     let Some(now) = now(clock) else { return Vec::new() };
     let told = matters(all.iter(), now).into_iter().map(|(dated, state)| {
         let key = match dated.kind {
             Kind::Own | Kind::Peer => "cert",
             Kind::List => "crl",
-            Kind::Authority => "ca",
+            Kind::Authority => ca_key,
         };
         (key, words(dated, state, now), Weight::Remark)
     });
@@ -171,7 +176,7 @@ mod tests {
         let over = [dated(Kind::Own, 0, 100)];
         // 1970, with a journal of later.
         let clock = Clock::starting_at(Utc(0));
-        assert_eq!(conditions("engine", over.iter(), &clock), []);
+        assert_eq!(conditions("engine", Fault::Engine, over.iter(), &clock), []);
         assert_eq!(worse(&[], &over, &clock), []);
     }
 }

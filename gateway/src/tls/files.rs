@@ -304,6 +304,7 @@ impl Reader<'_> {
             fs::File::open(path_of(from)).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
         let message = match read {
             Ok(_) if bytes.len() as u64 > MAX_FILE => format!("{from} is larger than 16 MiB"),
+            Ok(_) if bytes.is_empty() => format!("{from} is empty"),
             Ok(_) => return Some(bytes),
             Err(error) => {
                 let message = match (error.kind(), from) {

@@ -12,6 +12,7 @@ use super::{Set, User};
 use crate::clock::Clock;
 use crate::config::{TlsSide, TlsVersion};
 use crate::wire::Wire;
+use orugate_protocol::time::Tick;
 use rustls::client::Resumption;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
@@ -20,6 +21,7 @@ use rustls::{ClientConfig, ServerConfig, SupportedProtocolVersion};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -27,6 +29,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 /// How long a handshake may take.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// In TLS 1.3 an engine refuses after the handshake; one that hangs up later than this had another reason.
+const REFUSAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Time(Clock);
@@ -134,6 +139,7 @@ impl User {
             })
         });
         self.told().peer = dated.collect();
+        self.open.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(TlsWire {
             stream,
             user: self.clone(),
@@ -141,6 +147,7 @@ impl User {
             peer,
             asked: handshake.asked_in_vain(),
             heard: false,
+            since: self.clock.tick(),
             aborted: false,
         }))
     }
@@ -157,6 +164,7 @@ struct TlsWire {
     asked: bool,
     /// The peer has said something, so it took this side's certificate.
     heard: bool,
+    since: Tick,
     aborted: bool,
 }
 
@@ -199,7 +207,8 @@ impl AsyncRead for TlsWire {
             }
             // It hung up without close_notify, as many do.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                if self.asked && !self.heard {
+                let young = self.user.clock.tick().since(self.since) < REFUSAL;
+                if self.asked && !self.heard && young {
                     return Poll::Ready(Err(self.user.trouble(What::WantsCertificate).into()));
                 }
                 Poll::Ready(Ok(()))
@@ -235,6 +244,10 @@ impl Wire for TlsWire {
         self.stream.get_ref().0.queued()
     }
 
+    fn poll_push(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(self).poll_flush(context)
+    }
+
     fn abort(&mut self) {
         self.aborted = true;
         self.stream.get_mut().0.abort();
@@ -244,6 +257,7 @@ impl Wire for TlsWire {
 impl Drop for TlsWire {
     /// Says that it closes, as far as the socket takes it at once. Waiting for more would hold up who closes.
     fn drop(&mut self) {
+        self.user.open.fetch_sub(1, Ordering::Relaxed);
         if !self.aborted {
             let mut context = Context::from_waker(Waker::noop());
             let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);

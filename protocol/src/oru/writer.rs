@@ -3,7 +3,7 @@
 use super::{Route, Zone, segments};
 use crate::hl7::writer::{WriteError, Writer};
 use crate::report::{Comment, Item, Level, Note, Observation, Patient, ReportSink, Sender, Specimen};
-use crate::text::Text;
+use crate::text::{Charset, Text};
 use crate::time::Utc;
 use core::ops::Range;
 use heapless::Vec;
@@ -34,6 +34,8 @@ pub struct GroupPlan<'p> {
     pub created: Utc,
     /// The gateway's own remarks on the group; empty ones say nothing.
     pub remarks: [&'p str; 3],
+    /// In UTF-8, because it has a character that the route's charset does not have.
+    pub in_utf8: bool,
 }
 
 /// What becomes of one observation in this message.
@@ -60,7 +62,7 @@ pub struct WriteObservation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OruError {
-    /// The writer: buffer too small, undecodable text.
+    /// The writer: buffer too small, text that cannot be decoded or encoded.
     Write(WriteError),
     /// More than this code holds.
     TooMany(Limit),
@@ -148,8 +150,10 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
     fn open(&mut self, order: u16, item: &crate::report::Order<'m>) {
         let Some(plan) = self.groups.plan(order) else { return };
         let (route, zone) = (self.route, self.zone);
+        let charset = if plan.in_utf8 { Charset::Utf8 } else { route.charset };
         let w = &mut self.writer;
-        segments::msh(w, route, &plan, zone);
+        w.switch_to(charset);
+        segments::msh(w, route, &plan, charset, zone);
         if let (Some(rule), Some(patient)) = (&route.patient, &self.context.patient) {
             segments::pid(w, rule, patient);
         }

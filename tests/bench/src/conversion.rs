@@ -6,6 +6,7 @@ use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target,
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
+use orugate_protocol::text::Charset;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::fmt::Write as _;
 
@@ -129,6 +130,7 @@ impl Bench {
                 sample_id_in: SampleIdIn::Placer,
                 structured_numeric: true,
                 patient: None,
+                charset: Charset::Utf8,
             },
             record: false,
             corrections: Corrections::Corrected,

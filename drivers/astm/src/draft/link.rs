@@ -6,7 +6,7 @@ use super::capture::{LinkSeen, is_lines};
 pub(super) fn framing(page: &mut Page, link: &LinkSeen, texts: &[Vec<u8>]) {
     if link.frames > 0 {
         page.comment(&format!(
-            "{} frames, {} of them end with ETB (the record goes on in the next one); {} ENQ.",
+            "Frames: {}; with ETB at the end (the record goes on in the next one): {}; ENQ: {}.",
             link.frames, link.intermediate, link.enq
         ));
         page.line("framing = \"lis01\"");

@@ -46,6 +46,12 @@ pub(super) fn sample(page: &mut Page, seen: &Seen<'_>) {
     let best = candidates.iter().map(|candidate| candidate.found).max().unwrap_or(0);
     let Some(index) = candidates.iter().position(|candidate| candidate.found == best && best > 0) else {
         page.line("id = [\"O.3\"]");
+        if of == 0 {
+            page.ask(
+                "no order (O) record was captured, so nothing says where the sample id is. Capture a result.",
+            );
+            return;
+        }
         page.ask(&format!(
             "no sample id was found in {of} orders (looked at {}), so every result is held. Scan or type an id at \
              the analyzer and capture again.",
@@ -304,7 +310,7 @@ pub(super) fn query(page: &mut Page, seen: &Seen<'_>) {
         }
     }
     let listed: Vec<_> = found.iter().map(|(n, count)| format!("Q.3.{n} ({count})")).collect();
-    page.comment(&format!("{} queries; filled are {}.", queries.len(), listed.join(", ")));
+    page.comment(&format!("Queries: {}; filled are {}.", queries.len(), listed.join(", ")));
     let longest = |field: &orugate_protocol::astm::record::Field<'_>| {
         let parts = (1usize..).zip(field.components()).map(|(n, part)| (part.trimmed().bytes().len(), n));
         parts.max_by_key(|(length, n)| (*length, std::cmp::Reverse(*n))).map(|(_, n)| n)
@@ -322,7 +328,7 @@ pub(super) fn comments(page: &mut Page, seen: &Seen<'_>) {
     }
     let tally = Tally::of(records.iter().map(|record| Some(record.field(4).trimmed())));
     page.table("comment");
-    page.comment(&format!("{} comment records, {} with a text.", records.len(), tally.filled));
+    page.comment(&format!("Comment records with a text: {}.", tally.ratio()));
     let number = |value: &&[u8]| value.len() <= 3 && value.iter().all(u8::is_ascii_digit);
     let numbers: Vec<String> =
         tally.values.iter().filter(|(v, _)| number(v)).map(|(v, n)| format!("{} ({n})", plain(v))).collect();

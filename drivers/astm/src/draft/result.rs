@@ -265,6 +265,22 @@ pub(super) fn status(page: &mut Page, seen: &Seen<'_>) {
         letters.ratio(),
         if letters.is_nowhere() { String::new() } else { format!(": {}", letters.list()) }
     ));
+    let mut asked = BTreeSet::new();
+    for record in seen.of_kind(RecordType::Result) {
+        let View::Result(result) = record.view() else { continue };
+        let letter = record.field(9).trimmed().bytes();
+        if let Some(means) = unfinished(result.status())
+            && asked.insert(letter)
+        {
+            page.ask(&format!(
+                "R.9 has {}: LIS02 says {means}, and so it goes out. Does the analyzer mean it? If its results are \
+                 final, take the # away.",
+                plain(letter)
+            ));
+            page.line("# [status]");
+            page.line(&format!("# {} = \"final\"", super::quoted(&String::from_utf8_lossy(letter))));
+        }
+    }
     let unknown: BTreeSet<&[u8]> = seen
         .of_kind(RecordType::Result)
         .filter_map(|record| match record.view() {
@@ -283,5 +299,19 @@ pub(super) fn status(page: &mut Page, seen: &Seen<'_>) {
         ));
         page.line("# [status]");
         page.line(&format!("# {} = \"final\"", super::quoted(&String::from_utf8_lossy(letter))));
+    }
+}
+
+/// What LIS02 means by a status that is not final, in the words of a profile; several instruments use such letters
+/// for results that are.
+fn unfinished(status: ResultStatus<'_>) -> Option<&'static str> {
+    match status {
+        ResultStatus::Preliminary | ResultStatus::Partial => Some("preliminary"),
+        ResultStatus::Correction => Some("corrected"),
+        ResultStatus::CannotBeDone => Some("not-done"),
+        ResultStatus::Pending => Some("pending"),
+        ResultStatus::Questionable => Some("questionable"),
+        ResultStatus::NewOrderInformation => Some("rerun-information"),
+        _ => None,
     }
 }

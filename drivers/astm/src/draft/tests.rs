@@ -164,12 +164,13 @@ fn with_unit(unit: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_charset_is_taken_only_when_the_bytes_say_it() {
-    let said = |unit: &[u8]| lines(&[&with_unit(unit)], &["charset =", "latin-1: ", "above 7F"]);
+    let said = |unit: &[u8]| lines(&[&with_unit(unit)], &["charset =", "ISO-8859-1", "above 7F"]);
     assert!(said(b"umol/L").ends_with("charset = \"ascii\""));
     assert!(said("\u{B5}mol/L".as_bytes()).contains("charset = \"utf-8\""));
     let undecided = said(b"\xB5mol/L");
     assert!(undecided.contains("Bytes above 7F were seen in R.5 (1)"), "{undecided}");
-    assert!(undecided.contains("#   latin-1: `\u{B5}`"), "{undecided}");
+    // One line for all charsets that read the same, and one that reads another letter.
+    assert!(undecided.contains("#   `\u{B5}`: ISO-8859-1, ISO-8859-3, "), "{undecided}");
     assert!(undecided.contains("charset = \"ascii\""), "{undecided}");
     // The example keeps the byte, in a form that TOML can hold.
     assert!(of(&[&with_unit(b"\xB5mol/L")]).toml.contains("|<xB5>mol/L|"));
@@ -218,4 +219,13 @@ fn what_is_no_astm_is_said_so() {
     assert!(no(b"MSH|^~\\&|LAB\r").contains("no LIS02 header record"));
     assert!(no(b"").contains("no LIS02 header record"));
     assert!(no(b"\x02NA 140\x03").contains("no LIS02 header record"));
+}
+
+#[test]
+fn a_status_that_is_not_final_is_asked() {
+    let message = b"H|\\^&\rP|1\rO|1|T-0001\rR|1|^^^ESR|11|mm/h||||P\rR|2|^^^WBC|6|||||Z\rL|1|N\r";
+    let said = of(&[message]).said.join("\n");
+    assert!(said.contains("R.9 has `P`: LIS02 says preliminary"), "{said}");
+    assert!(said.contains("R.9 has `Z`, which LIS02 does not know"), "{said}");
+    assert!(!of(&[b"H|\\^&\rP|1\rO|1|T-0001\rR|1|^^^ESR|11|mm/h||||F\rL|1|N\r"]).toml.contains("[status]"));
 }

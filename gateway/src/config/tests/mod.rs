@@ -2,6 +2,7 @@
 
 mod format;
 mod meaning;
+mod tls;
 
 use super::*;
 use expect_test::{Expect, expect};
@@ -188,6 +189,7 @@ fn defaults_are_those_of_the_comments() {
                     address: "engine.example:2575",
                     tls: None,
                     accepts: Production,
+                    charset: Utf8,
                     sample_id_in: Specimen,
                     structured_numeric: false,
                     corrections: C,

@@ -1,0 +1,268 @@
+//! The sentences of [`diff`](super::diff): what a change means to whoever answers for it.
+//!
+//! Promises that the consequence stands beside the value, and that nothing here decides anything.
+
+use super::describe::wire as wire_words;
+use super::plan::{
+    Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
+    Resends, SampleIdIn, WirePlan,
+};
+use super::plan_tls::TlsPlan;
+use super::units::{show_duration, show_size};
+use orugate_protocol::text::Charset;
+use std::time::Duration;
+
+pub(super) fn plain(key: &str, old: &str, new: &str) -> String {
+    let shown = |text: &str| if text.is_empty() { "(empty)".to_owned() } else { text.to_owned() };
+    format!("{key}: {} → {}", shown(old), shown(new))
+}
+
+pub(super) fn time(key: &str, old: Duration, new: Duration) -> String {
+    plain(key, &show_duration(old), &show_duration(new))
+}
+
+pub(super) fn flag(key: &str, new: bool) -> String {
+    plain(key, &(!new).to_string(), &new.to_string())
+}
+
+pub(super) fn gateway_id(old: &str, new: &str) -> String {
+    format!(
+        "{}; messages that wait keep the id they have, and answers to them are not known after the restart: let the \
+         queues run empty before",
+        plain("id (MSH-10)", old, new)
+    )
+}
+
+pub(super) fn timezone(old: &str, new: &str) -> String {
+    format!("{}: the times of all results are read in the new zone", plain("timezone", old, new))
+}
+
+pub(super) fn journal_path(old: &str, new: &str) -> String {
+    format!(
+        "{}; what waits in the old journal is not delivered from the new one: move the folder, or let it run empty",
+        plain("path", old, new)
+    )
+}
+
+pub(super) fn max_size(old: u64, new: u64) -> String {
+    plain("max_size", &show_size(old), &show_size(new))
+}
+
+pub(super) fn role(new: DestinationRole) -> String {
+    match new {
+        DestinationRole::Lis => {
+            "role record → lis: results without a final status go out as they came; people have to look at them"
+        }
+        DestinationRole::Record => {
+            "role lis → record: nobody looks at results there, so the gateway is stricter with their status"
+        }
+    }
+    .to_owned()
+}
+
+pub(super) fn accepts(name: &str, new: Accepts, plan: &Plan) -> String {
+    let reached = |mode: Mode| {
+        let index = plan.destinations.iter().position(|d| d.name == name);
+        let named = plan.instruments.iter().filter(|i| i.mode == mode);
+        let named: Vec<&str> =
+            named.filter(|i| index.is_some_and(|at| i.send_to.contains(&at))).map(|i| &*i.name).collect();
+        if named.is_empty() {
+            "of no instrument at present".to_owned()
+        } else {
+            format!("of {}", named.join(", "))
+        }
+    };
+    match new {
+        Accepts::Production => format!(
+            "accepts T → P: results for patients' charts reach it, {}; test results no longer do",
+            reached(Mode::Live)
+        ),
+        Accepts::Test => format!(
+            "accepts P → T: results for patients' charts no longer reach it; test results do, {}",
+            reached(Mode::Test)
+        ),
+    }
+}
+
+pub(super) fn patient(old: Option<&PatientId>, new: Option<&PatientId>) -> String {
+    let shown = |patient: Option<&PatientId>| {
+        patient.map_or("no patient is named".to_owned(), |p| {
+            format!("{:?} names the patient ({}, {})", p.field, p.authority, p.kind)
+        })
+    };
+    plain("patient (PID-3)", &shown(old), &shown(new))
+}
+
+fn correction(of: Corrections) -> &'static str {
+    match of {
+        Corrections::C => "C",
+        Corrections::F => "F",
+        Corrections::Hold => "hold",
+    }
+}
+
+pub(super) fn corrections(old: Corrections, new: Corrections) -> String {
+    let means = match new {
+        Corrections::C => "a corrected result goes out with OBX-11 C",
+        Corrections::F => {
+            "a corrected result goes out as final (OBX-11 F), and does not say that it corrects"
+        }
+        Corrections::Hold => "a corrected result waits for a person",
+    };
+    format!("{}: {means}", plain("corrections", correction(old), correction(new)))
+}
+
+pub(super) fn resends(new: Resends) -> String {
+    match new {
+        Resends::Forward => "resends suppress → forward: what an instrument sends again goes out again",
+        Resends::Suppress => {
+            "resends forward → suppress: what an instrument sends again does not go out again"
+        }
+    }
+    .to_owned()
+}
+
+pub(super) fn charset(old: Charset, new: Charset) -> String {
+    let words = plain("charset (MSH-18)", old.msh_18(), new.msh_18());
+    format!("{words}: what waits goes as it is; a result that it cannot express is parked")
+}
+
+pub(super) fn sample_id_in(old: SampleIdIn, new: SampleIdIn) -> String {
+    let shown = |place: SampleIdIn| match place {
+        SampleIdIn::Specimen => "specimen (SPM-2 only)",
+        SampleIdIn::Placer => "placer (OBR-2 too)",
+        SampleIdIn::Filler => "filler (OBR-3 is the sample id)",
+    };
+    plain("sample_id_in", shown(old), shown(new))
+}
+
+pub(super) fn structured(new: bool) -> String {
+    let means = if new { "<5 goes as SN (<^5)" } else { "<5 goes as text" };
+    format!("{}: {means}", flag("structured_numeric", new))
+}
+
+pub(super) fn address(old: &str, new: &str) -> String {
+    format!("{}: what waits goes there, byte for byte as it is", plain("address", old, new))
+}
+
+pub(super) fn tls(old: Option<&TlsPlan>, new: Option<&TlsPlan>) -> String {
+    let shown = |tls: Option<&TlsPlan>| tls.map_or("plain MLLP".to_owned(), ToString::to_string);
+    plain("tls", &shown(old), &shown(new))
+}
+
+pub(super) fn acknowledgment(old: AckMode, new: AckMode) -> String {
+    let shown = |mode: AckMode| match mode {
+        AckMode::Original => "original".to_owned(),
+        AckMode::Enhanced { accept, application } => {
+            format!("enhanced {}/{}", accept.as_str(), application.as_str())
+        }
+    };
+    format!(
+        "{}; messages that wait keep what they ask for",
+        plain("acknowledgment", &shown(old), &shown(new))
+    )
+}
+
+pub(super) fn require_application_ack(new: bool) -> String {
+    let means = if new { "a message is delivered when AA comes" } else { "CA is enough" };
+    format!("{}: {means}", flag("require_application_ack", new))
+}
+
+pub(super) fn stop_on_error(new: bool) -> String {
+    let means = if new {
+        "a message that it refuses for good stops it until a person acts"
+    } else {
+        "a message that it refuses for good is parked, and the next one goes"
+    };
+    format!("{}: {means}", flag("stop_on_error", new))
+}
+
+pub(super) fn destination_added(is: &DestinationPlan) -> String {
+    format!("new destination at {}", is.address)
+}
+
+pub(super) fn destination_removed(was: &DestinationPlan, old: &Plan, new: &Plan) -> String {
+    let mut words = format!(
+        "no longer a destination ({}): what waits for it stays in the journal and goes nowhere",
+        was.address
+    );
+    let known = |name: &str| old.destinations.iter().any(|d| d.name == name);
+    let renamed = new.destinations.iter().find(|d| !known(&d.name) && d.address == was.address);
+    if let Some(renamed) = renamed {
+        words.push_str(&format!(
+            ". {} is new at the same address: a new name is a new queue, so let this one run empty before",
+            renamed.name
+        ));
+    }
+    words
+}
+
+fn reached(instrument: &InstrumentPlan, plan: &Plan) -> String {
+    let to = instrument.send_to.iter().filter_map(|index| plan.destinations.get(*index));
+    let names: Vec<&str> =
+        to.filter(|d| instrument.mode.reaches(d.accepts)).map(|d| d.name.as_str()).collect();
+    if names.is_empty() { "nowhere".to_owned() } else { format!("to {}", names.join(", ")) }
+}
+
+pub(super) fn mode(new: &InstrumentPlan, plan: &Plan) -> String {
+    let to = reached(new, plan);
+    match new.mode {
+        Mode::Live => {
+            format!("mode test → live: its results reach patients' charts (MSH-11 P) and go {to}")
+        }
+        Mode::Test => {
+            format!("mode live → test: its results no longer reach patients' charts (MSH-11 T); they go {to}")
+        }
+    }
+}
+
+pub(super) fn send_to(old: &[&str], new: &[&str]) -> String {
+    let without = |these: &[&str], those: &[&str]| {
+        these.iter().filter(|name| !those.contains(name)).copied().collect::<Vec<_>>().join(", ")
+    };
+    let (gone, come) = (without(old, new), without(new, old));
+    match (gone.is_empty(), come.is_empty()) {
+        (true, _) => format!("send_to: its results go to {come} too"),
+        (_, true) => format!("send_to: its results no longer go to {gone}"),
+        _ => format!("send_to: its results no longer go to {gone}, and go to {come}"),
+    }
+}
+
+pub(super) fn profile(old: &InstrumentPlan, new: &InstrumentPlan, same_link: bool) -> String {
+    let link = if same_link { "the link is spoken as before" } else { "the link is spoken anew" };
+    if old.profile_name == new.profile_name {
+        format!(
+            "profile {}: its text changed; new messages are read by the new one, {link}",
+            new.profile_name
+        )
+    } else {
+        format!(
+            "profile {} → {}: new messages are read by the new one, {link}",
+            old.profile_name, new.profile_name
+        )
+    }
+}
+
+pub(super) fn wire(old: &WirePlan, new: &WirePlan) -> String {
+    plain("wire", &wire_words(old), &wire_words(new))
+}
+
+pub(super) fn instrument_added(is: &InstrumentPlan, plan: &Plan) -> String {
+    let means = match is.mode {
+        Mode::Live => "live: its results reach patients' charts (MSH-11 P)",
+        Mode::Test => "test: MSH-11 T",
+    };
+    format!("new instrument, {means} and go {}; {}", reached(is, plan), wire_words(&is.wire))
+}
+
+pub(super) fn instrument_removed(was: &InstrumentPlan, new: &Plan) -> String {
+    let mut words =
+        "no longer an instrument: it is not listened to; what it has sent is worked off".to_owned();
+    if let Some(renamed) = new.instruments.iter().find(|i| i.wire == was.wire) {
+        words.push_str(&format!(
+            ". {} has its wire: under a new name, resends and corrections of earlier results may not be known as such",
+            renamed.name
+        ));
+    }
+    words
+}

@@ -1,0 +1,317 @@
+//! A whole gateway with its engine on wires and a disk in memory, and a clock that moves only when nothing else can
+//! happen: port, session, journal, interpretation and forwarder are the real ones.
+//!
+//! Promises that a play is the same each time it is run. The runtime is tokio's on one thread with its time paused, so
+//! it moves time to the next timer when no task can go on. Two threads are not the runtime's, the journal's and the
+//! interpretation's; so before the runtime looks at its timers it waits until both are idle, and what they woke goes
+//! first. Leaves out everything that needs a kernel: sockets, terminals, files.
+
+use crate::net::{Line, Net, Way};
+use orugate::clock::Clock;
+use orugate::config::Plan;
+use orugate::engine::Engine;
+use orugate::interpret::Handle;
+use orugate::ports::Ground;
+use orugate::records::{Chunk, Meta as _};
+use orugate::run::Gateway;
+use orugate::simulate::{self, Plug, Target};
+use orugate::status::PortView;
+use orugate::store::Store;
+use orugate::wire::Wire;
+use orugate_driver::{Profile, SimulatedFault};
+use orugate_drivers::SHIPPED;
+use orugate_journal::model::ModelDisk;
+use orugate_journal::{Journal, Options, UnixMillis};
+use orugate_protocol::time::Utc;
+use orugate_tests::oru::{Seen, results};
+use orugate_tests::world;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long, in real time, the other threads may work before a play counts as stuck.
+const STUCK: Duration = Duration::from_secs(30);
+/// When plays begin: 2026-11-22, in microseconds.
+const BEGIN: i64 = 1_795_305_600_000_000;
+
+pub(crate) const BOX: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+pub(crate) const INSTRUMENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+pub(crate) const COLLEAGUE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 3));
+pub(crate) const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 0, 9));
+
+/// The instrument's end of the cable, and the gateway's.
+pub(crate) const NEAR: &str = "/dev/instrument";
+pub(crate) const FAR: &str = "/dev/gateway";
+
+/// How the instruments of a rig are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Tcp,
+    Cable,
+}
+
+/// What a rig is made of.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) profile: &'static str,
+    /// What is changed in the profile's text.
+    pub(crate) otherwise: (&'static str, &'static str),
+    pub(crate) by: By,
+    /// Instruments; the first is the one that a play is about.
+    pub(crate) names: &'static [&'static str],
+    /// Bytes that the journal may have.
+    pub(crate) max_size: u64,
+    pub(crate) change: fn(&mut Plan),
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            profile: "generic-astm",
+            otherwise: ("", ""),
+            by: By::Tcp,
+            names: &["one"],
+            max_size: 1 << 30,
+            change: |_| {},
+        }
+    }
+}
+
+/// A gateway and its engine.
+pub(crate) struct Rig {
+    pub(crate) net: Net,
+    pub(crate) clock: Clock,
+    pub(crate) engine: Engine,
+    gateway: Option<Gateway>,
+    pub(crate) disk: ModelDisk,
+    setup: Setup,
+    folder: tempfile::TempDir,
+    elsewhere: Elsewhere,
+}
+
+/// What works on threads that are not the runtime's.
+type Elsewhere = Arc<Mutex<Option<(Store, Handle)>>>;
+
+/// Everything that came of a play.
+#[derive(Debug)]
+pub(crate) struct Came {
+    /// For each message of the journal, whether it ended complete; `None` while it is open.
+    pub(crate) messages: Vec<Option<bool>>,
+    /// The results that the engine has, in the order of its messages.
+    pub(crate) sent: Vec<Seen>,
+    pub(crate) held: u64,
+    pub(crate) status: PortView,
+}
+
+/// Runs a play on a rig of its own.
+pub(crate) fn run<T>(setup: &Setup, play: impl AsyncFnOnce(&mut Rig) -> T) -> T {
+    let elsewhere = Elsewhere::default();
+    let watched = elsewhere.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .on_thread_park(move || wait_for(&watched))
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut rig = Rig::start(setup.clone(), elsewhere).await;
+        let out = play(&mut rig).await;
+        rig.gateway.take().unwrap().stop().await;
+        rig.elsewhere.lock().unwrap().take();
+        out
+    })
+}
+
+/// Waits until nothing works elsewhere. What it woke is run before time moves.
+fn wait_for(elsewhere: &Elsewhere) {
+    let elsewhere = elsewhere.lock().unwrap();
+    let Some((store, worker)) = &*elsewhere else { return };
+    let since = Instant::now();
+    // The interpretation first: once idle it stays so, since only the runtime's thread, which is here, gives it work;
+    // and nobody else appends.
+    while !worker.is_idle() || store.journal().queued() > 0 {
+        assert!(since.elapsed() < STUCK, "the journal or the interpretation does not end");
+        std::thread::yield_now();
+    }
+}
+
+impl Rig {
+    async fn start(setup: Setup, elsewhere: Elsewhere) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let net = Net::new(BOX);
+        net.cable(NEAR, FAR);
+        let clock = Clock::starting_at(Utc(BEGIN));
+        let engine = Engine::start_on(Arc::new(net.clone()), (BOX, 0).into(), clock.clone()).unwrap();
+        let disk = ModelDisk::new();
+        let now = UnixMillis(u64::try_from(BEGIN / 1000).unwrap());
+        drop(Journal::create(disk.clone(), now, options(&setup)).unwrap());
+        let plan = setup.plan(&folder, &engine);
+        let gateway = start(plan, &setup, &disk, &clock, &net, &elsewhere).await;
+        Self { net, clock, engine, gateway: Some(gateway), disk, setup, folder, elsewhere }
+    }
+
+    /// Stops the gateway and starts it on the same disk, with another limit for the journal.
+    pub(crate) async fn restart(&mut self, max_size: u64) {
+        self.setup.max_size = max_size;
+        self.gateway.take().unwrap().stop().await;
+        self.elsewhere.lock().unwrap().take();
+        let plan = self.setup.plan(&self.folder, &self.engine);
+        let gateway = start(plan, &self.setup, &self.disk, &self.clock, &self.net, &self.elsewhere).await;
+        self.gateway = Some(gateway);
+    }
+
+    /// The instrument's end of the cable.
+    pub(crate) fn near(&self) -> Box<dyn Wire> {
+        self.net.end(NEAR)
+    }
+
+    pub(crate) fn gateway(&self) -> &Gateway {
+        self.gateway.as_ref().unwrap()
+    }
+
+    /// Where the gateway waits for an instrument.
+    pub(crate) fn place(&self, name: &str) -> String {
+        match self.setup.by {
+            By::Tcp => self.gateway().listening()[name].to_string(),
+            By::Cable => FAR.to_owned(),
+        }
+    }
+
+    /// Plays an instrument until it has sent its message; `pace` in bits per second.
+    pub(crate) async fn instrument(
+        &self,
+        name: &str,
+        message: &[u8],
+        faults: &[SimulatedFault],
+        pace: Option<u32>,
+    ) -> std::io::Result<()> {
+        let profile = self.setup.profile();
+        let session = profile.simulator(vec![message.to_vec()], faults);
+        let target = match self.setup.by {
+            By::Tcp => Target::Connect(self.place(name)),
+            By::Cable => Target::Serial(NEAR.into(), 115_200),
+        };
+        let mut plug = Plug::through(Arc::new(self.net.host(INSTRUMENT)), target);
+        simulate::play(session, &mut plug, pace, None, &self.clock, &mut |_| {}).await
+    }
+
+    /// Lets so much time pass.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    pub(crate) fn status(&self, name: &str) -> PortView {
+        self.gateway().lineup().instrument(name).unwrap().status.view()
+    }
+
+    /// What came of a play; checks what must hold in each.
+    pub(crate) fn came(&self, name: &str) -> Came {
+        let messages = self.messages();
+        let received = self.engine.messages();
+        let counts = self.engine.counts();
+        assert_eq!(counts.conflicts, 0, "an MSH-10 came with two bodies");
+        let state = self.gateway().store.state();
+        let ledger =
+            state.ledger().find(|(of, _)| *of == name).map(|(_, counts)| *counts).unwrap_or_default();
+        assert_eq!(ledger.difference(), 0, "the ledger does not balance");
+        assert_eq!(state.next_pending(), None, "a message waits for interpretation");
+        Came {
+            messages: messages.into_values().collect(),
+            sent: received.iter().flat_map(|message| results(&message.bytes)).collect(),
+            held: ledger.held,
+            status: self.status(name),
+        }
+    }
+
+    /// Every queue is empty and nothing is parked.
+    pub(crate) fn is_drained(&self) -> bool {
+        let state = self.gateway().store.state();
+        state.queues().all(|(_, queue)| queue.waiting.is_empty() && queue.parked.is_empty())
+    }
+
+    /// How each message of the journal ended.
+    fn messages(&self) -> BTreeMap<u64, Option<bool>> {
+        let mut messages = BTreeMap::new();
+        let copy = self.disk.crash(self.disk.steps(), orugate_journal::model::Crash::Kept);
+        let mut visit = |record: orugate_journal::RecordRef<'_>| {
+            if record.kind.0 == Chunk::KIND
+                && let Some(chunk) = Chunk::decode(record.meta_version, record.meta)
+            {
+                let end: &mut Option<bool> = messages.entry(chunk.message).or_default();
+                *end = end.or(chunk.end);
+            }
+        };
+        drop(Journal::open(copy, options(&self.setup), &mut visit).unwrap());
+        messages
+    }
+
+    /// The instrument's lines, oldest first.
+    pub(crate) fn lines(&self, name: &str) -> Vec<Arc<Line>> {
+        self.net.host(INSTRUMENT).lines(&self.place(name))
+    }
+
+    /// What the instrument got on all its connections: A for ACK, N for NAK, E for EOT, Q for ENQ, . for anything else.
+    pub(crate) fn heard(&self, name: &str) -> String {
+        let lines = self.lines(name);
+        let letter = |byte| match byte {
+            0x04 => 'E',
+            0x05 => 'Q',
+            0x06 => 'A',
+            0x15 => 'N',
+            _ => '.',
+        };
+        lines.iter().flat_map(|line| line.log(Way::Back)).map(letter).collect()
+    }
+}
+
+impl Setup {
+    fn profile(&self) -> Box<dyn Profile> {
+        let text = SHIPPED.text(self.profile).unwrap();
+        let (what, by) = self.otherwise;
+        SHIPPED.read(&if what.is_empty() { text.to_owned() } else { text.replacen(what, by, 1) }).unwrap()
+    }
+
+    fn plan(&self, folder: &tempfile::TempDir, engine: &Engine) -> Plan {
+        let plug = match self.by {
+            By::Tcp => world::Plug::Tcp,
+            By::Cable => world::Plug::Serial(FAR.into()),
+        };
+        let instruments: Vec<_> = self.names.iter().map(|name| (*name, self.profile, plug.clone())).collect();
+        let text = world::configuration(folder.path(), engine.address(), &instruments);
+        // A peer that may connect, and another one that may too but is not this instrument.
+        let text = text.replace("allow = [\"127.0.0.1\"]", "allow = [\"10.0.0.0/8\"]");
+        let mut plan = world::plan(folder.path(), &text);
+        for instrument in &mut plan.instruments {
+            instrument.profile = Arc::from(self.profile());
+        }
+        (self.change)(&mut plan);
+        plan
+    }
+}
+
+fn options(setup: &Setup) -> Options {
+    Options {
+        segment_size: 256 << 10,
+        max_commit: 192 << 10,
+        max_size: setup.max_size,
+        // This second is the real one's.
+        soon: Duration::ZERO,
+        ..Options::default()
+    }
+}
+
+async fn start(
+    plan: Plan,
+    setup: &Setup,
+    disk: &ModelDisk,
+    clock: &Clock,
+    net: &Net,
+    elsewhere: &Elsewhere,
+) -> Gateway {
+    let (store, _) = Store::open(disk.clone(), options(setup)).unwrap();
+    let wires = Arc::new(net.clone());
+    let gateway = Gateway::start_on(plan, store, clock.clone(), wires, Ground::Here).await.unwrap();
+    *elsewhere.lock().unwrap() = Some((gateway.store.clone(), gateway.admin.worker.clone()));
+    gateway
+}
