@@ -53,6 +53,26 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a new configuration changes, in words, and what of it a reload applies; change nothing
+    ///
+    /// Without a file: from what the running service runs by to what is in its files now. With one: from the
+    /// configuration that is installed to that one. With two: from the first to the second. Each is a file, or a folder
+    /// with orugate.toml in it; conf.d and profiles.d beside it belong to it.
+    Plan {
+        #[command(flatten)]
+        configured: Configured,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// Exit with 1 when something differs
+        #[arg(long)]
+        exit_code: bool,
+        /// OLD and NEW, or NEW
+        #[arg(num_args = 0..=2, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the JSON schema of the configuration, for editors
+    Schema,
     /// Apply the configuration to the running service, without a restart
     ///
     /// Prints what is applied and what needs a restart. When the new configuration is wrong, says all mistakes, and the
@@ -156,6 +176,10 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Check(configured) => service::check(catalogue, &configured.config),
         Command::Status { configured, json } => service::status(&configured.config, json),
         Command::Holds { configured, action } => service::holds(&configured.config, action),
+        Command::Plan { configured, json, exit_code, files } => {
+            service::plan(catalogue, &configured.config, &files, json, exit_code)
+        }
+        Command::Schema => service::schema(),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
         Command::Replay { configured, profile, file, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);
