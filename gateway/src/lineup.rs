@@ -184,6 +184,7 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
             AckMode::Original => ("", ""),
             AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
         },
+        charset: destination.charset,
         sample_id_in: match destination.sample_id_in {
             SampleIdIn::Specimen => oru::SampleIdIn::Specimen,
             SampleIdIn::Placer => oru::SampleIdIn::Placer,

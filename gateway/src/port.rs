@@ -3,18 +3,21 @@
 //! It is the only place where a session's outputs become deeds. Bytes are copied before anything waits. While a
 //! ticket is open the wire is not read, so an instrument that does not wait for ACKs is held back by its own line.
 
+mod keep;
+
 use crate::clock::Clock;
 use crate::config::{Allow, WirePlan};
 use crate::notes::Notes;
 use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
-use crate::records::{Abandoned, Chunk, clock_number};
+use crate::records::Abandoned;
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::wire::{self, Listener, Wire, Wires};
-use orugate_driver::{Answer, Channel, Deadline, Input, MessageEnd, Output, Peer, Reason, Session, Ticket};
-use orugate_journal::{AppendError, Receipt, UnixMillis, Urgency};
-use orugate_protocol::time::{ClockQuality, Tick};
+use keep::{Keep, Open, Part};
+use orugate_driver::{Answer, Channel, Deadline, Input, Output, Peer, Reason, Session, Ticket};
+use orugate_journal::{AppendError, Receipt, Urgency};
+use orugate_protocol::time::Tick;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -31,8 +34,6 @@ const WINDOW: usize = 1;
 const READ: usize = 4096;
 /// Outputs in a row after which a session is thought to have gone mad.
 const OUTPUTS: usize = 10_000;
-/// The most that one message may have; what goes on beyond it is another message, and this one is incomplete.
-const MESSAGE: usize = 4 << 20;
 /// How long to wait before a journal that refused the end of a message is asked again.
 const END_AGAIN: Duration = Duration::from_secs(5);
 /// How long one write may take before the wire is given up.
@@ -146,22 +147,6 @@ struct Running {
     done: bool,
     /// Another thread has the port: this one says nothing more.
     abandoned: bool,
-}
-
-/// The message that chunks belong to at present.
-#[derive(Clone, Copy)]
-struct Open {
-    number: u64,
-    bytes: usize,
-}
-
-#[derive(Clone, Copy)]
-struct Part {
-    message: u64,
-    first: bool,
-    last: bool,
-    /// It only says that its message is over, which nobody will say again.
-    marks_end: bool,
 }
 
 impl Port {
@@ -541,63 +526,6 @@ fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() 
     let done = catch_unwind(AssertUnwindSafe(piece));
     pulse.leave().map_err(|GivenUp| Fall::GivenUp)?;
     done.map_err(|_| Fall::Panicked)
-}
-
-/// Puts chunks on their way to the journal; the answer comes by mail.
-struct Keep<'p> {
-    name: &'p str,
-    store: &'p Store,
-    clock: &'p Clock,
-    mail: &'p mpsc::UnboundedSender<Mail>,
-    life: Life,
-}
-
-impl Keep<'_> {
-    fn chunk(
-        &self,
-        message: &mut Option<Open>,
-        ticket: Ticket,
-        part: Part,
-        chunk: &orugate_driver::Chunk<'_>,
-    ) -> Part {
-        let (sender, life) = (self.mail.clone(), self.life);
-        let first = part.first || message.is_none();
-        let reserved = if first { self.store.reserve() } else { None };
-        let number = match (&reserved, *message) {
-            (Some(reserved), _) => reserved.get().0,
-            (None, Some(open)) if !first => open.number,
-            _ => {
-                let _ = sender.send(Mail::Settled(life, ticket, Err(AppendError::Full)));
-                return Part { first: false, ..part };
-            }
-        };
-        let before = message.filter(|_| !first).map_or(0, |open| open.bytes);
-        let bytes = before.saturating_add(chunk.bytes.len());
-        // A device that never ends its message must not make one that no memory holds.
-        let end = chunk.last.or((bytes > MESSAGE).then_some(MessageEnd::Incomplete));
-        *message = Some(Open { number, bytes });
-        let part = Part { last: end.is_some(), ..part };
-        let quality = self.clock.quality();
-        let received = self.clock.utc();
-        let meta = Chunk {
-            instrument: self.name.to_owned(),
-            message: number,
-            first,
-            end: end.map(|end| end == MessageEnd::Complete),
-            received: received.0,
-            clock: clock_number(quality),
-        };
-        let mut entry = Entry::with_payload(&meta, chunk.bytes.to_vec());
-        if let Some(reserved) = reserved {
-            entry = entry.numbered(reserved);
-        }
-        let at = (quality != ClockQuality::Unset)
-            .then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)));
-        self.store.append(vec![entry], Urgency::Now, at, move |result| {
-            let _ = sender.send(Mail::Settled(life, ticket, result));
-        });
-        Part { message: number, first, ..part }
-    }
 }
 
 const fn words(reason: Reason) -> &'static str {

@@ -125,6 +125,7 @@ pub fn replay(
             receiving_facility: "REPLAY",
             processing: 'T',
             acknowledgment: ("", ""),
+            charset: orugate_protocol::text::Charset::Utf8,
             sample_id_in: SampleIdIn::Specimen,
             structured_numeric: false,
             patient: None,

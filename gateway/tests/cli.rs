@@ -351,15 +351,15 @@ fn names(line: &str, test: &str) -> bool {
         Some(fields) => fields.split('|').nth(2).unwrap_or_default(),
         None => line.split_once(' ').map_or("", |(_, rest)| rest),
     };
-    // A cobas writes the code, a slash and the dilution.
-    let codes = || test.split(['^', '/']).filter(|code| !code.is_empty());
+    // A cobas writes the code, a slash and the dilution, a Vitros dilution, code and version with plus signs between.
+    let codes = || test.split(['^', '/', '+']).filter(|code| !code.is_empty());
     if codes().next().is_none() {
         return named.starts_with("(no code)");
     }
-    // The whole field, where the header left nobody able to take it apart.
+    // A profile's `part` stands behind a slash. The whole field, where the header left nobody able to take it apart.
     codes().chain([test]).any(|code| {
         let rest = named.strip_prefix(code);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['^', ' ', ':']))
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['^', ' ', ':', '/']))
     })
 }
 

@@ -54,6 +54,9 @@ fn a_profile_beside_the_configuration_is_used() {
     listed.is(0);
     listed.says("haematology-east   An XN-550 with its ids in O.3 (driver astm, evidence: described, extends sysmex-xn-l, ");
     listed.says("generic-astm       Any analyzer that speaks");
+    // The folder of the configuration names it too.
+    let folder = site.folder.path().to_str().unwrap();
+    orugate(&["profiles", "--config", folder]).says("haematology-east");
     let shown = site.run(&["profile", "show", "haematology-east"]);
     shown.is(0);
     let effective: toml::Table = shown.out.parse().unwrap();

@@ -26,6 +26,7 @@ extern crate std;
 
 pub mod ascii;
 pub mod astm;
+mod charset;
 pub mod hl7;
 pub mod mllp;
 pub mod oru;

@@ -4,20 +4,12 @@
 //! characters or the offset of the first byte that the charset does not allow; nothing is replaced or guessed.
 //! Only [`Text::trimmed`] changes what is there, and only spaces around it.
 
+pub use crate::charset::Charset;
+#[cfg(feature = "charsets")]
+pub use crate::charset::Coded;
+
 use crate::ascii::hex_value;
 use core::fmt;
-
-/// How bytes become characters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Charset {
-    /// 0x00 to 0x7F; any other byte is undecodable.
-    #[default]
-    Ascii,
-    /// ISO 8859-1, 0x80 to 0x9F excluded: no instrument means a C1 control, so one there is a wrong charset.
-    Latin1,
-    /// UTF-8.
-    Utf8,
-}
 
 /// The delimiters of a LIS02 message, which its H record declares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,16 +95,51 @@ impl<'a> Text<'a> {
         Self { bytes, ..self }
     }
 
+    /// The same text without these ASCII characters at its end.
+    #[must_use]
+    pub fn without_tail(self, of: &[u8]) -> Self {
+        let mut bytes = self.bytes;
+        while let [rest @ .., last] = bytes
+            && of.contains(last)
+            && self.charset.ends_alone(bytes)
+        {
+            bytes = rest;
+        }
+        Self { bytes, ..self }
+    }
+
+    /// How its bytes become characters.
+    #[must_use]
+    pub const fn charset(&self) -> Charset {
+        self.charset
+    }
+
     /// A part of the same text, read by the same rules.
     #[must_use]
     pub const fn with_bytes(self, bytes: &'a [u8]) -> Self {
         Self { bytes, ..self }
     }
 
-    /// Splits at every occurrence of one raw delimiter byte. Delimiters are ASCII and the charsets here never use an
-    /// ASCII byte inside another character.
+    /// Splits at every occurrence of one raw ASCII character; a byte inside of another character is none.
     pub fn split(self, delimiter: u8) -> impl Iterator<Item = Self> + use<'a> {
-        self.bytes.split(move |b| *b == delimiter).map(move |bytes| self.with_bytes(bytes))
+        let mut rest = Some(self.bytes);
+        core::iter::from_fn(move || {
+            let bytes = rest?;
+            let cut = self.charset.find(delimiter, bytes).and_then(|cut| bytes.split_at_checked(cut));
+            let (piece, after) = match cut {
+                Some((piece, [_, after @ ..])) => (piece, Some(after)),
+                _ => (bytes, None),
+            };
+            rest = after;
+            Some(self.with_bytes(piece))
+        })
+    }
+
+    /// Splits at the first occurrence of one raw ASCII character, which belongs to neither part.
+    #[must_use]
+    pub fn split_once(self, delimiter: u8) -> Option<(Self, Self)> {
+        let (before, after) = self.bytes.split_at_checked(self.charset.find(delimiter, self.bytes)?)?;
+        Some((self.with_bytes(before), self.with_bytes(after.get(1..)?)))
     }
 
     /// The characters, decoded and unescaped.
@@ -183,7 +210,7 @@ impl Chars<'_> {
     /// `Some(None)`: it stands for no character of its own.
     fn escape(&mut self, delimiters: Delimiters) -> Option<Option<char>> {
         let rest = self.text.bytes.get(self.at.saturating_add(1)..)?;
-        let close = rest.iter().position(|b| *b == delimiters.escape)?;
+        let close = self.text.charset.find(delimiters.escape, rest)?;
         let (body, _) = rest.split_at_checked(close)?;
         let after = self.at.saturating_add(close).saturating_add(2);
         let meaning = match body {
@@ -244,6 +271,13 @@ impl Chars<'_> {
                 self.at = start.saturating_add(len.saturating_mul(width));
                 Ok(c)
             }
+            #[cfg(feature = "charsets")]
+            (Charset::Coded(coded), _) => {
+                let decoded = coded.decode(unit);
+                let (Ok((_, len)) | Err(len)) = decoded;
+                self.at = start.saturating_add(len.saturating_mul(width));
+                decoded.map_or(bad, |(c, _)| Ok(c))
+            }
         }
     }
 }
@@ -296,12 +330,15 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_end_without_a_panic(bytes: std::vec::Vec<u8>, which in 0u8..3) {
-            let charset = [Charset::Ascii, Charset::Latin1, Charset::Utf8][which as usize];
-            let text = astm(&bytes, charset);
-            let n = text.chars().count();
-            proptest::prop_assert!(n <= bytes.len());
-            let _: String = text.to_string();
+        fn any_bytes_end_without_a_panic(bytes: std::vec::Vec<u8>) {
+            for charset in Charset::all() {
+                let text = astm(&bytes, charset);
+                let n = text.chars().count();
+                proptest::prop_assert!(n <= bytes.len());
+                let _: String = text.to_string();
+                let pieces: std::vec::Vec<_> = text.split(b'|').map(|piece| piece.bytes()).collect();
+                proptest::prop_assert_eq!(pieces.join(&b'|'), bytes.as_slice());
+            }
         }
     }
 }

@@ -103,7 +103,7 @@ fn senders_are_named_even_by_a_bad_header() {
     let messages = messages();
     let sender = |name: &str| {
         let header = Records::new(messages.get(name)?).find_map(Header::of)?;
-        Some(header.sender().component(1).trimmed().text(Default::default()).to_string())
+        Some(header.sender().component(1).trimmed().text().to_string())
     };
     for (file, name) in [
         ("sysmex-xn550.astm", "XN-550"),

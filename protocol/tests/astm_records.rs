@@ -287,7 +287,7 @@ fn repeats_with_and_without_their_leading_components() {
     // GeneXpert: @ repeats, backslash escapes.
     let genexpert = order(b"H|@^\\|URM-1\rO|1|S-1||^^^MTB\\S\\RIF@^^^HIV\r");
     assert_eq!(parts(genexpert), [["", "", "", "MTB\\\\S\\\\RIF"], ["", "", "", "HIV"]]);
-    assert!(genexpert.component(4).text(Charset::Ascii).reads("MTB^RIF"));
+    assert!(genexpert.component(4).text().reads("MTB^RIF"));
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn the_delimiter_definition_stays_whole() {
         assert_eq!(definition.bytes(), &message[2..end]);
         assert_eq!(definition.component(1).bytes(), &message[2..end]);
         assert_eq!(definition.repeats().count(), 1);
-        assert_eq!(definition.text(Charset::Ascii).chars().count(), end - 2);
+        assert_eq!(definition.text().chars().count(), end - 2);
         assert_eq!(header.record().fields().nth(1), Some(definition));
         assert_eq!(header.sender().bytes(), b"X");
     }
@@ -340,7 +340,7 @@ fn escapes_are_read_with_the_declared_delimiters() {
     ] {
         let message = format!("H|\\^&\rC|1|I|{raw}|G\r");
         let record = Records::new(message.as_bytes()).nth(1).unwrap();
-        assert_eq!(record.field(4).text(Charset::Ascii).to_string(), read);
+        assert_eq!(record.field(4).text().to_string(), read);
         assert_eq!(record.field(5).bytes(), b"G");
     }
     // A raw delimiter always splits: LIS02 has letters for those that do not.
@@ -645,6 +645,32 @@ fn sixty_four_thousand_fields() {
     assert_eq!(record.field(65_536).repeat(2).component(2).span().end as usize, message.len() - 1);
 }
 
+/// A second byte that looks like a delimiter; the same bytes where it is one; and a lead byte that nothing follows,
+/// which takes no record's end with it.
+#[test]
+fn delimiters_inside_of_characters_do_not_split() {
+    for (charset, name, read) in [
+        ("GB18030", &b"\x81\x7C\x81\x5C\x81\x5E\x81\x7E"[..], "\u{4E85}\u{4E57}\u{4E5B}\u{4E8A}"),
+        ("Big5", b"\xA5\x7C\xB3\x5C\xA5\x5E", "\u{56DB}\u{8A31}\u{5306}"),
+        ("Shift_JIS", b"\x95\x5C\x83\x7C\x83\x5E", "\u{8868}\u{30DD}\u{30BF}"),
+    ] {
+        let Some(charset) = Charset::named(charset) else { continue };
+        let message = [b"H|\\^&\rP|1||||", name, b"^X|\rR|1|^^^A|5\xE0\rL|1\r"].concat();
+        let records: Vec<_> = Records::new(&message).in_charset(charset).collect();
+        let patient = records[1].field(6);
+        assert!(
+            patient.component(1).text().reads(read),
+            "{}: {}",
+            charset.name(),
+            patient.component(1).text()
+        );
+        assert_eq!(patient.component(2).bytes(), b"X");
+        assert_eq!(records[2].field(4).text().undecodable().map(|bad| bad.offset), Some(1));
+        assert_eq!(records[3].bytes(), b"L|1");
+        assert!(Records::new(&message).nth(1).unwrap().field(6).component(1).bytes() != name);
+    }
+}
+
 /// Bytes that make records, delimiters and line ends likely.
 fn message() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
@@ -666,11 +692,18 @@ fn check_field(message: &[u8], within: Span, field: Field<'_>) {
     assert_eq!(sliced(message, span), field.bytes());
 }
 
-/// What must hold for every message.
+/// What must hold for every message, in every charset that splits otherwise.
 fn check_message(message: &[u8]) {
+    check_message_in(message, Charset::Utf8);
+    Charset::all()
+        .filter(|charset| charset.hides(b'|'))
+        .for_each(|charset| check_message_in(message, charset));
+}
+
+fn check_message_in(message: &[u8], charset: Charset) {
     let mut walker = Walker::new();
     let mut at = 0;
-    for record in Records::new(message) {
+    for record in Records::new(message).in_charset(charset) {
         let span = record.span();
         assert!(!record.bytes().is_empty());
         assert_eq!(sliced(message, span), record.bytes());
@@ -696,7 +729,7 @@ fn check_message(message: &[u8]) {
                 check_field(message, field.span(), repeat);
                 repeat.components().for_each(|c| check_field(message, repeat.span(), c));
             }
-            let _ = (field.time(), field.text(Charset::Utf8).to_string());
+            let _ = (field.time(), field.text().to_string());
         }
         let place = walker.place(&record);
         assert!(place.parent.is_none_or(|p| p.span.end <= span.start && p.level < place.level));
@@ -713,6 +746,40 @@ proptest! {
     #[test]
     fn arbitrary_bytes_keep_every_byte(message: Vec<u8>) {
         check_message(&message);
+    }
+
+    #[test]
+    fn text_of_any_charset_comes_back_whole(
+        text in prop::collection::vec(prop_oneof![
+            4 => prop::char::range('\u{4E00}', '\u{9FA5}'),
+            2 => prop::char::range('\u{3041}', '\u{30FA}'),
+            1 => prop::char::range('\u{A1}', '\u{2BC}'),
+            1 => prop::char::range('A', 'Z'),
+        ], 0..24),
+    ) {
+        for charset in Charset::all() {
+            let mut bytes = Vec::new();
+            let mut read = String::new();
+            for c in &text {
+                let mut encoded = [0; 4];
+                if let Some(len) = charset.encode(*c, &mut encoded) {
+                    bytes.extend_from_slice(&encoded[..len]);
+                    read.push(*c);
+                }
+            }
+            let message = [&b"H|\\^&\rR|1|^^^A^"[..], &bytes, b"^B|", &bytes, b"\\", &bytes, b"|", &bytes, b"\rL|1\r"];
+            let message = message.concat();
+            check_message_in(&message, charset);
+            let records: Vec<_> = Records::new(&message).in_charset(charset).collect();
+            prop_assert_eq!(records.len(), 3);
+            let result = records[1];
+            prop_assert_eq!(result.field_count(), 5);
+            for part in [result.field(3).component(5), result.field(4).repeat(2), result.field(5)] {
+                prop_assert_eq!(part.bytes(), &bytes[..]);
+                prop_assert!(part.text().reads(&read), "{}", charset.name());
+            }
+            prop_assert_eq!(result.field(3).component(6).bytes(), b"B");
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn route() -> Route<'static> {
         receiving_facility: "HOSP",
         processing: 'P',
         acknowledgment: ("", ""),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Specimen,
         structured_numeric: false,
         patient: None,
@@ -166,6 +167,7 @@ fn a_plain_result_asserts_no_patient() {
 fn everything_that_a_site_can_ask_for() {
     let route = Route {
         acknowledgment: ("AL", "NE"),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Placer,
         structured_numeric: true,
         patient: Some(PatientId { field: PatientField::P3, authority: "HOSP", kind: "MR" }),

@@ -20,6 +20,23 @@ import tempfile
 
 VT, FS, CR = 0x0B, 0x1C, 0x0D
 
+# MSH-18 by table 0211, and what Orugate writes where the table has no value, as Python's codecs.
+CODECS = {
+    "ASCII": "ascii",
+    "UNICODE UTF-8": "utf-8",
+    "GB 18030-2000": "gb18030",
+    "BIG-5": "big5hkscs",
+    "KS X 1001": "euc_kr",
+    "Shift_JIS": "cp932",
+    "EUC-JP": "euc_jp",
+    "KOI8-R": "koi8_r",
+    "KOI8-U": "koi8_u",
+    "windows-874": "cp874",
+    **{f"8859/{n}": f"iso8859_{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
+    **{f"ISO-8859-{n}": f"iso8859_{n}" for n in (10, 11, 13, 14, 16)},
+    **{f"windows-{n}": f"cp{n}" for n in range(1250, 1259)},
+}
+
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+", re.ASCII)
 SN_COMPARATORS = {"", "=", "<>", "<", "<=", ">", ">="}
 SN_SEPARATORS = {"", "-", "+", "/", ".", ":"}
@@ -171,9 +188,9 @@ def header(msh, payload, seen_ids):
     if not msh.field(7):
         yield msh.place(7), "creation time is empty"
     charset = msh.field(18)
-    if charset not in ("", "ASCII", "UNICODE UTF-8"):
+    if charset and charset not in CODECS:
         yield msh.place(18), f"character set is {charset!r}"
-    elif charset != "UNICODE UTF-8" and not payload.isascii():
+    elif charset in ("", "ASCII") and not payload.isascii():
         yield msh.place(18), f"character set is {charset!r} and the message is not ASCII"
 
 
@@ -321,10 +338,14 @@ def problems(payload, seen_ids):
             yield "frame", f"byte 0x{byte:02X} at offset {offset}"
     if not payload.endswith(b"\r"):
         yield "frame", "the last segment has no end"
+    # Nothing but ASCII stands before MSH-18. A message without it is judged as UTF-8 and told so by its header.
+    charset = (payload.split(b"\r")[0].split(b"|") + [b""] * 18)[17].decode("ascii", "replace")
+    codec = CODECS.get(charset, "utf-8")
+    codec = "utf-8" if codec == "ascii" else codec
     try:
-        text = payload.decode("utf-8")
+        text = payload.decode(codec)
     except UnicodeDecodeError as error:
-        yield "frame", f"byte 0x{payload[error.start]:02X} at offset {error.start} is not UTF-8"
+        yield "frame", f"byte 0x{payload[error.start]:02X} at offset {error.start} is not {codec.upper()}"
         return
     lines = text.split("\r")
     if lines[-1] == "":

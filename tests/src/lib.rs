@@ -12,6 +12,7 @@ pub mod pki;
 pub mod python;
 pub mod secured;
 pub mod sender;
+pub mod wire;
 pub mod world;
 
 use std::io::Write as _;

@@ -51,7 +51,16 @@ impl Authority {
     /// Signs a certificate for these DNS names and addresses; the first is the common name.
     #[must_use]
     pub fn sign(&self, names: &[&str], serial: u64, valid: (Day, Day)) -> Pair {
-        let mut params = params(names, names.first().unwrap_or(&""), serial, valid);
+        self.signed(params(names, names.first().unwrap_or(&""), serial, valid))
+    }
+
+    /// Signs a certificate that has its name where it does not count, in the common name alone.
+    #[must_use]
+    pub fn sign_common_name(&self, name: &str) -> Pair {
+        self.signed(params(&[], name, 20, ALWAYS))
+    }
+
+    fn signed(&self, mut params: CertificateParams) -> Pair {
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;

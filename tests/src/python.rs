@@ -30,7 +30,19 @@ pub fn script(name: &str) -> PathBuf {
 /// # Errors
 /// It cannot be started.
 pub fn check(python: &OsStr, file: &Path) -> io::Result<(String, bool)> {
-    let output = Command::new(python).arg(script("check_oru.py")).arg(file).output()?;
+    said(python, "check_oru.py", &[file.as_os_str()])
+}
+
+/// What `charsets.py` prints, and whether it found no difference.
+///
+/// # Errors
+/// It cannot be started.
+pub fn charsets(python: &OsStr, arguments: &[&OsStr]) -> io::Result<(String, bool)> {
+    said(python, "charsets.py", arguments)
+}
+
+fn said(python: &OsStr, name: &str, arguments: &[&OsStr]) -> io::Result<(String, bool)> {
+    let output = Command::new(python).arg(script(name)).args(arguments).output()?;
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));
     Ok((said, output.status.success()))

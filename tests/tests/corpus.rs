@@ -6,7 +6,7 @@ use orugate::replay::{hear, replay};
 use orugate_protocol::ascii::{CR, ETB, ETX, LF, STX};
 use orugate_protocol::time::Utc;
 use orugate_tests::corpus::lab_astm;
-use orugate_tests::oru::{comparable, control_id, observations};
+use orugate_tests::oru::{comparable, control_id, field, observations, segments};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,7 +14,15 @@ const NOW: Utc = Utc(1_795_000_000_000_000);
 
 fn profiles_for(file: &Path) -> Vec<&'static str> {
     let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let own = [("sysmex-xn", "sysmex-xn-l"), ("yumizen", "horiba-yumizen"), ("cobas-c", "roche-cobas-c")];
+    let own = [
+        ("afinion", "abbott-afinion"),
+        ("cobas-c", "roche-cobas-c"),
+        ("erba-xl", "erba-xl"),
+        ("sysmex-xn", "sysmex-xn-l"),
+        ("sysmex-xp", "sysmex-xp"),
+        ("vitros", "ortho-vitros"),
+        ("yumizen", "horiba-yumizen"),
+    ];
     let own = own.iter().find(|(start, _)| name.starts_with(start)).map(|(_, profile)| *profile);
     own.into_iter().chain(["generic-astm"]).collect()
 }
@@ -121,4 +129,104 @@ fn cut_anywhere((file, name, own): &(PathBuf, &str, bool)) {
         orus
     };
     assert_eq!(orus(), orus());
+}
+
+/// What the recordings of models with a profile of their own say: sample; then code, value, unit and flags of each
+/// result, and remarks. Typed from the bytes, not from the program.
+const EXACT: &[(&str, &[&str])] = &[
+    (
+        "afinion2",
+        &[
+            "3643",
+            "remark Specimen source (C capillary, V venous, O other): O",
+            "remark Reagent lot: 10228413",
+            "HbA1c 5.9 %  by 3643 at 20241206140615",
+        ],
+    ),
+    (
+        "sysmex-xp100",
+        &[
+            "113",
+            "WBC 5.5 10*3/uL N by  at 20240723172452",
+            "RBC 2.87 10*6/uL N by  at 20240723172452",
+            "HGB 10.1 g/dL N by  at 20240723172452",
+            "HCT 24.2 % L by  at 20240723172452",
+            "MCV 84.3 fL L by  at 20240723172452",
+            "MCH 35.2 pg N by  at 20240723172452",
+            "MCHC 41.7 g/dL H by  at 20240723172452",
+            "PLT 170 10*3/uL N by  at 20240723172452",
+            "LYM% 26.4 % N by  at 20240723172452",
+            "MXD% 10.2 % N by  at 20240723172452",
+            "NEUT% 63.4 % N by  at 20240723172452",
+            "LYM# 1.5 10*3/uL N by  at 20240723172452",
+            "MXD# 0.6 10*3/uL N by  at 20240723172452",
+            "NEUT# 3.4 10*3/uL N by  at 20240723172452",
+            "RDW-SD 38.5 fL N by  at 20240723172452",
+            "RDW-CV 11.8 % N by  at 20240723172452",
+            "PDW 12.8 fL N by  at 20240723172452",
+            "MPV 10.2 fL N by  at 20240723172452",
+            "P-LCR 26.9 % N by  at 20240723172452",
+            "PCT 0.17 % N by  at 20240723172452",
+        ],
+    ),
+    (
+        "vitros3600-result",
+        &[
+            "44444411",
+            "950 51   by  at 20201111214628",
+            "remark Instrument flag: \\S\\0\\S\\NQ",
+            "951 5   by  at 20201111214628",
+            "remark Instrument flag: \\S\\0\\S\\NQ",
+            "952 56   by  at 20201111214628",
+            "remark Instrument flag: \\S\\0\\S\\NQ",
+        ],
+    ),
+    ("vitros3600-query", &[]),
+    (
+        "erba-xl-1",
+        &[
+            "1044041",
+            "DBILL 0.3 mg/dl  by  at 20200928132312",
+            "remark flagged by the instrument",
+            "remark Instrument Flag A",
+        ],
+    ),
+    (
+        "erba-xl-2",
+        &[
+            "1044025",
+            "TBILL 0.2 mg/dl  by  at 20200928131900",
+            "remark flagged by the instrument",
+            "remark Instrument Flag A",
+        ],
+    ),
+];
+
+#[test]
+fn the_models_own_profile_gives_exactly_what_was_recorded() {
+    for file in lab_astm() {
+        let stem = file.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
+        let Some((_, expected)) = EXACT.iter().find(|(name, _)| *name == stem) else { continue };
+        let name = profiles_for(&file)[0];
+        assert_ne!(name, "generic-astm", "{stem}");
+        let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
+        let heard = hear(&*profile, &std::fs::read(&file).unwrap(), &[]);
+        let mut seen = Vec::new();
+        replay(&*profile, &heard, NOW, &mut String::new(), &mut |oru| {
+            let segments = segments(oru);
+            let sample = segments.iter().find(|s| s.starts_with("SPM|")).unwrap();
+            seen.push(field(sample, 2).to_owned());
+            for segment in segments {
+                let part = |n| field(&segment, n).split('^').next().unwrap_or_default();
+                if segment.starts_with("NTE|") {
+                    seen.push(format!("remark {}", field(&segment, 3)));
+                } else if segment.starts_with("OBX|") {
+                    let time = part(19).split('+').next().unwrap_or_default();
+                    let [code, value, unit, flags, operator] = [part(3), part(5), part(6), part(8), part(16)];
+                    seen.push(format!("{code} {value} {unit} {flags} by {operator} at {time}"));
+                }
+            }
+        });
+        assert_eq!(seen, *expected, "{stem}");
+    }
 }

@@ -6,6 +6,7 @@ use orugate::clock::Clock;
 use orugate::config::Plan;
 use orugate::engine::Engine;
 use orugate::run::{Gateway, init_journal};
+use orugate::state::State;
 use orugate_tests::oru::{control_id, field, segments};
 use orugate_tests::sender::{Sender, invented};
 use orugate_tests::world::{PATIENCE, Plug, configuration, plan};
@@ -258,4 +259,56 @@ async fn a_hold_that_was_overtaken_cannot_overwrite_what_came_later() {
     let values: Vec<String> =
         bodies(&engine).iter().map(|m| field(one(&segments(m), "OBX"), 5).to_owned()).collect();
     assert_eq!(values, ["5", "7"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destination_that_cannot_read_a_character_keeps_it_parked_and_the_other_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, second) =
+        (Engine::start(Clock::system(0)).unwrap(), Engine::start(Clock::system(0)).unwrap());
+    let text = configuration(folder.path(), engine.address(), &[("analyzer", "roche-cobas-c", Plug::Tcp)]);
+    let text = text.replace("send_to = [\"engine\"]", "send_to = [\"engine\", \"second\"]")
+        + &format!(
+            "[[destination]]\nname = \"second\"\nrole = \"lis\"\ncharset = \"ASCII\"\n\
+             receiving = {{ application = \"SECOND\", facility = \"HOSP\" }}\nmllp = {{ address = \"{}\" }}\n",
+            second.address()
+        );
+    let gateway = start(plan(folder.path(), &text)).await;
+    // The sender writes UTF-8, which is Latin-1 of other characters; that they are not ASCII is what counts.
+    for (sample, unit) in [("C-1", "mmol/L"), ("C-2", "\u{B5}mol/L"), ("C-3", "mmol/L")] {
+        let mut records = invented(sample, "20261122101500", &[7]);
+        records[2] = format!("O|1|{sample}||^^^T1|R");
+        records[3] = records[3].replace("mmol/L", unit);
+        send(&gateway, records).await;
+    }
+    holds(&engine, 3).await;
+    holds(&second, 2).await;
+    // The marks of what was delivered may still be on their way into the journal.
+    let mut applied = gateway.store.applied();
+    let marked = async {
+        while gateway.store.state().queue("second").is_none_or(|queue| !queue.waiting.is_empty()) {
+            applied.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, marked).await.unwrap();
+    is_parked(&gateway.store.state());
+    gateway.stop().await;
+    let samples = |engine: &Engine| -> Vec<String> {
+        let all = bodies(engine).into_iter().map(|b| field(one(&segments(&b), "SPM"), 2).to_owned());
+        all.collect()
+    };
+    assert_eq!(samples(&engine), ["C-1", "C-2", "C-3"]);
+    assert_eq!(samples(&second), ["C-1", "C-3"]);
+    assert_eq!(field(one(&segments(&bodies(&second)[0]), "MSH"), 18), "ASCII");
+}
+
+/// One message is parked for `second` alone, and says why.
+fn is_parked(state: &State) {
+    let queue = state.queue("second").unwrap();
+    assert_eq!(queue.parked.len(), 1);
+    let (_, why) = queue.parked.values().next().unwrap();
+    assert!(why.starts_with("OBX-6 has a character that second's charset, ASCII, does not have."), "{why}");
+    assert!(state.queue("engine").unwrap().parked.is_empty());
+    let counts = state.ledger().map(|(_, counts)| (counts.observations, counts.sent, counts.held));
+    assert_eq!(counts.collect::<Vec<_>>(), [(3, 3, 0)]);
 }

@@ -70,6 +70,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                         receiving_facility: "HOSP",
                         processing: 'P',
                         acknowledgment: ("AL", "NE"),
+                        charset: orugate_protocol::text::Charset::Utf8,
                         sample_id_in: SampleIdIn::Placer,
                         structured_numeric: true,
                         patient: None,

@@ -85,6 +85,7 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
     let stranger = Authority::new("Other CA");
     let good = authority.sign(&[NAME], 2, ALWAYS);
     let itself = authority.itself();
+    let common_name = authority.sign_common_name(NAME);
     let of_stranger = stranger.sign(&[NAME], 2, ALWAYS);
     let other_name = authority.sign(&["lis.example", "192.0.2.9"], 3, ALWAYS);
     let expired = authority.sign(&[NAME], 4, ((2024, 1, 1), (2026, 5, 31)));
@@ -113,6 +114,13 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
         ),
         row(&itself, &[], old.clone(), "shows the certificate of an authority (sha256:", Fault::Operator),
         row(
+            &common_name,
+            &[],
+            old.clone(),
+            "has no name in subjectAltName; its common name \"engine.example\" does not count",
+            Fault::Operator,
+        ),
+        row(
             &other_name,
             &[],
             old.clone(),
@@ -126,7 +134,13 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
             "is for engine.example, not for 127.0.0.1",
             Fault::Operator,
         ),
-        row(&expired, &[], old.clone(), "was valid until 2026-05-31 00:00 UTC", Fault::Engine),
+        row(
+            &expired,
+            &[],
+            old.clone(),
+            "was valid until 2026-05-31 00:00 UTC, and this box's clock says 2026-06-01 12:0",
+            Fault::Engine,
+        ),
         row(
             &not_yet,
             &[],

@@ -27,6 +27,8 @@ pub(crate) struct Bare {
     state: State,
     ticket: Option<(Ticket, Option<MessageEnd>)>,
     quiet: Duration,
+    /// The model sends no L: silence, ETX and the connection's end are ends of a message as good as any.
+    no_terminator: bool,
     quiet_at: Option<Tick>,
     /// Where in `pending` a connection ended. What came before is still taken, and belongs to no message after it.
     breaks: VecDeque<usize>,
@@ -45,7 +47,7 @@ enum State {
 }
 
 impl Bare {
-    pub(crate) fn new(quiet: Duration) -> Self {
+    pub(crate) fn new(quiet: Duration, no_terminator: bool) -> Self {
         Self {
             pending: Vec::new(),
             taken: 0,
@@ -55,6 +57,7 @@ impl Bare {
             state: State::Between,
             ticket: None,
             quiet,
+            no_terminator,
             quiet_at: None,
             breaks: VecDeque::new(),
         }
@@ -81,10 +84,11 @@ impl Bare {
 
     pub(crate) fn due(&mut self, now: Tick, out: &mut Outbox) {
         if self.deadline().is_some_and(|deadline| deadline.at <= now) {
-            if self.state != State::Skipping {
+            let end = self.end_here();
+            if end == MessageEnd::Incomplete && self.state != State::Skipping {
                 out.say("silence before the end of a message; it is incomplete", false, self.offset);
             }
-            self.end(MessageEnd::Incomplete, out);
+            self.end(end, out);
         }
         self.pump(out);
     }
@@ -140,7 +144,8 @@ impl Bare {
         if self.state != State::Skipping {
             self.chunk.push(byte);
         }
-        if self.tracker.ended() {
+        let whole = self.no_terminator && byte == ETX && self.tracker.is_between_records();
+        if self.tracker.ended() || whole {
             self.end(MessageEnd::Complete, out);
         } else if self.chunk.len() >= CHUNK {
             self.store(None, out);
@@ -166,8 +171,16 @@ impl Bare {
         self.offset = 0;
         if self.state != State::Between {
             self.tracker.part_end();
-            let end = if self.tracker.ended() { MessageEnd::Complete } else { MessageEnd::Incomplete };
-            self.end(end, out);
+            self.end(self.end_here(), out);
+        }
+    }
+
+    /// How a message ends that just stops.
+    fn end_here(&self) -> MessageEnd {
+        if self.tracker.ended() || (self.no_terminator && self.tracker.is_between_records()) {
+            MessageEnd::Complete
+        } else {
+            MessageEnd::Incomplete
         }
     }
 }

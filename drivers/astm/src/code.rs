@@ -45,22 +45,21 @@ pub(crate) fn of_result<'m>(
 /// The code, and the component that it came from.
 fn read<'m>(plan: &'static Plan, test: Field<'m>) -> (TestCode<'m>, Option<Component>) {
     let rules = &plan.profile.code;
-    let at = |n: Component| test.component(n.number()).trimmed().text(plan.charset);
+    let at = |n: Component| test.component(n.number()).trimmed().text();
     let optional = |n: Option<Component>| n.map_or(Text::EMPTY, at);
     let mut places = std::iter::once(rules.id).chain(rules.or.iter().copied());
     let from = places.find(|n| !at(*n).is_empty());
     let mut id = optional(from);
     if id.is_empty() && rules.or_first {
-        let texts = test.components().map(|part| part.trimmed().text(plan.charset));
+        let texts = test.components().map(|part| part.trimmed().text());
         id = texts.into_iter().find(|part| !part.is_empty()).unwrap_or_default();
     }
     let mut replicate = optional(rules.replicate);
     if let Some(One(end)) = rules.ends_at
-        && let Some(at) = id.bytes().iter().position(|b| *b == end)
-        && let Some((before, [_, after @ ..])) = id.bytes().split_at_checked(at)
+        && let Some((before, after)) = id.split_once(end)
     {
-        replicate = if after.is_empty() { replicate } else { id.with_bytes(after).trimmed() };
-        id = id.with_bytes(before).trimmed();
+        replicate = if after.is_empty() { replicate } else { after.trimmed() };
+        id = before.trimmed();
     }
     if let Some(Split { at: One(at), part }) = rules.split
         && let Some(code) = id.split(at).nth(part.number().saturating_sub(1))
@@ -98,7 +97,7 @@ fn with_parts<'m>(
         plan.profile.code.part.iter().filter_map(|part| {
             let field = test.component(part.component.number()).trimmed();
             let excluded = part.without.is_some_and(|n| !test.component(n.number()).trimmed().is_empty())
-                || part.except.iter().any(|text| field.text(plan.charset).reads(text));
+                || part.except.iter().any(|text| field.text().reads(text));
             (!field.is_empty() && from != Some(part.component) && !excluded).then(|| field.bytes())
         })
     };

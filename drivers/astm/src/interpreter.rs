@@ -69,7 +69,7 @@ impl Interpreter for AstmInterpreter {
             aborted: false,
             unsure: false,
         };
-        for record in Records::new(text) {
+        for record in Records::new(text).in_charset(self.plan.charset) {
             walk.record(record)?;
         }
         walk.end(text.len());
@@ -197,7 +197,7 @@ impl<'m> Walk<'_, 'm> {
         let record = patient.record();
         let Current { header, .. } = self.current;
         self.current = Current { header, patient: Some(record), ..Current::default() };
-        let patient = items::patient(self.plan, patient, self.sink);
+        let patient = items::patient(patient, self.sink);
         self.sink.item(Item::Patient(patient));
     }
 

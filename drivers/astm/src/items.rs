@@ -30,9 +30,9 @@ pub(crate) fn sender<'m>(
 ) -> Sender<'m> {
     let places = &plan.profile.sender;
     Sender {
-        name: text_at(plan, places.name, current),
-        serial: text_at(plan, places.serial, current),
-        version: text_at(plan, places.version, current),
+        name: text_at(places.name, current),
+        serial: text_at(places.serial, current),
+        version: text_at(places.version, current),
         time: time(header.message_time(), "H.14", sink),
         qc: match header.processing_id() {
             ProcessingId::QualityControl => Some(Qc::ProcessingId),
@@ -43,12 +43,8 @@ pub(crate) fn sender<'m>(
     }
 }
 
-pub(crate) fn patient<'m>(
-    plan: &Plan,
-    patient: &PatientRecord<'m>,
-    sink: &mut dyn ReportSink<'m>,
-) -> Patient<'m> {
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
+pub(crate) fn patient<'m>(patient: &PatientRecord<'m>, sink: &mut dyn ReportSink<'m>) -> Patient<'m> {
+    let text = |field: Field<'m>| field.trimmed().text();
     let name = patient.name();
     Patient {
         practice_id: text(patient.practice_patient_id()),
@@ -70,7 +66,7 @@ pub(crate) fn specimen<'m>(
     sink: &mut dyn ReportSink<'m>,
 ) -> Specimen<'m> {
     let (id, id_place) = sample::find(plan, current, sink);
-    let kind = order.specimen_descriptor().component(1).trimmed().text(plan.charset);
+    let kind = order.specimen_descriptor().component(1).trimmed().text();
     let rules = &plan.profile.qc;
     let qc = if order.action_code() == ActionCode::QualityControl {
         Some(Qc::ActionCode)
@@ -122,7 +118,7 @@ pub(crate) fn observation<'m>(
     sink: &mut dyn ReportSink<'m>,
 ) -> Result<Observation<'m>, Fault> {
     let profile = &plan.profile;
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
+    let text = |field: Field<'m>| field.trimmed().text();
     let TestCode { code, bare, replicate } = code::of_result(plan, result.universal_test_id(), scratch)?;
     let mut value = measure::value(plan, result);
     let not_reportable = measure::not_reportable(plan, &value);
@@ -143,10 +139,10 @@ pub(crate) fn observation<'m>(
         status: measure::status(plan, result),
         started: time_at(profile.time.started, current, sink),
         completed: time_at(profile.time.completed, current, sink),
-        operator: text_at(plan, profile.operator, current),
-        verifier: text_at(plan, profile.verifier, current),
-        device: text_at(plan, profile.device, current),
-        run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text(plan.charset)),
+        operator: text_at(profile.operator, current),
+        verifier: text_at(profile.verifier, current),
+        device: text_at(profile.device, current),
+        run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text()),
         replicate,
         group: isolates.of(plan, &bare, current),
         not_reportable,
@@ -165,7 +161,7 @@ pub(crate) fn place_notes<'m>(
     let level = if record == RecordType::Order { Level::Order } else { Level::Observation };
     for note in plan.profile.note.iter().filter(|note| note.place.record() == record) {
         let Some(field) = note.place.read(current) else { continue };
-        let text = field.text(plan.charset);
+        let text = field.text();
         let text = match &note.is {
             Some(is) if !text.reads(is) => continue,
             Some(_) => Text::EMPTY,
@@ -180,13 +176,7 @@ pub(crate) fn comments<'m>(plan: &Plan, record: &Record<'m>, level: Level, sink:
     let rules = &plan.profile.comment;
     let delimiters = record.delimiters();
     for field in rules.fields.iter().map(|n| record.field(n.number()).trimmed()) {
-        let mut bytes = field.bytes();
-        while let [rest @ .., last] = bytes
-            && [delimiters.component, delimiters.repeat, b' '].contains(last)
-        {
-            bytes = rest;
-        }
-        let text = field.text(plan.charset).with_bytes(bytes);
+        let text = field.text().without_tail(&[delimiters.component, delimiters.repeat, b' ']);
         if !text.is_empty() && !rules.ignore.iter().any(|ignored| text.reads(ignored)) {
             sink.item(Item::Comment(Comment { level, label: "", text, span: field.span() }));
         }
@@ -267,7 +257,7 @@ fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m
 pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn ReportSink<'m>) {
     for repeat in query.starting_range_id().repeats() {
         let named = plan.profile.query.specimen.iter().find_map(|place| place.read_repeat(repeat));
-        let specimen = named.map_or(Text::EMPTY, |f| f.text(plan.charset));
+        let specimen = named.map_or(Text::EMPTY, |f| f.text());
         let specimen = if specimen.reads("ALL") { Text::EMPTY } else { specimen };
         let span = named.map_or_else(|| query.record().span(), |f| f.span());
         sink.item(Item::Query(Query { specimen, span }));
@@ -279,8 +269,8 @@ fn begins_with(text: &Text<'_>, prefix: &str) -> bool {
     prefix.chars().all(|c| chars.next() == Some(Ok(c)))
 }
 
-fn text_at<'m>(plan: &Plan, place: Option<Place>, current: &Current<'m>) -> Text<'m> {
-    place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text(plan.charset))
+fn text_at<'m>(place: Option<Place>, current: &Current<'m>) -> Text<'m> {
+    place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text())
 }
 
 fn time_at<'m>(

@@ -15,7 +15,7 @@ use orugate_protocol::astm::record::{Field, ResultRecord, ResultStatus};
 /// The value as the instrument wrote it.
 pub(crate) fn value<'m>(plan: &Plan, result: &ResultRecord<'m>) -> Text<'m> {
     let field = result.value();
-    let text = |field: Field<'m>| field.trimmed().text(plan.charset);
+    let text = |field: Field<'m>| field.trimmed().text();
     let places = plan.profile.value.components.iter();
     let mut filled = places.map(|n| field.component(n.number())).filter(|part| !part.trimmed().is_empty());
     match (filled.next(), filled.next(), field.repeats().nth(1)) {
@@ -26,13 +26,7 @@ pub(crate) fn value<'m>(plan: &Plan, result: &ResultRecord<'m>) -> Text<'m> {
 
 /// `NEGATIVE^` says no more than `NEGATIVE`: trailing empty components may be omitted as trailing fields may.
 fn without_empty_tail(value: Text<'_>, component: u8) -> Text<'_> {
-    let mut bytes = value.bytes();
-    while let [rest @ .., last] = bytes
-        && *last == component
-    {
-        bytes = rest;
-    }
-    value.with_bytes(bytes).trimmed()
+    value.without_tail(&[component]).trimmed()
 }
 
 /// The rule by which this is no value.
@@ -60,14 +54,14 @@ pub(crate) fn unit<'m>(plan: &'static Plan, code: &Text<'_>, sent: Text<'m>) -> 
 /// One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`, `^DEFAULT`). Several ranges, or one whose parts
 /// are all numbers, only make sense together.
 pub(crate) fn range(ranges: Field<'_>) -> Field<'_> {
-    let named = !ranges.components().skip(1).any(|c| c.bytes().iter().any(u8::is_ascii_digit));
+    let named = !ranges.components().skip(1).any(|c| c.text().chars().any(|c| matches!(c, Ok('0'..='9'))));
     if ranges.repeats().nth(1).is_none() && named { ranges.component(1) } else { ranges }
 }
 
 pub(crate) fn flags<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Flags<'m> {
     let delimiters = result.record().delimiters();
     Flags {
-        text: result.abnormal_flags().trimmed().text(plan.charset),
+        text: result.abnormal_flags().trimmed().text(),
         separator: match plan.profile.flag_separator {
             FlagSeparator::Repeat => delimiters.repeat,
             FlagSeparator::Component => delimiters.component,
@@ -110,7 +104,9 @@ fn one_status(plan: &Plan, code: Field<'_>) -> Status {
 /// more commas, or with a point as well, has thousands in it and stays.
 pub(crate) fn with_point<'m>(text: Text<'m>, scratch: &mut Scratch<'m>) -> Result<Text<'m>, Fault> {
     let bytes = text.bytes();
-    if !(0..bytes.len()).any(|at| is_decimal_comma(bytes, at)) {
+    // In GB18030 what looks like a digit may end a character.
+    let plain = bytes.is_ascii() || !text.charset().hides(b'0');
+    if !plain || !(0..bytes.len()).any(|at| is_decimal_comma(bytes, at)) {
         return Ok(text);
     }
     let copy = scratch.take(bytes.len()).ok_or(Fault::Space)?;

@@ -68,7 +68,7 @@ impl Plan {
         let all = profile.sample.when.iter().flat_map(|when| &when.id).chain(&profile.sample.id);
         let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
         let last_fields = last_fields(&profile);
-        Self { common, charset: profile.charset.into(), flags, last_fields, differs, profile }
+        Self { common, charset: profile.charset.0, flags, last_fields, differs, profile }
     }
 
     /// The highest field of such a record that the profile names; 0 when it names none.

@@ -35,7 +35,7 @@ pub(crate) fn find<'m>(
     let places = sample
         .when
         .iter()
-        .find(|when| when.place.read(current).is_some_and(|f| f.text(plan.charset).reads(&when.is)))
+        .find(|when| when.place.read(current).is_some_and(|f| f.text().reads(&when.is)))
         .map_or(&sample.id, |when| &when.id);
     let mut found = places.iter().map(|place| (place, at(place, current)));
     let mut note = |kind, subject, field: Field<'m>| {
@@ -72,7 +72,7 @@ pub(crate) fn find<'m>(
         }
         note(NoteKind::SampleIdFound, place.name(), id);
     }
-    (id.text(plan.charset), place.name())
+    (id.text(), place.name())
 }
 
 pub(crate) fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {

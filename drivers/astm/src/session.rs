@@ -41,7 +41,7 @@ impl AstmSession {
         let settings = plan.profile.link.settings(plan.profile.ack);
         let line = match plan.profile.framing {
             Framing::Lis01 => Line::Frames(Box::new(Frames::new(settings, false))),
-            Framing::Records => Line::Bare(Bare::new(settings.receive)),
+            Framing::Records => Line::Bare(Bare::new(settings.receive, plan.profile.no_terminator)),
         };
         Self { plan, out: Outbox::default(), line, channel: None, busy: false, stopping: false }
     }
@@ -62,7 +62,7 @@ impl AstmSession {
         };
         let line = match plan.profile.framing {
             Framing::Lis01 => Line::Undecided { settings, held: Vec::new() },
-            Framing::Records => Line::Bare(Bare::new(settings.receive)),
+            Framing::Records => Line::Bare(Bare::new(settings.receive, plan.profile.no_terminator)),
         };
         Self { plan, out: Outbox::default(), line, channel: None, busy: false, stopping: false }
     }
@@ -116,7 +116,7 @@ impl AstmSession {
         }
         let (settings, held) = (*settings, std::mem::take(held));
         self.line = if matches!(first, Some(b'H' | b'h')) {
-            let mut bare = Bare::new(settings.receive);
+            let mut bare = Bare::new(settings.receive, self.plan.profile.no_terminator);
             bare.bytes(Tick::ZERO, &held);
             Line::Bare(bare)
         } else {

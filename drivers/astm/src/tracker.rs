@@ -64,6 +64,11 @@ impl Tracker {
         }
     }
 
+    /// True when no record is begun.
+    pub(crate) fn is_between_records(self) -> bool {
+        matches!(self.at, At::Start | At::Ended)
+    }
+
     /// True when the last record was an L and is over.
     pub(crate) fn ended(self) -> bool {
         self.at == At::Ended

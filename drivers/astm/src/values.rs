@@ -8,27 +8,47 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// How bytes become characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Charset {
-    /// ISO 646; a byte above 0x7F holds the result.
-    Ascii,
-    /// ISO 8859-1.
-    #[serde(rename = "latin-1")]
-    Latin1,
-    /// UTF-8.
-    #[serde(rename = "utf-8")]
-    Utf8,
+/// How bytes become characters, by IANA's name: `"US-ASCII"`, `"UTF-8"`, `"ISO-8859-1"`, `"windows-1251"`, `"KOI8-R"`,
+/// `"GB18030"` (GBK and GB2312 too), `"Big5"`, `"Shift_JIS"` and others. A byte that the charset does not define holds
+/// the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charset(pub text::Charset);
+
+/// What profiles of the first version wrote.
+const SHORT: [(&str, text::Charset); 2] =
+    [("ascii", text::Charset::Ascii), ("latin-1", text::Charset::Latin1)];
+
+impl TryFrom<String> for Charset {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let short = SHORT.iter().find(|(short, _)| *short == name).map(|(_, charset)| *charset);
+        short.or_else(|| text::Charset::named(&name)).map(Self).ok_or_else(|| {
+            let all: Vec<_> = text::Charset::all().map(text::Charset::name).collect();
+            format!(
+                "`{name}` is no charset that is known here; write one of {} (GB18030 reads GBK and GB2312 too)",
+                all.join(", ")
+            )
+        })
+    }
 }
 
-impl From<Charset> for text::Charset {
-    fn from(charset: Charset) -> Self {
-        match charset {
-            Charset::Ascii => Self::Ascii,
-            Charset::Latin1 => Self::Latin1,
-            Charset::Utf8 => Self::Utf8,
-        }
+impl schemars::JsonSchema for Charset {
+    fn schema_name() -> Cow<'static, str> {
+        "Charset".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names =
+            text::Charset::all().map(text::Charset::name).chain(SHORT.iter().map(|(short, _)| *short));
+        // The reader takes any case; an editor offers IANA's, and what profiles have.
+        let names: Vec<_> = names.chain(["utf-8"]).collect();
+        schemars::json_schema!({
+            "type": "string",
+            "description": "How bytes become characters, by IANA's name. A byte that the charset does not define \
+                            holds the result.",
+            "enum": names,
+        })
     }
 }
 
@@ -269,7 +289,7 @@ macro_rules! from_string {
         }
     )*};
 }
-from_string! { CodingSystem RuleName Ucum }
+from_string! { Charset CodingSystem RuleName Ucum }
 
 /// Schemas of the types that are strings or numbers with a rule.
 macro_rules! schema {

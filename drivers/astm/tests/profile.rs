@@ -28,7 +28,7 @@ fn mistakes_are_said_with_their_line() {
         (
             "\"ascii\"",
             "\"ebcdic\"",
-            "line 5: unknown variant `ebcdic`, expected one of `ascii`, `latin-1`, `utf-8`",
+            "line 5: `ebcdic` is no charset that is known here; write one of US-ASCII, ISO-8859-1, UTF-8, ISO-8859-2,",
         ),
         ("O.3", "O.3.x", "line 8: `O.3.x` is no place"),
         ("O.3", "X.3", "line 8: `X.3` is no place"),

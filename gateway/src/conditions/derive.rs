@@ -137,7 +137,7 @@ fn parked(destination: &DestinationView) -> Option<Condition> {
         Code::Parked,
         name,
         Fault::Engine,
-        format!("{name} refused {messages} for good, first …{number:016}: {why}."),
+        format!("{name}: {messages} will not be taken and waits parked, first …{number:016}: {why}."),
         "Ask whoever runs the engine; nothing is lost.",
     ))
 }

@@ -7,9 +7,11 @@ use super::check::{Names, Scope, hl7_name, host_of, host_port, small, span};
 use super::check_tls;
 use super::file::{AckFile, At, ConfigFile, DestinationFile, MllpFile, PatientFile};
 use super::mistakes::Findings;
+use super::nearest::did_you_mean;
 use super::plan::{Accepts, AckMode, AckWhen, DestinationPlan, PatientId};
 use super::plan_tls::TlsPlan;
 use super::source::Source;
+use orugate_protocol::text::Charset;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -79,6 +81,7 @@ fn one(typed: &DestinationFile, scope: &Scope<'_>, out: &mut Findings) -> Option
         address: link.address?,
         tls: link.tls,
         accepts: value_or_default(&typed.accepts),
+        charset: typed.charset.as_ref().map_or(Some(Charset::Utf8), |typed| charset(typed, scope, out))?,
         sample_id_in: value_or_default(&typed.sample_id_in),
         structured_numeric: value_or_default(&typed.structured_numeric),
         corrections: value_or_default(&typed.corrections),
@@ -131,6 +134,34 @@ fn link(typed: &MllpFile, scope: &Scope<'_>, out: &mut Findings) -> Link {
         ack_timeout: ack_timeout
             .map_or(Duration::from_secs(30), |typed| span(scope, "ack_timeout", typed, ACK_TIMEOUT, out)),
     }
+}
+
+/// A charset by its value in MSH-18.
+fn charset(typed: &At<String>, scope: &Scope<'_>, out: &mut Findings) -> Option<Charset> {
+    let all = || Charset::all().map(Charset::msh_18);
+    let Some(charset) = Charset::all().find(|charset| charset.msh_18() == typed.value) else {
+        // An IANA name for what the table has, or another case, is the commonest slip.
+        let meant = Charset::named(&typed.value).map(Charset::msh_18);
+        let meant = meant.or_else(|| all().find(|value| value.eq_ignore_ascii_case(&typed.value)));
+        let hint = meant.map(|value| format!("did you mean {value:?}?"));
+        let names: Vec<_> = all().map(|value| format!("{value:?}")).collect();
+        let message = format!("is {:?}; what can stand in MSH-18 is {}", typed.value, names.join(", "));
+        out.wrong(
+            scope.at("charset", typed, message).hint(hint.or_else(|| did_you_mean(&typed.value, all()))),
+        );
+        return None;
+    };
+    if charset.table_0211().is_none() {
+        let message =
+            "is not in HL7 table 0211; MSH-18 will say it all the same, so agree on it with the engine";
+        out.warn(scope.at("charset", typed, message));
+    }
+    if b"|^~\\".iter().any(|delimiter| charset.hides(*delimiter)) {
+        let message = "has characters whose second byte is a delimiter's; an engine that splits messages before it \
+                       decodes them reads results wrongly. Prove it with such a character, or use \"UNICODE UTF-8\"";
+        out.warn(scope.at("charset", typed, message));
+    }
+    Some(charset)
 }
 
 fn patient(typed: &PatientFile, scope: &Scope<'_>, out: &mut Findings) -> Option<PatientId> {

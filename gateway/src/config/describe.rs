@@ -9,6 +9,7 @@ use super::plan::{
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
 use orugate_driver::Parity;
+use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
 
 impl Plan {
@@ -76,8 +77,12 @@ fn destination(plan: &DestinationPlan) -> String {
         || "no patient is named".to_owned(),
         |patient| format!("{:?} names the patient ({}, {})", patient.field, patient.authority, patient.kind),
     );
+    let charset = match plan.charset {
+        Charset::Utf8 => String::new(),
+        other => format!(" in {}", other.msh_18()),
+    };
     format!(
-        "destination {:?}: {role}, {} at {} by {} to {}{}, takes {takes} results, {acknowledgment} within {}, {patient}",
+        "destination {:?}: {role}, {} at {} by {} to {}{}{charset}, takes {takes} results, {acknowledgment} within {}, {patient}",
         plan.name,
         or_nowhere(&plan.application),
         or_nowhere(&plan.facility),

@@ -69,7 +69,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 32] = [
+pub const KEYS: [(&str, Takes); 33] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -82,6 +82,7 @@ pub const KEYS: [(&str, Takes); 32] = [
     ("destination.role", Takes::Live),
     ("destination.receiving", Takes::Live),
     ("destination.accepts", Takes::Live),
+    ("destination.charset", Takes::Live),
     ("destination.sample_id_in", Takes::Live),
     ("destination.structured_numeric", Takes::Live),
     ("destination.corrections", Takes::Live),
@@ -264,6 +265,7 @@ impl Difference {
             address,
             tls,
             accepts,
+            charset,
             sample_id_in,
             structured_numeric,
             corrections,
@@ -294,6 +296,9 @@ impl Difference {
             words::corrections(*corrections, new.corrections)
         });
         add(*resends != new.resends, "destination.resends", Patients, &|| words::resends(new.resends));
+        add(*charset != new.charset, "destination.charset", Patients, &|| {
+            words::charset(*charset, new.charset)
+        });
         add(*sample_id_in != new.sample_id_in, "destination.sample_id_in", Patients, &|| {
             words::sample_id_in(*sample_id_in, new.sample_id_in)
         });

@@ -9,6 +9,7 @@ use super::plan::{
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
+use orugate_protocol::text::Charset;
 use std::time::Duration;
 
 pub(super) fn plain(key: &str, old: &str, new: &str) -> String {
@@ -119,6 +120,11 @@ pub(super) fn resends(new: Resends) -> String {
         }
     }
     .to_owned()
+}
+
+pub(super) fn charset(old: Charset, new: Charset) -> String {
+    let words = plain("charset (MSH-18)", old.msh_18(), new.msh_18());
+    format!("{words}: what waits goes as it is; a result that it cannot express is parked")
 }
 
 pub(super) fn sample_id_in(old: SampleIdIn, new: SampleIdIn) -> String {

@@ -91,6 +91,11 @@ pub struct DestinationFile {
     pub mllp: Option<At<MllpFile>>,
     /// Which messages it takes: `P` from instruments in mode `live`, `T` from those in mode `test`. Default `"P"`.
     pub accepts: Option<At<Accepts>>,
+    /// What its messages are written in, as HL7 table 0211 spells it for MSH-18: `"UNICODE UTF-8"`, `"ASCII"`,
+    /// `"8859/1"` to `"8859/9"`, `"8859/15"`, `"GB 18030-2000"`, `"BIG-5"`, `"KS X 1001"`; where the table has none,
+    /// IANA's name: `"windows-1251"`, `"KOI8-R"`, `"Shift_JIS"`. A message with a character that it does not have is
+    /// parked. Default `"UNICODE UTF-8"`.
+    pub charset: Option<At<String>>,
     /// Where the sample id stands. Always in SPM-2; `placer`: in OBR-2 too; `filler`: OBR-3 is the bare sample id.
     /// Default `"specimen"`.
     pub sample_id_in: Option<At<SampleIdIn>>,

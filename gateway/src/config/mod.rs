@@ -125,7 +125,7 @@ pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Mistakes> {
 #[must_use]
 pub fn shelf(path: &Path, catalogue: &Catalogue) -> (Shelf, Vec<Mistake>) {
     let mut out = Findings::default();
-    let shelf = shelf_beside(path, catalogue, &mut out);
+    let shelf = shelf_beside(&main_file(path), catalogue, &mut out);
     (shelf, out.mistakes)
 }
 

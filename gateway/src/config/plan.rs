@@ -6,6 +6,7 @@
 use super::plan_tls::TlsPlan;
 use jiff::tz::TimeZone;
 use orugate_driver::{LineSettings, Profile};
+use orugate_protocol::text::Charset;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use siphasher::sip128::SipHasher24;
@@ -75,6 +76,8 @@ pub struct DestinationPlan {
     pub tls: Option<TlsPlan>,
     /// Which messages it takes.
     pub accepts: Accepts,
+    /// What its messages are written in; MSH-18.
+    pub charset: Charset,
     /// Where the sample id stands.
     pub sample_id_in: SampleIdIn,
     /// `<5` goes as SN.

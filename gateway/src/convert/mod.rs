@@ -17,9 +17,11 @@ use crate::state::Sent;
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::hl7::Name;
 use orugate_protocol::hl7::writer::WriteError;
 use orugate_protocol::oru::{GroupPlan, OruError, OruWriter, PatientField, Route, Verdict, WriteObservation};
 use orugate_protocol::report::Status;
+use orugate_protocol::text::Charset;
 use orugate_protocol::time::Utc;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -153,6 +155,17 @@ pub enum Going {
     Untouched,
 }
 
+/// The first place of an ORU whose text its destination's charset cannot express.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inexpressible {
+    /// The segment.
+    pub segment: Name,
+    /// The field, as the standard counts.
+    pub field: u16,
+    /// What the destination reads.
+    pub charset: Charset,
+}
+
 /// One finished ORU.
 #[derive(Clone, Debug)]
 pub struct Ready {
@@ -164,6 +177,9 @@ pub struct Ready {
     pub group: u16,
     /// Observations in it.
     pub observations: u32,
+    /// Where it has a character that the destination's charset does not have. It is in UTF-8 then, which its MSH-18
+    /// says, and must not be sent before a person has decided.
+    pub inexpressible: Option<Inexpressible>,
     bytes: Range<usize>,
 }
 
@@ -439,9 +455,11 @@ impl Converter {
             remarks: remarks.get(..count).unwrap_or_default(),
         };
         let zone = SiteZone { zone: setting.zone, received: message.received };
+        let mut route = target.route;
+        let mut inexpressible = None;
         let length = loop {
             let buffer = self.out.get_mut(self.used..).unwrap_or_default();
-            let mut writer = OruWriter::new(&target.route, &plan, &self.verdicts, &zone, buffer);
+            let mut writer = OruWriter::new(&route, &plan, &self.verdicts, &zone, buffer);
             // A fault was seen in the first pass; what came before it is written here too.
             let _ = interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut writer);
             let written = writer.finish().map(<[u8]>::len);
@@ -451,12 +469,24 @@ impl Converter {
                     let room = self.out.len().saturating_mul(2).min(ORU_MAX);
                     self.out.resize(room, 0);
                 }
+                // UTF-8 has every character, so this happens once.
+                Err(OruError::Write(WriteError::Inexpressible { segment, field })) => {
+                    inexpressible = Some(Inexpressible { segment, field, charset: route.charset });
+                    route.charset = Charset::Utf8;
+                }
                 Err(_) => return Err(HoldReason::Unwritable),
             }
         };
         let bytes = self.used..self.used.saturating_add(length);
         self.used = bytes.end;
-        self.ready.push(Ready { number, destination: target.index, group: order, observations, bytes });
+        self.ready.push(Ready {
+            number,
+            destination: target.index,
+            group: order,
+            observations,
+            inexpressible,
+            bytes,
+        });
         Ok(())
     }
 

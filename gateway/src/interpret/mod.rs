@@ -19,6 +19,7 @@ use crate::store::{Entry, Store};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
+use orugate_protocol::text::Charset;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct OwnedTarget {
     pub processing: char,
     /// MSH-15 and MSH-16.
     pub acknowledgment: (&'static str, &'static str),
+    /// What it reads, and MSH-18.
+    pub charset: Charset,
     /// Where the sample id goes.
     pub sample_id_in: orugate_protocol::oru::SampleIdIn,
     /// `<5` as SN.
@@ -83,6 +86,7 @@ impl OwnedTarget {
                 receiving_facility: &self.receiving_facility,
                 processing: self.processing,
                 acknowledgment: self.acknowledgment,
+                charset: self.charset,
                 sample_id_in: self.sample_id_in,
                 structured_numeric: self.structured_numeric,
                 patient: self.patient.as_ref().map(|(field, authority, kind)| {

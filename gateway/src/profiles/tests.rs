@@ -46,13 +46,13 @@ fn all_mistakes_of_a_file_are_told_at_once() {
     check(
         &[&wrong],
         expect![[r#"
-        profiles.d/a.toml:5: charset: "acsii" is not known; allowed are "ascii", "latin-1", "utf-8"; did you mean "ascii"?
-        profiles.d/a.toml:6: coding_system: `OURS` is no local coding system; it is 99 and one to ten letters or digits
-        profiles.d/a.toml:10: code.idd: unknown key; allowed are id, or_first, name, loinc, replicate, ends_at; did you mean "id"?
-        profiles.d/a.toml:11: code.name: 0 is no component; components count from 1 to 99
-        profiles.d/a.toml:12: flag[0]: code is missing here
-        profiles.d/a.toml:15: link.receive: integer 5 stands here; allowed is text in quotes
-        profiles.d/a.toml:16: typo: unknown key; allowed are name, driver, title, evidence, example, charset, coding_system, framing, ack, operator, verifier, device, link, sample, code, panel, value, not_reportable, flag, time, run, sender, qc, status, comment, query"#]],
+            profiles.d/a.toml:5: charset: `acsii` is no charset that is known here; write one of US-ASCII, ISO-8859-1, UTF-8, ISO-8859-2, ISO-8859-3, ISO-8859-4, ISO-8859-5, ISO-8859-6, ISO-8859-7, ISO-8859-8, ISO-8859-9, ISO-8859-10, ISO-8859-11, ISO-8859-13, ISO-8859-14, ISO-8859-15, ISO-8859-16, windows-874, windows-1250, windows-1251, windows-1252, windows-1253, windows-1254, windows-1255, windows-1256, windows-1257, windows-1258, KOI8-R, KOI8-U, GB18030, Big5, Shift_JIS, EUC-JP, EUC-KR (GB18030 reads GBK and GB2312 too)
+            profiles.d/a.toml:6: coding_system: `OURS` is no local coding system; it is 99 and one to ten letters or digits
+            profiles.d/a.toml:10: code.idd: unknown key; allowed are id, or, or_first, name, loinc, replicate, ends_at, split, part, undiluted; did you mean "id"?
+            profiles.d/a.toml:11: code.name: 0 is no component; components count from 1 to 99
+            profiles.d/a.toml:12: flag[0]: code is missing here
+            profiles.d/a.toml:15: link.receive: integer 5 stands here; allowed is text in quotes
+            profiles.d/a.toml:16: typo: unknown key; allowed are name, driver, title, evidence, example, charset, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
     );
     let lacking = "name = \"x\"\ndriver = \"astm\"\ntypo = 1\n";
     check(
@@ -63,7 +63,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
             profiles.d/a.toml:1: charset: is missing: How bytes become characters
             profiles.d/a.toml:1: coding_system: is missing: The coding system of the vendor's codes in HL7, `99` and up to ten letters or digits: `99SYSMEX`
             profiles.d/a.toml:1: sample: is missing: Where the sample id is
-            profiles.d/a.toml:3: typo: unknown key; allowed are name, driver, title, evidence, example, charset, coding_system, framing, ack, operator, verifier, device, link, sample, code, panel, value, not_reportable, flag, time, run, sender, qc, status, comment, query"#]],
+            profiles.d/a.toml:3: typo: unknown key; allowed are name, driver, title, evidence, example, charset, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
     );
     check(
         &["name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"proven\"\n"],
@@ -114,7 +114,7 @@ fn mistakes_of_a_change_are_told_in_its_own_file() {
     check(
         &[&CHANGE.replace("sysmex-xn-l", "sysmex")],
         expect![[
-            r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are generic-astm, horiba-yumizen, roche-cobas-c, sysmex-xn-l and those of the site that extend none"#
+            r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are abbott-afinion, abbott-architect, bd-epicenter, biorad-ih, cepheid-genexpert, erba-xl, euroimmun-analyzer, generic-astm, horiba-pentra, horiba-yumizen, ortho-vitros, roche-cobas-c, siemens-dca-vantage, sysmex-xn-l, sysmex-xp and those of the site that extend none"#
         ]],
     );
     check(

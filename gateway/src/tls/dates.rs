@@ -77,7 +77,7 @@ pub(super) fn conditions<'d>(
                 "Put the new authority into the file beside the old one before the peer changes."
             }
             Kind::List => "Bring the newest list into the file; without it connections are refused.",
-            Kind::Peer => "Tell whoever runs the other side to renew it before then.",
+            Kind::Peer => "Tell whoever runs the other side to renew it. If it was renewed, the next connection shows it.",
         }
         .to_owned(),
     });

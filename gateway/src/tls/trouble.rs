@@ -57,6 +57,11 @@ pub enum What {
         /// The names that it has.
         names: Vec<String>,
     },
+    /// The certificate has a common name and no subjectAltName, which is where names have to be.
+    OnlyCommonName {
+        /// The common name.
+        common_name: String,
+    },
     /// The certificate is not among those that are pinned or allowed.
     NotAllowed {
         /// The names that it has.
@@ -68,6 +73,8 @@ pub enum What {
     Expired {
         /// Seconds since 1970.
         until: i64,
+        /// This box's clock.
+        now: i64,
     },
     /// Not yet valid.
     NotYet {
@@ -89,6 +96,8 @@ pub enum What {
     ListExpired {
         /// When the next one was due.
         until: i64,
+        /// This box's clock.
+        now: i64,
     },
     /// For another purpose.
     Purpose,
@@ -132,14 +141,19 @@ impl What {
         match error {
             Error::InvalidCertificate(error) => match error {
                 E::UnknownIssuer => Self::UnknownIssuer { issuer: facts.issuer, hash: hash() },
+                E::NotValidForNameContext { .. } | E::NotValidForName if facts.names.is_empty() => {
+                    Self::OnlyCommonName { common_name: facts.common_name.unwrap_or_default() }
+                }
                 E::NotValidForNameContext { expected, .. } => {
                     Self::WrongName { expected: expected.to_str().into_owned(), names: facts.all_names() }
                 }
                 E::ApplicationVerificationFailure => {
                     Self::NotAllowed { names: facts.all_names(), hash: hash() }
                 }
-                E::ExpiredContext { not_after, .. } => by_date(Self::Expired { until: seconds(*not_after) }),
-                E::Expired => by_date(Self::Expired { until: facts.valid.1 }),
+                E::ExpiredContext { not_after, .. } => {
+                    by_date(Self::Expired { until: seconds(*not_after), now })
+                }
+                E::Expired => by_date(Self::Expired { until: facts.valid.1, now }),
                 E::NotValidYetContext { not_before, .. } => {
                     by_date(Self::NotYet { from: seconds(*not_before), now })
                 }
@@ -147,7 +161,7 @@ impl What {
                 E::Revoked => Self::Revoked,
                 E::UnknownRevocationStatus => Self::NoList,
                 E::ExpiredRevocationListContext { next_update, .. } => {
-                    by_date(Self::ListExpired { until: seconds(*next_update) })
+                    by_date(Self::ListExpired { until: seconds(*next_update), now })
                 }
                 E::InvalidPurpose | E::InvalidPurposeContext { .. } => Self::Purpose,
                 // rustls has no name of its own for it.
@@ -225,6 +239,7 @@ impl Trouble {
             | What::NotAllowed { .. }
             | What::UnknownIssuer { .. }
             | What::AuthorityAsPeer { .. }
+            | What::OnlyCommonName { .. }
             | What::WrongName { .. } => Fault::Operator,
             _ => peer,
         }
@@ -255,7 +270,13 @@ impl Trouble {
                     list(names)
                 )
             }
-            What::Expired { until } => format!("{who}'s certificate was valid until {}", day(*until)),
+            What::OnlyCommonName { common_name } => format!(
+                "{who}'s certificate has no name in subjectAltName; its common name {common_name:?} does not count"
+            ),
+            What::Expired { until, now } => {
+                let (until, now) = (day(*until), day(*now));
+                format!("{who}'s certificate was valid until {until}, and this box's clock says {now}")
+            }
             What::NotYet { from, now } => {
                 format!(
                     "{who}'s certificate is valid from {}, and this box's clock says {}",
@@ -268,11 +289,9 @@ impl Trouble {
             }
             What::Revoked => format!("{who}'s certificate was revoked"),
             What::NoList => format!("there is no revocation list of an authority that signed for {who}"),
-            What::ListExpired { until } => {
-                format!(
-                    "the revocation list is out of date since {}: nobody knows what was revoked",
-                    day(*until)
-                )
+            What::ListExpired { until, now } => {
+                let (until, now) = (day(*until), day(*now));
+                format!("the revocation list is out of date since {until}, and this box's clock says {now}")
             }
             What::Purpose => format!("{who}'s certificate was made for another purpose"),
             What::BadCertificate(why) => format!("{who}'s certificate cannot be used: {why}"),
@@ -314,7 +333,10 @@ impl Trouble {
             What::NotAllowed { .. } => {
                 "if it was renewed, compare the fingerprint with its people and add it".to_owned()
             }
-            What::Expired { .. } => "have it renewed; results wait on flash".to_owned(),
+            What::OnlyCommonName { .. } => {
+                "have it made anew with its name there; until then pin it, without ca".to_owned()
+            }
+            What::Expired { .. } => "if the clock is right, have it renewed".to_owned(),
             What::NotYet { .. } | What::Clock { .. } => "set the clock: timedatectl".to_owned(),
             What::Revoked => "ask whoever runs your authority why, and have a new one made".to_owned(),
             What::NoList => "add the list of every authority of the chain to tls.crl".to_owned(),

@@ -164,6 +164,19 @@ impl Iterator for UnescapedChars<'_> {
                 }
                 bad
             }
+            #[cfg(feature = "charsets")]
+            (Charset::Coded(coded), _) => {
+                let mut ahead = self.bytes.clone();
+                let bytes = [Some(first), ahead.next(), ahead.next(), ahead.next()];
+                let (result, len) = match coded.decode(|n| bytes.get(n).copied().flatten()) {
+                    Ok((c, len)) => (Some(Ok(c)), len),
+                    Err(len) => (bad, len),
+                };
+                for _ in 1..len {
+                    self.bytes.next();
+                }
+                result
+            }
         }
     }
 }
@@ -238,7 +251,7 @@ mod tests {
             for raw in [bytes.as_bytes(), &noise] {
                 let unescaped = Unescaped::new(raw, Delimiters::STANDARD);
                 proptest::prop_assert!(unescaped.clone().count() <= raw.len());
-                for charset in [Charset::Ascii, Charset::Latin1, Charset::Utf8] {
+                for charset in Charset::all() {
                     proptest::prop_assert!(unescaped.clone().chars(charset).count() <= raw.len());
                 }
             }

@@ -14,7 +14,7 @@
 
 use super::{Delimiters, Name};
 use crate::ascii::{CR, FS, LF, VT, hex_digit};
-use crate::text::{Text, Undecodable};
+use crate::text::{Charset, Text, Undecodable};
 use core::fmt::{self, Write as _};
 
 /// Why a message could not be written. The first one counts.
@@ -30,6 +30,13 @@ pub enum WriteError {
         field: u16,
         /// Offset of the byte from the start of the text.
         offset: usize,
+    },
+    /// The text has a character that the message's charset does not have.
+    Inexpressible {
+        /// The segment that was being written.
+        segment: Name,
+        /// The field in it, counted as the standard does.
+        field: u16,
     },
     /// Our fault: content for a place before one that has content already, or before field 1.
     Order {
@@ -49,6 +56,9 @@ impl fmt::Display for WriteError {
             Self::Undecodable { segment, field, offset } => {
                 write!(f, "text for {segment}-{field} has a byte outside its charset at offset {offset}")
             }
+            Self::Inexpressible { segment, field } => {
+                write!(f, "{segment}-{field} has a character that the message's charset does not have")
+            }
             Self::Order { segment, field } => write!(f, "{segment}-{field} was written out of order"),
             Self::Name => f.write_str("not a segment name"),
         }
@@ -57,7 +67,7 @@ impl fmt::Display for WriteError {
 
 impl core::error::Error for WriteError {}
 
-/// Writes segments one after the other; UTF-8, each segment ended by one CR.
+/// Writes segments one after the other, each ended by one CR; in UTF-8 until [`Writer::in_charset`] says otherwise.
 #[derive(Debug)]
 pub struct Writer<'b> {
     buffer: &'b mut [u8],
@@ -65,6 +75,7 @@ pub struct Writer<'b> {
     delimiters: Delimiters,
     escape: u8,
     subcomponent: u8,
+    charset: Charset,
     problem: Option<WriteError>,
 }
 
@@ -82,7 +93,15 @@ impl<'b> Writer<'b> {
         let delimiters = delimiters.completed();
         let escape = delimiters.escape().unwrap_or(b'\\');
         let subcomponent = delimiters.subcomponent().unwrap_or(b'&');
-        Self { buffer, len: 0, delimiters, escape, subcomponent, problem: None }
+        Self { buffer, len: 0, delimiters, escape, subcomponent, charset: Charset::Utf8, problem: None }
+    }
+
+    /// The same in another charset. Text is escaped before it is encoded, as HL7 has it: in GB18030, Big5 and
+    /// Shift_JIS the second byte of a character may be a delimiter's, and a reader must know the charset before it
+    /// splits.
+    #[must_use]
+    pub fn in_charset(self, charset: Charset) -> Self {
+        Self { charset, ..self }
     }
 
     /// Starts the MSH segment with its fields 1 and 2; go on with field 3.
@@ -373,7 +392,23 @@ impl<'w, 'b> Segment<'w, 'b> {
         if !text.is_empty() {
             self.after_cr = false;
             self.open();
-            self.writer.raw(text.as_bytes());
+            if self.writer.charset == Charset::Utf8 || text.is_ascii() {
+                self.writer.raw(text.as_bytes());
+            } else {
+                text.chars().for_each(|c| self.put_encoded(c));
+            }
+        }
+    }
+
+    /// A character that needs no escape.
+    fn put_encoded(&mut self, c: char) {
+        let mut bytes = [0; 4];
+        match self.writer.charset.encode(c, &mut bytes).and_then(|len| bytes.get(..len)) {
+            Some(bytes) => self.writer.raw(bytes),
+            None => {
+                let field = self.target.field;
+                self.writer.fail(WriteError::Inexpressible { segment: self.name, field });
+            }
         }
     }
 
@@ -393,7 +428,7 @@ impl<'w, 'b> Segment<'w, 'b> {
             },
             (_, Some(letter)) => self.writer.raw(&[escape, letter, escape]),
             ('\0'..='\x1F' | '\x7F', None) => self.writer.hex(u8::try_from(c).unwrap_or(b'?')),
-            (_, None) => self.writer.raw(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            (_, None) => self.put_encoded(c),
         }
         self
     }
@@ -509,6 +544,28 @@ mod tests {
             assert!(matches!(result, Err(WriteError::Order { segment, .. }) if segment == obx), "{result:?}");
         }
         assert_eq!(written(|w| w.segment("O|X").end()), Err(WriteError::Name));
+    }
+
+    #[test]
+    fn text_is_escaped_and_then_encoded() {
+        let write = |charset, text: &str| {
+            let mut buffer = [0; 64];
+            let mut writer = Writer::new(&mut buffer).in_charset(charset);
+            writer.segment("OBX").field(5).str(text).component(2).text(Text::plain(text));
+            writer.finish().map(<[u8]>::to_vec)
+        };
+        assert_eq!(write(Charset::Latin1, "5 µ|").unwrap(), b"OBX|||||5 \xB5\\F\\^5 \xB5\\F\\\r");
+        let refused = WriteError::Inexpressible { segment: Name::new(b"OBX").unwrap(), field: 5 };
+        assert_eq!(write(Charset::Ascii, "5 µ"), Err(refused));
+        for (name, text, bytes) in [
+            ("GB18030", "\u{4E02}|", &b"\x81\x40\\F\\"[..]),
+            ("Big5", "\u{8A31}^", b"\xB3\x5C\\S\\"),
+            ("windows-1251", "Ж", b"\xC6"),
+        ] {
+            let Some(charset) = Charset::named(name) else { continue };
+            let expected = [b"OBX|||||", bytes, b"^", bytes, b"\r"].concat();
+            assert_eq!(write(charset, text).unwrap(), expected, "{name}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod writer;
 
 pub use writer::{GroupPlan, Limit, OruError, OruWriter, Verdict, WriteObservation};
 
+use crate::text::Charset;
 use crate::time::{DeviceTime, Utc};
 
 /// What all messages to one destination share. Texts are the site's configuration.
@@ -29,6 +30,8 @@ pub struct Route<'p> {
     pub processing: char,
     /// MSH-15 and MSH-16, both empty for original mode.
     pub acknowledgment: (&'p str, &'p str),
+    /// What the message is written in, and MSH-18.
+    pub charset: Charset,
     /// Where else than in SPM-2 the sample id goes.
     pub sample_id_in: SampleIdIn,
     /// `<5` as SN instead of ST.

@@ -41,7 +41,7 @@ pub(super) fn msh(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, 
     s.field(16);
     s.str(route.acknowledgment.1);
     s.field(18);
-    s.str("UNICODE UTF-8");
+    s.str(route.charset.msh_18());
     s.end();
 }
 

@@ -51,7 +51,7 @@ pub struct WriteObservation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OruError {
-    /// The writer: buffer too small, undecodable text.
+    /// The writer: buffer too small, text that cannot be decoded or encoded.
     Write(WriteError),
     /// More than this code holds.
     TooMany(Limit),
@@ -125,7 +125,7 @@ impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
             group,
             verdicts,
             zone,
-            writer: Writer::new(buffer),
+            writer: Writer::new(buffer).in_charset(route.charset),
             context: Context::default(),
             state: State::Before,
             seen: 0,

@@ -52,7 +52,7 @@ impl core::fmt::Write for Count {
 
 fn text(input: &[u8]) -> usize {
     let mut count = Count(0);
-    for charset in [Charset::Ascii, Charset::Latin1, Charset::Utf8] {
+    for charset in Charset::all() {
         let text = Text::new(input, charset, Escapes::Astm(Delimiters::default()));
         let _ = write!(count, "{} {:?}", text.trimmed(), text.undecodable());
     }
@@ -123,7 +123,7 @@ fn records(input: &[u8]) -> usize {
         for component in
             record.fields().flat_map(|field| field.repeats()).flat_map(|repeat| repeat.components())
         {
-            let _ = write!(count, "{} {:?}", component.text(Charset::Latin1), component.time());
+            let _ = write!(count, "{} {:?}", component.text(), component.time());
         }
     }
     count.0
@@ -214,6 +214,7 @@ fn oru(input: &[u8]) -> usize {
         receiving_facility: "HOSP",
         processing: 'T',
         acknowledgment: ("AL", "NE"),
+        charset: orugate_protocol::text::Charset::Utf8,
         sample_id_in: SampleIdIn::Placer,
         structured_numeric: true,
         patient: Some(patient),

@@ -2,11 +2,8 @@
 
 use super::Page;
 use super::seen::Seen;
-use crate::values::Charset;
 use orugate_protocol::astm::record::Field;
-use orugate_protocol::text;
-use serde::Deserialize as _;
-use serde::de::IntoDeserializer as _;
+use orugate_protocol::text::{Charset, Escapes, Text};
 use std::collections::BTreeMap;
 
 /// A byte above 7F in this many fields is shown at most.
@@ -45,16 +42,19 @@ pub(super) fn charset(page: &mut Page, seen: &Seen<'_>) {
         "Bytes above 7F were seen in {}, and they are not UTF-8. By charset:",
         places.join(", ")
     ));
-    let mut fitting = Vec::new();
-    for (name, charset) in known() {
-        match shown(&high, charset.into()) {
-            Some(characters) => {
-                page.comment(&format!("  {name}: {characters}"));
-                fitting.push(name);
-            }
-            None => page.comment(&format!("  {name}: not possible")),
+    // Many charsets agree on a few characters; what tells them apart is what is shown.
+    let mut readings: Vec<(String, Vec<&str>)> = Vec::new();
+    for charset in Charset::all() {
+        let Some(characters) = shown(&high, charset) else { continue };
+        match readings.iter_mut().find(|(same, _)| *same == characters) {
+            Some((_, names)) => names.push(charset.name()),
+            None => readings.push((characters, vec![charset.name()])),
         }
     }
+    for (characters, names) in &readings {
+        page.comment(&format!("  {characters}: {}", names.join(", ")));
+    }
+    let fitting: Vec<_> = readings.iter().flat_map(|(_, names)| names).copied().collect();
     page.line("charset = \"ascii\"");
     page.ask(&format!(
         "the bytes do not say their charset; possible are {}. Compare the characters above with the analyzer's \
@@ -63,25 +63,11 @@ pub(super) fn charset(page: &mut Page, seen: &Seen<'_>) {
     ));
 }
 
-/// All charsets that a profile may name, from the schema, so that none is forgotten.
-fn known() -> Vec<(String, Charset)> {
-    let schema = schemars::schema_for!(Charset).to_value();
-    let each = schema.get("oneOf").and_then(|list| list.as_array()).into_iter().flatten();
-    let plain = schema.get("enum").and_then(|list| list.as_array()).into_iter().flatten();
-    let names = each.filter_map(|one| one.get("const")).chain(plain);
-    let names: Vec<String> = names.filter_map(|name| name.as_str().map(str::to_owned)).collect();
-    let read = |name: &str| {
-        let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
-        Charset::deserialize(text).ok()
-    };
-    names.into_iter().filter_map(|name| Some((name.clone(), read(&name)?))).collect()
-}
-
 /// The characters that the bytes above 7F would be; `None` when they cannot be.
-fn shown(high: &[(String, Field<'_>)], charset: text::Charset) -> Option<String> {
+fn shown(high: &[(String, Field<'_>)], charset: Charset) -> Option<String> {
     let mut characters: Vec<char> = Vec::new();
     for (_, field) in high {
-        for character in field.text(charset).chars() {
+        for character in Text::new(field.bytes(), charset, Escapes::None).chars() {
             let character = character.ok()?;
             if !character.is_ascii() && !characters.contains(&character) {
                 characters.push(character);

@@ -204,7 +204,7 @@ fn destinations() {
                 orugate.toml:12: destination "engine": corrections: "c" is not known; allowed are "C", "F", "hold"; did you mean "C"?
                 orugate.toml:13: destination "engine": retries: 21 is out of range; allowed are 0 to 20
                 orugate.toml:14: destination "engine": sample_id_in: "order" is not known; allowed are "specimen", "placer", "filler"
-                orugate.toml:15: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient; "ack_timeout" belongs to destination.mllp
+                orugate.toml:15: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient; "ack_timeout" belongs to destination.mllp
                 orugate.toml:16: destination "engine": patient.field: "P2" is not known; allowed are "P3", "P4", "P5"; did you mean "P3"?
                 orugate.toml:16: destination "engine": patient.authority: is empty; an identifier that nobody assigned names no patient
                 orugate.toml:16: destination "engine": patient.kind: "a|b" holds '|'; allowed is plain text without | ^ ~ \ & and control characters
@@ -346,4 +346,30 @@ fn what_is_only_described_reaches_no_patient() {
         destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
         instrument "a": test, profile hearsay (evidence: described), serial /dev/ttyS0 at 9600 8N1 with no flow control, results go to no destination; not to "engine", for live results only"#]],
     );
+}
+
+#[test]
+fn charsets_of_destinations() {
+    let with = |charset: &str| {
+        HEAD.to_owned() + &ENGINE.replace("role =", &format!("charset = \"{charset}\"\nrole ="))
+    };
+    let said = |charset: &str| said(&[&with(charset)]);
+    assert!(said("8859/15").contains(" in 8859/15, takes"), "{}", said("8859/15"));
+    assert!(!said("UNICODE UTF-8").contains("charset"));
+    for (charset, what) in [
+        ("utf-8", "did you mean \"UNICODE UTF-8\"?"),
+        ("ISO-8859-1", "did you mean \"8859/1\"?"),
+        ("BIG5", "did you mean \"BIG-5\"?"),
+        ("8859/12", "did you mean \"8859/1"),
+        (
+            "EBCDIC",
+            "charset: is \"EBCDIC\"; what can stand in MSH-18 is \"ASCII\", \"8859/1\", \"UNICODE UTF-8\"",
+        ),
+        ("windows-1251", "is not in HL7 table 0211"),
+        ("GB 18030-2000", "has characters whose second byte is a delimiter's"),
+        ("BIG-5", "has characters whose second byte is a delimiter's"),
+    ] {
+        assert!(said(charset).contains(what), "{charset}: {}", said(charset));
+    }
+    assert!(!said("KS X 1001").contains("charset"), "{}", said("KS X 1001"));
 }

@@ -190,6 +190,7 @@ fn defaults_are_those_of_the_comments() {
                     address: "engine.example:2575",
                     tls: None,
                     accepts: Production,
+                    charset: Utf8,
                     sample_id_in: Specimen,
                     structured_numeric: false,
                     corrections: C,

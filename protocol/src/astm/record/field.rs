@@ -7,7 +7,6 @@ use crate::span::Span;
 use crate::text::{Charset, Delimiters, Escapes, Text};
 use crate::time::{DeviceTime, TimeError};
 use core::iter::FusedIterator;
-use memchr::memchr;
 
 /// A field, a repeat or a component. It remembers which: a repeat does not split into repeats again, a component
 /// not at all.
@@ -16,6 +15,7 @@ pub struct Field<'a> {
     bytes: &'a [u8],
     start: usize,
     delimiters: Delimiters,
+    charset: Charset,
     part: Part,
 }
 
@@ -32,8 +32,8 @@ enum Part {
 }
 
 impl<'a> Field<'a> {
-    pub(super) const fn new(bytes: &'a [u8], start: usize, delimiters: Delimiters) -> Self {
-        Self { bytes, start, delimiters, part: Part::Field }
+    pub(super) const fn new(bytes: &'a [u8], start: usize, delimiters: Delimiters, charset: Charset) -> Self {
+        Self { bytes, start, delimiters, charset, part: Part::Field }
     }
 
     /// H.2, which its own characters must not split or escape.
@@ -68,19 +68,19 @@ impl<'a> Field<'a> {
     /// The same without spaces around it; the span follows.
     #[must_use]
     pub fn trimmed(self) -> Self {
-        let bytes = self.text(Charset::Ascii).trimmed().bytes();
+        let bytes = self.text().trimmed().bytes();
         let leading = self.bytes.iter().take_while(|b| **b == b' ').count();
         Self { bytes, start: self.start.saturating_add(leading), ..self }
     }
 
-    /// The bytes with the rules to read them: this charset and the escapes of the message.
+    /// The bytes with the rules to read them: charset and escapes of the message.
     #[must_use]
-    pub const fn text(&self, charset: Charset) -> Text<'a> {
+    pub const fn text(&self) -> Text<'a> {
         let escapes = match self.part {
             Part::Definition => Escapes::None,
             Part::Field | Part::Repeat | Part::Component => Escapes::Astm(self.delimiters),
         };
-        Text::new(self.bytes, charset, escapes)
+        Text::new(self.bytes, self.charset, escapes)
     }
 
     /// The repeats in order; at least one, which is empty in an empty field. Components are split off each repeat
@@ -157,8 +157,13 @@ pub struct Pieces<'a> {
 
 impl<'a> Pieces<'a> {
     /// The fields of a record's bytes, which begin at `start` in the message.
-    pub(super) const fn fields(bytes: &'a [u8], start: usize, delimiters: Delimiters) -> Self {
-        let of = Field::new(bytes, start, delimiters);
+    pub(super) const fn fields(
+        bytes: &'a [u8],
+        start: usize,
+        delimiters: Delimiters,
+        charset: Charset,
+    ) -> Self {
+        let of = Field::new(bytes, start, delimiters, charset);
         Pieces { rest: Some(bytes), at: start, delimiter: Some(delimiters.field), of, gives: Part::Field }
     }
 
@@ -173,7 +178,7 @@ impl<'a> Iterator for Pieces<'a> {
 
     fn next(&mut self) -> Option<Field<'a>> {
         let rest = self.rest?;
-        let cut = self.delimiter.and_then(|delimiter| memchr(delimiter, rest));
+        let cut = self.delimiter.and_then(|delimiter| self.of.charset.find(delimiter, rest));
         let (bytes, after) = match cut.and_then(|cut| rest.split_at_checked(cut)) {
             Some((bytes, [_, after @ ..])) => (bytes, Some(after)),
             _ => (rest, None),

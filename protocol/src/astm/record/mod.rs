@@ -8,8 +8,9 @@
 //! [`Field::text`]), and dialects that put a raw delimiter into a field after an escape character (Mindray's `&|`):
 //! LIS02 encodes delimiters as letters, so a raw delimiter always splits.
 //!
-//! Splitting looks at bytes. That is sound for every charset of [`Charset`](crate::text::Charset), none of which
-//! uses an ASCII byte inside another character.
+//! Splitting knows the message's charset: in GB18030, Big5 and Shift_JIS the second byte of a character may be a
+//! delimiter's, see [`Charset::find`](crate::text::Charset::find). None of them hides a line end or the letters of a
+//! record's type.
 //!
 //! Field numbers count as the standard does: 1 is the type letter, so R.4 is the value of a result.
 //!

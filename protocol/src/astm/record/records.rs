@@ -14,7 +14,7 @@ use super::header::{HeaderError, parse_header};
 use super::views::View;
 use crate::ascii::{CR, LF};
 use crate::span::Span;
-use crate::text::Delimiters;
+use crate::text::{Charset, Delimiters};
 use core::iter::FusedIterator;
 use memchr::{memchr, memchr2};
 
@@ -113,6 +113,7 @@ pub struct Record<'a> {
     start: usize,
     terminated: bool,
     delimiters: Delimiters,
+    charset: Charset,
     source: DelimiterSource,
 }
 
@@ -167,7 +168,7 @@ impl<'a> Record<'a> {
         match self.pieces().number(n) {
             Some(field) if n == 2 && self.kind == RecordType::Header => field.into_definition(),
             Some(field) => field,
-            None => Field::new(&[], self.end(), self.delimiters),
+            None => Field::new(&[], self.end(), self.delimiters, self.charset),
         }
     }
 
@@ -188,7 +189,7 @@ impl<'a> Record<'a> {
     }
 
     const fn pieces(&self) -> Pieces<'a> {
-        Pieces::fields(self.bytes, self.start, self.delimiters)
+        Pieces::fields(self.bytes, self.start, self.delimiters, self.charset)
     }
 
     const fn end(&self) -> usize {
@@ -204,12 +205,14 @@ pub struct Records<'a> {
     /// LF alone ends a record: the text has no CR.
     lines: bool,
     delimiters: Delimiters,
+    charset: Charset,
     source: DelimiterSource,
     fallback: Delimiters,
 }
 
 impl<'a> Records<'a> {
-    /// The records of `message`, read by LIS02's own delimiters `|\^&` where no header declares any.
+    /// The records of `message`, in ASCII until [`in_charset`](Self::in_charset) says otherwise, read by LIS02's own
+    /// delimiters `|\^&` where no header declares any.
     #[must_use]
     pub fn new(message: &'a [u8]) -> Self {
         Self::with_fallback(message, Delimiters::default())
@@ -223,9 +226,17 @@ impl<'a> Records<'a> {
             at: 0,
             lines: memchr(CR, message).is_none(),
             delimiters: fallback,
+            charset: Charset::Ascii,
             source: DelimiterSource::NoHeader,
             fallback,
         }
+    }
+
+    /// The same in another charset. It must be known before anything is split: in some a byte that looks like a
+    /// delimiter is the second half of a character.
+    #[must_use]
+    pub const fn in_charset(self, charset: Charset) -> Self {
+        Self { charset, ..self }
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -300,6 +311,7 @@ impl<'a> Iterator for Records<'a> {
             start: self.at,
             terminated,
             delimiters: self.delimiters,
+            charset: self.charset,
             source: self.source,
         };
         self.skip(end);
