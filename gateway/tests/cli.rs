@@ -77,7 +77,7 @@ fn a_reload_says_what_it_applies_and_a_wrong_file_leaves_the_old_plan_running() 
     for command in ["plan", "reload"] {
         let wrong = site.run(&[command]);
         wrong.is(78);
-        wrong.says("orugate.toml:15: instrument \"haem-1\": mode: \"lvie\" is not known");
+        wrong.says("orugate.toml:17: instrument \"haem-1\": mode: \"lvie\" is not known");
         wrong.says("did you mean \"live\"?");
         wrong.says("The old configuration goes on.");
     }
