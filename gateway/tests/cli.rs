@@ -101,7 +101,7 @@ fn a_reload_says_what_it_applies_and_a_wrong_file_leaves_the_old_plan_running() 
     reload.says("All of it is in force.");
     let status = site.run(&["status"]);
     status.hides("is wrong");
-    status.says("(test)");
+    status.says(", test, listens on");
     site.run(&["plan", "--exit-code"]).is(0);
 
     std::fs::write(&site.config, good.replace("\"TEST\"", "\"NEXT\"")).unwrap();

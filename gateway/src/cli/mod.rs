@@ -5,6 +5,7 @@
 //! [`Arguments`] prints the same list.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod against;
 mod files;
 mod profile;
 mod service;
@@ -31,11 +32,14 @@ No analyzer at hand: orugate demo. An analyzer that no profile fits: orugate pro
 Exit codes: 0 done; 1 refused, or the ledger does not balance; 2 or 64 the command is wrong; 65 the input holds no
 message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.";
 
+/// The configuration that the service of the unit runs by.
+const INSTALLED: &str = "/etc/orugate/orugate.toml";
+
 /// Where the configuration is, for the commands that need one.
 #[derive(Debug, clap::Args)]
 struct Configured {
     /// The configuration; conf.d/*.toml beside it belongs to it
-    #[arg(long, short, global = true, value_name = "FILE", default_value = "/etc/orugate/orugate.toml")]
+    #[arg(long, short, global = true, value_name = "FILE", default_value = INSTALLED)]
     config: PathBuf,
 }
 
@@ -44,7 +48,15 @@ enum Command {
     /// Serve the instruments of the configuration until told to stop
     Run(Configured),
     /// Say all mistakes in a configuration at once; open nothing
-    Check(Configured),
+    ///
+    /// With --against: what it would make of captures, and how that differs from what the configuration before makes of
+    /// them. Nothing is stored or sent.
+    Check {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(flatten)]
+        against: against::Against,
+    },
     /// Show each instrument, destination and hold of the running service
     Status {
         #[command(flatten)]
@@ -173,7 +185,10 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
     quiet_panics();
     let code = match arguments.command {
         Command::Run(configured) => service::run(catalogue, &configured.config),
-        Command::Check(configured) => service::check(catalogue, &configured.config),
+        Command::Check { configured, against } if against.is_asked() => {
+            against::run(catalogue, &configured.config, &against)
+        }
+        Command::Check { configured, .. } => service::check(catalogue, &configured.config),
         Command::Status { configured, json } => service::status(&configured.config, json),
         Command::Holds { configured, action } => service::holds(&configured.config, action),
         Command::Plan { configured, json, exit_code, files } => {

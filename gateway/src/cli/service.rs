@@ -24,7 +24,7 @@ const UNAVAILABLE: u8 = 69;
 const IO: u8 = 74;
 const CONFIG: u8 = 78;
 
-fn load(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
+pub(super) fn load(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
     config::load(path, catalogue).map_err(|mistakes| {
         eprintln!("{mistakes}");
         if !path.is_file() {
