@@ -148,22 +148,43 @@ impl<'a> Text<'a> {
         Chars { text: *self, at: 0, hex: None }
     }
 
+    /// The bytes as they came, when they read as they stand in every charset: printable ASCII without the escape
+    /// character. Most texts are, and what is done with them then needs no decoding.
+    #[must_use]
+    pub fn as_printable_ascii(&self) -> Option<&'a str> {
+        let escape = match self.escapes {
+            Escapes::None => 0,
+            Escapes::Astm(delimiters) => delimiters.escape,
+        };
+        let plain = self.bytes.iter().all(|b| matches!(*b, b' '..=b'~') && *b != escape);
+        if plain { core::str::from_utf8(self.bytes).ok() } else { None }
+    }
+
     /// The first byte that cannot be decoded, if any.
     #[must_use]
     pub fn undecodable(&self) -> Option<Undecodable> {
-        self.chars().find_map(Result::err)
+        match self.as_printable_ascii() {
+            Some(_) => None,
+            None => self.chars().find_map(Result::err),
+        }
     }
 
     /// True when it reads exactly as `other`.
     #[must_use]
     pub fn reads(&self, other: &str) -> bool {
-        self.chars().eq(other.chars().map(Ok))
+        match self.as_printable_ascii() {
+            Some(text) => text == other,
+            None => self.chars().eq(other.chars().map(Ok)),
+        }
     }
 }
 
 /// What can be decoded, with `\u{FFFD}` for what cannot: for people, never for a result.
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = self.as_printable_ascii() {
+            return f.write_str(text);
+        }
         self.chars().try_for_each(|c| fmt::Write::write_char(f, c.unwrap_or(char::REPLACEMENT_CHARACTER)))
     }
 }
@@ -323,6 +344,22 @@ mod tests {
     }
 
     #[test]
+    fn what_reads_as_it_stands() {
+        for (bytes, plain) in [
+            (&b"5.40 ~"[..], true),
+            (b"", true),
+            (b"a&F&", false),
+            (b"a&", false),
+            (b"\t", false),
+            (b"\x7F", false),
+            (b"\xB5", false),
+        ] {
+            assert_eq!(astm(bytes, Charset::Utf8).as_printable_ascii().is_some(), plain, "{bytes:?}");
+        }
+        assert_eq!(Text::plain("a&").as_printable_ascii(), Some("a&"));
+    }
+
+    #[test]
     fn trims_only_spaces_around() {
         assert_eq!(astm(b"  T20 1  ", Charset::Ascii).trimmed().bytes(), b"T20 1");
         assert!(astm(b"  1", Charset::Ascii).trimmed().reads("1"));
@@ -335,6 +372,9 @@ mod tests {
                 let text = astm(&bytes, charset);
                 let n = text.chars().count();
                 proptest::prop_assert!(n <= bytes.len());
+                if let Some(plain) = text.as_printable_ascii() {
+                    proptest::prop_assert!(text.chars().eq(plain.chars().map(Ok)));
+                }
                 let _: String = text.to_string();
                 let pieces: std::vec::Vec<_> = text.split(b'|').map(|piece| piece.bytes()).collect();
                 proptest::prop_assert_eq!(pieces.join(&b'|'), bytes.as_slice());

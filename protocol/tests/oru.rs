@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 use expect_test::{Expect, expect};
+use orugate_protocol::hl7::writer::WriteError;
 use orugate_protocol::oru::{
-    GroupPlan, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict, WriteObservation,
-    Zone,
+    GroupPlan, Groups, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
+    WriteObservation, Zone,
 };
 use orugate_protocol::report::{
     Code, Comment, End, Flags, Item, KnownFlag, Level, Observation, Order, Patient, ReportSink as _, Sender,
@@ -13,6 +14,7 @@ use orugate_protocol::report::{
 use orugate_protocol::span::Span;
 use orugate_protocol::text::Text;
 use orugate_protocol::time::{DeviceTime, Utc};
+use std::ops::Range;
 
 struct Berlin;
 
@@ -72,13 +74,13 @@ fn result<'m>(code: &'m str, value: &'m str) -> Observation<'m> {
 
 fn group() -> GroupPlan<'static> {
     GroupPlan {
-        order: 0,
         control_id: "GW010000000000012345",
         filler: "S-4711-1",
         sample: "S-4711",
         status: 'F',
         created: Utc(1_795_338_905_123_000),
-        remarks: &[],
+        remarks: [""; 3],
+        in_utf8: false,
     }
 }
 
@@ -119,18 +121,45 @@ fn written(status: char) -> Verdict {
     Verdict::Write(WriteObservation { status, sub_id: 0, remark: None })
 }
 
+/// Plans for the first orders, and what became of each.
+struct Planned<'p> {
+    plans: Vec<Option<GroupPlan<'p>>>,
+    orus: Vec<(u16, Result<Range<usize>, OruError>)>,
+}
+
+impl<'p> Groups<'p> for Planned<'p> {
+    fn plan(&mut self, order: u16) -> Option<GroupPlan<'p>> {
+        self.plans.get(usize::from(order)).copied().flatten()
+    }
+    fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>) {
+        self.orus.push((order, oru));
+    }
+}
+
+/// Walks the items once; gives what became of each planned order.
+fn walk(
+    route: &Route<'_>,
+    plans: &[Option<GroupPlan<'_>>],
+    items: &[Item<'_>],
+    verdicts: &[Verdict],
+    room: usize,
+) -> Vec<(u16, Result<String, OruError>)> {
+    let mut buffer = vec![0; room];
+    let mut planned = Planned { plans: plans.to_vec(), orus: Vec::new() };
+    let mut writer = OruWriter::new(route, &mut planned, verdicts, &Berlin, &mut buffer);
+    items.iter().for_each(|item| writer.item(*item));
+    writer.finish();
+    let text = |place: Range<usize>| String::from_utf8(buffer[place].to_vec()).unwrap().replace('\r', "\n");
+    planned.orus.into_iter().map(|(order, oru)| (order, oru.map(text))).collect()
+}
+
 fn write(
     route: &Route<'_>,
     group: &GroupPlan<'_>,
     items: &[Item<'_>],
     verdicts: &[Verdict],
 ) -> Result<String, OruError> {
-    let mut buffer = vec![0; 4096];
-    let mut writer = OruWriter::new(route, group, verdicts, &Berlin, &mut buffer);
-    for item in items {
-        writer.item(*item);
-    }
-    writer.finish().map(|oru| String::from_utf8(oru.to_vec()).unwrap().replace('\r', "\n"))
+    walk(route, &[Some(*group)], items, verdicts, 4096).pop().unwrap().1
 }
 
 fn check(
@@ -173,7 +202,7 @@ fn everything_that_a_site_can_ask_for() {
         patient: Some(PatientId { field: PatientField::P3, authority: "HOSP", kind: "MR" }),
         ..route()
     };
-    let group = GroupPlan { remarks: &["Sent again by the instrument."], status: 'P', ..group() };
+    let group = GroupPlan { remarks: ["Sent again by the instrument.", "", ""], status: 'P', ..group() };
     let mut items = head();
     items.insert(2, comment(Level::Patient, "fasting"));
     items.push(comment(Level::Order, "haemolysed & lipemic\r\nsecond line"));
@@ -249,21 +278,25 @@ fn withheld_results_take_their_comments_along_and_other_groups_stay_out() {
         SPM|1|S-4711||SER^Serum^HL70487|||||||P^Patient^HL70369||||||20261122095000+0100|20261122
     "#]],
     );
-    let second = GroupPlan { order: 1, sample: "S-2", filler: "S-2-1", ..group() };
-    check(
-        &route(),
-        &second,
-        &items,
-        &verdicts,
-        &expect![[r#"
+    let second = GroupPlan { sample: "S-2", filler: "S-2-1", ..group() };
+    let alone = walk(&route(), &[None, Some(second)], &items, &verdicts, 4096);
+    // Beside others it is the same, also behind one that could not be written.
+    let both = walk(&route(), &[Some(group()), Some(second), Some(second)], &items, &verdicts, 4096);
+    assert_eq!(both.iter().map(|(order, _)| *order).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(both[1], alone[0]);
+    // The first is the longer one.
+    let room = alone[0].1.as_ref().unwrap().len();
+    let cramped = walk(&route(), &[Some(group()), Some(second)], &items, &verdicts, room);
+    assert!(matches!(cramped[0].1, Err(OruError::Write(WriteError::Full))), "{cramped:?}");
+    assert_eq!(cramped[1], alone[0]);
+    expect![[r#"
         MSH|^~\&|ORUGATE|CORE-LAB|CENTRAL|HOSP|20261122101505.123+0100||ORU^R01^ORU_R01|GW010000000000012345|P|2.5.1||||||UNICODE UTF-8
         ORC|RE||S-2-1||CM
         OBR|1||S-2-1|C2^^99ACME||||||||||||||||||20261122101505.123+0100|||F
         NTE|1|A|of the second order
         OBX|1|NM|C^^99ACME||3|10\S\3/uL^^99ACME|3.5-5.5||||F|||||OP1||ACME-CHEM~SN1|20261122101433+0100
         SPM|1|S-2||^Not stated by the instrument|||||||P^Patient^HL70369
-    "#]],
-    );
+    "#]].assert_eq(alone[0].1.as_ref().unwrap());
 }
 
 #[test]
@@ -271,19 +304,10 @@ fn what_cannot_be_written_whole_is_not_written() {
     let mut items = head();
     items.push(Item::Observation(result("A", "1")));
     assert_eq!(write(&route(), &group(), &items, &[Verdict::Withheld]), Err(OruError::Empty));
-    let absent = GroupPlan { order: 7, ..group() };
-    assert_eq!(write(&route(), &absent, &items, &[written('F')]), Err(OruError::Empty));
-    let mut small = [0; 100];
     let (route, group) = (route(), group());
-    let mut writer = OruWriter::new(
-        &route,
-        &group,
-        &[Verdict::Write(WriteObservation { status: 'F', sub_id: 0, remark: None })],
-        &Berlin,
-        &mut small,
-    );
-    items.iter().for_each(|item| writer.item(*item));
-    assert!(matches!(writer.finish(), Err(OruError::Write(_))));
+    assert!(walk(&route, &[None, Some(group)], &items, &[written('F')], 4096).is_empty(), "no such order");
+    let small = walk(&route, &[Some(group)], &items, &[written('F')], 100);
+    assert!(matches!(small[..], [(0, Err(OruError::Write(_)))]));
     for _ in 0..65 {
         items.insert(2, comment(Level::Patient, "one more"));
     }

@@ -285,7 +285,7 @@ impl<'f> Collector<'f> {
             Some(Candidate::Held(HoldReason::Undecodable))
         } else if specimen.id.is_empty() && self.entered.is_none() {
             Some(Candidate::Held(HoldReason::NoSampleId))
-        } else if specimen.id.chars().nth(199).is_some() {
+        } else if specimen.id.bytes().len() > 199 && specimen.id.chars().nth(199).is_some() {
             Some(Candidate::Held(HoldReason::SampleIdTooLong))
         } else {
             None

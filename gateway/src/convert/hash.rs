@@ -24,7 +24,9 @@ impl Keyed {
 
     /// Adds a text, and an end mark that no text contains.
     pub fn text(&mut self, text: &Text<'_>) -> &mut Self {
-        for c in text.chars() {
+        let plain = text.as_printable_ascii();
+        self.0.write(plain.unwrap_or_default().as_bytes());
+        for c in text.chars().take_while(|_| plain.is_none()) {
             match c {
                 Ok(c) => {
                     let mut utf8 = [0; 4];

@@ -1,12 +1,14 @@
 //! One stored message to what becomes of it: ORUs, holds, dispositions. The function that the gateway calls.
 //!
-//! [`Converter::convert`] walks the message twice. The first pass collects [`Facts`]; then each observation gets its
-//! fate by rules, history and destinations; the second pass writes the ORUs. It reads no clock and no file: the same
+//! [`Converter::convert`] walks the message once, and once more for each destination, however many orders it has. The
+//! first pass collects [`Facts`]; then each observation gets its fate by rules, history and destinations; the
+//! [second pass](second) writes the ORUs. It reads no clock and no file: the same
 //! message, configuration and history give the same bytes. Its memory is used again for every message, so that in
 //! steady state nothing is allocated between the raw message and the finished ORU.
 
 mod facts;
 mod hash;
+mod second;
 mod zone;
 
 pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
@@ -18,12 +20,10 @@ use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::hl7::Name;
-use orugate_protocol::hl7::writer::WriteError;
-use orugate_protocol::oru::{GroupPlan, OruError, OruWriter, PatientField, Route, Verdict, WriteObservation};
+use orugate_protocol::oru::{PatientField, Route, Verdict};
 use orugate_protocol::report::Status;
 use orugate_protocol::text::Charset;
 use orugate_protocol::time::Utc;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 /// The largest ORU: what an MLLP receiver takes by default.
@@ -180,6 +180,12 @@ pub struct Ready {
     /// Where it has a character that the destination's charset does not have. It is in UTF-8 then, which its MSH-18
     /// says, and must not be sent before a person has decided.
     pub inexpressible: Option<Inexpressible>,
+    /// The destination's place in [`Setting::destinations`].
+    target: usize,
+    /// MSH-10, in the converter's names.
+    control: Range<usize>,
+    /// OBR-3, there too.
+    filler: Range<usize>,
     bytes: Range<usize>,
 }
 
@@ -201,8 +207,10 @@ pub struct Converter {
     /// Tests of the group at hand with their places, sorted: runs of one test get sub-ids.
     tests: Vec<(u128, usize)>,
     ready: Vec<Ready>,
-    control: String,
-    filler: String,
+    /// Groups that could not be written.
+    failed: Vec<u16>,
+    /// What the ORUs are called.
+    names: String,
     fault: Option<Fault>,
 }
 
@@ -247,8 +255,8 @@ impl Default for Converter {
             verdicts: Vec::new(),
             tests: Vec::new(),
             ready: Vec::new(),
-            control: String::new(),
-            filler: String::new(),
+            failed: Vec::new(),
+            names: String::new(),
             fault: None,
         }
     }
@@ -300,13 +308,9 @@ impl Converter {
         }
         self.first_pass(task);
         self.decide(task);
-        for group in 0..self.facts.groups.len() {
-            for target in task.setting.destinations {
-                if let Err(reason) = self.write(task, target, group, numbers) {
-                    self.hold_group(group, reason);
-                    break;
-                }
-            }
+        self.name(task, numbers);
+        for target in 0..task.setting.destinations.len() {
+            self.second_pass(task, target);
         }
         self.conversion()
     }
@@ -399,196 +403,5 @@ impl Converter {
             self.taken.push((group.specimen, number));
             self.fillers.push(number);
         }
-    }
-
-    /// Writes the ORU of one group for one destination, if it has one.
-    fn write(
-        &mut self,
-        task: &Task<'_>,
-        target: &Target<'_>,
-        group: usize,
-        numbers: &mut dyn Numbers,
-    ) -> Result<(), HoldReason> {
-        let Task { interpreter, message, setting, now, release, .. } = task;
-        let observations = self.verdicts(target, group);
-        let Some(facts) = self.facts.groups.get(group) else { return Ok(()) };
-        if observations == 0 {
-            return Ok(());
-        }
-        let order = u16::try_from(group).map_err(|_| HoldReason::Unwritable)?;
-        let Some(number) = numbers.next() else {
-            self.starved = true;
-            return Err(HoldReason::Unwritable);
-        };
-        self.control.clear();
-        let _ = write!(self.control, "{}{number:016}", setting.gateway);
-        write_filler(
-            &mut self.filler,
-            self.facts.word(&facts.sample),
-            facts.specimen,
-            self.fillers.get(group),
-        );
-        let mut remarks = [""; 3];
-        let mut count = 0;
-        let mut remark = |text| {
-            if let Some(slot) = remarks.get_mut(count) {
-                *slot = text;
-                count += 1;
-            }
-        };
-        if self.all_known(facts.observations.clone()) {
-            remark("Sent again by the instrument.");
-        }
-        if release.is_some_and(|r| r.sample.is_some()) {
-            remark("The sample id was entered by a person when the result was released.");
-        }
-        if !message.complete || !self.facts.complete {
-            remark("The transmission broke off: results of this order may be missing.");
-        }
-        let plan = GroupPlan {
-            order,
-            control_id: &self.control,
-            filler: &self.filler,
-            sample: self.facts.word(&facts.sample),
-            status: self.group_status(group),
-            created: *now,
-            remarks: remarks.get(..count).unwrap_or_default(),
-        };
-        let zone = SiteZone { zone: setting.zone, received: message.received };
-        let mut route = target.route;
-        let mut inexpressible = None;
-        let length = loop {
-            let buffer = self.out.get_mut(self.used..).unwrap_or_default();
-            let mut writer = OruWriter::new(&route, &plan, &self.verdicts, &zone, buffer);
-            // A fault was seen in the first pass; what came before it is written here too.
-            let _ = interpreter.interpret(message, &mut Scratch::new(&mut self.scratch), &mut writer);
-            let written = writer.finish().map(<[u8]>::len);
-            match written {
-                Ok(length) => break length,
-                Err(OruError::Write(WriteError::Full)) if self.out.len() < ORU_MAX => {
-                    let room = self.out.len().saturating_mul(2).min(ORU_MAX);
-                    self.out.resize(room, 0);
-                }
-                // UTF-8 has every character, so this happens once.
-                Err(OruError::Write(WriteError::Inexpressible { segment, field })) => {
-                    inexpressible = Some(Inexpressible { segment, field, charset: route.charset });
-                    route.charset = Charset::Utf8;
-                }
-                Err(_) => return Err(HoldReason::Unwritable),
-            }
-        };
-        let bytes = self.used..self.used.saturating_add(length);
-        self.used = bytes.end;
-        self.ready.push(Ready {
-            number,
-            destination: target.index,
-            group: order,
-            observations,
-            inexpressible,
-            bytes,
-        });
-        Ok(())
-    }
-
-    /// Fills `self.verdicts` for one destination and group; gives the number of observations written.
-    fn verdicts(&mut self, target: &Target<'_>, group: usize) -> u32 {
-        self.verdicts.clear();
-        self.tests.clear();
-        self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
-        let Some(range) = self.facts.groups.get(group).map(|g| g.observations.clone()) else { return 0 };
-        let all_known = self.all_known(range.clone());
-        let mut written = 0;
-        for index in range.clone() {
-            let (Some(fact), Some(Going::Sent)) = (self.facts.observations.get(index), self.going.get(index))
-            else {
-                continue;
-            };
-            let known = self.known.get(index).copied().unwrap_or(Known::New);
-            if known == Known::Same && target.suppress_resends {
-                continue;
-            }
-            let corrected = known == Known::Changed || fact.status == Status::Corrected;
-            let status = match fact.status {
-                Status::NotDone => 'X',
-                Status::Preliminary | Status::Questionable => 'P',
-                _ if corrected && target.corrections != Corrections::Final => 'C',
-                Status::Absent if target.record => 'R',
-                _ => 'F',
-            };
-            let remark = match known {
-                Known::Changed => Some("Corrected: another result was sent before."),
-                Known::New if corrected => {
-                    Some("The instrument marks this as a correction; what it corrects is not known here.")
-                }
-                Known::Same if !all_known => Some("Sent again by the instrument."),
-                _ => None,
-            };
-            if let Some(slot) = self.verdicts.get_mut(index) {
-                *slot = Verdict::Write(WriteObservation { status, sub_id: 0, remark });
-                self.tests.push((fact.test, index));
-                written += 1;
-            }
-        }
-        self.number_repeats();
-        written
-    }
-
-    /// Everything that is sent of these observations was sent before.
-    fn all_known(&self, mut range: Range<usize>) -> bool {
-        range.all(|i| self.going.get(i) != Some(&Going::Sent) || self.known.get(i) == Some(&Known::Same))
-    }
-
-    /// OBX-4 only where OBX-3 alone does not name the observation.
-    fn number_repeats(&mut self) {
-        self.tests.sort_unstable();
-        for run in self.tests.chunk_by(|(a, _), (b, _)| a == b).filter(|run| run.len() > 1) {
-            for (sub_id, (_, index)) in (1u16..).zip(run) {
-                if let Some(Verdict::Write(how)) = self.verdicts.get_mut(*index) {
-                    how.sub_id = sub_id;
-                }
-            }
-        }
-    }
-
-    /// OBR-25 from the OBX-11 of what is written.
-    fn group_status(&self, group: usize) -> char {
-        let range = self.facts.groups.get(group).map_or(0..0, |g| g.observations.clone());
-        let mut all = None;
-        for verdict in self.verdicts.get(range).unwrap_or_default() {
-            let Verdict::Write(WriteObservation { status, .. }) = verdict else { continue };
-            all = match (all, *status) {
-                (None, status) => Some(status),
-                (Some('C'), _) | (_, 'C') => Some('C'),
-                (Some(a), b) if a == b => Some(a),
-                // A report in which one test could not be done is as final as the others.
-                (Some('X'), b) => Some(b),
-                (Some(a), 'X') => Some(a),
-                _ => Some('P'),
-            };
-        }
-        all.unwrap_or('F')
-    }
-
-    /// Nothing of a group is sent when one of its messages cannot be written: no destination gets a part.
-    fn hold_group(&mut self, group: usize, reason: HoldReason) {
-        let range = self.facts.groups.get(group).map_or(0..0, |g| g.observations.clone());
-        for going in self.going.get_mut(range).unwrap_or_default() {
-            if *going == Going::Sent {
-                *going = Going::Held(reason);
-            }
-        }
-        self.ready.retain(|r| usize::from(r.group) != group);
-    }
-}
-
-/// `<sample>-<number>`, or a keyed stand-in of the sample id when that is too long.
-fn write_filler(out: &mut String, sample: &str, specimen: u128, number: Option<&u32>) {
-    let number = number.copied().unwrap_or(1);
-    out.clear();
-    let _ = write!(out, "{sample}-{number}");
-    if out.chars().count() > FILLER_MAX {
-        out.clear();
-        let short = specimen & 0xFF_FFFF_FFFF_FFFF;
-        let _ = write!(out, "{short:014X}-{number}");
     }
 }

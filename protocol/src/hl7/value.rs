@@ -34,6 +34,9 @@ impl<'a> ValueType<'a> {
         if structured && let Some(sn) = StructuredNumeric::parse(text) {
             return Self::Sn(sn);
         }
+        if let Some(plain) = text.as_printable_ascii() {
+            return if plain.len() > ST_MAX { Self::Tx } else { Self::St };
+        }
         let broken = text.chars().any(|c| matches!(c, Ok('\r' | '\n')));
         if broken || text.chars().nth(ST_MAX).is_some() { Self::Tx } else { Self::St }
     }
@@ -54,7 +57,14 @@ impl<'a> ValueType<'a> {
 /// digits on one of its sides. No exponent, comma, blank or thousands separator.
 #[must_use]
 pub fn is_numeric(text: Text<'_>) -> bool {
-    let mut chars = text.chars().map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).peekable();
+    match text.as_printable_ascii() {
+        Some(text) => is_number(text.chars()),
+        None => is_number(text.chars().map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))),
+    }
+}
+
+fn is_number(chars: impl Iterator<Item = char>) -> bool {
+    let mut chars = chars.peekable();
     let _ = chars.next_if(|c| matches!(c, '+' | '-'));
     let (mut digits, mut points) = (0u32, 0u32);
     for c in chars {
@@ -87,7 +97,7 @@ impl<'a> StructuredNumeric<'a> {
     pub fn parse(text: Text<'a>) -> Option<Self> {
         let bytes = text.bytes();
         // An escape sequence makes fewer characters than bytes: nothing that is written with one is taken apart.
-        if text.chars().count() != bytes.len() {
+        if text.as_printable_ascii().is_none() && text.chars().count() != bytes.len() {
             return None;
         }
         let part = |bytes: &'a [u8]| text.with_bytes(bytes);

@@ -16,6 +16,7 @@ use super::{Delimiters, Name};
 use crate::ascii::{CR, FS, LF, VT, hex_digit};
 use crate::text::{Charset, Text, Undecodable};
 use core::fmt::{self, Write as _};
+use core::ops::Range;
 
 /// Why a message could not be written. The first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,8 @@ pub struct Writer<'b> {
     subcomponent: u8,
     charset: Charset,
     problem: Option<WriteError>,
+    /// Where the message at hand begins.
+    start: usize,
 }
 
 impl<'b> Writer<'b> {
@@ -93,7 +96,16 @@ impl<'b> Writer<'b> {
         let delimiters = delimiters.completed();
         let escape = delimiters.escape().unwrap_or(b'\\');
         let subcomponent = delimiters.subcomponent().unwrap_or(b'&');
-        Self { buffer, len: 0, delimiters, escape, subcomponent, charset: Charset::Utf8, problem: None }
+        Self {
+            buffer,
+            len: 0,
+            delimiters,
+            escape,
+            subcomponent,
+            charset: Charset::Utf8,
+            problem: None,
+            start: 0,
+        }
     }
 
     /// The same in another charset. Text is escaped before it is encoded, as HL7 has it: in GB18030, Big5 and
@@ -102,6 +114,11 @@ impl<'b> Writer<'b> {
     #[must_use]
     pub fn in_charset(self, charset: Charset) -> Self {
         Self { charset, ..self }
+    }
+
+    /// The next of several messages is in another charset.
+    pub(crate) const fn switch_to(&mut self, charset: Charset) {
+        self.charset = charset;
     }
 
     /// Starts the MSH segment with its fields 1 and 2; go on with field 3.
@@ -153,6 +170,21 @@ impl<'b> Writer<'b> {
         }
         let buffer: &'b [u8] = self.buffer;
         buffer.get(..self.len).ok_or(WriteError::Full)
+    }
+
+    /// Ends one of several messages, and gives its place in the buffer; the next begins behind it, or in place of it
+    /// when there was trouble.
+    ///
+    /// # Errors
+    /// The first [`WriteError`] since the last cut.
+    pub fn cut(&mut self) -> Result<Range<usize>, WriteError> {
+        if let Some(problem) = self.problem.take() {
+            self.len = self.start;
+            return Err(problem);
+        }
+        let message = self.start..self.len;
+        self.start = self.len;
+        Ok(message)
     }
 
     fn fail(&mut self, problem: WriteError) {
@@ -358,6 +390,9 @@ impl<'w, 'b> Segment<'w, 'b> {
     }
 
     fn put_text(&mut self, text: Text<'_>, breaks: Breaks) -> &mut Self {
+        if let Some(text) = text.as_printable_ascii() {
+            return self.put_str(text, breaks);
+        }
         for c in text.chars() {
             match c {
                 Ok(c) => self.put(c, breaks),

@@ -1,7 +1,7 @@
 //! Report items plus verdicts to one HL7 2.5.1 `ORU^R01^ORU_R01`.
 //!
-//! [`OruWriter`] is the sink of the second pass: it walks the same items as the first pass and writes exactly one
-//! order group, with only those observations whose [`Verdict`] says so. It decides nothing: ids, statuses and
+//! [`OruWriter`] is the sink of the second pass: in one walk over the same items as the first pass it writes an ORU for
+//! each order group that has a plan, with only those observations whose [`Verdict`] says so. It decides nothing: ids, statuses and
 //! sub-ids come with the verdicts, so that the same inputs always give the same bytes. It writes into the caller's
 //! buffer; what does not fit or cannot be decoded fails the whole message, never a part of it.
 //!
@@ -10,7 +10,7 @@
 mod segments;
 mod writer;
 
-pub use writer::{GroupPlan, Limit, OruError, OruWriter, Verdict, WriteObservation};
+pub use writer::{GroupPlan, Groups, Limit, OruError, OruWriter, Verdict, WriteObservation};
 
 use crate::text::Charset;
 use crate::time::{DeviceTime, Utc};

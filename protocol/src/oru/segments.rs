@@ -6,13 +6,19 @@ use crate::hl7::ts::{DeviceStamp, Stamp};
 use crate::hl7::value::{self, ValueType};
 use crate::hl7::writer::{Segment, Writer};
 use crate::report::{Code, Observation, Order, Patient, Specimen, Status};
-use crate::text::Text;
+use crate::text::{Charset, Text};
 use crate::time::DeviceTime;
 
 /// OBX-7 is ST of at most 60 characters in 2.5.1; a longer range goes into an NTE.
 const RANGE_MAX: usize = 60;
 
-pub(super) fn msh(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, zone: &dyn Zone) {
+pub(super) fn msh(
+    w: &mut Writer<'_>,
+    route: &Route<'_>,
+    group: &GroupPlan<'_>,
+    charset: Charset,
+    zone: &dyn Zone,
+) {
     let mut s = w.msh();
     for (field, text) in [
         (3, route.sending_application),
@@ -41,7 +47,7 @@ pub(super) fn msh(w: &mut Writer<'_>, route: &Route<'_>, group: &GroupPlan<'_>, 
     s.field(16);
     s.str(route.acknowledgment.1);
     s.field(18);
-    s.str(route.charset.msh_18());
+    s.str(charset.msh_18());
     s.end();
 }
 
@@ -251,7 +257,8 @@ pub(super) fn observation_notes(
 }
 
 fn is_long(range: &Text<'_>) -> bool {
-    range.chars().nth(RANGE_MAX).is_some()
+    // No character takes less than a byte.
+    range.bytes().len() > RANGE_MAX && range.chars().nth(RANGE_MAX).is_some()
 }
 
 pub(super) fn spm(w: &mut Writer<'_>, sample: &str, specimen: &Specimen<'_>, zone: &dyn Zone) {

@@ -1,17 +1,26 @@
-//! The second pass: one group's segments, as the items come by.
+//! The second pass: the segments of one group after the other, as the items come by.
 
 use super::{Route, Zone, segments};
 use crate::hl7::writer::{WriteError, Writer};
 use crate::report::{Comment, Item, Level, Note, Observation, Patient, ReportSink, Sender, Specimen};
-use crate::text::Text;
+use crate::text::{Charset, Text};
 use crate::time::Utc;
+use core::ops::Range;
 use heapless::Vec;
 
-/// What one message is to hold.
+/// Knows the order groups of a message that are to be written, and hears what became of each.
+pub trait Groups<'p> {
+    /// The plan of one order of the message, counted from 0; `None` when nothing of it is to be written. Asked once
+    /// for each, ascending.
+    fn plan(&mut self, order: u16) -> Option<GroupPlan<'p>>;
+
+    /// A group whose plan was given is over: the place of its ORU in the buffer, or why there is none.
+    fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>);
+}
+
+/// What one ORU is to hold.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupPlan<'p> {
-    /// Which order of the message, counted from 0.
-    pub order: u16,
     /// MSH-10.
     pub control_id: &'p str,
     /// OBR-3 and ORC-3.
@@ -23,8 +32,10 @@ pub struct GroupPlan<'p> {
     pub status: char,
     /// MSH-7 and OBR-22.
     pub created: Utc,
-    /// The gateway's own remarks on the group.
-    pub remarks: &'p [&'p str],
+    /// The gateway's own remarks on the group; empty ones say nothing.
+    pub remarks: [&'p str; 3],
+    /// In UTF-8, because it has a character that the route's charset does not have.
+    pub in_utf8: bool,
 }
 
 /// What becomes of one observation in this message.
@@ -69,19 +80,19 @@ pub enum Limit {
 /// Comments above the order that can be carried down to it.
 const COMMENTS: usize = 64;
 
-/// Writes one group.
-pub struct OruWriter<'p, 'b, 'm> {
-    route: &'p Route<'p>,
-    group: &'p GroupPlan<'p>,
-    verdicts: &'p [Verdict],
-    zone: &'p dyn Zone,
-    writer: Writer<'b>,
+/// Writes the groups of a message in one walk.
+pub struct OruWriter<'w, 'p, 'm> {
+    route: &'w Route<'w>,
+    groups: &'w mut dyn Groups<'p>,
+    verdicts: &'w [Verdict],
+    zone: &'w dyn Zone,
+    writer: Writer<'w>,
     context: Context<'m>,
-    state: State,
+    open: Option<Open<'p>>,
     /// Observations seen in the whole message: the index into `verdicts`.
     seen: usize,
+    /// The next order's number.
     orders: u16,
-    error: Option<OruError>,
 }
 
 /// What was said before the group and holds for it.
@@ -92,125 +103,117 @@ pub(super) struct Context<'m> {
     pub(super) specimen: Specimen<'m>,
     message_comments: Vec<Comment<'m>, COMMENTS>,
     patient_comments: Vec<Comment<'m>, COMMENTS>,
+    /// There were more comments than these hold.
+    too_many: bool,
 }
 
-/// Where the writer is in its group.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Before,
-    /// Header and OBR are written.
-    Open {
-        /// OBX-1 of the last OBX.
-        observations: u32,
-        /// NTE-1 of the last NTE under the last OBR or OBX.
-        notes: u32,
-        /// The last observation of the message was written, so its comments follow.
-        last_written: bool,
-    },
-    Closed,
+/// A group whose header and OBR are written.
+struct Open<'p> {
+    order: u16,
+    plan: GroupPlan<'p>,
+    /// OBX-1 of the last OBX.
+    observations: u32,
+    /// NTE-1 of the last NTE under the last OBR or OBX.
+    notes: u32,
+    /// The last observation of the message was written, so its comments follow.
+    last_written: bool,
 }
 
-impl<'p, 'b, 'm> OruWriter<'p, 'b, 'm> {
-    /// A writer for the group that `group` names, into `buffer`.
+impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
+    /// A writer for those orders that `groups` plans, into `buffer`, one ORU behind the other.
     #[must_use]
     pub fn new(
-        route: &'p Route<'p>,
-        group: &'p GroupPlan<'p>,
-        verdicts: &'p [Verdict],
-        zone: &'p dyn Zone,
-        buffer: &'b mut [u8],
+        route: &'w Route<'w>,
+        groups: &'w mut dyn Groups<'p>,
+        verdicts: &'w [Verdict],
+        zone: &'w dyn Zone,
+        buffer: &'w mut [u8],
     ) -> Self {
         Self {
             route,
-            group,
+            groups,
             verdicts,
             zone,
-            writer: Writer::new(buffer).in_charset(route.charset),
+            writer: Writer::new(buffer),
             context: Context::default(),
-            state: State::Before,
+            open: None,
             seen: 0,
             orders: 0,
-            error: None,
         }
     }
 
-    /// The finished message.
-    ///
-    /// # Errors
-    /// [`OruError`]; then nothing of the buffer may be used.
-    pub fn finish(mut self) -> Result<&'b [u8], OruError> {
+    /// To be called after the last item, for the group that may still be open.
+    pub fn finish(mut self) {
         self.close();
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        if self.state == State::Before {
-            return Err(OruError::Empty);
-        }
-        self.writer.finish().map_err(OruError::Write)
     }
 
-    fn open(&mut self, order: &crate::report::Order<'m>) {
-        let (route, group, zone) = (self.route, self.group, self.zone);
+    fn open(&mut self, order: u16, item: &crate::report::Order<'m>) {
+        let Some(plan) = self.groups.plan(order) else { return };
+        let (route, zone) = (self.route, self.zone);
+        let charset = if plan.in_utf8 { Charset::Utf8 } else { route.charset };
         let w = &mut self.writer;
-        segments::msh(w, route, group, zone);
+        w.switch_to(charset);
+        segments::msh(w, route, &plan, charset, zone);
         if let (Some(rule), Some(patient)) = (&route.patient, &self.context.patient) {
             segments::pid(w, rule, patient);
         }
-        segments::orc(w, route, group);
-        segments::obr(w, route, group, &self.context, order, zone);
+        segments::orc(w, route, &plan);
+        segments::obr(w, route, &plan, &self.context, item, zone);
         let mut notes = 0;
-        for remark in group.remarks {
+        for remark in plan.remarks.into_iter().filter(|remark| !remark.is_empty()) {
             segments::nte(w, &mut notes, Text::plain(remark));
         }
         for comment in self.context.message_comments.iter().chain(&self.context.patient_comments) {
             segments::nte_labelled(w, &mut notes, comment.label, comment.text);
         }
-        self.state = State::Open { observations: 0, notes, last_written: false };
+        self.open = Some(Open { order, plan, observations: 0, notes, last_written: false });
     }
 
     fn close(&mut self) {
-        if let State::Open { observations, .. } = self.state {
-            if observations == 0 {
-                self.error.get_or_insert(OruError::Empty);
-            }
-            segments::spm(&mut self.writer, self.group.sample, &self.context.specimen, self.zone);
-            self.state = State::Closed;
-        }
+        let Some(open) = self.open.take() else { return };
+        segments::spm(&mut self.writer, open.plan.sample, &self.context.specimen, self.zone);
+        let written = self.writer.cut().map_err(OruError::Write);
+        let oru = if self.context.too_many {
+            Err(OruError::TooMany(Limit::Comments))
+        } else if open.observations == 0 {
+            Err(OruError::Empty)
+        } else {
+            written
+        };
+        self.groups.written(open.order, oru);
     }
 
     fn observation(&mut self, observation: &Observation<'m>) {
         let verdict = self.verdicts.get(self.seen).copied().unwrap_or(Verdict::Withheld);
         self.seen = self.seen.saturating_add(1);
-        let State::Open { observations, notes, last_written } = &mut self.state else { return };
+        let Some(open) = &mut self.open else { return };
         let Verdict::Write(how) = verdict else {
-            *last_written = false;
+            open.last_written = false;
             return;
         };
-        *observations = observations.saturating_add(1);
-        *last_written = true;
-        *notes = 0;
+        open.observations = open.observations.saturating_add(1);
+        open.last_written = true;
+        open.notes = 0;
         let w = &mut self.writer;
-        segments::obx(w, self.route, *observations, &how, observation, &self.context, self.zone);
-        segments::observation_notes(w, notes, &how, observation);
+        segments::obx(w, self.route, open.observations, &how, observation, &self.context, self.zone);
+        segments::observation_notes(w, &mut open.notes, &how, observation);
     }
 
     fn comment(&mut self, comment: &Comment<'m>) {
         if comment.text.trimmed().is_empty() && comment.label.is_empty() {
             return;
         }
-        let kept = match (comment.level, &mut self.state) {
-            (Level::Message, State::Before) => self.context.message_comments.push(*comment),
-            (Level::Patient, State::Before) => self.context.patient_comments.push(*comment),
-            (Level::Order, State::Open { observations: 0, notes, .. })
-            | (Level::Observation, State::Open { notes, last_written: true, .. }) => {
+        let kept = match (comment.level, &mut self.open) {
+            (Level::Message, _) => self.context.message_comments.push(*comment),
+            (Level::Patient, _) => self.context.patient_comments.push(*comment),
+            (Level::Order, Some(Open { observations: 0, notes, .. }))
+            | (Level::Observation, Some(Open { notes, last_written: true, .. })) => {
                 segments::nte_labelled(&mut self.writer, notes, comment.label, comment.text.trimmed());
                 Ok(())
             }
             _ => Ok(()),
         };
-        if kept.is_err() {
-            self.error.get_or_insert(OruError::TooMany(Limit::Comments));
-        }
+        self.context.too_many |= kept.is_err();
     }
 }
 
@@ -235,9 +238,7 @@ impl<'m> ReportSink<'m> for OruWriter<'_, '_, 'm> {
                 self.close();
                 let number = self.orders;
                 self.orders = self.orders.saturating_add(1);
-                if number == self.group.order && self.state == State::Before {
-                    self.open(&order);
-                }
+                self.open(number, &order);
             }
             Item::Observation(observation) => self.observation(&observation),
             Item::Comment(comment) => self.comment(&comment),

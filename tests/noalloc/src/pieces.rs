@@ -4,6 +4,7 @@
 //! answer; add it to [`PIECES`]. Buffers belong on the stack.
 
 use core::fmt::Write as _;
+use core::ops::Range;
 use orugate_protocol::astm::link::{Event, FrameEnd, Link, Settings, encode_frame};
 use orugate_protocol::astm::record::{Records, Walker};
 use orugate_protocol::hl7::ack::{Ack, Code, Reply};
@@ -14,7 +15,7 @@ use orugate_protocol::hl7::value::ValueType;
 use orugate_protocol::hl7::writer::Writer;
 use orugate_protocol::mllp::{Decoder, Rules};
 use orugate_protocol::oru::{
-    GroupPlan, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict, WriteObservation, Zone,
+    GroupPlan, Groups, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict, WriteObservation, Zone,
 };
 use orugate_protocol::report::{
     Code as TestCode, Comment, End, Flags, Item, KnownFlag, Level, Observation, Order, Patient,
@@ -199,6 +200,20 @@ impl Zone for FixedZone {
     }
 }
 
+struct OneGroup<'p> {
+    plan: GroupPlan<'p>,
+    length: usize,
+}
+
+impl<'p> Groups<'p> for OneGroup<'p> {
+    fn plan(&mut self, order: u16) -> Option<GroupPlan<'p>> {
+        (order == 0).then_some(self.plan)
+    }
+    fn written(&mut self, _: u16, oru: Result<Range<usize>, OruError>) {
+        self.length = oru.map_or(0, |place| place.len());
+    }
+}
+
 /// The second pass: every item with every field set to the input.
 fn oru(input: &[u8]) -> usize {
     let text = Text::new(input, Charset::Latin1, Escapes::Astm(Delimiters::default()));
@@ -219,18 +234,19 @@ fn oru(input: &[u8]) -> usize {
         structured_numeric: true,
         patient: Some(patient),
     };
-    let group = GroupPlan {
-        order: 0,
+    let plan = GroupPlan {
         control_id: "GW010000000000000001",
         filler: "S-1",
         sample: "S",
         status: 'F',
         created: Utc(0),
-        remarks: &["Sent again by the instrument."],
+        remarks: ["Sent again by the instrument.", "", ""],
+        in_utf8: false,
     };
     let verdicts = [Verdict::Write(WriteObservation { status: 'F', sub_id: 1, remark: None })];
     let mut buffer = [0; 4096];
-    let mut writer = OruWriter::new(&route, &group, &verdicts, &FixedZone, &mut buffer);
+    let mut group = OneGroup { plan, length: 0 };
+    let mut writer = OruWriter::new(&route, &mut group, &verdicts, &FixedZone, &mut buffer);
     writer.item(Item::Sender(Sender { name: text, serial: text, version: text, time, qc: None, span }));
     writer.item(Item::Patient(Patient {
         practice_id: text,
@@ -264,5 +280,6 @@ fn oru(input: &[u8]) -> usize {
     }));
     writer.item(Item::Comment(Comment { level: Level::Observation, label: "lot ", text, span }));
     writer.item(Item::End(End { complete: true }));
-    writer.finish().map_or(0, <[u8]>::len)
+    writer.finish();
+    group.length
 }

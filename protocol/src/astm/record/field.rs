@@ -167,9 +167,33 @@ impl<'a> Pieces<'a> {
         Pieces { rest: Some(bytes), at: start, delimiter: Some(delimiters.field), of, gives: Part::Field }
     }
 
-    /// Piece `n`, counted from 1.
+    /// Piece `n`, counted from 1. One look at each byte before its end: pieces are a few bytes long, and to search for
+    /// every delimiter anew costs more than to count them.
     pub(super) fn number(mut self, n: usize) -> Option<Field<'a>> {
-        self.nth(n.checked_sub(1)?)
+        let bytes = self.rest?;
+        let mut before = n.checked_sub(1)?;
+        let (mut start, mut end) = (0usize, bytes.len());
+        if let Some(delimiter) = self.delimiter {
+            // Where a character may hide it the charset is asked each time.
+            if self.of.charset.hides(delimiter) {
+                return self.nth(before);
+            }
+            for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == delimiter) {
+                if before == 0 {
+                    end = at;
+                    break;
+                }
+                before = before.saturating_sub(1);
+                start = at.saturating_add(1);
+            }
+        }
+        (before == 0).then(|| self.piece(bytes.get(start..end).unwrap_or_default(), start))
+    }
+
+    /// A piece that begins so many bytes behind the place where this is.
+    fn piece(&self, bytes: &'a [u8], start: usize) -> Field<'a> {
+        let part = if self.of.part == Part::Definition { Part::Definition } else { self.gives };
+        Field { bytes, start: self.at.saturating_add(start), part, ..self.of }
     }
 }
 
@@ -183,8 +207,7 @@ impl<'a> Iterator for Pieces<'a> {
             Some((bytes, [_, after @ ..])) => (bytes, Some(after)),
             _ => (rest, None),
         };
-        let part = if self.of.part == Part::Definition { Part::Definition } else { self.gives };
-        let piece = Field { bytes, start: self.at, part, ..self.of };
+        let piece = self.piece(bytes, 0);
         self.rest = after;
         self.at = self.at.saturating_add(bytes.len()).saturating_add(1);
         Some(piece)

@@ -1,0 +1,417 @@
+//! The second pass: the ORUs of all groups, in one walk over the message for each destination.
+//!
+//! Promises: an ORU for each group and destination that has something to send, in that order; when one of a group
+//! cannot be written, no destination gets any of that group. Leaves out what is sent: that was decided before.
+
+use super::Inexpressible;
+use super::facts::Facts;
+use super::{
+    Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready, SiteZone,
+};
+use super::{Target, Task};
+use orugate_driver::Scratch;
+use orugate_protocol::hl7::writer::WriteError;
+use orugate_protocol::oru::{GroupPlan, Groups, OruError, OruWriter, Verdict, WriteObservation};
+use orugate_protocol::report::Status;
+use orugate_protocol::text::Charset;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+impl Converter {
+    /// Numbers and names all ORUs, by group and then by destination.
+    pub(super) fn name(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) {
+        self.names.clear();
+        for (group, facts) in (0u16..).zip(&self.facts.groups) {
+            for (target, destination) in task.setting.destinations.iter().enumerate() {
+                let sent =
+                    facts.observations.clone().filter(|index| self.sends(*index, destination).is_some());
+                let observations = u32::try_from(sent.count()).unwrap_or(u32::MAX);
+                if observations == 0 {
+                    continue;
+                }
+                let Some(number) = numbers.next() else {
+                    self.starved = true;
+                    return;
+                };
+                let start = self.names.len();
+                let _ = write!(self.names, "{}{number:016}", task.setting.gateway);
+                let control = start..self.names.len();
+                let sample = self.facts.word(&facts.sample);
+                let last = self.fillers.get(usize::from(group)).copied().unwrap_or(1);
+                let filler = write_filler(&mut self.names, sample, facts.specimen, last);
+                let destination = destination.index;
+                let bytes = 0..0;
+                let inexpressible = None;
+                self.ready.push(Ready {
+                    number,
+                    destination,
+                    group,
+                    observations,
+                    inexpressible,
+                    target,
+                    control,
+                    filler,
+                    bytes,
+                });
+            }
+        }
+    }
+
+    /// Writes all ORUs of one destination.
+    pub(super) fn second_pass(&mut self, task: &Task<'_>, target: usize) {
+        let Some(destination) = task.setting.destinations.get(target) else { return };
+        if self.starved || !self.ready.iter().any(|ready| ready.target == target) {
+            return;
+        }
+        self.verdicts(destination);
+        let zone = SiteZone { zone: task.setting.zone, received: task.message.received };
+        loop {
+            let room = self.out.len();
+            let mut groups = Walk {
+                task,
+                facts: &self.facts,
+                going: &self.going,
+                known: &self.known,
+                verdicts: &self.verdicts,
+                names: &self.names,
+                ready: &mut self.ready,
+                failed: &mut self.failed,
+                target,
+                at: 0,
+                base: self.used,
+                used: self.used,
+                charset: destination.route.charset,
+                full: false,
+                in_utf8: false,
+            };
+            let buffer = self.out.get_mut(self.used..).unwrap_or_default();
+            let mut writer = OruWriter::new(&destination.route, &mut groups, &self.verdicts, &zone, buffer);
+            // A fault was seen in the first pass; what came before it is written here too.
+            let _ =
+                task.interpreter.interpret(&task.message, &mut Scratch::new(&mut self.scratch), &mut writer);
+            writer.finish();
+            let (used, in_utf8, full) = (groups.used, groups.in_utf8, groups.full && room < ORU_MAX);
+            if !full && !in_utf8 {
+                self.used = used;
+                break;
+            }
+            // Again from the start: once for each size that there ever is, and once because UTF-8 has every character.
+            self.failed.clear();
+            if full {
+                self.out.resize(room.saturating_mul(2).min(ORU_MAX), 0);
+            }
+        }
+        for group in std::mem::take(&mut self.failed) {
+            self.hold_group(group, HoldReason::Unwritable);
+        }
+    }
+
+    /// What was sent before of an observation that this destination gets; `None` when it does not get it.
+    fn sends(&self, index: usize, destination: &Target<'_>) -> Option<Known> {
+        let known = self.known.get(index).copied().unwrap_or(Known::New);
+        let sent = self.going.get(index) == Some(&Going::Sent);
+        (sent && !(known == Known::Same && destination.suppress_resends)).then_some(known)
+    }
+
+    /// Fills `self.verdicts` for one destination.
+    fn verdicts(&mut self, destination: &Target<'_>) {
+        self.verdicts.clear();
+        self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
+        for group in &self.facts.groups {
+            self.tests.clear();
+            let all_known = all_known(&self.going, &self.known, group.observations.clone());
+            for index in group.observations.clone() {
+                let (Some(fact), Some(known)) =
+                    (self.facts.observations.get(index), self.sends(index, destination))
+                else {
+                    continue;
+                };
+                let corrected = known == Known::Changed || fact.status == Status::Corrected;
+                let status = match fact.status {
+                    Status::NotDone => 'X',
+                    Status::Preliminary | Status::Questionable => 'P',
+                    _ if corrected && destination.corrections != Corrections::Final => 'C',
+                    Status::Absent if destination.record => 'R',
+                    _ => 'F',
+                };
+                let remark = match known {
+                    Known::Changed => Some("Corrected: another result was sent before."),
+                    Known::New if corrected => {
+                        Some("The instrument marks this as a correction; what it corrects is not known here.")
+                    }
+                    Known::Same if !all_known => Some("Sent again by the instrument."),
+                    _ => None,
+                };
+                if let Some(slot) = self.verdicts.get_mut(index) {
+                    *slot = Verdict::Write(WriteObservation { status, sub_id: 0, remark });
+                    self.tests.push((fact.test, index));
+                }
+            }
+            number_repeats(&mut self.tests, &mut self.verdicts);
+        }
+    }
+
+    /// Nothing of a group is sent when one of its messages cannot be written: no destination gets a part.
+    fn hold_group(&mut self, group: u16, reason: HoldReason) {
+        let range = self.facts.groups.get(usize::from(group)).map_or(0..0, |g| g.observations.clone());
+        for going in self.going.get_mut(range).unwrap_or_default() {
+            if *going == Going::Sent {
+                *going = Going::Held(reason);
+            }
+        }
+        self.ready.retain(|r| r.group != group);
+    }
+}
+
+/// One walk for one destination: gives the plans, and keeps what became of them.
+struct Walk<'a> {
+    task: &'a Task<'a>,
+    facts: &'a Facts,
+    going: &'a [Going],
+    known: &'a [Known],
+    verdicts: &'a [Verdict],
+    names: &'a str,
+    ready: &'a mut [Ready],
+    failed: &'a mut Vec<u16>,
+    target: usize,
+    /// The first of `ready` that no order before asked for.
+    at: usize,
+    /// Where the writer's buffer begins, and where what is written ends.
+    base: usize,
+    used: usize,
+    /// The destination's.
+    charset: Charset,
+    /// Some ORU needs more room than there is.
+    full: bool,
+    /// Some ORU has a character that the charset does not have.
+    in_utf8: bool,
+}
+
+impl<'a> Groups<'a> for Walk<'a> {
+    fn plan(&mut self, order: u16) -> Option<GroupPlan<'a>> {
+        let past = |ready: &&Ready| (ready.group, ready.target) < (order, self.target);
+        self.at += self.ready.get(self.at..)?.iter().take_while(past).count();
+        let ready = self.ready.get(self.at).filter(|r| (r.group, r.target) == (order, self.target))?;
+        let (facts, names) = (self.facts, self.names);
+        let group = facts.groups.get(usize::from(order))?;
+        let resent = all_known(self.going, self.known, group.observations.clone());
+        let entered = self.task.release.is_some_and(|release| release.sample.is_some());
+        let broken = !self.task.message.complete || !facts.complete;
+        let remark = |when: bool, text: &'static str| if when { text } else { "" };
+        Some(GroupPlan {
+            control_id: names.get(ready.control.clone()).unwrap_or_default(),
+            filler: names.get(ready.filler.clone()).unwrap_or_default(),
+            sample: facts.word(&group.sample),
+            status: group_status(self.verdicts.get(group.observations.clone()).unwrap_or_default()),
+            created: self.task.now,
+            remarks: [
+                remark(resent, "Sent again by the instrument."),
+                remark(entered, "The sample id was entered by a person when the result was released."),
+                remark(broken, "The transmission broke off: results of this order may be missing."),
+            ],
+            in_utf8: ready.inexpressible.is_some(),
+        })
+    }
+
+    fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>) {
+        match (oru, self.ready.get_mut(self.at)) {
+            (Ok(place), Some(ready)) => {
+                ready.bytes = self.base.saturating_add(place.start)..self.base.saturating_add(place.end);
+                self.used = ready.bytes.end;
+            }
+            (Err(OruError::Write(WriteError::Inexpressible { segment, field })), Some(ready))
+                if ready.inexpressible.is_none() =>
+            {
+                ready.inexpressible = Some(Inexpressible { segment, field, charset: self.charset });
+                self.in_utf8 = true;
+            }
+            (oru, _) => {
+                self.full |= oru == Err(OruError::Write(WriteError::Full));
+                self.failed.push(order);
+            }
+        }
+    }
+}
+
+/// Everything that is sent of these observations was sent before.
+fn all_known(going: &[Going], known: &[Known], mut range: Range<usize>) -> bool {
+    range.all(|i| going.get(i) != Some(&Going::Sent) || known.get(i) == Some(&Known::Same))
+}
+
+/// OBX-4 only where OBX-3 alone does not name the observation.
+fn number_repeats(tests: &mut [(u128, usize)], verdicts: &mut [Verdict]) {
+    tests.sort_unstable();
+    for run in tests.chunk_by(|(a, _), (b, _)| a == b).filter(|run| run.len() > 1) {
+        for (sub_id, (_, index)) in (1u16..).zip(run) {
+            if let Some(Verdict::Write(how)) = verdicts.get_mut(*index) {
+                how.sub_id = sub_id;
+            }
+        }
+    }
+}
+
+/// OBR-25 from the OBX-11 of what is written.
+fn group_status(verdicts: &[Verdict]) -> char {
+    let mut all = None;
+    for verdict in verdicts {
+        let Verdict::Write(WriteObservation { status, .. }) = verdict else { continue };
+        all = match (all, *status) {
+            (None, status) => Some(status),
+            (Some('C'), _) | (_, 'C') => Some('C'),
+            (Some(a), b) if a == b => Some(a),
+            // A report in which one test could not be done is as final as the others.
+            (Some('X'), b) => Some(b),
+            (Some(a), 'X') => Some(a),
+            _ => Some('P'),
+        };
+    }
+    all.unwrap_or('F')
+}
+
+/// Adds `<sample>-<number>`, or a keyed stand-in of the sample id when that is too long.
+fn write_filler(names: &mut String, sample: &str, specimen: u128, number: u32) -> Range<usize> {
+    let start = names.len();
+    let _ = write!(names, "{sample}-{number}");
+    if names.get(start..).is_some_and(|filler| filler.chars().count() > FILLER_MAX) {
+        names.truncate(start);
+        let short = specimen & 0xFF_FFFF_FFFF_FFFF;
+        let _ = write!(names, "{short:014X}-{number}");
+    }
+    start..names.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::{NoPast, Setting};
+    use orugate_driver::{Fault, Interpreter, StoredMessage};
+    use orugate_protocol::oru::{Route, SampleIdIn};
+    use orugate_protocol::report::{Item, Note, ReportSink};
+    use orugate_protocol::time::{ClockQuality, Utc};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts the items that an interpreter gives.
+    struct Counted {
+        interpreter: Box<dyn Interpreter>,
+        items: AtomicUsize,
+    }
+
+    struct Counter<'c, 'm> {
+        sink: &'c mut dyn ReportSink<'m>,
+        items: &'c AtomicUsize,
+    }
+
+    impl<'m> ReportSink<'m> for Counter<'_, 'm> {
+        fn item(&mut self, item: Item<'m>) {
+            self.items.fetch_add(1, Ordering::Relaxed);
+            self.sink.item(item);
+        }
+        fn note(&mut self, note: Note<'m>) {
+            self.sink.note(note);
+        }
+    }
+
+    impl Interpreter for Counted {
+        fn interpret<'m>(
+            &self,
+            message: &StoredMessage<'m>,
+            scratch: &mut Scratch<'m>,
+            sink: &mut dyn ReportSink<'m>,
+        ) -> Result<(), Fault> {
+            self.interpreter.interpret(message, scratch, &mut Counter { sink, items: &self.items })
+        }
+    }
+
+    struct Numbered(u64);
+
+    impl Numbers for Numbered {
+        fn next(&mut self) -> Option<u64> {
+            self.0 += 1;
+            Some(self.0)
+        }
+    }
+
+    /// Converts a message with so many orders for two destinations, twice, with the same converter. Gives the items
+    /// of the second time, and the groups of the ORUs.
+    fn convert(orders: usize) -> (usize, Vec<(u16, usize, String)>) {
+        let mut text = String::from("H|\\^&|||RIG^1|||||||P|1|20261122093407\rP|1\r");
+        for order in 1..=orders {
+            let _ = write!(text, "O|{order}|S-{order}||^^^ALL|R||||||N||||||||||||||F\r");
+            let _ = write!(text, "R|1|^^^A|{order}|g/L||N||F\rR|2|^^^B|7|g/L||N||F\r");
+        }
+        text.push_str("L|1|N\r");
+        let profile = crate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
+        let counted = Counted { interpreter: profile.interpreter(), items: AtomicUsize::new(0) };
+        let target = |index| Target {
+            index,
+            route: Route {
+                sending_application: "ORUGATE",
+                sending_facility: "LAB",
+                receiving_application: "ENGINE",
+                receiving_facility: "HOSP",
+                processing: 'P',
+                acknowledgment: ("", ""),
+                sample_id_in: SampleIdIn::Specimen,
+                structured_numeric: false,
+                patient: None,
+                charset: Charset::Utf8,
+            },
+            record: false,
+            corrections: Corrections::Corrected,
+            suppress_resends: false,
+        };
+        // As `send_to` may name them: not in the order of the plan.
+        let destinations = [target(5), target(2)];
+        let task = Task {
+            interpreter: &counted,
+            message: StoredMessage {
+                raw: text.as_bytes(),
+                chunk_ends: &[text.len() as u32],
+                complete: true,
+                received: Utc(1_795_000_000_000_000),
+                clock: ClockQuality::Plausible,
+            },
+            number: 0,
+            setting: Setting {
+                instrument: "watched",
+                destinations: &destinations,
+                gateway: "GW01",
+                zone: &jiff::tz::TimeZone::UTC,
+                key: &[7; 16],
+            },
+            past: &NoPast,
+            now: Utc(1_795_000_000_000_000),
+            release: None,
+        };
+        let mut converter = Converter::default();
+        converter.convert(&task, &mut Numbered(0));
+        counted.items.store(0, Ordering::Relaxed);
+        let conversion = converter.convert(&task, &mut Numbered(0));
+        let orus = conversion.orus.iter().map(|oru| {
+            let text = String::from_utf8(conversion.bytes(oru).to_vec()).unwrap();
+            assert!(text.contains(&format!("|GW01{:016}|", oru.number)), "{text}");
+            let spm = text.split('\r').find(|s| s.starts_with("SPM")).unwrap_or_default();
+            (oru.group, oru.destination, spm.split('|').nth(2).unwrap_or_default().to_owned())
+        });
+        let orus = orus.collect();
+        (counted.items.load(Ordering::Relaxed), orus)
+    }
+
+    #[test]
+    fn what_a_message_costs_grows_with_its_length_and_no_faster() {
+        let (one, two) = (convert(1).0, convert(2).0);
+        for orders in [10, 300] {
+            assert_eq!(convert(orders).0, one + (orders - 1) * (two - one), "{orders} orders");
+        }
+    }
+
+    #[test]
+    fn orus_come_by_group_and_then_by_destination() {
+        // More than fits into the first buffer.
+        let orders: u16 = 300;
+        let (_, orus) = convert(orders.into());
+        let expected =
+            (0..orders).flat_map(|n| [(n, 5, format!("S-{}", n + 1)), (n, 2, format!("S-{}", n + 1))]);
+        assert!(orus.into_iter().eq(expected));
+    }
+}
