@@ -62,11 +62,8 @@ pub fn compare(old: &Seen, new: &Seen) -> Comparison {
     let gone = old.reached.iter().filter(|name| !new.reached.contains(name));
     for name in new.reached.iter().chain(gone) {
         let [before, now] = [old, new].map(|seen| seen.reached.iter().position(|reached| reached == name));
-        let of = |observed: Option<&Observed>, at: Option<usize>| {
-            observed.zip(at).is_some_and(|(observed, at)| row(Some(observed), Some(at)).is_some())
-        };
-        let went = pairs.iter().filter(|(old, _)| of(*old, before)).count();
-        let goes = pairs.iter().filter(|(_, new)| of(*new, now)).count();
+        let went = pairs.iter().filter(|(old, _)| row(*old, before).is_some()).count();
+        let goes = pairs.iter().filter(|(_, new)| row(*new, now).is_some()).count();
         let observations = |n: usize| count(n as u64, "observation", "observations");
         match (before, now) {
             (Some(_), None) => {
@@ -173,46 +170,30 @@ fn row(observed: Option<&Observed>, at: Option<usize>) -> Option<&Row> {
     observed?.rows.get(at?)?.as_ref()
 }
 
+/// A field of an observation that is not what it was.
+struct Changed<'s> {
+    label: &'s str,
+    code: &'s str,
+    was: &'s str,
+    is: &'s str,
+}
+
 /// One line for each field that differs for a destination, and for what goes there no longer or newly.
 fn fields(pairs: &[Pair<'_>], before: Option<usize>, now: Option<usize>) -> Vec<String> {
-    let (mut lost, mut gained) = (Vec::new(), Vec::new());
-    let mut changed: Vec<(&str, Vec<(&str, &str, &str)>)> = Vec::new();
+    let (mut lost, mut gained, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     let mut both = 0;
     for (old, new) in pairs {
         let code = new.or(*old).map_or("", |observed| &*observed.code);
-        let (old, new) = match (row(*old, before), row(*new, now)) {
-            (Some(old), Some(new)) => (old, new),
-            (Some(_), None) => {
-                lost.push(code);
-                continue;
+        match (row(*old, before), row(*new, now)) {
+            (Some(old), Some(new)) => {
+                both += 1;
+                changed.extend(changes(code, old, new));
             }
-            (None, Some(_)) => {
-                gained.push(code);
-                continue;
-            }
-            (None, None) => continue,
-        };
-        both += 1;
-        let value = |row: &'_ Row, label: &str| row.iter().position(|(known, _)| known == label);
-        let only_old = old.iter().filter(|(label, _)| value(new, label).is_none());
-        for (label, _) in new.iter().chain(only_old) {
-            let [was, is] = [old, new]
-                .map(|row| value(row, label).and_then(|at| row.get(at)).map_or("", |(_, value)| &**value));
-            if was != is {
-                let entry = match changed.iter_mut().find(|(known, _)| known == label) {
-                    Some((_, entry)) => entry,
-                    None => {
-                        changed.push((label, Vec::new()));
-                        let Some((_, entry)) = changed.last_mut() else { continue };
-                        entry
-                    }
-                };
-                entry.push((code, was, is));
-            }
+            (Some(_), None) => lost.push(code),
+            (None, Some(_)) => gained.push(code),
+            (None, None) => {}
         }
     }
-    let known = |label: &str| FIELDS.iter().position(|(field, _)| *field == label);
-    changed.sort_by_key(|(label, _)| known(label).unwrap_or(FIELDS.len()));
     let mut lines = Vec::new();
     for (codes, what) in [(&lost, "removed"), (&gained, "added")] {
         if !codes.is_empty() {
@@ -220,32 +201,47 @@ fn fields(pairs: &[Pair<'_>], before: Option<usize>, now: Option<usize>) -> Vec<
             lines.push(format!("{number} {what}: {}", listed(codes)));
         }
     }
-    for (label, values) in &changed {
+    let known = |label: &str| FIELDS.iter().position(|(field, _)| *field == label);
+    let order = |change: &Changed<'_>| (known(change.label).unwrap_or(FIELDS.len()), change.label.to_owned());
+    changed.sort_by_key(order);
+    for values in changed.chunk_by(|a, b| a.label == b.label) {
+        let label = values.first().map_or("", |change| change.label);
         let name = match known(label).and_then(|at| FIELDS.get(at)) {
             Some((field, name)) if field == name => (*name).to_owned(),
             Some((field, name)) => format!("{name} ({field})"),
-            None => (*label).to_owned(),
+            None => label.to_owned(),
         };
         lines.push(format!("{name} changed in {} of {both}: {}", values.len(), shown(values)));
     }
     lines
 }
 
+/// What differs between two rows, in the order of the message.
+fn changes<'s>(code: &'s str, old: &'s Row, new: &'s Row) -> impl Iterator<Item = Changed<'s>> {
+    let value = |row: &'s Row, label: &str| row.iter().find(|(known, _)| known == label).map(|(_, v)| &**v);
+    let only_old = old.iter().filter(move |(label, _)| value(new, label).is_none());
+    new.iter().chain(only_old).filter_map(move |(label, _)| {
+        let [was, is] = [old, new].map(|row| value(row, label).unwrap_or_default());
+        (was != is).then_some(Changed { label, code, was, is })
+    })
+}
+
 /// The different changes, each with the first observation that has it.
-fn shown(values: &[(&str, &str, &str)]) -> String {
-    let mut distinct: Vec<(&str, &str, &str)> = Vec::new();
-    for (code, was, is) in values {
-        if !distinct.iter().any(|(_, w, i)| w == was && i == is) {
-            distinct.push((code, was, is));
+fn shown(values: &[Changed<'_>]) -> String {
+    let mut distinct: Vec<&Changed<'_>> = Vec::new();
+    for value in values {
+        if !distinct.iter().any(|known| (known.was, known.is) == (value.was, value.is)) {
+            distinct.push(value);
         }
     }
     let shown = |text: &str| if text.is_empty() { "(empty)".to_owned() } else { text.to_owned() };
+    let alone = distinct.len() == 1;
     let mut parts: Vec<String> = distinct
         .iter()
         .take(SHOWN)
-        .map(|(code, was, is)| match distinct.len() {
-            1 => format!("{} → {}", shown(was), shown(is)),
-            _ => format!("{code} {} → {}", shown(was), shown(is)),
+        .map(|value| {
+            let code = if alone { String::new() } else { format!("{} ", value.code) };
+            format!("{code}{} → {}", shown(value.was), shown(value.is))
         })
         .collect();
     if distinct.len() > SHOWN {
