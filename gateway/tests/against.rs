@@ -210,6 +210,25 @@ fn without_an_old_one_the_orus_are_shown() {
 }
 
 #[test]
+fn an_instrument_of_one_of_the_two() {
+    let change = Change::new(&[("name = \"haem-1\"", "name = \"haem-2\"")]);
+    let capture = |name: &str| format!("{name}={}", change.capture);
+    let ran = change.check(&[&capture("haem-2"), "--instrument", "haem-1"]);
+    ran.is(0);
+    ran.says("the new configuration does not have haem-1");
+    ran.says("2 observations (WBC, RBC): observation removed, was sent");
+    ran.says("engine: no longer reached; 2 observations went there");
+    ran.says("the old configuration does not have haem-2");
+    ran.says("2 observations (WBC, RBC): observation added, sent");
+    ran.says("engine: newly reached; 2 observations go there");
+    ran.says("2 of 2 captures would give something else.");
+    // Nobody can tell of which instrument it is.
+    let unsaid = change.check(&[]);
+    unsaid.is(64);
+    unsaid.says("There are: haem-2, haem-1.");
+}
+
+#[test]
 fn what_cannot_be_done_says_why() {
     let change = Change::new(&[]);
     let unknown = change.check(&["--instrument", "haem-9"]);
@@ -218,6 +237,17 @@ fn what_cannot_be_done_says_why() {
     let unknown = change.check(&["haem-9=/nonexistent"]);
     unknown.is(64);
     change.check(&["/nonexistent"]).is(74);
+    let no_old = orugate(&[
+        "check",
+        "-c",
+        change.site.config.to_str().unwrap(),
+        "--old",
+        "/nonexistent",
+        "--against",
+        "-",
+    ]);
+    no_old.is(78);
+    no_old.hides("--config FILE");
     let nothing = change.folder().join("nothing");
     std::fs::write(&nothing, "").unwrap();
     let empty = change.check(&[nothing.to_str().unwrap()]);

@@ -146,6 +146,10 @@ fn a_plan_of_two_files_needs_no_service() {
     schema.is(0);
     let schema: serde_json::Value = serde_json::from_str(&schema.out).unwrap();
     assert!(schema["properties"]["gateway"].is_object());
+    let part = orugate(&["schema", "--part"]);
+    part.is(0);
+    let part: serde_json::Value = serde_json::from_str(&part.out).unwrap();
+    assert!(part["properties"]["instrument"].is_object() && part["properties"]["gateway"].is_null());
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! The JSON schema that editors get, judged by a validator that is not ours.
 //!
 //! Promises: it is a schema of the draft that it names; the commented example (as it is, and with everything in it that is
-//! commented), the README's configuration are valid by it; what is structurally wrong is not, at
-//! the key that `orugate check` names too. Leaves out what needs more than one key to be judged. Needs
+//! commented) and the README's configuration are valid by it; what is structurally wrong is not, at the key that
+//! `orugate check` names too; a file in `conf.d` has a schema of its own. Leaves out what needs more than one key to be judged. Needs
 //! `ORUGATE_PYTHON`, which `tests/run` sets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use orugate::config::{json_schema, load_texts};
+use orugate::config::{json_schema, json_schema_of_part, load_texts};
 use orugate_drivers::SHIPPED;
 use orugate_tests::{python, root};
 use std::ffi::OsStr;
@@ -114,6 +114,24 @@ fn what_is_structurally_wrong_is_invalid_where_check_says_so_too() {
         assert!(told.contains(key), "check does not name {key}:\n{told}");
     }
     assert_eq!(lines.collect::<Vec<_>>(), [format!("0 valid, {} invalid", WRONG.len())]);
+}
+
+#[test]
+fn a_part_has_a_schema_of_its_own() {
+    let Some(judge) = Judge::new() else { return };
+    let schema = json_schema_of_part().to_value().to_string();
+    std::fs::write(judge.folder.path().join("schema.json"), schema).unwrap();
+    let whole = everything();
+    let lists =
+        whole.split_once("\n[[destination]]\n").map(|(_, rest)| format!("[[destination]]\n{rest}")).unwrap();
+    assert_eq!(judge.says(&[lists.clone()]), ("1 valid, 0 invalid\n".to_owned(), true));
+    let misspelt = lists.replacen("send_to", "sendto", 1);
+    let (said, valid) = judge.says(&[whole, misspelt]);
+    let wrong: Vec<&str> = said.lines().map(|line| line.split(": ").nth(1).unwrap_or(line)).collect();
+    assert!(!valid, "{said}");
+    assert_eq!(wrong[0], "(the file)", "{said}");
+    assert!(wrong.contains(&"instrument[0]"), "{said}");
+    assert!(said.ends_with("0 valid, 2 invalid\n"), "{said}");
 }
 
 #[test]

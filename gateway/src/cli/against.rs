@@ -1,7 +1,7 @@
 //! `orugate check --against`: a dry run of a configuration over captures, beside what another makes of them.
 
 use super::files::{line_bytes, read};
-use super::service::load;
+use super::service::{load, load_configured};
 use super::{INSTALLED, runtime};
 use crate::clock::Clock;
 use crate::config::{InstrumentPlan, Plan, main_file};
@@ -61,7 +61,7 @@ pub(super) fn run(catalogue: &Catalogue, path: &Path, asked: &Against) -> u8 {
 }
 
 fn dry_run(catalogue: &Catalogue, path: &Path, asked: &Against) -> Result<u8, u8> {
-    let new = load(catalogue, path)?;
+    let new = load_configured(catalogue, path)?;
     for warning in &new.warnings {
         eprintln!("warning: {warning}");
     }

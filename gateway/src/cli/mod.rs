@@ -1,7 +1,8 @@
 //! The command line. The only part of the gateway that prints.
 //!
-//! Exit codes: 0 done; 1 it was refused or the ledger does not balance; 2 or 64 the command is wrong; 65 the input
-//! holds no message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.
+//! Exit codes: 0 done; 1 it was refused, the ledger does not balance, or `--exit-code` and something differs; 2 or 64 the
+//! command is wrong; 65 the input holds no message; 69 the service does not answer; 74 the journal, a file or a wire
+//! failed; 78 the configuration is wrong.
 //! [`Arguments`] prints the same list.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -29,8 +30,9 @@ const AFTER: &str = "\
 A new box, in this order: orugate check, orugate journal init, orugate run (or the unit in deploy/), orugate status.
 No analyzer at hand: orugate demo. An analyzer that no profile fits: orugate profile new --from CAPTURE.
 
-Exit codes: 0 done; 1 refused, or the ledger does not balance; 2 or 64 the command is wrong; 65 the input holds no
-message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.";
+Exit codes: 0 done; 1 refused, the ledger does not balance, or --exit-code and something differs; 2 or 64 the command
+is wrong; 65 the input holds no message; 69 the service does not answer; 74 the journal, a file or a wire failed;
+78 the configuration is wrong.";
 
 /// The configuration that the service of the unit runs by.
 const INSTALLED: &str = "/etc/orugate/orugate.toml";
@@ -84,7 +86,11 @@ enum Command {
         files: Vec<PathBuf>,
     },
     /// Print the JSON schema of the configuration, for editors
-    Schema,
+    Schema {
+        /// Of a file in conf.d
+        #[arg(long)]
+        part: bool,
+    },
     /// Apply the configuration to the running service, without a restart
     ///
     /// Prints what is applied and what needs a restart. When the new configuration is wrong, says all mistakes, and the
@@ -194,7 +200,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Plan { configured, json, exit_code, files } => {
             service::plan(catalogue, &configured.config, &files, json, exit_code)
         }
-        Command::Schema => service::schema(),
+        Command::Schema { part } => service::schema(part),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
         Command::Replay { configured, profile, file, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);

@@ -27,15 +27,21 @@ const CONFIG: u8 = 78;
 pub(super) fn load(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
     config::load(path, catalogue).map_err(|mistakes| {
         eprintln!("{mistakes}");
-        if !path.is_file() {
-            eprintln!("Say where the configuration is: --config FILE. The README has one to begin with.");
-        }
         CONFIG
     })
 }
 
+/// [`load`] of what `--config` names.
+pub(super) fn load_configured(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
+    load(catalogue, path).inspect_err(|_| {
+        if !config::main_file(path).is_file() {
+            eprintln!("Say where the configuration is: --config FILE. The README has one to begin with.");
+        }
+    })
+}
+
 pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
-    match load(catalogue, path) {
+    match load_configured(catalogue, path) {
         Ok(loaded) => {
             let Ok(runtime) = runtime() else { return IO };
             let clock = runtime.block_on(async { Clock::system(0) });
@@ -62,7 +68,7 @@ pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
 }
 
 pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
-    let loaded = match load(catalogue, path) {
+    let loaded = match load_configured(catalogue, path) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -89,7 +95,7 @@ pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
 
 pub(super) fn run(catalogue: &Catalogue, path: &Path) -> u8 {
     log("info");
-    let loaded = match load(catalogue, path) {
+    let loaded = match load_configured(catalogue, path) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -333,8 +339,9 @@ fn between(catalogue: &Catalogue, old: &Path, new: &Path) -> Result<Difference, 
     Ok(Difference::between(&old.plan, &new.plan))
 }
 
-pub(super) fn schema() -> u8 {
-    print_json(config::json_schema().as_value())
+pub(super) fn schema(part: bool) -> u8 {
+    let schema = if part { config::json_schema_of_part() } else { config::json_schema() };
+    print_json(schema.as_value())
 }
 
 pub(super) fn reload_running(path: &Path, json: bool) -> u8 {

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 const SHOWN: usize = 5;
 
 /// The fields that people know by a name, what matters most first.
-const FIELDS: [(&str, &str); 20] = [
+const FIELDS: [(&str, &str); 33] = [
     (PARKED, "waits for a person"),
     ("SPM-2", "sample id"),
     ("PID-3", "patient id"),
@@ -35,6 +35,19 @@ const FIELDS: [(&str, &str); 20] = [
     ("OBR-2", "placer number"),
     ("OBR-3", "filler number"),
     ("OBR-4", "ordered test"),
+    ("OBX-4", "sub-id"),
+    ("SPM-4", "kind of specimen"),
+    ("SPM-17", "time of the specimen"),
+    ("PID-5", "patient's name"),
+    ("PID-7", "date of birth"),
+    ("PID-8", "sex"),
+    ("MSH-3", "sending application"),
+    ("MSH-4", "sending facility"),
+    ("MSH-5", "receiving application"),
+    ("MSH-6", "receiving facility"),
+    ("MSH-10", "message's id"),
+    ("MSH-7", "time of the message"),
+    ("OBR-22", "time of the report"),
 ];
 
 /// What is different.
@@ -262,4 +275,20 @@ fn listed(codes: &[&str]) -> String {
     distinct.truncate(SHOWN);
     let names = distinct.join(", ");
     if more == 0 { names } else { format!("{names} and {more} more") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::paired;
+
+    #[test]
+    fn equally_many_are_the_same_and_otherwise_names_count() {
+        assert_eq!(paired(&["a", "b"], &["x", "y"]), [(Some(0), Some(0)), (Some(1), Some(1))]);
+        assert_eq!(
+            paired(&["a", "b", "c"], &["a", "c"]),
+            [(Some(0), Some(0)), (Some(1), None), (Some(2), Some(1))]
+        );
+        assert_eq!(paired(&["a"], &["n", "a", "m"]), [(None, Some(0)), (Some(0), Some(1)), (None, Some(2))]);
+        assert_eq!(paired::<&str>(&[], &["n"]), [(None, Some(0))]);
+    }
 }

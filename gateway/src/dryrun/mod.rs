@@ -10,7 +10,9 @@ mod compare;
 pub use compare::{Comparison, compare};
 
 use crate::config::{InstrumentPlan, Plan};
-use crate::convert::{Conversion, Converter, Going, NoPast, Numbers, Ready, Setting, Target, Task};
+use crate::convert::{
+    Conversion, Converter, Going, HoldReason, NoPast, Numbers, Ready, Setting, Target, Task,
+};
 use crate::interpret::OwnedTarget;
 use crate::lineup;
 use crate::replay::Heard;
@@ -18,6 +20,7 @@ use orugate_driver::StoredMessage;
 use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a configuration makes of a capture.
 #[derive(Debug, Default)]
@@ -95,7 +98,14 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc) ->
             now,
             release: None,
         };
-        read(&converter.convert(&task, &mut NoNumbers), &message.raw, &owned)
+        // As in the gateway: a driver that panics costs the message, not the others.
+        let converted = catch_unwind(AssertUnwindSafe(|| {
+            converter.convert(&task, &mut NoNumbers);
+        }));
+        match converted {
+            Ok(()) => read(&converter.conversion(), &message.raw, &owned),
+            Err(_) => broken(&message.raw),
+        }
     });
     let messages = messages.collect();
     Seen {
@@ -103,6 +113,12 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc) ->
         messages,
         notes: heard.notes.clone(),
     }
+}
+
+fn broken(raw: &[u8]) -> Read {
+    let reason = HoldReason::DriverFault;
+    let note = format!("a message is held whole, {}: {}", reason.code(), reason.sentence());
+    Read { raw: raw.to_vec(), observations: Vec::new(), notes: vec![note], orus: Vec::new() }
 }
 
 fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget]) -> Read {
