@@ -124,7 +124,7 @@ fn a_part_has_a_schema_of_its_own() {
     let whole = everything();
     let lists =
         whole.split_once("\n[[destination]]\n").map(|(_, rest)| format!("[[destination]]\n{rest}")).unwrap();
-    assert_eq!(judge.says(&[lists.clone()]), ("1 valid, 0 invalid\n".to_owned(), true));
+    assert_eq!(judge.says(std::slice::from_ref(&lists)), ("1 valid, 0 invalid\n".to_owned(), true));
     let misspelt = lists.replacen("send_to", "sendto", 1);
     let (said, valid) = judge.says(&[whole, misspelt]);
     let wrong: Vec<&str> = said.lines().map(|line| line.split(": ").nth(1).unwrap_or(line)).collect();
