@@ -20,6 +20,16 @@ const CAPTURE: &str = "H|\\^&|||XN-550^00-01^11001^^^^TEST01|||||||P|E1394-97|20
 const PROFILE: &str = "extends = \"sysmex-xn-l\"\nname = \"haem\"\ntitle = \"A test's own\"\n\
     evidence = \"captured-bytes\"\n";
 
+/// Another destination.
+const ARCHIVE: [(&str, &str); 2] = [
+    (
+        "[[instrument]]",
+        "[[destination]]\nname = \"archive\"\nrole = \"record\"\n\
+         receiving = { application = \"A\", facility = \"B\" }\nmllp = { address = \"192.0.2.1:1\" }\n[[instrument]]",
+    ),
+    ("send_to = [\"engine\"]", "send_to = [\"engine\", \"archive\"]"),
+];
+
 /// A site with the old configuration, a new one in `new/`, and a capture.
 struct Change {
     site: Site,
@@ -132,12 +142,7 @@ fn test_mode_is_msh_11() {
 
 #[test]
 fn a_destination_that_comes_or_goes() {
-    const ARCHIVE: &str = "[[destination]]\nname = \"archive\"\nrole = \"record\"\n\
-        receiving = { application = \"A\", facility = \"B\" }\nmllp = { address = \"192.0.2.1:1\" }\n[[instrument]]";
-    let change = Change::new(&[
-        ("[[instrument]]", ARCHIVE),
-        ("send_to = [\"engine\"]", "send_to = [\"engine\", \"archive\"]"),
-    ]);
+    let change = Change::new(&ARCHIVE);
     let ran = change.differs();
     ran.says("archive: newly reached; 2 observations go there");
     ran.says("engine: no difference in 2 observations");
@@ -226,6 +231,19 @@ fn an_instrument_of_one_of_the_two() {
     let unsaid = change.check(&[]);
     unsaid.is(64);
     unsaid.says("There are: haem-2, haem-1.");
+}
+
+#[test]
+fn the_manual_shows_what_is_printed() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    let (_, section) = manual.split_once("## A dry run over captures").unwrap();
+    let shown = section.split("```").nth(1).unwrap().trim();
+    let new = "[[unit]]\nsent = \"10*3/uL\"\nucum = \"10*3/uL\"\n[sample]\nid = [\"O.3\"]\n";
+    let change = Change::of_profiles("", new);
+    ARCHIVE.iter().for_each(|(from, to)| change.edit(from, to));
+    let printed = change.differs().out.replace(&change.capture, "morning.astm");
+    assert!(printed.contains(shown), "the manual shows\n{shown}\nand it is\n{printed}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 const SHOWN: usize = 5;
 
 /// The fields that people know by a name, what matters most first.
-const FIELDS: [(&str, &str); 33] = [
+const FIELDS: [(&str, &str); 35] = [
     (PARKED, "waits for a person"),
     ("SPM-2", "sample id"),
     ("PID-3", "patient id"),
@@ -34,6 +34,8 @@ const FIELDS: [(&str, &str); 33] = [
     ("MSH-18", "charset"),
     ("OBR-2", "placer number"),
     ("OBR-3", "filler number"),
+    ("ORC-2", "placer number of the order"),
+    ("ORC-3", "filler number of the order"),
     ("OBR-4", "ordered test"),
     ("OBX-4", "sub-id"),
     ("SPM-4", "kind of specimen"),
