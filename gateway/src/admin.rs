@@ -6,6 +6,7 @@
 
 use crate::clock::Clock;
 use crate::conditions::{Condition, Conditions, derive};
+use crate::config::Difference;
 use crate::interpret::{Handle, Order, Released};
 use crate::lineup::Current;
 use crate::reload::{self, Applied};
@@ -55,6 +56,8 @@ pub enum Request {
     },
     /// Read the configuration again and apply what a reload can apply.
     Reload,
+    /// What a reload would change.
+    Plan,
     /// Throw a hold away.
     Discard {
         /// Its number.
@@ -74,7 +77,9 @@ pub enum Response {
     Holds(Vec<HoldView>),
     /// To [`Request::Reload`].
     Reloaded(Applied),
-    /// To [`Request::Reload`]: all that is wrong with the new configuration; the old one stays.
+    /// To [`Request::Plan`].
+    Planned(Difference),
+    /// To [`Request::Reload`] and [`Request::Plan`]: all that is wrong with the new configuration; the old one stays.
     Mistakes(String),
     /// It is done; a sentence.
     Done(String),
@@ -309,7 +314,11 @@ impl Admin {
             },
             Request::Release { hold, sample } => self.release(hold, sample, actor).await,
             Request::Discard { hold, reason } => self.discard(hold, reason, actor).await,
-            Request::Reload => self.reload(actor).await,
+            Request::Reload => self.reload(actor, false).await,
+            Request::Plan => match self.reload(actor, true).await {
+                Response::Reloaded(applied) => Response::Planned(applied.difference),
+                other => other,
+            },
         }
     }
 
@@ -449,9 +458,9 @@ impl Admin {
         }
     }
 
-    async fn reload(&self, actor: &str) -> Response {
+    async fn reload(&self, actor: &str, only_plan: bool) -> Response {
         let (reply, answer) = oneshot::channel();
-        let request = reload::Request { actor: actor.to_owned(), reply };
+        let request = reload::Request { actor: actor.to_owned(), only_plan, reply };
         let Some(reloads) = self.reloads.get() else {
             return Response::Refused("This gateway has no configuration file to read again.".to_owned());
         };

@@ -9,6 +9,7 @@ pub mod config;
 pub mod convert;
 mod crew;
 pub mod demo;
+pub mod dryrun;
 pub mod engine;
 pub mod forward;
 pub mod interpret;

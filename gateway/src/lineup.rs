@@ -150,17 +150,21 @@ fn over(tls: Option<&TlsPlan>) -> &'static str {
     if tls.is_some() { " over TLS" } else { "" }
 }
 
-fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
+/// The destinations that an instrument's results reach.
+pub(crate) fn targets(plan: &Plan, instrument: &InstrumentPlan) -> Vec<OwnedTarget> {
     let reached =
         instrument.send_to.iter().filter_map(|index| Some((*index, plan.destinations.get(*index)?)));
-    let targets = reached
+    reached
         .filter(|(_, destination)| instrument.mode.reaches(destination.accepts))
         .map(|(index, destination)| target(plan, index, destination, instrument.mode))
-        .collect();
+        .collect()
+}
+
+fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
     Subject {
         name: instrument.name.clone(),
         interpreter: instrument.profile.interpreter(),
-        targets,
+        targets: targets(plan, instrument),
         provenance: Provenance {
             software: env!("CARGO_PKG_VERSION").to_owned(),
             profile: instrument.profile_name.clone(),

@@ -35,6 +35,8 @@ const WORK_OFF: Duration = Duration::from_secs(10);
 pub struct Request {
     /// Who (`uid 1000`).
     pub actor: String,
+    /// Only what would change is asked for; nothing is applied.
+    pub only_plan: bool,
     /// Told what came of it: what was applied, or what is wrong with the new configuration.
     pub reply: oneshot::Sender<Result<Applied, String>>,
 }
@@ -116,6 +118,12 @@ impl Gateway {
         self.worker.give(Order::Look);
         self.say(&difference, actor);
         Applied { difference, failed, config }
+    }
+
+    /// What a reload with this plan would change.
+    #[must_use]
+    pub fn difference(&self, plan: &Plan) -> Difference {
+        Difference::between(&self.lineup.get().plan, plan)
     }
 
     /// A configuration was to be applied and is wrong; what is in force stays. `why` names the mistakes.

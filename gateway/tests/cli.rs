@@ -67,6 +67,92 @@ fn check_says_all_mistakes_at_once() {
 }
 
 #[test]
+fn a_reload_says_what_it_applies_and_a_wrong_file_leaves_the_old_plan_running() {
+    let site = Site::new();
+    site.run(&["journal", "init"]).is(0);
+    let mut service = site.start();
+    service.until("ready;");
+    let good = std::fs::read_to_string(&site.config).unwrap();
+    std::fs::write(&site.config, good.replace("mode = \"live\"", "mode = \"lvie\"")).unwrap();
+    for command in ["plan", "reload"] {
+        let wrong = site.run(&[command]);
+        wrong.is(78);
+        wrong.says("orugate.toml:17: instrument \"haem-1\": mode: \"lvie\" is not known");
+        wrong.says("did you mean \"live\"?");
+        wrong.says("The old configuration goes on.");
+    }
+    // The file is wrong, and yet the service is asked where it was.
+    let status = site.run(&["status"]);
+    status.is(0);
+    status.says("is wrong, the old one goes on");
+    status.says("haem-1");
+
+    std::fs::write(&site.config, good.replace("mode = \"live\"", "mode = \"test\"")).unwrap();
+    let told =
+        "haem-1: mode live → test: its results no longer reach patients' charts (MSH-11 T); they go nowhere";
+    let plan = site.run(&["plan"]);
+    plan.is(0);
+    plan.says(told);
+    plan.says("a reload applies it with the next message");
+    site.run(&["plan", "--exit-code"]).is(1);
+    let reload = site.run(&["reload"]);
+    reload.is(0);
+    reload.says(told);
+    reload.says("All of it is in force.");
+    let status = site.run(&["status"]);
+    status.hides("is wrong");
+    status.says(", test, listens on");
+    site.run(&["plan", "--exit-code"]).is(0);
+
+    std::fs::write(&site.config, good.replace("\"TEST\"", "\"NEXT\"")).unwrap();
+    service.signal("HUP");
+    service.until("reloaded: gateway: id (MSH-10): TEST → NEXT");
+    let status = site.run(&["status"]);
+    status.says("Restart when it suits: systemctl restart orugate");
+    let said = service.stop();
+    assert!(said.contains("not reloaded: "), "{said}");
+    assert!(said.contains("uid "), "who asked is not in the log: {said}");
+}
+
+#[test]
+fn a_plan_of_two_files_needs_no_service() {
+    let site = Site::new();
+    let new = site.folder.path().join("new");
+    std::fs::create_dir_all(new.join("conf.d")).unwrap();
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    std::fs::write(new.join("orugate.toml"), &text).unwrap();
+    let left = "what an editor or a package left behind";
+    for name in ["a.toml~", ".a.toml", "a.toml.dpkg-old", "a.toml.bak"] {
+        std::fs::write(new.join("conf.d").join(name), left).unwrap();
+    }
+    let new = new.to_str().unwrap();
+    let same = site.run(&["plan", new]);
+    same.is(0);
+    same.says("Nothing differs.");
+    std::fs::write(
+        std::path::Path::new(new).join("conf.d/more.toml"),
+        "[[instrument]]\nname = \"haem-2\"\nprofile = \"sysmex-xn-l\"\nmode = \"live\"\n\
+         wire = { connect = \"192.0.2.7:4001\" }\nsend_to = [\"engine\"]\n",
+    )
+    .unwrap();
+    let told = "haem-2: new instrument, live: its results reach patients' charts (MSH-11 P) and go to engine; connects to";
+    site.run(&["plan", new]).says(told);
+    let both = orugate(&["plan", site.config.to_str().unwrap(), new, "--exit-code"]);
+    both.is(1);
+    both.says(told);
+    let json = orugate(&["plan", site.config.to_str().unwrap(), new, "--json"]);
+    assert!(serde_json::from_str::<serde_json::Value>(&json.out).is_ok(), "{}", json.out);
+    let schema = orugate(&["schema"]);
+    schema.is(0);
+    let schema: serde_json::Value = serde_json::from_str(&schema.out).unwrap();
+    assert!(schema["properties"]["gateway"].is_object());
+    let part = orugate(&["schema", "--part"]);
+    part.is(0);
+    let part: serde_json::Value = serde_json::from_str(&part.out).unwrap();
+    assert!(part["properties"]["instrument"].is_object() && part["properties"]["gateway"].is_null());
+}
+
+#[test]
 fn the_configuration_of_the_readme_is_good() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
     let (_, block) = readme.split_once("```toml\n").unwrap();

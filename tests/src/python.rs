@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 pub fn python() -> Option<OsString> {
     let python = std::env::var_os("ORUGATE_PYTHON");
     if python.is_none() {
-        crate::skipped("ORUGATE_PYTHON is not set: no outside checker of HL7");
+        crate::skipped("ORUGATE_PYTHON is not set: no outside checker");
     }
     python
 }
@@ -39,6 +39,14 @@ pub fn check(python: &OsStr, file: &Path) -> io::Result<(String, bool)> {
 /// It cannot be started.
 pub fn charsets(python: &OsStr, arguments: &[&OsStr]) -> io::Result<(String, bool)> {
     said(python, "charsets.py", arguments)
+}
+
+/// What `schema.py` says of TOML files by a JSON schema, and whether all are valid.
+///
+/// # Errors
+/// It cannot be started.
+pub fn schema(python: &OsStr, arguments: &[&OsStr]) -> io::Result<(String, bool)> {
+    said(python, "schema.py", arguments)
 }
 
 fn said(python: &OsStr, name: &str, arguments: &[&OsStr]) -> io::Result<(String, bool)> {

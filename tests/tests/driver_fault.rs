@@ -4,8 +4,11 @@
 use orugate::admin::{Request, Response};
 use orugate::clock::Clock;
 use orugate::config::Plan;
+use orugate::dryrun::{compare, see};
 use orugate::engine::Engine;
+use orugate::replay::hear;
 use orugate::run::{Gateway, init_journal};
+use orugate_protocol::time::Utc;
 use orugate_tests::breaking::Breaking;
 use orugate_tests::oru::{field, segments};
 use orugate_tests::sender::{Sender, invented};
@@ -94,4 +97,40 @@ async fn a_driver_without_end_holds_up_one_message_only() {
     gateway.stop().await;
     let messages = engine.messages();
     assert_eq!(messages.len(), 2, "the held message was not sent");
+}
+
+#[test]
+fn a_dry_run_says_what_a_broken_driver_would_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let instruments = [("analyzer", "generic-astm", Plug::Tcp)];
+    let engine = "127.0.0.1:1".parse().unwrap();
+    let sound = plan(folder.path(), &configuration(folder.path(), engine, &instruments));
+    let mut breaks = sound.clone();
+    breaks.instruments[0].profile = Arc::new(Breaking::new(Arc::default()));
+    let capture =
+        [666, 5, 777].map(|value| invented("F-1", "20261122101500", &[value]).join("\r") + "\r").concat();
+    let of = |plan: &Plan| {
+        let instrument = &plan.instruments[0];
+        see(
+            plan,
+            instrument,
+            &hear(&*instrument.profile, capture.as_bytes(), &[]),
+            Utc(1_795_000_000_000_000),
+        )
+    };
+    let (old, new) = (of(&sound), of(&breaks));
+    assert_eq!((old.messages.len(), new.messages.len()), (3, 3));
+    assert_eq!((old.observations(), new.observations()), (3, 2));
+    let comparison = compare(&old, &new);
+    assert!(comparison.differs);
+    for told in [
+        "1 observation (T1): observation removed, was sent",
+        "note new: a message is held whole, driver-fault: ",
+        "note new: the rest of a message is held, driver-fault: ",
+        "engine: 3 observations went there, 2 would",
+        "1 observation removed: T1",
+    ] {
+        assert!(comparison.text.contains(told), "no {told:?} in\n{}", comparison.text);
+    }
+    assert!(!comparison.text.contains("TEST"), "{}", comparison.text);
 }

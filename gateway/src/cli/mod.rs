@@ -1,10 +1,12 @@
 //! The command line. The only part of the gateway that prints.
 //!
-//! Exit codes: 0 done; 1 it was refused or the ledger does not balance; 2 or 64 the command is wrong; 65 the input
-//! holds no message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.
+//! Exit codes: 0 done; 1 it was refused, the ledger does not balance, or `--exit-code` and something differs; 2 or 64 the
+//! command is wrong; 65 the input holds no message; 69 the service does not answer; 74 the journal, a file or a wire
+//! failed; 78 the configuration is wrong.
 //! [`Arguments`] prints the same list.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod against;
 mod files;
 mod profile;
 mod service;
@@ -28,14 +30,18 @@ const AFTER: &str = "\
 A new box, in this order: orugate check, orugate journal init, orugate run (or the unit in deploy/), orugate status.
 No analyzer at hand: orugate demo. An analyzer that no profile fits: orugate profile new --from CAPTURE.
 
-Exit codes: 0 done; 1 refused, or the ledger does not balance; 2 or 64 the command is wrong; 65 the input holds no
-message; 69 the service does not answer; 74 the journal or a wire failed; 78 the configuration is wrong.";
+Exit codes: 0 done; 1 refused, the ledger does not balance, or --exit-code and something differs; 2 or 64 the command
+is wrong; 65 the input holds no message; 69 the service does not answer; 74 the journal, a file or a wire failed;
+78 the configuration is wrong.";
+
+/// The configuration that the service of the unit runs by.
+const INSTALLED: &str = "/etc/orugate/orugate.toml";
 
 /// Where the configuration is, for the commands that need one.
 #[derive(Debug, clap::Args)]
 struct Configured {
     /// The configuration; conf.d/*.toml beside it belongs to it
-    #[arg(long, short, global = true, value_name = "FILE", default_value = "/etc/orugate/orugate.toml")]
+    #[arg(long, short, global = true, value_name = "FILE", default_value = INSTALLED)]
     config: PathBuf,
 }
 
@@ -44,7 +50,15 @@ enum Command {
     /// Serve the instruments of the configuration until told to stop
     Run(Configured),
     /// Say all mistakes in a configuration at once; open nothing
-    Check(Configured),
+    ///
+    /// With --against: what it would make of captures, and how that differs from what the configuration before makes of
+    /// them. Nothing is stored or sent.
+    Check {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(flatten)]
+        against: against::Against,
+    },
     /// Show each instrument, destination and hold of the running service
     Status {
         #[command(flatten)]
@@ -52,6 +66,30 @@ enum Command {
         /// As JSON, for programs
         #[arg(long)]
         json: bool,
+    },
+    /// Say what a new configuration changes, in words, and what of it a reload applies; change nothing
+    ///
+    /// Without a file: from what the running service runs by to what is in its files now. With one: from the
+    /// configuration that is installed to that one. With two: from the first to the second. Each is a file, or a folder
+    /// with orugate.toml in it; conf.d and profiles.d beside it belong to it.
+    Plan {
+        #[command(flatten)]
+        configured: Configured,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// Exit with 1 when something differs
+        #[arg(long)]
+        exit_code: bool,
+        /// OLD and NEW, or NEW
+        #[arg(num_args = 0..=2, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print the JSON schema of the configuration, for editors
+    Schema {
+        /// Of a file in conf.d
+        #[arg(long)]
+        part: bool,
     },
     /// Apply the configuration to the running service, without a restart
     ///
@@ -153,9 +191,16 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
     quiet_panics();
     let code = match arguments.command {
         Command::Run(configured) => service::run(catalogue, &configured.config),
-        Command::Check(configured) => service::check(catalogue, &configured.config),
+        Command::Check { configured, against } if against.is_asked() => {
+            against::run(catalogue, &configured.config, &against)
+        }
+        Command::Check { configured, .. } => service::check(catalogue, &configured.config),
         Command::Status { configured, json } => service::status(&configured.config, json),
         Command::Holds { configured, action } => service::holds(&configured.config, action),
+        Command::Plan { configured, json, exit_code, files } => {
+            service::plan(catalogue, &configured.config, &files, json, exit_code)
+        }
+        Command::Schema { part } => service::schema(part),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
         Command::Replay { configured, profile, file, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);

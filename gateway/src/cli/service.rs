@@ -3,36 +3,45 @@
 use super::{HoldAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
 use crate::clock::Clock;
-use crate::config::{self, Loaded, Mistakes};
-use crate::reload;
+use crate::config::{self, Difference, Loaded, Mistakes};
+use crate::reload::{self, Applied};
 use crate::run::{Gateway, StartError, init_journal};
 use crate::systemd;
 use crate::tls;
 use crate::words::count;
 use orugate_drivers::Catalogue;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
+
+/// When the reader of the configuration panicked.
+const UNREAD: &str = "the configuration could not be read: a part of the gateway panicked";
 
 const REFUSED: u8 = 1;
 const UNAVAILABLE: u8 = 69;
 const IO: u8 = 74;
 const CONFIG: u8 = 78;
 
-fn load(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
+pub(super) fn load(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
     config::load(path, catalogue).map_err(|mistakes| {
         eprintln!("{mistakes}");
-        if !path.is_file() {
-            eprintln!("Say where the configuration is: --config FILE. The README has one to begin with.");
-        }
         CONFIG
     })
 }
 
+/// [`load`] of what `--config` names.
+pub(super) fn load_configured(catalogue: &Catalogue, path: &Path) -> Result<Loaded, u8> {
+    load(catalogue, path).inspect_err(|_| {
+        if !config::main_file(path).is_file() {
+            eprintln!("Say where the configuration is: --config FILE. The README has one to begin with.");
+        }
+    })
+}
+
 pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
-    match load(catalogue, path) {
+    match load_configured(catalogue, path) {
         Ok(loaded) => {
             let Ok(runtime) = runtime() else { return IO };
             let clock = runtime.block_on(async { Clock::system(0) });
@@ -59,7 +68,7 @@ pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
 }
 
 pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
-    let loaded = match load(catalogue, path) {
+    let loaded = match load_configured(catalogue, path) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -86,7 +95,7 @@ pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
 
 pub(super) fn run(catalogue: &Catalogue, path: &Path) -> u8 {
     log("info");
-    let loaded = match load(catalogue, path) {
+    let loaded = match load_configured(catalogue, path) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
@@ -146,7 +155,11 @@ async fn serve(
                 _ = interrupt.recv() => break,
                 () = at_hand => reloading = None,
                 _ = hangup.recv(), if idle => {
-                    let request = reload::Request { actor: "SIGHUP".to_owned(), reply: oneshot::channel().0 };
+                    let request = reload::Request {
+                        actor: "SIGHUP".to_owned(),
+                        only_plan: false,
+                        reply: oneshot::channel().0,
+                    };
                     reloading = Some(Box::pin(reload(&gateway, again.clone(), request)));
                 }
                 Some(request) = requests.recv(), if idle => {
@@ -176,8 +189,21 @@ async fn reload(
     again: impl FnOnce() -> Result<Loaded, Mistakes> + Send + 'static,
     request: reload::Request,
 ) {
-    systemd::reloading();
     let actor = &request.actor;
+    if request.only_plan {
+        let read = tokio::task::spawn_blocking(again).await;
+        let result = match read {
+            Ok(Ok(loaded)) => {
+                let difference = gateway.difference(&loaded.plan);
+                Ok(Applied { difference, failed: Vec::new(), config: loaded.plan.hash.to_string() })
+            }
+            Ok(Err(mistakes)) => Err(mistakes.to_string()),
+            Err(_) => Err(UNREAD.to_owned()),
+        };
+        let _ = request.reply.send(result);
+        return;
+    }
+    systemd::reloading();
     let read = tokio::task::spawn_blocking(again).await;
     let result = match read {
         Ok(Ok(loaded)) => {
@@ -187,7 +213,7 @@ async fn reload(
             Ok(gateway.reload(loaded.plan, actor).await)
         }
         Ok(Err(mistakes)) => Err(mistakes.to_string()),
-        Err(_) => Err("the configuration could not be read: a part of the gateway panicked".to_owned()),
+        Err(_) => Err(UNREAD.to_owned()),
     };
     if let Err(why) = &result {
         for line in why.lines() {
@@ -263,6 +289,61 @@ pub(super) fn holds(path: &Path, action: HoldAction) -> u8 {
     }
 }
 
+/// `orugate plan`: what changes, in words. Without a file the service compares what it runs by with what is in its
+/// files; with one, the configuration that is installed with that; with two, the first with the second.
+pub(super) fn plan(
+    catalogue: &Catalogue,
+    installed: &Path,
+    files: &[PathBuf],
+    json: bool,
+    exit_code: bool,
+) -> u8 {
+    let difference = match files {
+        [] => match ask(installed, &Request::Plan) {
+            Ok(Response::Planned(difference)) => difference,
+            Ok(other) => return answer(other),
+            Err(code) => return code,
+        },
+        [new] => match between(catalogue, installed, new) {
+            Ok(difference) => difference,
+            Err(code) => return code,
+        },
+        [old, new, ..] => match between(catalogue, old, new) {
+            Ok(difference) => difference,
+            Err(code) => return code,
+        },
+    };
+    if json {
+        let code = print_json(&difference);
+        if code != 0 {
+            return code;
+        }
+    } else if difference.is_empty() {
+        println!("Nothing differs.");
+    } else {
+        print!("{}", show::changes(&difference));
+        let restart = difference.for_restart().count();
+        if restart > 0 {
+            println!("A reload applies all but what needs a restart: systemctl restart orugate");
+        }
+    }
+    if exit_code && !difference.is_empty() { REFUSED } else { 0 }
+}
+
+fn between(catalogue: &Catalogue, old: &Path, new: &Path) -> Result<Difference, u8> {
+    let old = load(catalogue, old)?;
+    let new = load(catalogue, new)?;
+    for warning in &new.warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok(Difference::between(&old.plan, &new.plan))
+}
+
+pub(super) fn schema(part: bool) -> u8 {
+    let schema = if part { config::json_schema_of_part() } else { config::json_schema() };
+    print_json(schema.as_value())
+}
+
 pub(super) fn reload_running(path: &Path, json: bool) -> u8 {
     match ask(path, &Request::Reload) {
         Ok(Response::Reloaded(applied)) if json => print_json(&applied),
@@ -283,6 +364,10 @@ fn answer(response: Response) -> u8 {
         }
         Response::Reloaded(applied) => {
             print!("{}", show::applied(&applied));
+            0
+        }
+        Response::Planned(difference) => {
+            print!("{}", show::changes(&difference));
             0
         }
         Response::Mistakes(mistakes) => {

@@ -274,6 +274,17 @@ pub fn json_schema() -> schemars::Schema {
     schemars::schema_for!(ConfigFile)
 }
 
+/// The same of a file in `conf.d`: without what belongs to the main file.
+#[must_use]
+pub fn json_schema_of_part() -> schemars::Schema {
+    let mut schema = json_schema();
+    schema.remove("required");
+    if let Some(properties) = schema.get_mut("properties").and_then(|properties| properties.as_object_mut()) {
+        properties.retain(|name, _| ["destination", "instrument"].contains(&&**name));
+    }
+    schema
+}
+
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct At<T> {

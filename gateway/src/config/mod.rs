@@ -31,7 +31,7 @@ mod tests;
 
 pub use check_tls::TypedTls;
 pub use diff::{Change, Difference, KEYS, Subject, Takes, Weight};
-pub use file::{ConfigFile, json_schema};
+pub use file::{ConfigFile, json_schema, json_schema_of_part};
 pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
     Accepts, AckMode, AckWhen, Allow, ConfigHash, Corrections, DestinationPlan, DestinationRole, Flow,

@@ -76,7 +76,8 @@ pub struct OwnedTarget {
 }
 
 impl OwnedTarget {
-    fn borrowed(&self) -> Target<'_> {
+    /// As conversion takes it.
+    pub(crate) fn borrowed(&self) -> Target<'_> {
         Target {
             index: self.index,
             route: Route {

@@ -40,6 +40,20 @@ pub struct Difference {
     pub lines: String,
 }
 
+/// Two texts, line by line: `-` is only in the first, `+` only in the second.
+pub(crate) fn line_by_line(first: &str, second: &str) -> String {
+    let mut lines = String::new();
+    for change in TextDiff::from_lines(first, second).iter_all_changes() {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => ' ',
+        };
+        let _ = writeln!(lines, "{sign}{}", change.value().trim_end_matches('\n'));
+    }
+    lines
+}
+
 /// All examples that do not give what they say.
 #[must_use]
 pub fn differences(profile: &dyn Profile) -> Vec<Difference> {
@@ -48,15 +62,7 @@ pub fn differences(profile: &dyn Profile) -> Vec<Difference> {
         let got = output(profile, &example.input);
         let expected = example.expect.trim();
         if got != expected {
-            let mut lines = String::new();
-            for change in TextDiff::from_lines(expected, &got).iter_all_changes() {
-                let sign = match change.tag() {
-                    ChangeTag::Delete => '-',
-                    ChangeTag::Insert => '+',
-                    ChangeTag::Equal => ' ',
-                };
-                let _ = writeln!(lines, "{sign}{}", change.value().trim_end_matches('\n'));
-            }
+            let lines = line_by_line(expected, &got);
             found.push(Difference { number, shows: example.shows.clone(), got, lines });
         }
     }

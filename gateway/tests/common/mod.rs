@@ -157,6 +157,11 @@ impl Service {
         }
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        let (signal, pid) = (format!("-{name}"), self.child.id().to_string());
+        assert!(Command::new("kill").args([&signal, &pid]).status().unwrap().success());
+    }
+
     /// As the power does.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

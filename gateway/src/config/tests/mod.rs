@@ -1,5 +1,6 @@
 //! Whole configurations in, sentences out. Here: what all these tests use, and good configurations.
 
+mod example;
 mod format;
 mod meaning;
 mod tls;

@@ -1,0 +1,285 @@
+//! A capture through a configuration, without a gateway: what each destination of an instrument would get.
+//!
+//! Promises that the targets, the session's messages and the conversion are those of the gateway, and that the same
+//! capture, configuration and time give the same bytes: every MSH-10 has the number 0. [`compare()`] says how what two
+//! configurations give differs. Nothing is stored or sent. Leaves out the past: corrections, resends and filler
+//! numbers are those of an instrument that has sent nothing before.
+
+mod compare;
+
+pub use compare::{Comparison, compare};
+
+use crate::config::{InstrumentPlan, Plan};
+use crate::convert::{
+    Conversion, Converter, Going, HoldReason, NoPast, Numbers, Ready, Setting, Target, Task,
+};
+use crate::interpret::OwnedTarget;
+use crate::lineup;
+use crate::replay::Heard;
+use orugate_driver::StoredMessage;
+use orugate_protocol::text::{Charset, Escapes, Text};
+use orugate_protocol::time::{ClockQuality, Utc};
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a configuration makes of a capture.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The destinations that the instrument reaches, in the order of `send_to`.
+    pub reached: Vec<String>,
+    /// The messages of the capture.
+    pub messages: Vec<Read>,
+    /// What the link said, in words.
+    pub notes: Vec<String>,
+}
+
+/// What became of one message.
+#[derive(Debug)]
+pub struct Read {
+    raw: Vec<u8>,
+    observations: Vec<Observed>,
+    notes: Vec<String>,
+    /// The place in [`Seen::reached`] and the text of each ORU.
+    orus: Vec<(usize, String)>,
+}
+
+/// What became of one observation.
+#[derive(Debug)]
+struct Observed {
+    code: String,
+    /// `sent`, or why not.
+    fate: String,
+    /// What each of [`Seen::reached`] gets of it.
+    rows: Vec<Option<Row>>,
+}
+
+/// Fields and what stands in them, in the order of the message: those of the observation and of the ORU around it.
+type Row = Vec<(String, String)>;
+
+/// An observation that goes into ORUs.
+const SENT: &str = "sent";
+
+/// A number is only needed where somebody could have seen it before.
+struct NoNumbers;
+
+impl Numbers for NoNumbers {
+    fn next(&mut self) -> Option<u64> {
+        Some(0)
+    }
+}
+
+/// What the plan makes of what the instrument's own capture session heard, at the time `now`.
+#[must_use]
+pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc) -> Seen {
+    let owned = lineup::targets(plan, instrument);
+    let targets: Vec<Target<'_>> = owned.iter().map(OwnedTarget::borrowed).collect();
+    let setting = Setting {
+        instrument: &instrument.name,
+        destinations: &targets,
+        gateway: &plan.gateway.id,
+        zone: &plan.gateway.timezone,
+        key: &[0; 16],
+    };
+    let interpreter = instrument.profile.interpreter();
+    let mut converter = Converter::default();
+    let messages = heard.messages.iter().map(|message| {
+        let task = Task {
+            interpreter: &*interpreter,
+            message: StoredMessage {
+                raw: &message.raw,
+                chunk_ends: &message.chunk_ends,
+                complete: message.complete,
+                received: now,
+                clock: ClockQuality::Synchronised,
+            },
+            number: 0,
+            setting,
+            past: &NoPast,
+            now,
+            release: None,
+        };
+        // As in the gateway: a driver that panics costs the message, not the others.
+        let converted = catch_unwind(AssertUnwindSafe(|| {
+            converter.convert(&task, &mut NoNumbers);
+        }));
+        match converted {
+            Ok(()) => read(&converter.conversion(), &message.raw, &owned),
+            Err(_) => broken(&message.raw),
+        }
+    });
+    let messages = messages.collect();
+    Seen {
+        reached: owned.into_iter().map(|target| target.name).collect(),
+        messages,
+        notes: heard.notes.clone(),
+    }
+}
+
+fn broken(raw: &[u8]) -> Read {
+    let reason = HoldReason::DriverFault;
+    let note = format!("a message is held whole, {}: {}", reason.code(), reason.sentence());
+    Read { raw: raw.to_vec(), observations: Vec::new(), notes: vec![note], orus: Vec::new() }
+}
+
+fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget]) -> Read {
+    let facts = conversion.facts;
+    let mut observations: Vec<Observed> = facts
+        .observations
+        .iter()
+        .zip(conversion.going)
+        .map(|(fact, going)| Observed {
+            code: match facts.word(&fact.code) {
+                "" => "(no code)".to_owned(),
+                code => code.to_owned(),
+            },
+            fate: fate(*going),
+            rows: vec![None; targets.len()],
+        })
+        .collect();
+    let mut orus = Vec::new();
+    for ready in conversion.orus {
+        let Some(at) = targets.iter().position(|target| target.index == ready.destination) else { continue };
+        let Some(target) = targets.get(at) else { continue };
+        let text = decoded(conversion.bytes(ready), ready, target.charset);
+        let range = facts.groups.get(usize::from(ready.group)).map_or(0..0, |g| g.observations.clone());
+        let sent = range.filter(|i| conversion.going.get(*i) == Some(&Going::Sent));
+        for (index, row) in sent.zip(rows(&text, ready)) {
+            let slot = observations.get_mut(index).and_then(|observed| observed.rows.get_mut(at));
+            if let Some(slot) = slot {
+                *slot = Some(row);
+            }
+        }
+        orus.push((at, text));
+    }
+    let mut notes: Vec<String> = facts
+        .notes
+        .iter()
+        .map(|note| match facts.word(&note.subject) {
+            "" => note.kind.to_string(),
+            subject => format!("{}: {subject}", note.kind),
+        })
+        .collect();
+    notes.extend(
+        conversion.fault.map(|fault| format!("the rest of a message is held, driver-fault: {fault}")),
+    );
+    let asks = |query| format!("the instrument asks for orders of the specimen {}", facts.word(query));
+    notes.extend(facts.queries.iter().map(asks));
+    Read { raw: raw.to_vec(), observations, notes, orus }
+}
+
+fn fate(going: Going) -> String {
+    match going {
+        Going::Sent => SENT.to_owned(),
+        Going::Held(reason) => format!("held, {}: {}", reason.code(), reason.sentence()),
+        Going::Qc(evidence) => format!("qc, not a patient's result, because {evidence}"),
+        Going::NotReportable(rule) => format!("not reportable by the rule {rule}"),
+        // Only with a past.
+        Going::Repeat | Going::Superseded | Going::Untouched => "not sent again".to_owned(),
+    }
+}
+
+/// An ORU as its receiver reads it.
+fn decoded(bytes: &[u8], ready: &Ready, charset: Charset) -> String {
+    let charset = if ready.inexpressible.is_some() { Charset::Utf8 } else { charset };
+    Text::new(bytes, charset, Escapes::None).to_string()
+}
+
+/// One row for each OBX.
+fn rows(oru: &str, ready: &Ready) -> Vec<Row> {
+    let (mut shared, mut rows) = (Row::new(), Vec::<Row>::new());
+    let mut parent = "";
+    for segment in oru.split('\r').filter(|segment| !segment.is_empty()) {
+        let (name, fields) = segment.split_once('|').unwrap_or((segment, ""));
+        match name {
+            "NTE" => {
+                let text = fields.split('|').nth(2).unwrap_or_default();
+                match rows.last_mut().filter(|_| parent == "OBX") {
+                    Some(row) => put(row, "NTE".to_owned(), text),
+                    None => put(&mut shared, format!("NTE of {parent}"), text),
+                }
+                continue;
+            }
+            "OBX" => rows.push(fields_of(name, fields, 1).collect()),
+            // MSH-1 is the separator itself.
+            "MSH" => shared.extend(fields_of(name, fields, 2)),
+            _ => fields_of(name, fields, 1).for_each(|(label, value)| put(&mut shared, label, &value)),
+        }
+        parent = name;
+    }
+    if let Some(lacks) = &ready.inexpressible {
+        let (segment, field) = (lacks.segment.as_str(), lacks.field);
+        let why =
+            format!("yes, {segment}-{field} has a character that {} does not have", lacks.charset.name());
+        put(&mut shared, PARKED.to_owned(), &why);
+    }
+    rows.iter_mut().for_each(|row| row.extend(shared.iter().cloned()));
+    rows
+}
+
+/// The field of a row that says why the ORU is not sent before a person decides.
+const PARKED: &str = "waits for a person";
+
+/// The fields with something in them. What only counts segments is left out.
+fn fields_of<'s>(
+    name: &'s str,
+    fields: &'s str,
+    first: usize,
+) -> impl Iterator<Item = (String, String)> + 's {
+    fields.split('|').enumerate().filter_map(move |(at, value)| {
+        let number = at + first;
+        let counts = number == 1 && name != "MSH";
+        (!counts && !value.is_empty()).then(|| (format!("{name}-{number}"), value.to_owned()))
+    })
+}
+
+fn put(row: &mut Row, label: String, value: &str) {
+    match row.iter_mut().find(|(known, _)| *known == label) {
+        Some((_, text)) => {
+            let _ = write!(text, " / {value}");
+        }
+        None => row.push((label, value.to_owned())),
+    }
+}
+
+impl Seen {
+    /// How many observations the capture has.
+    #[must_use]
+    pub fn observations(&self) -> usize {
+        self.all().count()
+    }
+
+    /// The ORUs for a destination, a segment a line, an empty line behind each.
+    #[must_use]
+    pub fn orus(&self, destination: &str) -> String {
+        let at = self.reached.iter().position(|name| name == destination);
+        let mut out = String::new();
+        for (_, oru) in self.messages.iter().flat_map(|m| &m.orus).filter(|(to, _)| Some(*to) == at) {
+            for segment in oru.split('\r').filter(|segment| !segment.is_empty()) {
+                let _ = writeln!(out, "{segment}");
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Each observation that is not sent, with the reason, and each note.
+    #[must_use]
+    pub fn not_sent(&self) -> String {
+        let mut out = String::new();
+        for observed in self.all().filter(|observed| observed.fate != SENT) {
+            let _ = writeln!(out, "{}: {}", observed.code, observed.fate);
+        }
+        for note in self.all_notes() {
+            let _ = writeln!(out, "note {note}");
+        }
+        out
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Observed> {
+        self.messages.iter().flat_map(|message| &message.observations)
+    }
+
+    fn all_notes(&self) -> impl Iterator<Item = &String> {
+        self.notes.iter().chain(self.messages.iter().flat_map(|message| &message.notes))
+    }
+}
