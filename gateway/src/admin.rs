@@ -31,6 +31,9 @@ use tokio::time::timeout;
 const CONNECTIONS: usize = 16;
 /// A connection that asks nothing for so long is closed.
 const IDLE: Duration = Duration::from_secs(10);
+/// To an order that came to nothing.
+const UNANSWERED: &str =
+    "Nothing was done: the gateway stops, or a driver keeps the interpretation busy. Ask again.";
 /// The longest request.
 const REQUEST: u64 = 64 << 10;
 
@@ -114,6 +117,9 @@ pub struct Status {
     pub oldest_hold: Option<i64>,
     /// Messages that wait for interpretation.
     pub pending: usize,
+    /// Age of the oldest of them, in seconds.
+    #[serde(default)]
+    pub oldest_pending: Option<i64>,
     /// The journal.
     pub journal: JournalView,
 }
@@ -396,6 +402,10 @@ impl Admin {
             holds: state.holds().count(),
             oldest_hold: state.holds().next().map(|(_, h)| seconds(now - h.hold.at)),
             pending: state.pending().count(),
+            oldest_pending: state
+                .next_pending()
+                .and_then(|number| state.message(number))
+                .map(|message| seconds(now - message.received)),
             journal: JournalView {
                 health: match self.store.journal().health() {
                     Health::Good => "good".to_owned(),
@@ -455,7 +465,7 @@ impl Admin {
                 on_their_way(sent)
             )),
             Ok(Err(why)) => Response::Refused(why),
-            Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
+            Err(_) => Response::Refused(UNANSWERED.to_owned()),
         }
     }
 
@@ -479,7 +489,7 @@ impl Admin {
         match answer.await {
             Ok(Ok(applied)) => Response::Reloaded(applied),
             Ok(Err(mistakes)) => Response::Mistakes(mistakes),
-            Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
+            Err(_) => Response::Refused(UNANSWERED.to_owned()),
         }
     }
 
@@ -507,7 +517,7 @@ impl Admin {
                 Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal."))
             }
             Ok(Err(why)) => Response::Refused(why),
-            Err(_) => Response::Refused("The gateway is stopping.".to_owned()),
+            Err(_) => Response::Refused(UNANSWERED.to_owned()),
         }
     }
 }

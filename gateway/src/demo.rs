@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A part of the command line.
 
 mod ledger;
+mod line;
 mod way;
 
 use crate::clock::Clock;
@@ -16,13 +17,12 @@ use crate::profiles;
 use crate::run::{Gateway, init_journal};
 use crate::simulate::{self, Fault, Plug};
 use ledger::{Ledger, r_records};
+use line::Line;
 use orugate_drivers::SHIPPED;
-use serialport::{SerialPort as _, TTYPort};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_serial::SerialStream;
 use way::Way;
 
 const SERIAL: &str = "haematology-1";
@@ -31,6 +31,7 @@ const NETWORK: &str = "chemistry-1";
 const NETWORK_PROFILE: &str = "roche-cobas-c";
 /// A port for the configuration's text; the system gives a free one.
 const PLACEHOLDER: u16 = 4001;
+const SERIAL_PLACEHOLDER: u16 = 4002;
 /// The rate of both simulated lines: results take as long as they would in the laboratory.
 const BAUD: u32 = 9600;
 /// How long anything may take before the demo says what it waits for and fails.
@@ -54,8 +55,9 @@ pub fn run(stay: bool) -> u8 {
 async fn tell(stay: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let way = way::listen();
+    let line = Line::open(BAUD);
     way.say("Two simulated analyzers, a gateway and an integration engine, all in this process.");
-    way.say(&format!("  {SERIAL:<14} {SERIAL_PROFILE}, on a pseudo terminal at {BAUD} bits per second"));
+    way.say(&format!("  {SERIAL:<14} {SERIAL_PROFILE}, {}", line.words(BAUD)));
     way.say(&format!("  {NETWORK:<14} {NETWORK_PROFILE}, on TCP at the same pace"));
     way.say("  engine         takes HL7 v2 ORU over MLLP");
     way.say("No timer is scaled: what you see takes as long as in a laboratory. No patient is real.");
@@ -63,20 +65,21 @@ async fn tell(stay: bool) -> Result<(), String> {
 
     let clock = Clock::system(0);
     let engine = Engine::start(clock.clone()).map_err(|e| e.to_string())?;
-    let (master, slave) = TTYPort::pair().map_err(|e| e.to_string())?;
-    let pty = PathBuf::from(slave.name().unwrap_or_default());
-    drop(slave);
-    let text = configuration(folder.path(), &pty, engine.address());
+    let text = configuration(folder.path(), &line.wire(BAUD, SERIAL_PLACEHOLDER), engine.address());
     let plan = plan(folder.path(), &text)?;
     std::fs::create_dir_all(&plan.journal.path).map_err(|e| e.to_string())?;
     init_journal(&plan.journal.path, clock.utc())?;
     let gateway = Gateway::start(plan, Clock::system).await.map_err(|e| e.to_string())?;
     let mut stage = Stage { gateway, engine, clock };
-    stage.until("the serial port", |stage| stage.serial_is_up()).await?;
-    let address =
-        stage.gateway.listening().get(NETWORK).copied().ok_or("the network instrument has no address")?;
-    let master = SerialStream::try_from(master).map_err(|e| e.to_string())?;
-    let mut plugs = (Plug::wired(Box::new(master)), Plug::to(simulate::Target::Connect(address.to_string())));
+    if let Line::Terminal { .. } = line {
+        stage.until("the serial port", |stage| stage.serial_is_up()).await?;
+    }
+    let listening = stage.gateway.listening();
+    let address = listening.get(NETWORK).copied().ok_or("the network instrument has no address")?;
+    let mut plugs = (
+        line.plug(listening.get(SERIAL).copied())?,
+        Plug::to(simulate::Target::Connect(address.to_string())),
+    );
 
     let mut ledger = Ledger::default();
     way.say("\n1. Both analyzers send. Each frame is on flash before the analyzer gets its ACK; a whole message becomes an");
@@ -203,7 +206,7 @@ impl Stage {
     }
 }
 
-fn configuration(folder: &Path, pty: &Path, engine: SocketAddr) -> String {
+fn configuration(folder: &Path, wire: &str, engine: SocketAddr) -> String {
     format!(
         r#"version = 1
 [gateway]
@@ -222,7 +225,7 @@ mllp = {{ address = "{engine}" }}
 name = "{SERIAL}"
 profile = "{SERIAL_PROFILE}"
 mode = "live"
-wire = {{ serial = "{pty}", baud = {BAUD} }}
+wire = {wire}
 send_to = ["engine"]
 [[instrument]]
 name = "{NETWORK}"
@@ -232,7 +235,6 @@ wire = {{ listen = "127.0.0.1:{PLACEHOLDER}", allow = ["127.0.0.1"] }}
 send_to = ["engine"]
 "#,
         folder = folder.display(),
-        pty = pty.display(),
     )
 }
 

@@ -32,6 +32,8 @@ use tokio::sync::{mpsc, watch};
 const WINDOW: usize = 1;
 /// One read: what a session must be able to hold back.
 const READ: usize = 4096;
+/// Bytes that a session may want to send at once: some frames of the largest size.
+const OUT: usize = 512 << 10;
 /// Outputs in a row after which a session is thought to have gone mad.
 const OUTPUTS: usize = 10_000;
 /// How long to wait before a journal that refused the end of a message is asked again.
@@ -315,6 +317,7 @@ impl Running {
         self.retry_at = None;
         let channel = Channel(self.next_channel);
         self.next_channel = self.next_channel.wrapping_add(1);
+        self.port.pulse.serves(io.socket());
         self.connection = Some(Connection { channel, io, peer, fresh: true });
         self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.utc());
         tracing::info!(instrument = %self.port.name, "the wire is open");
@@ -327,6 +330,7 @@ impl Running {
 
     async fn lost(&mut self, why: &str) {
         let Some(connection) = self.connection.take() else { return };
+        self.port.pulse.serves(None);
         let channel = connection.channel;
         drop(connection);
         if self.port.status.line(Line::Down(why.to_owned()), self.port.clock.utc()) {
@@ -365,18 +369,17 @@ impl Running {
 
     /// Gives one input to the session and does what it asks for, until it waits.
     async fn give(&mut self, input: Input<'_>) {
-        let (close, failed) = match self.drive(input) {
-            Ok(close) => (close, None),
-            Err(why) => (false, Some(why)),
-        };
-        if !self.out.is_empty() {
-            self.write().await;
-        }
-        if close {
-            Box::pin(self.lost("closed by the driver")).await;
-        }
-        if let Some(why) = failed {
-            self.fell(why).await;
+        match self.drive(input) {
+            // What such a session wanted to send is not sent: it would only be called again for it.
+            Err(why) => self.fell(why).await,
+            Ok(close) => {
+                if !self.out.is_empty() {
+                    self.write().await;
+                }
+                if close {
+                    Box::pin(self.lost("closed by the driver")).await;
+                }
+            }
         }
     }
 
@@ -390,6 +393,7 @@ impl Running {
             let (session, pulse, open) =
                 (&mut self.session, &*self.port.pulse, self.message.map(|m| m.number));
             match guarded(pulse, now, open, move || session.poll())? {
+                Output::Send(..) if self.out.len() > OUT => return Err(Fall::Endless),
                 Output::Send(_, bytes) => self.out.extend_from_slice(bytes),
                 Output::Close(_, reason) => {
                     tracing::info!(instrument = %self.port.name, "the driver closes the wire: {}", words(reason));
@@ -409,8 +413,9 @@ impl Running {
                         mail: &self.port.mail.0,
                         life: self.life,
                     };
-                    let part = keep.chunk(&mut self.message, ticket, part, &chunk);
-                    self.tickets.insert(ticket, part);
+                    let message = &mut self.message;
+                    let kept = self.port.pulse.act(|| keep.chunk(message, ticket, part, &chunk));
+                    self.tickets.insert(ticket, kept.map_err(|GivenUp| Fall::GivenUp)?);
                 }
                 Output::Note(note) => {
                     if self.notes.take(now, &note) {
@@ -452,6 +457,7 @@ impl Running {
         self.deadline = None;
         self.out.clear();
         self.connection = None;
+        self.port.pulse.serves(None);
         if let Some(open) = self.message.take() {
             self.end(open.number);
         }

@@ -26,8 +26,8 @@ use tokio::sync::{mpsc, watch};
 const LIMIT: Duration = Duration::from_secs(5);
 /// Threads that one instrument's driver may take with it; each costs a part of a core.
 const LIVES: u32 = 3;
-/// How long a port may take to end: what it gives its session, and a little more.
-const END: Duration = Duration::from_secs(12);
+/// How long ports may take to end: what one gives its session, a write that is under way, and a little more.
+const END: Duration = Duration::from_secs(20);
 
 /// Where ports run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Ports {
     store: Store,
     clock: Clock,
     list: Mutex<BTreeMap<Arc<str>, Hosted>>,
+    /// Messages whose port will not end them, and which the journal has not yet been able to end.
+    unended: Arc<Mutex<Vec<u64>>>,
 }
 
 /// Its sender is gone when the port has ended.
@@ -82,7 +84,7 @@ impl Ports {
     /// None yet.
     #[must_use]
     pub fn new(ground: Ground, store: Store, clock: Clock) -> Self {
-        Self { ground, store, clock, list: Mutex::default() }
+        Self { ground, store, clock, list: Mutex::default(), unended: Arc::default() }
     }
 
     /// Opens a port; one of the same name must have been closed before.
@@ -120,12 +122,26 @@ impl Ports {
                 closing.push((*name, hosted.ended.clone()));
             }
         }
+        let until = self.clock.instant(self.clock.tick().after(END));
         for (name, mut ended) in closing {
-            if tokio::time::timeout(END, ended.changed()).await.is_err() {
+            let late = tokio::time::timeout_at(until, ended.changed()).await.is_err();
+            let closed = self.list().remove(name);
+            if let Some(hosted) = closed.filter(|_| late) {
                 tracing::warn!(instrument = name, "its port did not end; what it acknowledged is stored");
+                // Whoever ends its message now can be sure that nothing is added to it.
+                hosted.pulse.retire();
             }
-            self.list().remove(name);
         }
+    }
+
+    /// Ends a message that no port will end, as soon as the journal takes it.
+    pub fn end_message(&self, message: u64) {
+        let unended = self.unended.clone();
+        self.store.append(vec![Entry::new(&Abandoned { message })], Urgency::Soon, None, move |stored| {
+            if stored.is_err() {
+                unended.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+            }
+        });
     }
 
     /// Closes all.
@@ -141,6 +157,8 @@ impl Ports {
                 self.given_up(hosted, open);
             }
         }
+        let unended = std::mem::take(&mut *self.unended.lock().unwrap_or_else(PoisonError::into_inner));
+        unended.into_iter().for_each(|message| self.end_message(message));
     }
 
     fn given_up(&self, hosted: &mut Hosted, open: Option<u64>) {
@@ -148,19 +166,20 @@ impl Ports {
         tracing::error!(instrument = %name, "the driver does not come back from a call; its thread is left behind");
         status.fell("did not come back from a call", utc);
         if let Some(message) = open {
-            self.store.append(vec![Entry::new(&Abandoned { message })], Urgency::Soon, None, |_| {});
+            self.end_message(message);
         }
         hosted.lost += 1;
+        // Nobody waits for the one that is lost: this is over when its successor is, and at once without one.
+        hosted.ended = watch::channel(()).1;
         if hosted.lost >= LIVES {
-            let why = "its driver did not come back from three calls; restart the service to use it again";
-            status.line(Line::Down(why.to_owned()), utc);
+            status.line(Line::Dead("its driver did not come back from three calls".to_owned()), utc);
             return;
         }
         status.line(Line::Down("its driver did not come back from a call".to_owned()), utc);
         match self.host(&hosted.setup, hosted.stop.subscribe()) {
             Ok((pulse, mail, ended)) => (hosted.pulse, hosted.mail, hosted.ended) = (pulse, mail, ended),
             Err(error) => {
-                status.line(Line::Down(format!("no thread could be made for it: {error}")), utc);
+                status.line(Line::Dead(format!("no thread could be made for it: {error}")), utc);
             }
         }
     }
@@ -225,6 +244,6 @@ fn guard(panicked: bool, name: &str, status: &PortStatus, clock: &Clock) {
             instrument = name,
             "its port failed; restart the service to use this instrument again"
         );
-        status.line(Line::Down("its port failed; restart the service".to_owned()), clock.utc());
+        status.line(Line::Dead("its port failed".to_owned()), clock.utc());
     }
 }

@@ -1,10 +1,13 @@
 //! Whether a driver comes back from a call: what a port's thread says before and after, and what its supervisor sees.
 //!
 //! Promises that a thread is given up only while it is inside its driver, so nothing that it has begun to store or to
-//! send is lost with it, and that a thread which was given up learns so before it does anything more. Nothing in Rust
-//! ends a thread from outside; it can only be left behind, with the lowest priority.
+//! send is lost with it, or when its port was told to end and did not; and that a thread which was given up learns so
+//! before it stores anything more. Nothing in Rust ends a thread from outside; it can only be left behind, with the
+//! lowest priority. Its connection is shut down for it, so that an instrument which keeps one for ever connects anew.
 
 use orugate_protocol::time::Tick;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +21,8 @@ struct Inner {
     inside: Option<(Tick, Option<u64>)>,
     lost: bool,
     thread: Option<rustix::process::Pid>,
+    /// The connection that it serves.
+    socket: Option<OwnedFd>,
 }
 
 /// The thread was given up and must do nothing more.
@@ -28,6 +33,25 @@ impl Pulse {
     /// The present thread is the one that is watched.
     pub fn here(&self) {
         self.inner().thread = Some(rustix::thread::gettid());
+    }
+
+    /// The thread serves this connection, or none.
+    pub fn serves(&self, socket: Option<OwnedFd>) {
+        self.inner().socket = socket;
+    }
+
+    /// Does what a driver asked for, unless the thread was given up: both cannot happen at once.
+    ///
+    /// # Errors
+    /// It was, and nothing is done.
+    pub fn act<T>(&self, deed: impl FnOnce() -> T) -> Result<T, GivenUp> {
+        let inner = self.inner();
+        if inner.lost { Err(GivenUp) } else { Ok(deed()) }
+    }
+
+    /// The port did not end when it was told to: what it still does is not done.
+    pub fn retire(&self) {
+        self.inner().give_up();
     }
 
     /// The driver is called.
@@ -56,7 +80,7 @@ impl Pulse {
         if inner.lost || now.since(since) < limit {
             return None;
         }
-        inner.lost = true;
+        inner.give_up();
         if let Some(thread) = inner.thread {
             step_back(thread);
         }
@@ -65,6 +89,16 @@ impl Pulse {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn give_up(&mut self) {
+        self.lost = true;
+        if let Some(socket) = self.socket.take() {
+            // It may have been closed from the other side meanwhile, which is as well.
+            let _ = socket2::Socket::from(socket).shutdown(Shutdown::Both);
+        }
     }
 }
 
@@ -92,5 +126,14 @@ mod tests {
         assert_eq!(pulse.give_up(late, limit), Some(Some(7)));
         assert_eq!(pulse.give_up(late, limit), None, "once");
         assert_eq!(pulse.leave(), Err(GivenUp));
+        assert_eq!(pulse.act(|| ()), Err(GivenUp));
+    }
+
+    #[test]
+    fn what_a_retired_thread_still_wants_is_not_done() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.act(|| 5), Ok(5));
+        pulse.retire();
+        assert_eq!(pulse.act(|| 5), Err(GivenUp));
     }
 }

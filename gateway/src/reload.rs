@@ -200,7 +200,10 @@ impl Gateway {
             state.open_messages().into_iter().filter(of_these).collect::<Vec<_>>()
         };
         for message in open {
-            self.journal(&Abandoned { message }).await;
+            // A journal that is full does not take it now; the ports ask again.
+            if !self.journal(&Abandoned { message }).await {
+                self.base.ports.end_message(message);
+            }
         }
     }
 
@@ -224,14 +227,16 @@ impl Gateway {
         }
     }
 
-    async fn journal<M: crate::records::Meta>(&self, meta: &M) {
+    /// True when it is stored.
+    async fn journal<M: crate::records::Meta>(&self, meta: &M) -> bool {
         let (done, stored) = oneshot::channel();
         self.store.append(vec![Entry::new(meta)], Urgency::Now, None, move |result| {
             let _ = done.send(result.map(drop));
         });
         let stored: Result<(), AppendError> = stored.await.unwrap_or(Err(AppendError::Stopped));
-        if let Err(error) = stored {
+        if let Err(error) = &stored {
             tracing::error!(%error, "the reload could not be written into the journal");
         }
+        stored.is_ok()
     }
 }

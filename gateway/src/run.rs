@@ -322,9 +322,8 @@ fn listener_of(ports: Arc<Ports>, clock: Clock) -> Told {
 async fn look_for_messages(store: Store, worker: Handle, mut stop: watch::Receiver<bool>) {
     let mut pending = store.pending();
     loop {
-        if !worker.give(Order::Look) {
-            return;
-        }
+        // Without a thread it comes to nothing; the next one looks by itself.
+        worker.give(Order::Look);
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             changed = tokio::time::timeout(AGAIN, pending.changed()) => {

@@ -18,6 +18,8 @@ pub enum Line {
     Down(String),
     /// The gateway cannot listen for it; why. Never the instrument's fault.
     Deaf(String),
+    /// Nothing serves it any more until a restart; why. Never the instrument's fault.
+    Dead(String),
     /// The gateway stops.
     Stopped,
 }

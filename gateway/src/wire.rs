@@ -10,6 +10,7 @@ use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -32,6 +33,12 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
         Poll::Ready(Ok(()))
     }
 
+    /// The socket below, for whoever has to shut it down when this is stuck; `None` where there is none. While it is
+    /// kept, dropping the wire alone ends no connection.
+    fn socket(&self) -> Option<OwnedFd> {
+        None
+    }
+
     /// Makes the drop that follows a reset instead of an orderly end, where there is such a thing.
     fn abort(&mut self) {}
 }
@@ -40,6 +47,10 @@ impl Wire for TcpStream {
     /// A socket gives its bytes to the network at once.
     fn queued(&self) -> u32 {
         0
+    }
+
+    fn socket(&self) -> Option<OwnedFd> {
+        self.as_fd().try_clone_to_owned().ok()
     }
 
     fn abort(&mut self) {

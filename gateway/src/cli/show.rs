@@ -51,7 +51,7 @@ fn instruments(out: &mut String, status: &Status) {
             match &instrument.port.line {
                 Line::Up(_) => "up",
                 Line::Down(_) | Line::Starting if instrument.listens => "waits",
-                Line::Down(_) | Line::Deaf(_) => "DOWN",
+                Line::Down(_) | Line::Deaf(_) | Line::Dead(_) => "DOWN",
                 Line::Starting => "starts",
                 Line::Stopped => "stopped",
             },

@@ -8,6 +8,8 @@ use crate::words::{count, duration};
 
 /// Age in seconds at which a queue is trouble, although the engine answers.
 const LATE: i64 = 300;
+/// Age in seconds at which a message that nobody has interpreted is trouble.
+const UNREAD: i64 = 60;
 /// For so many seconds a driver that failed is told, since the same bytes may come again.
 const REMEMBERED: i64 = 3600;
 
@@ -45,6 +47,19 @@ pub fn of(status: &Status) -> Vec<Condition> {
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(|d| late(d, tls(status, Peer::Engine, &d.name))));
+    if let Some(age) = status.oldest_pending.filter(|age| *age > UNREAD) {
+        all.push(condition(
+            Code::InterpretationLate,
+            "",
+            Fault::Orugate,
+            format!(
+                "{} to be interpreted, the oldest for {}. They are safe on flash.",
+                count(status.pending as u64, "message waits", "messages wait"),
+                duration(age)
+            ),
+            "Look whether it goes down; if not, restart the service and send the maker the log.",
+        ));
+    }
     if status.holds > 0 {
         all.push(condition(
             Code::Holds,
@@ -96,6 +111,16 @@ fn unbalanced(instrument: &InstrumentView) -> Option<Condition> {
 }
 
 fn fallen(instrument: &InstrumentView, now: i64) -> Option<Condition> {
+    if let Line::Dead(why) = &instrument.port.line {
+        let name = &instrument.name;
+        return Some(condition(
+            Code::DriverFailed,
+            name,
+            Fault::Orugate,
+            format!("{name} is not served any more: {why}. What it acknowledged is stored."),
+            "Restart the service, and send the maker the log: systemctl restart orugate",
+        ));
+    }
     let (at, how) = instrument.port.last_fall.as_ref()?;
     let age = (now - at).max(0) / 1_000_000;
     (age < REMEMBERED).then(|| {

@@ -30,6 +30,8 @@ pub enum Code {
     ConfigRestart,
     /// A driver panicked or came to no end.
     DriverFailed,
+    /// Messages are stored and not interpreted.
+    InterpretationLate,
     /// A certificate or revocation list is out of date.
     CertificateExpired,
     /// A TLS connection cannot be made.
@@ -65,6 +67,7 @@ impl Code {
             Self::ConfigRejected => "config-rejected",
             Self::ConfigRestart => "config-restart",
             Self::DriverFailed => "driver-failed",
+            Self::InterpretationLate => "interpretation-late",
             Self::CertificateExpired => "certificate-expired",
             Self::TlsFailed => "tls-failed",
             Self::CertificateExpiresSoon => "certificate-expires-soon",

@@ -210,6 +210,10 @@ impl Worker {
         loop {
             self.work_off(hand);
             hand.open.fetch_sub(1, Ordering::AcqRel);
+            // Its orders end with it, also those that wait already: another thread has the work.
+            if hand.overtaken {
+                return;
+            }
             match orders.recv() {
                 Ok(Order::Look) => {}
                 Ok(Order::Release { hold, sample, actor, reply }) => {
@@ -253,7 +257,6 @@ impl Worker {
         };
         match trouble {
             Trouble::Append(error) => Err(error),
-            // The orders of this thread have no sender any more, so it ends by itself.
             Trouble::Overtaken => Err(AppendError::Stopped),
             Trouble::Whole(reason, sentence) => self.hold_whole(number, message, reason, sentence),
         }

@@ -14,6 +14,7 @@ use orugate_protocol::time::Tick;
 use rustix::process::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,8 @@ struct Shared {
 
 struct Current {
     generation: u64,
+    /// Its thread panicked, or could not be made.
+    dead: bool,
     orders: Sender<Order>,
     /// Orders that its thread has not worked off, its own beginning among them.
     open: Arc<AtomicUsize>,
@@ -82,6 +85,8 @@ pub(super) struct Hand {
     pub(super) attempted: Option<u64>,
     /// Orders that are not worked off.
     pub(super) open: Arc<AtomicUsize>,
+    /// Another thread has the work: this one is to do nothing more.
+    pub(super) overtaken: bool,
     generation: u64,
     thread: Pid,
     handle: Handle,
@@ -121,6 +126,7 @@ impl Handle {
         let open = Arc::new(AtomicUsize::new(1));
         let current = Current {
             generation: 0,
+            dead: false,
             orders,
             open: open.clone(),
             ended,
@@ -161,6 +167,11 @@ impl Handle {
             *current.strikes.entry(instrument).or_default() += 1;
             current.give(Order::Look);
         }
+        if current.dead {
+            tracing::error!("the interpretation thread has ended; another one takes its place");
+            current.at_hand = None;
+            return self.succeed(current);
+        }
         let patience = match &current.at_hand {
             Some(at_hand) if current.long.contains(&at_hand.message) => limit,
             _ => GRACE,
@@ -172,16 +183,23 @@ impl Handle {
             return;
         };
         current.away.push(at_hand);
+        self.succeed(current);
+    }
+
+    /// Another thread takes the work.
+    fn succeed(&self, mut current: MutexGuard<'_, Current>) {
         let (orders, received) = channel();
         let (end, ended) = channel();
         let open = Arc::new(AtomicUsize::new(1));
         current.generation = current.generation.wrapping_add(1);
         // Orders that the thread had not taken yet end with it, and those who gave them hear so.
         (current.orders, current.ended, current.open) = (orders, ended, open.clone());
+        current.dead = false;
         let generation = current.generation;
         drop(current);
         if let Err(error) = self.spawn(generation, received, open, end) {
-            tracing::error!(%error, "no thread could be made; messages wait on flash until a restart");
+            tracing::error!(%error, "no thread could be made; messages wait on flash, and it is tried again");
+            self.current().dead = true;
         }
     }
 
@@ -216,11 +234,16 @@ impl Handle {
                 converter: Converter::default(),
                 attempted: None,
                 open,
+                overtaken: false,
                 generation,
                 thread: rustix::thread::gettid(),
                 handle: handle.clone(),
             };
-            handle.0.worker.run(&mut hand, &orders);
+            let work = AssertUnwindSafe(|| handle.0.worker.run(&mut hand, &orders));
+            if catch_unwind(work).is_err() {
+                let mut current = handle.current();
+                current.dead |= current.generation == generation;
+            }
             hand.open.store(0, Ordering::Release);
             drop(end);
         };
@@ -257,7 +280,7 @@ impl Hand {
     }
 
     /// The driver came back; false when that took so long that another thread has the work now.
-    pub(super) fn end(&self) -> bool {
+    pub(super) fn end(&mut self) -> bool {
         let mut current = self.handle.current();
         if current.generation == self.generation {
             if let Some(at_hand) = current.at_hand.take() {
@@ -270,6 +293,8 @@ impl Hand {
             current.long.insert(message);
             current.give(Order::Look);
         }
+        drop(current);
+        self.overtaken = true;
         false
     }
 }

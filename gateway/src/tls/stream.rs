@@ -253,6 +253,10 @@ impl Wire for TlsWire {
         self.stream.get_ref().0.queued()
     }
 
+    fn socket(&self) -> Option<std::os::fd::OwnedFd> {
+        self.stream.get_ref().0.socket()
+    }
+
     fn poll_push(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(self).poll_flush(context)
     }

@@ -115,6 +115,54 @@ pub struct Record<'a> {
     delimiters: Delimiters,
     charset: Charset,
     source: DelimiterSource,
+    index: Index,
+}
+
+/// Where the first fields of a record end, so that reading one by its number searches nothing: a record is read some
+/// ten times, and its delimiters stand there once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Index {
+    ends: [u16; Self::FIELDS],
+    /// How many of `ends` are known.
+    known: u8,
+    /// The record has no more fields than are known.
+    whole: bool,
+}
+
+impl Index {
+    /// All that a result has, and what is read of an order and a patient.
+    const FIELDS: usize = 16;
+
+    fn of(record: &[u8], delimiter: u8, charset: Charset) -> Self {
+        let mut index = Self { ends: [0; Self::FIELDS], known: 0, whole: false };
+        let mut from = 0usize;
+        for slot in &mut index.ends {
+            let rest = record.get(from..).unwrap_or_default();
+            let found = charset.find(delimiter, rest);
+            let end = from.saturating_add(found.unwrap_or(rest.len()));
+            // Beyond 64 KB, where only an image is, fields are searched for.
+            let Ok(short) = u16::try_from(end) else { break };
+            *slot = short;
+            index.known = index.known.saturating_add(1);
+            if found.is_none() {
+                index.whole = true;
+                break;
+            }
+            from = end.saturating_add(1);
+        }
+        index
+    }
+
+    /// Where field `n`, counted from 1, begins and ends, as far as it is known.
+    fn field(&self, n: usize) -> Option<(usize, usize)> {
+        let at = n.checked_sub(1).filter(|at| *at < usize::from(self.known))?;
+        let end = usize::from(*self.ends.get(at)?);
+        let begin = match at.checked_sub(1) {
+            Some(before) => usize::from(*self.ends.get(before)?).saturating_add(1),
+            None => 0,
+        };
+        Some((begin, end))
+    }
 }
 
 impl<'a> Record<'a> {
@@ -162,14 +210,23 @@ impl<'a> Record<'a> {
 
     /// Field `n`, counted from 1, the type letter. An absent field, and 0, is empty at the end of the record.
     ///
-    /// The cost grows with `n`; to visit all fields use [`Self::fields`].
+    /// Beyond field 16 the cost grows with `n`; to visit all fields use [`Self::fields`].
     #[must_use]
     pub fn field(&self, n: usize) -> Field<'a> {
-        match self.pieces().number(n) {
+        let found = match self.index.field(n) {
+            Some((begin, end)) => self.bytes.get(begin..end).map(|bytes| self.field_at(bytes, begin)),
+            None if self.index.whole => None,
+            None => self.pieces().number(n),
+        };
+        match found {
             Some(field) if n == 2 && self.kind == RecordType::Header => field.into_definition(),
             Some(field) => field,
-            None => Field::new(&[], self.end(), self.delimiters, self.charset),
+            None => self.field_at(&[], self.bytes.len()),
         }
+    }
+
+    const fn field_at(&self, bytes: &'a [u8], begin: usize) -> Field<'a> {
+        Field::new(bytes, self.start.saturating_add(begin), self.delimiters, self.charset)
     }
 
     /// All fields that are there, in order, the type letter first.
@@ -313,6 +370,7 @@ impl<'a> Iterator for Records<'a> {
             delimiters: self.delimiters,
             charset: self.charset,
             source: self.source,
+            index: Index::of(bytes, self.delimiters.field, self.charset),
         };
         self.skip(end);
         Some(record)
