@@ -188,7 +188,11 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
         let told = conditions(&gateway, Code::TlsFailed);
         let [condition] = told.as_slice() else { panic!("{}: {told:?}", row.says) };
         assert!(condition.text.contains(row.says), "{condition}");
-        assert_eq!((condition.fault, condition.subject.as_str()), (row.fault, "destination engine"), "{condition}");
+        assert_eq!(
+            (condition.fault, condition.subject.as_str()),
+            (row.fault, "destination engine"),
+            "{condition}"
+        );
         waits(&gateway, 1).await;
         gateway.stop().await;
     }
