@@ -335,6 +335,7 @@ impl Admin {
 
     fn status(&self) -> Status {
         let mut status = self.glance();
+        status.conditions = self.conditions.list();
         self.conditions.replace("status", Utc(status.now), derive::of(&status));
         status.conditions = self.conditions.list();
         status

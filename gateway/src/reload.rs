@@ -19,6 +19,7 @@ use crate::records::{Abandoned, Reconfigured};
 use crate::run::Gateway;
 use crate::status::{Line, PortStatus};
 use crate::store::Entry;
+use crate::tls::Peer;
 use orugate_journal::{AppendError, Urgency};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -76,6 +77,9 @@ impl Gateway {
         // First, because a full journal takes nothing of what follows.
         self.store.journal().set_max_size(plan.journal.max_size);
         tokio::join!(self.base.ports.close(&ports), crew.end(&forwarders));
+        // A thread that was given up may live on with its TLS; it is nobody's trouble any more.
+        ports.iter().for_each(|name| self.base.tls.forget(name, Peer::Instrument));
+        forwarders.iter().for_each(|name| self.base.tls.forget(name, Peer::Engine));
         self.close(&ports).await;
         let gone = ports.iter().filter(|name| !plan.instruments.iter().any(|i| i.name == **name));
         self.work_off(&gone.copied().collect::<Vec<_>>()).await;

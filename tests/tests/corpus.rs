@@ -147,6 +147,7 @@ const EXACT: &[(&str, &[&str])] = &[
         "sysmex-xp100",
         &[
             "113",
+            "remark The instrument gave this sample its number; nobody read or typed one.",
             "WBC 5.5 10*3/uL N by  at 20240723172452",
             "RBC 2.87 10*6/uL N by  at 20240723172452",
             "HGB 10.1 g/dL N by  at 20240723172452",

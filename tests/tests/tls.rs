@@ -188,7 +188,11 @@ async fn who_is_refused_is_told_why_and_nothing_is_lost() {
         let told = conditions(&gateway, Code::TlsFailed);
         let [condition] = told.as_slice() else { panic!("{}: {told:?}", row.says) };
         assert!(condition.text.contains(row.says), "{condition}");
-        assert_eq!((condition.fault, condition.subject.as_str()), (row.fault, "engine"), "{condition}");
+        assert_eq!(
+            (condition.fault, condition.subject.as_str()),
+            (row.fault, "destination engine"),
+            "{condition}"
+        );
         waits(&gateway, 1).await;
         gateway.stop().await;
     }
@@ -206,7 +210,7 @@ async fn a_clock_that_is_wrong_is_named_and_not_the_certificate() {
     link_says(&gateway, "this box's clock is wrong, it says 1970-01-01 00:0").await;
     let told = conditions(&gateway, Code::ClockUnset);
     assert!(
-        told.iter().any(|c| c.subject == "engine" && c.next == "Set the clock: timedatectl."),
+        told.iter().any(|c| c.subject == "destination engine" && c.next == "Set the clock: timedatectl."),
         "{told:?}"
     );
     assert_eq!(conditions(&gateway, Code::TlsFailed), []);
@@ -361,12 +365,13 @@ async fn files_that_are_not_there_stop_one_destination_and_nothing_else() {
     let gateway = start(path, &towards(path, engine.address, &tls), noon(TODAY)).await;
     send(&gateway, "T-1").await;
     link_says(&gateway, "later.pem is not on this machine").await;
-    let told = conditions(&gateway, Code::CertificateRejected);
+    let told = conditions(&gateway, Code::TlsFailed);
     assert!(told.iter().any(|c| c.text.contains("what is stored waits on flash")), "{told:?}");
     // A visitor of the laboratory's IT brings the file; nobody restarts anything.
     write(path, "later.pem", &authority.pem);
     look(&gateway);
     delivered(&gateway, 1).await;
+    assert_eq!(conditions(&gateway, Code::TlsFailed), []);
     assert_eq!(conditions(&gateway, Code::CertificateRejected), []);
     gateway.stop().await;
 }

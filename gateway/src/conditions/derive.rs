@@ -3,6 +3,7 @@
 use super::{Code, Condition, Fault};
 use crate::admin::{DestinationView, InstrumentView, Status};
 use crate::status::Line;
+use crate::tls::Peer;
 use crate::words::{count, duration};
 
 /// Age in seconds at which a queue is trouble, although the engine answers.
@@ -12,7 +13,8 @@ const UNREAD: i64 = 60;
 /// For so many seconds a driver that failed is told, since the same bytes may come again.
 const REMEMBERED: i64 = 3600;
 
-/// All conditions of a status.
+/// All conditions of a status. Those in it already are read for what explains others: a late queue behind a TLS
+/// connection that cannot be made is no question of whether the engine is up.
 #[must_use]
 pub fn of(status: &Status) -> Vec<Condition> {
     let mut all = Vec::new();
@@ -41,10 +43,10 @@ pub fn of(status: &Status) -> Vec<Condition> {
     }
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
-    all.extend(status.instruments.iter().filter_map(down));
+    all.extend(status.instruments.iter().filter_map(|i| down(i, tls(status, Peer::Instrument, &i.name))));
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
-    all.extend(status.destinations.iter().filter_map(late));
+    all.extend(status.destinations.iter().filter_map(|d| late(d, tls(status, Peer::Engine, &d.name))));
     if let Some(age) = status.oldest_pending.filter(|age| *age > UNREAD) {
         all.push(condition(
             Code::InterpretationLate,
@@ -85,6 +87,13 @@ pub fn of(status: &Status) -> Vec<Condition> {
 
 fn condition(code: Code, subject: &str, fault: Fault, text: String, next: &str) -> Condition {
     Condition { code, subject: subject.to_owned(), fault, since: 0, text, next: next.to_owned() }
+}
+
+/// Why there is no TLS connection to this instrument or destination.
+fn tls<'s>(status: &'s Status, peer: Peer, name: &str) -> Option<&'s Condition> {
+    let subject = peer.subject(name);
+    let mut all = status.conditions.iter();
+    all.find(|c| matches!(c.code, Code::TlsFailed | Code::ClockUnset) && c.subject == subject)
 }
 
 fn unbalanced(instrument: &InstrumentView) -> Option<Condition> {
@@ -131,7 +140,7 @@ fn fallen(instrument: &InstrumentView, now: i64) -> Option<Condition> {
     })
 }
 
-fn down(instrument: &InstrumentView) -> Option<Condition> {
+fn down(instrument: &InstrumentView, tls: Option<&Condition>) -> Option<Condition> {
     let (name, wire) = (&instrument.name, &instrument.wire);
     if let Line::Deaf(why) = &instrument.port.line {
         return Some(condition(
@@ -147,9 +156,9 @@ fn down(instrument: &InstrumentView) -> Option<Condition> {
         condition(
             Code::LineDown,
             name,
-            Fault::Instrument,
+            tls.map_or(Fault::Instrument, |tls| tls.fault),
             format!("{name}: the wire is down ({wire}: {why})."),
-            "Look at cable, power and address; it is tried again by itself.",
+            tls.map_or("Look at cable, power and address; it is tried again by itself.", |tls| &tls.next),
         )
     })
 }
@@ -180,20 +189,21 @@ fn gone(name: &str, messages: usize) -> Condition {
     )
 }
 
-fn late(destination: &DestinationView) -> Option<Condition> {
+fn late(destination: &DestinationView, tls: Option<&Condition>) -> Option<Condition> {
     let late = destination.failing || destination.oldest.unwrap_or(0) > LATE;
     (late && destination.waiting > 0).then(|| {
         let name = &destination.name;
+        let ask = format!("Ask whoever runs the engine at {}: is it up?", destination.address);
         condition(
             Code::DestinationLate,
             name,
-            Fault::Engine,
+            tls.map_or(Fault::Engine, |tls| tls.fault),
             format!(
                 "{name} has not taken {}, the oldest for {}. They are safe on flash and go out by themselves.",
                 count(destination.waiting as u64, "message", "messages"),
                 duration(destination.oldest.unwrap_or(0)),
             ),
-            &format!("Ask whoever runs the engine at {}: is it up?", destination.address),
+            tls.map_or(&ask, |tls| &tls.next),
         )
     })
 }
@@ -209,5 +219,31 @@ mod tests {
         assert_eq!(of(&given), []);
         given.journal.nearly_full = true;
         assert_eq!(of(&given).first().map(|c| c.code), Some(Code::JournalFull));
+    }
+
+    #[test]
+    fn what_waits_behind_tls_that_fails_has_the_next_step_of_tls_and_only_its_own_kind_counts() {
+        let mut given = Status::default();
+        given.journal.health = "good".to_owned();
+        given.destinations.push(DestinationView {
+            name: "both".to_owned(),
+            failing: true,
+            waiting: 1,
+            ..DestinationView::default()
+        });
+        let mut wire = InstrumentView { name: "both".to_owned(), ..InstrumentView::default() };
+        wire.port.line = Line::Down("TLS".to_owned());
+        given.instruments.push(wire);
+        let next = |given: &Status| of(given).into_iter().map(|c| (c.code, c.next)).collect::<Vec<_>>();
+        let cable = "Look at cable, power and address; it is tried again by itself.".to_owned();
+        let write = "Write tls.cert and tls.key.".to_owned();
+        let failed = |peer: Peer| {
+            condition(Code::TlsFailed, &peer.subject("both"), Fault::Operator, String::new(), &write)
+        };
+        given.conditions = vec![failed(Peer::Engine)];
+        assert_eq!(next(&given), [(Code::LineDown, cable), (Code::DestinationLate, write.clone())]);
+        given.conditions = vec![failed(Peer::Instrument)];
+        let ask = "Ask whoever runs the engine at : is it up?".to_owned();
+        assert_eq!(next(&given), [(Code::LineDown, write.clone()), (Code::DestinationLate, ask)]);
     }
 }

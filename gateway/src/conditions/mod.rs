@@ -104,7 +104,8 @@ pub enum Fault {
 pub struct Condition {
     /// What kind.
     pub code: Code,
-    /// Which instrument, destination or file; empty for the whole gateway. With the code it names the condition.
+    /// Which instrument, destination or file; empty for the whole gateway. With the code it names the condition, so
+    /// where a code is raised for instruments and destinations alike, the kind is said too: `destination engine`.
     pub subject: String,
     /// Whose fault.
     pub fault: Fault,
@@ -132,13 +133,16 @@ type Map = BTreeMap<&'static str, BTreeMap<(Code, String), Condition>>;
 
 impl Conditions {
     /// These are all conditions of this source now. New ones are raised, those that are not among them cleared; of
-    /// those that stay the sentences are renewed and the time of the first stays.
+    /// those that stay the sentences are renewed and the time of the first stays. Of two with one name the first counts.
     pub fn replace(&self, source: &'static str, now: Utc, current: Vec<Condition>) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_source = all.entry(source).or_default();
         let mut before = std::mem::take(of_source);
         for mut condition in current {
             let name = (condition.code, condition.subject.clone());
+            if of_source.contains_key(&name) {
+                continue;
+            }
             match before.remove(&name) {
                 Some(old) => condition.since = old.since,
                 None => {
@@ -203,5 +207,18 @@ mod tests {
         conditions.replace("a", Utc(4), Vec::new());
         conditions.replace("a", Utc(5), vec![condition(Code::Parked, "engine", "1 message.")]);
         assert_eq!(conditions.list().last().map(|c| c.since), Some(5), "raised anew");
+    }
+
+    #[test]
+    fn of_two_with_one_name_the_first_counts_and_keeps_its_time() {
+        let conditions = Conditions::default();
+        let both = || {
+            vec![condition(Code::Parked, "engine", "First."), condition(Code::Parked, "engine", "Second.")]
+        };
+        for now in [1, 2, 3] {
+            conditions.replace("a", Utc(now), both());
+            let told: Vec<_> = conditions.list().into_iter().map(|c| (c.since, c.text)).collect();
+            assert_eq!(told, [(1, "First.".to_owned())]);
+        }
     }
 }

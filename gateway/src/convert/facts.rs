@@ -19,6 +19,10 @@ const GROUPS: usize = 4096;
 /// Notes kept of one message; the count goes on.
 const NOTES: usize = 256;
 
+/// A value under a status that says there is none: which of the two is wrong, only the instrument knows.
+const VALUE_PENDING: &str = "The result has a value, but its status says that there is none. Compare with the \
+    instrument's screen; correct `status` in the profile, then release.";
+
 /// Why an observation waits for a person. The first form's least set; each has a machine name and a way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HoldReason {
@@ -354,6 +358,9 @@ impl<'f> Collector<'f> {
             }
             Some(block) => block,
             None => match observation.status {
+                Status::Pending | Status::RerunInformation if !observation.value.is_empty() => {
+                    Candidate::Held(HoldReason::Structure(VALUE_PENDING))
+                }
                 Status::Pending => Candidate::NotReportable("pending"),
                 Status::RerunInformation => Candidate::NotReportable("rerun-information"),
                 Status::Unknown(_) => Candidate::Held(HoldReason::UnknownStatus),

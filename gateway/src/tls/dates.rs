@@ -6,6 +6,7 @@
 
 use super::facts::day;
 use super::files::{Dated, Finding, Kind, Weight};
+use super::trouble::Peer;
 use crate::clock::Clock;
 use crate::conditions::{Code, Condition, Fault};
 use orugate_protocol::time::ClockQuality;
@@ -47,28 +48,32 @@ fn now(clock: &Clock) -> Option<i64> {
 fn matters<'d>(all: impl Iterator<Item = &'d Dated> + Clone, now: i64) -> Vec<(&'d Dated, State)> {
     let living = all.clone().any(|d| d.kind == Kind::Authority && state(d, now) < State::NotYet);
     let told = all.map(|dated| (dated, state(dated, now)));
-    told.filter(|(dated, state)| {
+    let told = told.filter(|(dated, state)| {
         *state > State::Good && !(living && dated.kind == Kind::Authority && *state >= State::NotYet)
-    })
-    .collect()
+    });
+    let mut told: Vec<_> = told.collect();
+    // Of two with one name the one that ends first is told.
+    told.sort_by_key(|(dated, _)| dated.valid.1);
+    told
 }
 
 /// Conditions of a user's files and of its peer.
 pub(super) fn conditions<'d>(
     name: &str,
-    peer: Fault,
+    peer: Peer,
     all: impl Iterator<Item = &'d Dated> + Clone,
     clock: &Clock,
 ) -> Vec<Condition> {
     let Some(now) = now(clock) else { return Vec::new() };
+    let fault = if peer == Peer::Engine { Fault::Engine } else { Fault::Instrument };
     let told = matters(all, now).into_iter().map(|(dated, state)| Condition {
         code: match state {
             State::Good | State::Later => Code::CertificateExpires,
             State::Soon => Code::CertificateExpiresSoon,
             State::NotYet | State::Over => Code::CertificateExpired,
         },
-        subject: format!("{name}, {}", dated.what),
-        fault: if dated.kind == Kind::Peer { peer } else { Fault::Operator },
+        subject: format!("{}, {}", peer.subject(name), dated.what),
+        fault: if dated.kind == Kind::Peer { fault } else { Fault::Operator },
         since: 0,
         text: format!("{name}: {}.", words(dated, state, now)),
         next: match dated.kind {
@@ -176,7 +181,7 @@ mod tests {
         let over = [dated(Kind::Own, 0, 100)];
         // 1970, with a journal of later.
         let clock = Clock::starting_at(Utc(0));
-        assert_eq!(conditions("engine", Fault::Engine, over.iter(), &clock), []);
+        assert_eq!(conditions("engine", Peer::Engine, over.iter(), &clock), []);
         assert_eq!(worse(&[], &over, &clock), []);
     }
 }

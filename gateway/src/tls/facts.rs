@@ -18,14 +18,14 @@ use x509_cert::name::Name;
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
-/// What a certificate says.
+/// What a certificate says. Names are as a stranger wrote them: to be compared; shown only by [`clean`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     /// DNS names and addresses of the subjectAltName.
     pub(super) names: Vec<String>,
     /// The subject's common name.
     pub(super) common_name: Option<String>,
-    /// The issuer's common name, or all of its name.
+    /// The issuer's common name, or all of its name; for people.
     pub(super) issuer: String,
     /// The issuer, and the subject, as bytes.
     pub(super) chain: (Vec<u8>, Vec<u8>),
@@ -34,11 +34,18 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// True when one of the names is this one. A name with control characters, or with bytes that are no text, is
+    /// nobody's.
+    pub(super) fn has_name(&self, wanted: &str) -> bool {
+        let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+        !wanted.contains(odd)
+            && self.names.iter().chain(&self.common_name).any(|name| name.eq_ignore_ascii_case(wanted))
+    }
+
     /// All names of the subject, without doubles; for people.
     pub(super) fn all_names(&self) -> Vec<String> {
-        let mut names = self.names.clone();
-        names.extend(self.common_name.clone().filter(|name| !self.names.contains(name)));
-        names
+        let other = self.common_name.iter().filter(|name| !self.names.contains(name));
+        self.names.iter().chain(other).map(|name| clean(name)).collect()
     }
 }
 
@@ -48,7 +55,7 @@ pub(super) fn of(certificate: &[u8]) -> Option<Facts> {
     let certificate = Certificate::from_der(certificate).ok()?.tbs_certificate;
     let alternatives = certificate.get::<SubjectAltName>().ok().flatten();
     let names = alternatives.iter().flat_map(|(_, names)| &names.0).filter_map(|name| match name {
-        GeneralName::DnsName(name) => Some(clean(name.as_str())),
+        GeneralName::DnsName(name) => Some(name.as_str().to_owned()),
         GeneralName::IpAddress(bytes) => address(bytes.as_bytes()).map(|ip| ip.to_string()),
         _ => None,
     });
@@ -56,7 +63,7 @@ pub(super) fn of(certificate: &[u8]) -> Option<Facts> {
     Some(Facts {
         names: names.collect(),
         common_name: common_name(&certificate.subject),
-        issuer: common_name(&certificate.issuer).unwrap_or_else(|| clean(&certificate.issuer.to_string())),
+        issuer: clean(&common_name(&certificate.issuer).unwrap_or_else(|| certificate.issuer.to_string())),
         chain: (certificate.issuer.to_der().ok()?, certificate.subject.to_der().ok()?),
         valid: (seconds(certificate.validity.not_before)?, seconds(certificate.validity.not_after)?),
     })
@@ -85,11 +92,11 @@ pub(super) fn day(seconds: i64) -> String {
 fn common_name(name: &Name) -> Option<String> {
     let mut parts = name.0.iter().flat_map(|part| part.0.iter());
     let part = parts.find(|part| part.oid == COMMON_NAME)?;
-    Some(clean(&String::from_utf8_lossy(part.value.value())))
+    Some(String::from_utf8_lossy(part.value.value()).into_owned())
 }
 
 /// A stranger wrote it, and it goes into logs and onto terminals.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
@@ -98,4 +105,24 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         return Some(Ipv4Addr::from(four).into());
     }
     <[u8; 16]>::try_from(bytes).ok().map(|six| Ipv6Addr::from(six).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_as_they_are_and_shown_clean() {
+        let long = "a".repeat(120);
+        let facts = Facts {
+            names: vec!["analyzer\u{7}-7".to_owned(), long.clone()],
+            common_name: Some("Analyzer-8".to_owned()),
+            ..Facts::default()
+        };
+        assert!(facts.has_name("analyzer-8") && facts.has_name(&long));
+        for name in ["analyzer-7", "analyzer\u{7}-7", &long[..100]] {
+            assert!(!facts.has_name(name), "{name:?}");
+        }
+        assert_eq!(facts.all_names(), ["analyzer-7", &long[..100], "Analyzer-8"]);
+    }
 }

@@ -138,7 +138,8 @@ impl Reader<'_> {
         let mut roots = RootCertStore::empty();
         for (number, certificate) in (1..).zip(certificates) {
             if let Some(facts) = facts::of(&certificate) {
-                let name = facts.common_name.clone().unwrap_or_else(|| format!("number {number}"));
+                let name =
+                    facts.common_name.as_deref().map_or_else(|| format!("number {number}"), facts::clean);
                 let what = format!("the authority {name} in {from}");
                 self.dated.push(Dated { kind: Kind::Authority, what, valid: facts.valid });
             }

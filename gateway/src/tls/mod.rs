@@ -31,6 +31,7 @@ use crate::status::PortStatus;
 use crate::wire::{Connecting, Listener, Wire, Wires};
 use arc_swap::ArcSwapOption;
 use files::{Dated, Files, Stamp};
+use orugate_protocol::time::Tick;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
 use std::io;
@@ -69,7 +70,15 @@ pub fn check(loaded: &Loaded, clock: &Clock) -> (Vec<Mistake>, Vec<Mistake>) {
 #[derive(Clone, Debug)]
 pub struct Tls {
     clock: Clock,
-    users: Arc<Mutex<Vec<Weak<User>>>>,
+    users: Arc<Mutex<Vec<Known>>>,
+}
+
+/// A user in the list. One that nothing configures any more may live on in a connection, or in a thread that does not
+/// come back: its files are looked at still, so that it is judged by them, but it is nobody's trouble.
+#[derive(Debug)]
+struct Known {
+    user: Weak<User>,
+    configured: bool,
 }
 
 impl Tls {
@@ -79,7 +88,8 @@ impl Tls {
         Self { clock, users: Arc::default() }
     }
 
-    /// Reads the files of a plan and looks after them for as long as the user lives.
+    /// Reads the files of a plan and looks after them for as long as the user lives. It takes the place of one of the
+    /// same name.
     #[must_use]
     pub fn user(&self, name: &str, peer: Peer, plan: &TlsPlan) -> Arc<User> {
         let user = Arc::new(User {
@@ -88,19 +98,30 @@ impl Tls {
             plan: plan.clone(),
             clock: self.clock.clone(),
             set: ArcSwapOption::empty(),
-            told: Mutex::default(),
+            looking: Mutex::default(),
+            told: Mutex::new(Told { stamps: files::stamps(plan), ..Told::default() }),
             open: AtomicUsize::new(0),
         });
-        {
-            let mut told = user.told();
-            told.stamps = files::stamps(plan);
-            user.load(&mut told);
-            for finding in &told.faults {
-                tracing::error!(name, "{}", finding.message);
-            }
+        let faults = user.load();
+        for finding in &faults {
+            tracing::error!(name, "{}", finding.message);
         }
-        self.users.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&user));
+        user.told().faults = faults;
+        self.forget(name, peer);
+        self.users().push(Known { user: Arc::downgrade(&user), configured: true });
         user
+    }
+
+    /// The instrument or destination is no longer configured, or is about to begin anew.
+    pub fn forget(&self, name: &str, peer: Peer) {
+        for known in self.users().iter_mut() {
+            let is = known.user.upgrade().is_some_and(|user| user.peer == peer && *user.name == *name);
+            known.configured &= !is;
+        }
+    }
+
+    fn users(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wires whose connections are TLS by this plan; without one, the wires themselves.
@@ -138,14 +159,18 @@ impl Tls {
     /// the same at two looks, so that none is read half written.
     pub fn look(&self, conditions: &Conditions) {
         let users: Vec<Arc<User>> = {
-            let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-            users.retain(|user| user.strong_count() > 0);
-            users.iter().filter_map(Weak::upgrade).collect()
+            let mut users = self.users();
+            users.retain(|known| known.user.strong_count() > 0);
+            users.iter().filter_map(|known| known.user.upgrade()).collect()
         };
         for user in &users {
             user.look();
         }
-        let all = users.iter().flat_map(|user| user.conditions()).collect();
+        let configured: Vec<Arc<User>> = {
+            let users = self.users();
+            users.iter().filter(|known| known.configured).filter_map(|known| known.user.upgrade()).collect()
+        };
+        let all = configured.iter().flat_map(|user| user.conditions()).collect();
         conditions.replace("tls", self.clock.utc(), all);
     }
 
@@ -172,6 +197,9 @@ pub struct User {
     plan: TlsPlan,
     clock: Clock,
     set: ArcSwapOption<Set>,
+    /// Held by who looks at files, for as long as a disk takes; never by a connection.
+    looking: Mutex<()>,
+    /// Held for a moment, never while a file is read.
     told: Mutex<Told>,
     /// Connections.
     open: AtomicUsize,
@@ -192,8 +220,10 @@ struct Told {
     /// The files changed since they were read.
     changed: bool,
     faults: Vec<Finding>,
-    /// Why there was no connection last; `None` after one on which the peer said something.
+    /// Why there was no connection last; `None` when the peer has taken one since.
     trouble: Option<Trouble>,
+    /// The last handshake, of a connection that is open and on which the peer may still refuse.
+    shaken: Option<Tick>,
     /// Of the certificates that the peer showed last.
     peer: Vec<Dated>,
 }
@@ -215,25 +245,30 @@ impl User {
     }
 
     fn look(&self) {
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let stamps = files::stamps(&self.plan);
-        let mut told = self.told();
-        if stamps != told.stamps {
-            told.stamps = stamps;
-            told.changed = true;
-        } else if told.changed || !told.faults.is_empty() {
-            told.changed = false;
-            let before = told.faults.is_empty();
-            self.load(&mut told);
-            if told.faults.is_empty() {
-                tracing::info!(name = &*self.name, again = !before, "new certificate files are in use");
+        let before = {
+            let mut told = self.told();
+            if stamps != told.stamps {
+                (told.stamps, told.changed) = (stamps, true);
+                return;
             }
+            if !told.changed && told.faults.is_empty() {
+                return;
+            }
+            told.changed = false;
+            told.faults.is_empty()
+        };
+        let faults = self.load();
+        if faults.is_empty() {
+            tracing::info!(name = &*self.name, again = !before, "new certificate files are in use");
         }
+        self.told().faults = faults;
     }
 
-    /// What cannot be used leaves the last good set in its place.
-    fn load(&self, told: &mut Told) {
-        let loaded = Set::load(&self.plan);
-        let faults = match loaded {
+    /// Gives what keeps the files from being used; it leaves the last good set in its place.
+    fn load(&self) -> Vec<Finding> {
+        match Set::load(&self.plan) {
             Ok((set, remarks, _)) => {
                 let last = self.set.load();
                 let worse = last.as_ref().map(|last| dates::worse(&last.dated, &set.dated, &self.clock));
@@ -249,14 +284,23 @@ impl User {
                 }
             }
             Err(faults) => faults,
-        };
-        told.faults = faults;
+        }
     }
 
     fn trouble(&self, what: What) -> Trouble {
         let trouble = Trouble { peer: self.peer, what };
-        self.told().trouble = Some(trouble.clone());
+        let mut told = self.told();
+        (told.trouble, told.shaken) = (Some(trouble.clone()), None);
         trouble
+    }
+
+    /// A handshake came to nothing. While an instrument is connected, somebody else's vain knocking is a note in its
+    /// status and no trouble of its own.
+    fn knocked(&self, what: What) -> Trouble {
+        if self.plan.side == TlsSide::Server && self.open.load(Ordering::Relaxed) > 0 {
+            return Trouble { peer: self.peer, what };
+        }
+        self.trouble(what)
     }
 
     /// The set to use now.
@@ -268,19 +312,23 @@ impl User {
     }
 
     fn conditions(&self) -> Vec<Condition> {
-        let told = self.told();
+        let mut told = self.told();
+        if told.shaken.is_some_and(|at| self.clock.tick().since(at) >= stream::REFUSAL) {
+            (told.trouble, told.shaken) = (None, None);
+        }
         let name = &*self.name;
+        let subject = self.peer.subject(name);
         let set = self.set.load();
         let mut all = Vec::new();
         if let Some(fault) = told.faults.first() {
-            let stays = if set.is_some() {
-                "The last good files stay in use."
+            let (code, stays) = if set.is_some() {
+                (Code::CertificateRejected, "The last good files stay in use.")
             } else {
-                "Without them there is no connection; what is stored waits on flash."
+                (Code::TlsFailed, "Without them there is no connection; what is stored waits on flash.")
             };
             all.push(Condition {
-                code: Code::CertificateRejected,
-                subject: name.to_owned(),
+                code,
+                subject: subject.clone(),
                 fault: Fault::Operator,
                 since: 0,
                 text: format!("{name}: {}. {stays}", fault.message),
@@ -288,17 +336,14 @@ impl User {
             });
         }
         let dated = set.iter().flat_map(|set| &set.dated).chain(&told.peer);
-        let peer = if self.peer == Peer::Engine { Fault::Engine } else { Fault::Instrument };
-        all.extend(dates::conditions(name, peer, dated, &self.clock));
-        // Files that cannot be used are told above; and while an instrument is connected, somebody else's vain knocking
-        // is a note in its status and no trouble of its own.
-        let knocking = self.plan.side == TlsSide::Server && self.open.load(Ordering::Relaxed) > 0;
-        let told = told.trouble.as_ref().filter(|t| !knocking && !matches!(t.what, What::Files(_)));
+        all.extend(dates::conditions(name, self.peer, dated, &self.clock));
+        // Files that cannot be used are told above.
+        let told = told.trouble.as_ref().filter(|t| !matches!(t.what, What::Files(_)));
         if let Some(trouble) = told {
             let clock = matches!(trouble.what, What::Clock { .. });
             all.push(Condition {
                 code: if clock { Code::ClockUnset } else { Code::TlsFailed },
-                subject: name.to_owned(),
+                subject,
                 fault: trouble.fault(),
                 since: 0,
                 text: format!("{name}: {}.", trouble.text()),
@@ -335,5 +380,77 @@ impl Wires for Secured {
     fn connect(&self, address: &str, within: Duration) -> Connecting {
         let (wire, user) = (self.wires.connect(address, within), self.user.clone());
         Box::pin(async move { Ok(user.connect(wire.await?).await?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PeerId;
+    use orugate_protocol::time::Utc;
+
+    fn plan(side: TlsSide) -> TlsPlan {
+        TlsPlan {
+            side,
+            ca: None,
+            allowed: vec![PeerId::Sha256([7; 32])],
+            own: None,
+            crl: None,
+            min_version: crate::config::TlsVersion::default(),
+        }
+    }
+
+    fn subjects(tls: &Tls) -> Vec<String> {
+        let conditions = Conditions::default();
+        tls.look(&conditions);
+        conditions.list().into_iter().map(|c| c.subject).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_of_an_engine_ends_when_a_connection_is_older_than_a_refusal_takes() {
+        let tls = Tls::new(Clock::starting_at(Utc(0)));
+        let user = tls.user("engine", Peer::Engine, &plan(TlsSide::Client("engine.example".to_owned())));
+        let late = Duration::from_millis(1);
+        user.trouble(What::HungUp);
+        user.told().shaken = Some(tls.clock.tick());
+        tokio::time::advance(stream::REFUSAL.saturating_sub(late)).await;
+        assert_eq!(subjects(&tls), ["destination engine"]);
+        tokio::time::advance(late).await;
+        assert_eq!(subjects(&tls), [""; 0]);
+
+        // It refuses on the connection: its age says nothing any more.
+        user.told().shaken = Some(tls.clock.tick());
+        user.trouble(What::WantsCertificate);
+        tokio::time::advance(stream::REFUSAL).await;
+        assert_eq!(subjects(&tls), ["destination engine"]);
+    }
+
+    #[tokio::test]
+    async fn a_strangers_handshake_is_trouble_only_while_the_instrument_is_not_connected() {
+        let tls = Tls::new(Clock::starting_at(Utc(0)));
+        let user = tls.user("analyzer", Peer::Instrument, &plan(TlsSide::Server));
+        user.open.store(1, Ordering::Relaxed);
+        user.knocked(What::Plain);
+        user.open.store(0, Ordering::Relaxed);
+        assert_eq!(subjects(&tls), [""; 0], "nor when it has gone");
+        user.knocked(What::Plain);
+        assert_eq!(subjects(&tls), ["instrument analyzer"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_longer_configured_is_nobodys_trouble_however_long_a_thread_keeps_it() {
+        let tls = Tls::new(Clock::starting_at(Utc(0)));
+        let side = || plan(TlsSide::Client("x.example".to_owned()));
+        let instrument = tls.user("x", Peer::Instrument, &side());
+        let engine = tls.user("x", Peer::Engine, &side());
+        instrument.trouble(What::HungUp);
+        engine.trouble(What::HungUp);
+        assert_eq!(subjects(&tls), ["destination x", "instrument x"]);
+        tls.forget("x", Peer::Instrument);
+        assert_eq!(subjects(&tls), ["destination x"]);
+        let anew = tls.user("x", Peer::Engine, &side());
+        assert_eq!(subjects(&tls), [""; 0]);
+        anew.trouble(What::HungUp);
+        assert_eq!(subjects(&tls), ["destination x"]);
     }
 }

@@ -31,7 +31,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// In TLS 1.3 an engine refuses after the handshake; one that hangs up later than this had another reason.
-const REFUSAL: Duration = Duration::from_secs(5);
+pub(super) const REFUSAL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 struct Time(Clock);
@@ -112,11 +112,11 @@ impl User {
         stream: Result<io::Result<TlsStream<Box<dyn Wire>>>, tokio::time::error::Elapsed>,
     ) -> Result<Box<dyn Wire>, Trouble> {
         let stream = match stream {
-            Err(_) => return Err(self.trouble(What::TimedOut(HANDSHAKE))),
+            Err(_) => return Err(self.knocked(What::TimedOut(HANDSHAKE))),
             Ok(Err(error)) => {
                 let asked = handshake.asked_in_vain();
                 let what = handshake.said().unwrap_or_else(|| What::of_io(&error, true, asked));
-                return Err(self.trouble(what));
+                return Err(self.knocked(what));
             }
             Ok(Ok(stream)) => stream,
         };
@@ -138,7 +138,16 @@ impl User {
                 valid: facts.valid,
             })
         });
-        self.told().peer = dated.collect();
+        let (dated, since) = (dated.collect(), self.clock.tick());
+        {
+            let mut told = self.told();
+            told.peer = dated;
+            match self.plan.side {
+                // Here a handshake ends with the client's word.
+                TlsSide::Server => told.trouble = None,
+                TlsSide::Client(_) => told.shaken = Some(since),
+            }
+        }
         self.open.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(TlsWire {
             stream,
@@ -147,7 +156,7 @@ impl User {
             peer,
             asked: handshake.asked_in_vain(),
             heard: false,
-            since: self.clock.tick(),
+            since,
             aborted: false,
         }))
     }
@@ -262,6 +271,7 @@ impl Drop for TlsWire {
     /// Says that it closes, as far as the socket takes it at once. Waiting for more would hold up who closes.
     fn drop(&mut self) {
         self.user.open.fetch_sub(1, Ordering::Relaxed);
+        self.user.told().shaken.take_if(|at| *at == self.since);
         if !self.aborted {
             let mut context = Context::from_waker(Waker::noop());
             let _ = Pin::new(&mut self.stream).poll_shutdown(&mut context);

@@ -3,7 +3,7 @@
 //! Promises sentences that a person who has never seen a certificate can act on. They hold names, dates and
 //! fingerprints of certificates, which are no secrets and no patients.
 
-use super::facts::{self, Facts, day};
+use super::facts::{self, day};
 use super::provider::provider;
 use crate::clock::Clock;
 use crate::conditions::Fault;
@@ -22,6 +22,17 @@ pub enum Peer {
     Engine,
     /// An instrument.
     Instrument,
+}
+
+impl Peer {
+    /// What names a condition of it. Instruments and destinations may have the same names.
+    #[must_use]
+    pub fn subject(self, name: &str) -> String {
+        match self {
+            Self::Engine => format!("destination {name}"),
+            Self::Instrument => format!("instrument {name}"),
+        }
+    }
 }
 
 /// Why there is no TLS connection. Displays as what is wrong and, in brackets, what to do.
@@ -142,7 +153,9 @@ impl What {
             Error::InvalidCertificate(error) => match error {
                 E::UnknownIssuer => Self::UnknownIssuer { issuer: facts.issuer, hash: hash() },
                 E::NotValidForNameContext { .. } | E::NotValidForName if facts.names.is_empty() => {
-                    Self::OnlyCommonName { common_name: facts.common_name.unwrap_or_default() }
+                    Self::OnlyCommonName {
+                        common_name: facts.all_names().into_iter().next().unwrap_or_default(),
+                    }
                 }
                 E::NotValidForNameContext { expected, .. } => {
                     Self::WrongName { expected: expected.to_str().into_owned(), names: facts.all_names() }
@@ -398,9 +411,9 @@ fn list(names: &[String]) -> String {
 /// True when one of the peer's certificate's names or hashes is in the list.
 pub(super) fn is_listed(list: &[PeerId], leaf: &CertificateDer<'_>) -> bool {
     let hashes = facts::hashes(&provider(), leaf);
-    let Facts { names, common_name, .. } = facts::of(leaf).unwrap_or_default();
+    let facts = facts::of(leaf).unwrap_or_default();
     list.iter().any(|peer| match peer {
         PeerId::Sha256(hash) => hashes.contains(&Some(*hash)),
-        PeerId::Name(name) => names.iter().chain(&common_name).any(|has| has.eq_ignore_ascii_case(name)),
+        PeerId::Name(name) => facts.has_name(name),
     })
 }
