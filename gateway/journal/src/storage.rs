@@ -120,11 +120,22 @@ impl FileStorage {
     }
 }
 
+/// The lock is given back, not only closed: a process that was just forked has the same open file until it runs its
+/// own program, and would keep the lock for that moment.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it is the second chance.
+        let _ = self.0.unlock();
+    }
+}
+
 impl Storage for FileStorage {
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
         let file = Self::options().create(true).truncate(false).open(self.directory.join("LOCK"))?;
         match file.try_lock() {
-            Ok(()) => Ok(Box::new(file)),
+            Ok(()) => Ok(Box::new(Lock(file))),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
