@@ -30,9 +30,9 @@ pub(crate) fn sender<'m>(
 ) -> Sender<'m> {
     let places = &plan.profile.sender;
     Sender {
-        name: text_at(places.name, current),
-        serial: text_at(places.serial, current),
-        version: text_at(places.version, current),
+        name: text_at(plan, places.name, current),
+        serial: text_at(plan, places.serial, current),
+        version: text_at(plan, places.version, current),
         time: time(header.message_time(), "H.14", sink),
         qc: match header.processing_id() {
             ProcessingId::QualityControl => Some(Qc::ProcessingId),
@@ -139,9 +139,9 @@ pub(crate) fn observation<'m>(
         status: measure::status(plan, result),
         started: time_at(profile.time.started, current, sink),
         completed: time_at(profile.time.completed, current, sink),
-        operator: text_at(profile.operator, current),
-        verifier: text_at(profile.verifier, current),
-        device: text_at(profile.device, current),
+        operator: text_at(plan, profile.operator, current),
+        verifier: text_at(plan, profile.verifier, current),
+        device: text_at(plan, profile.device, current),
         run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text()),
         replicate,
         group: isolates.of(plan, &bare, current),
@@ -269,8 +269,9 @@ fn begins_with(text: &Text<'_>, prefix: &str) -> bool {
     prefix.chars().all(|c| chars.next() == Some(Ok(c)))
 }
 
-fn text_at<'m>(place: Option<Place>, current: &Current<'m>) -> Text<'m> {
-    place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text())
+fn text_at<'m>(plan: &Plan, place: Option<Place>, current: &Current<'m>) -> Text<'m> {
+    let text = place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text());
+    if plan.profile.absent.iter().any(|word| text.reads(word)) { Text::EMPTY } else { text }
 }
 
 fn time_at<'m>(

@@ -55,6 +55,9 @@ pub struct AstmProfile {
     /// What stands between the flags of R.7.
     #[serde(default)]
     pub flag_separator: FlagSeparator,
+    /// Words that an instrument writes for nothing, exactly: for an operator, a verifier, a device, a sender.
+    #[serde(default)]
+    pub absent: Vec<String>,
 
     /// Deviations of the link from LIS01-A2.
     #[serde(default)]

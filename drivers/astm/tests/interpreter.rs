@@ -46,14 +46,23 @@ fn sysmex() {
         XN,
         1,
         expect![[r#"
-        sender XN-550|TT000001|00-24|None -
-        patient || ^^ - 
-        specimen [QC-00000001] O.4.3  Some(ActionCode)
-         order XN-L|Blood count|99SYSMEX cancelled false
-          WBC| = [7.02] 10*3/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
-          RBC| = [4.41] 10*6/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
-        end complete true
-    "#]],
+            sender XN-550|TT000001|00-24|None -
+            patient || ^^ - 
+            specimen [QC-00000001] O.4.3  Some(ActionCode)
+             order XN-L|Blood count|99SYSMEX cancelled false
+              WBC| = [7.02] 10*3/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
+              RBC| = [4.41] 10*6/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
+            specimen [QC-00000001] O.4.3  Some(ProfileRule)
+             order WBC||99SYSMEX cancelled false
+              WBC| = [7.02] 10*3/uL () N=N Final -..20261122070212 run:20261122070212 rep:1
+            specimen [BACKGROUNDCHECK] O.4.3  Some(ProfileRule)
+             order WBC||99SYSMEX cancelled false
+              WBC| = [0.00] 10*3/uL () N=N Final -..20261122065500 run:20261122065500 rep:1
+            specimen [XbarM] O.4.3  Some(ProfileRule)
+             order WBC||99SYSMEX cancelled false
+              WBC| = [6.80] 10*3/uL () N=N Final -..20261122080000 run:20261122080000 rep:1
+            end complete true
+        "#]],
     );
     example(
         XN,

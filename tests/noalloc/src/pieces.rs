@@ -15,7 +15,8 @@ use orugate_protocol::hl7::value::ValueType;
 use orugate_protocol::hl7::writer::Writer;
 use orugate_protocol::mllp::{Decoder, Rules};
 use orugate_protocol::oru::{
-    GroupPlan, Groups, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict, WriteObservation, Zone,
+    GroupPlan, Groups, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
+    WriteObservation, Zone,
 };
 use orugate_protocol::report::{
     Code as TestCode, Comment, End, Flags, Item, KnownFlag, Level, Observation, Order, Patient,
