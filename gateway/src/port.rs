@@ -4,24 +4,27 @@
 //! ticket is open the wire is not read, so an instrument that does not wait for ACKs is held back by its own line.
 
 mod keep;
+mod open;
 
 use crate::clock::Clock;
-use crate::config::{Allow, WirePlan};
+use crate::config::WirePlan;
 use crate::notes::Notes;
 use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
 use crate::records::Abandoned;
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
-use crate::wire::{self, Listener, Wire, Wires};
+use crate::wire::{Listener, Wire, Wires};
 use keep::{Keep, Open, Part};
+pub use open::unheard;
+use open::{Opened, open, until};
 use orugate_driver::{Answer, Channel, Deadline, Input, Output, Peer, Reason, Session, Ticket};
 use orugate_journal::{AppendError, Receipt, Urgency};
 use orugate_protocol::time::Tick;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +43,6 @@ const OUTPUTS: usize = 10_000;
 const END_AGAIN: Duration = Duration::from_secs(5);
 /// How long one write may take before the wire is given up.
 const WRITE: Duration = Duration::from_secs(8);
-/// How long a TCP connection may take to open.
-const CONNECT: Duration = Duration::from_secs(10);
 /// How long a session may finish what is open when the gateway stops.
 const FINISH: Duration = Duration::from_secs(10);
 /// How a TLS client begins: a handshake's content type and the version's first byte (RFC 8446, section 5.1).
@@ -95,14 +96,6 @@ pub struct Port {
     pub busy: watch::Receiver<bool>,
     /// The gateway stops.
     pub stop: watch::Receiver<bool>,
-}
-
-/// What came of opening.
-enum Opened {
-    /// A wire, and who is at its other end.
-    Wire(Box<dyn Wire>, Option<IpAddr>),
-    /// A listener, where there was none.
-    Listener(Arc<dyn Listener>),
 }
 
 struct Connection {
@@ -548,73 +541,6 @@ async fn read(connection: &mut Option<Connection>, buffer: &mut [u8]) -> io::Res
     match connection {
         Some(connection) => connection.io.read(buffer).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Waits for the next wire: a connection that comes in, or the time to try again. A serial port or an outgoing
-/// connection that is open is left alone.
-async fn open(
-    plan: &WirePlan,
-    wires: &dyn Wires,
-    listener: Option<&dyn Listener>,
-    peer: Option<IpAddr>,
-    connected: bool,
-    retry_at: Option<tokio::time::Instant>,
-) -> io::Result<Opened> {
-    match (plan, listener) {
-        (WirePlan::Listen { allow, .. }, Some(listener)) => {
-            until(retry_at).await;
-            accept(listener, allow, peer).await
-        }
-        (WirePlan::Listen { bind, .. }, None) => {
-            until(retry_at).await;
-            wires.listen(*bind).map(Opened::Listener)
-        }
-        _ if connected => std::future::pending().await,
-        (WirePlan::Serial(serial), _) => {
-            until(retry_at).await;
-            Ok(Opened::Wire(wires.serial(serial)?, None))
-        }
-        (WirePlan::Connect { address, .. }, _) => {
-            until(retry_at).await;
-            Ok(Opened::Wire(wires.connect(address, CONNECT).await?, None))
-        }
-    }
-}
-
-/// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
-/// two analyzers on one port would mix their messages.
-async fn accept(listener: &dyn Listener, allow: &[Allow], current: Option<IpAddr>) -> io::Result<Opened> {
-    loop {
-        let (wire, peer) = wire::accept(listener).await?;
-        if !allow.iter().any(|a| a.covers(peer)) {
-            tracing::warn!(%peer, "refused a connection: this address is not in the instrument's `allow`");
-            continue;
-        }
-        if current.is_some_and(|c| c != peer) {
-            tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
-            continue;
-        }
-        return Ok(Opened::Wire(wire, Some(peer)));
-    }
-}
-
-/// Why an address cannot be listened on, and what to do about it.
-#[must_use]
-pub fn unheard(bind: SocketAddr, error: &io::Error) -> String {
-    let what = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there; ss -ltnp shows which",
-        io::ErrorKind::AddrNotAvailable => "this box has no such address; ip address shows those it has",
-        io::ErrorKind::PermissionDenied => "this user may not listen there; choose a port above 1023",
-        _ => return format!("cannot listen on {bind}: {error}"),
-    };
-    format!("cannot listen on {bind}: {what}")
-}
-
-/// Waits until an instant; at once when there is none.
-async fn until(instant: Option<tokio::time::Instant>) {
-    if let Some(instant) = instant {
-        tokio::time::sleep_until(instant).await;
     }
 }
 

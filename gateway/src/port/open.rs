@@ -1,0 +1,89 @@
+//! How a port comes to its next wire, and whom it turns away.
+//!
+//! Promises that one instrument is never two peers at a time, and that a refusal says whose setting it is. Leaves out
+//! what happens on the wire.
+
+use crate::config::{Allow, WirePlan};
+use crate::wire::{self, Listener, Wire, Wires};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a TCP connection may take to open.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// What came of opening.
+pub(super) enum Opened {
+    /// A wire, and who is at its other end.
+    Wire(Box<dyn Wire>, Option<IpAddr>),
+    /// A listener, where there was none.
+    Listener(Arc<dyn Listener>),
+}
+
+/// Waits for the next wire: a connection that comes in, or the time to try again. A serial port or an outgoing
+/// connection that is open is left alone.
+pub(super) async fn open(
+    plan: &WirePlan,
+    wires: &dyn Wires,
+    listener: Option<&dyn Listener>,
+    peer: Option<IpAddr>,
+    connected: bool,
+    retry_at: Option<tokio::time::Instant>,
+) -> io::Result<Opened> {
+    match (plan, listener) {
+        (WirePlan::Listen { allow, .. }, Some(listener)) => {
+            until(retry_at).await;
+            accept(listener, allow, peer).await
+        }
+        (WirePlan::Listen { bind, .. }, None) => {
+            until(retry_at).await;
+            wires.listen(*bind).map(Opened::Listener)
+        }
+        _ if connected => std::future::pending().await,
+        (WirePlan::Serial(serial), _) => {
+            until(retry_at).await;
+            Ok(Opened::Wire(wires.serial(serial)?, None))
+        }
+        (WirePlan::Connect { address, .. }, _) => {
+            until(retry_at).await;
+            Ok(Opened::Wire(wires.connect(address, CONNECT).await?, None))
+        }
+    }
+}
+
+/// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
+/// two analyzers on one port would mix their messages.
+async fn accept(listener: &dyn Listener, allow: &[Allow], current: Option<IpAddr>) -> io::Result<Opened> {
+    loop {
+        let (wire, peer) = wire::accept(listener).await?;
+        if !allow.iter().any(|a| a.covers(peer)) {
+            tracing::warn!(%peer, "refused a connection: this address is not in the instrument's `allow`");
+            continue;
+        }
+        if current.is_some_and(|c| c != peer) {
+            tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
+            continue;
+        }
+        return Ok(Opened::Wire(wire, Some(peer)));
+    }
+}
+
+/// Why an address cannot be listened on, and what to do about it.
+#[must_use]
+pub fn unheard(bind: SocketAddr, error: &io::Error) -> String {
+    let what = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there; ss -ltnp shows which",
+        io::ErrorKind::AddrNotAvailable => "this box has no such address; ip address shows those it has",
+        io::ErrorKind::PermissionDenied => "this user may not listen there; choose a port above 1023",
+        _ => return format!("cannot listen on {bind}: {error}"),
+    };
+    format!("cannot listen on {bind}: {what}")
+}
+
+/// Waits until an instant; at once when there is none.
+pub(super) async fn until(instant: Option<tokio::time::Instant>) {
+    if let Some(instant) = instant {
+        tokio::time::sleep_until(instant).await;
+    }
+}
