@@ -96,6 +96,8 @@ async fn run(profile: &'static str, plug: &str, bytes: Vec<u8>, ends: Vec<usize>
                 let mut reader = master.try_clone_native().unwrap();
                 // Answers must be taken off, or the line would stand still.
                 std::thread::spawn(move || while reader.read(&mut [0; 64]).is_ok() {});
+                // The gateway reads no more until a chunk is synced, and a busy disk takes its time.
+                master.set_timeout(PATIENCE).unwrap();
                 write(&mut master, &bytes, &ends);
                 Box::new(master) as Box<dyn Send>
             })
