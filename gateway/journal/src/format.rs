@@ -2,7 +2,7 @@
 //! Checked views only; no IO, and nothing here decides what damage means.
 
 use crate::bytes::{Fields, put};
-use crate::record::{Kind, Lane, Location, RecordRef, Seq};
+use crate::record::{Kind, Lane, Location, Number, RecordRef, Seq};
 use crc32c::{crc32c, crc32c_append};
 
 /// Everything starts on such a boundary.
@@ -27,6 +27,17 @@ const COMMIT_RETRY: u16 = 1;
 /// commit; nothing reads them yet.
 const RECORD_FIRST: u8 = 1;
 const RECORD_LAST: u8 = 2;
+/// The record was written before, in a segment that is given back.
+const RECORD_CARRIED: u8 = 4;
+/// Segment header: the file held another segment before, so what is behind the last commit need not be zeros.
+const SEGMENT_REUSED: u8 = 1;
+
+/// Kinds from here on are the journal's own.
+pub(crate) const FIRST_OWN_KIND: u16 = 0xff00;
+/// A part of a checkpoint.
+pub(crate) const CHECKPOINT: Kind = Kind(0xffff);
+/// A segment is given back.
+pub(crate) const FREED: Kind = Kind(0xfffe);
 
 const PAGE_CRC: usize = PAGE_LEN - 4;
 
@@ -83,11 +94,13 @@ pub(crate) struct SegmentHeader {
     pub(crate) salt: [u8; 16],
     pub(crate) journal: [u8; 16],
     pub(crate) size: u32,
+    /// The file held another segment before.
+    pub(crate) reused: bool,
 }
 
 impl SegmentHeader {
     pub(crate) const fn new(lane: Lane, segment: u64, salt: [u8; 16], journal: [u8; 16], size: u32) -> Self {
-        Self { oldest_reader: OLDEST_READER, lane, segment, salt, journal, size }
+        Self { oldest_reader: OLDEST_READER, lane, segment, salt, journal, size, reused: false }
     }
 
     pub(crate) fn encode(&self) -> [u8; PAGE_LEN] {
@@ -99,6 +112,7 @@ impl SegmentHeader {
         put(&mut page, 16, &self.salt);
         put(&mut page, 32, &self.segment.to_le_bytes());
         put(&mut page, 40, &self.size.to_le_bytes());
+        put(&mut page, 44, &[if self.reused { SEGMENT_REUSED } else { 0 }]);
         put(&mut page, 48, &self.journal);
         finish_page(&mut page);
         page
@@ -117,9 +131,10 @@ impl SegmentHeader {
         let salt = fields.array()?;
         let segment = fields.u64()?;
         let size = fields.u32()?;
-        fields.bytes(4)?;
+        let reused = fields.u8()? & SEGMENT_REUSED != 0;
+        fields.bytes(3)?;
         let journal = fields.array()?;
-        Some(Self { oldest_reader, lane, segment, salt, journal, size })
+        Some(Self { oldest_reader, lane, segment, salt, journal, size, reused })
     }
 }
 
@@ -217,6 +232,7 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) sequence: Seq,
     pub(crate) meta: &'a [u8],
     pub(crate) payload: &'a [u8],
+    pub(crate) carried: bool,
 }
 
 impl<'a> RawRecord<'a> {
@@ -231,8 +247,10 @@ impl<'a> RawRecord<'a> {
         // Both fit: the batch was checked against `max_commit`, a u32.
         let len = u32::try_from(record.encoded_len()).unwrap_or(u32::MAX);
         let meta_len = u32::try_from(record.meta.len()).unwrap_or(u32::MAX);
-        let flags =
-            if position.first { RECORD_FIRST } else { 0 } | if position.last { RECORD_LAST } else { 0 };
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(position.first, RECORD_FIRST)
+            | flag(position.last, RECORD_LAST)
+            | flag(matches!(record.number, Number::Carried(_)), RECORD_CARRIED);
         buffer.extend_from_slice(&len.to_le_bytes());
         buffer.extend_from_slice(&[0; 4]);
         buffer.extend_from_slice(&record.kind.0.to_le_bytes());
@@ -252,11 +270,11 @@ impl<'a> RawRecord<'a> {
         let mut fields = Fields(bytes.get(8..len)?);
         let kind = Kind(fields.u16()?);
         let meta_version = fields.u8()?;
-        let _flags = fields.u8()?;
+        let carried = fields.u8()? & RECORD_CARRIED != 0;
         let sequence = Seq(fields.u64()?);
         let meta_len = usize::try_from(fields.u32()?).ok()?;
         let meta = fields.bytes(meta_len)?;
-        Some(Self { len, kind, meta_version, sequence, meta, payload: fields.0 })
+        Some(Self { len, kind, meta_version, sequence, meta, payload: fields.0, carried })
     }
 
     /// Whether the record that fills `bytes` is intact.
@@ -274,6 +292,7 @@ impl<'a> RawRecord<'a> {
             meta: self.meta,
             payload: self.payload,
             location,
+            carried: self.carried,
         }
     }
 }

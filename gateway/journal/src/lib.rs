@@ -29,16 +29,20 @@
 )]
 
 mod bytes;
+mod catalog;
+mod checkpoint;
 mod commit;
 mod error;
 mod format;
 mod identity;
 mod journal;
+mod keeper;
 pub mod model;
 mod options;
 mod receipt;
 mod record;
 mod recover;
+mod room;
 mod scan;
 mod segment;
 mod sequence;
@@ -48,9 +52,12 @@ mod writer;
 pub use error::{AppendError, CreateError, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
 pub use journal::{Health, Journal, Space};
+pub use keeper::Keeper;
 pub use options::Options;
 pub use receipt::Receipt;
-pub use record::{Batch, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency};
+pub use record::{
+    Batch, Claim, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency,
+};
 pub use recover::{Damage, DamageKind, Recovery};
 pub use sequence::{Reservation, Reserved};
 pub use storage::{FileStorage, Storage, StorageFile};

@@ -73,6 +73,7 @@ struct Faults {
 enum Step {
     Create(String, u64),
     Remove(String),
+    Rename(String, String),
     SyncDir,
     Change(u64, Change),
     Sync(u64),
@@ -231,7 +232,7 @@ impl Disk {
         let mut names: Vec<&Step> = Vec::new();
         for step in self.log.iter().take(step) {
             match step {
-                Step::Create(..) | Step::Remove(_) => names.push(step),
+                Step::Create(..) | Step::Remove(_) | Step::Rename(..) => names.push(step),
                 Step::SyncDir => names.drain(..).for_each(|step| image.rename(step)),
                 Step::Change(file, change) => changes.entry(*file).or_default().push(change),
                 Step::Sync(file) => {
@@ -287,6 +288,11 @@ impl Image {
             }
             Step::Remove(name) => {
                 self.names.remove(name);
+            }
+            Step::Rename(from, to) => {
+                if let Some(file) = self.names.remove(from) {
+                    self.names.insert(to.clone(), file);
+                }
             }
             Step::SyncDir | Step::Change(..) | Step::Sync(_) | Step::FailedSync(_) => {}
         }
@@ -419,6 +425,23 @@ impl Storage for ModelDisk {
             return Err(ErrorKind::NotFound.into());
         }
         let step = Step::Remove(name.into());
+        disk.seen.rename(&step);
+        disk.log.push(step);
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        if disk.faults.fail_everything {
+            return Err(ErrorKind::Other.into());
+        }
+        if !disk.seen.names.contains_key(from) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        if disk.seen.names.contains_key(to) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let step = Step::Rename(from.into(), to.into());
         disk.seen.rename(&step);
         disk.log.push(step);
         Ok(())

@@ -12,6 +12,11 @@ pub struct Options {
     pub segment_size: u32,
     /// Bytes that all segments together may take. The identity file and `LOCK` come on top (16 KiB).
     pub max_size: u64,
+    /// The lane *snapshots* takes at most one part in so many of [`max_size`](Self::max_size), and gives way to *results*.
+    pub snapshots_share: u64,
+    /// How old records may become; settled ones of a segment that is older than this go. Room is a stronger reason: without
+    /// it they go earlier, oldest first.
+    pub keep: Duration,
     /// Bytes of one commit, headers included, hence of the largest batch. At most a segment without its headers.
     pub max_commit: u32,
     /// Batches that may wait for the writer.
@@ -27,6 +32,8 @@ impl Default for Options {
         Self {
             segment_size: 4 << 20,
             max_size: 4 << 30,
+            snapshots_share: 4,
+            keep: Duration::from_secs(30 * 86_400),
             max_commit: 1 << 20,
             queue: 1024,
             queue_bytes: 8 << 20,
@@ -43,8 +50,8 @@ impl Options {
             Err("segment_size must be a multiple of 4 KiB from 16 KiB to 1 GiB")
         } else if self.max_commit > room || self.max_commit <= COMMIT_HEADER {
             Err("max_commit must fit into a segment without its two header pages")
-        } else if self.max_size < u64::from(self.segment_size).saturating_mul(2) {
-            Err("max_size must have room for two segments, one for each lane")
+        } else if self.max_size < u64::from(self.segment_size).saturating_mul(8) {
+            Err("max_size must have room for eight segments")
         } else if self.queue == 0 || self.queue_bytes < u64::from(self.max_commit) {
             Err("queue must not be 0, and queue_bytes not less than max_commit")
         } else {

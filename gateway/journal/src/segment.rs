@@ -22,30 +22,46 @@ pub(crate) struct Active {
 
 impl Active {
     /// Makes a segment that is durable, name included, before anything is committed to it: zeros, two headers,
-    /// sync of file and directory. What is left of a failed attempt is removed.
+    /// sync of file and directory. With `reuse`, a file of that name and size takes the place of the zeros, and gets its new
+    /// name only when its new headers are on flash. What is left of a failed attempt is removed.
     pub(crate) fn create(
         storage: &dyn Storage,
         lane: Lane,
         segment: u64,
         journal: [u8; 16],
         size: u32,
+        reuse: Option<&str>,
     ) -> Result<Self, DiskError> {
         let name = segment_name(lane, segment);
         let failed = |error| DiskError::new(format!("making {name}"), error);
         let salt = random().map_err(failed)?;
-        let file = storage.create(&name).map_err(failed)?;
-        let header = SegmentHeader::new(lane, segment, salt, journal, size).encode();
-        let written = file
-            .allocate(size.into())
-            .and_then(|()| write_all(&*file, &header, 0))
-            .and_then(|()| write_all(&*file, &header, PAGE.into()))
-            .and_then(|()| file.sync_data())
-            .and_then(|()| storage.sync_dir());
+        let header = SegmentHeader {
+            reused: reuse.is_some(),
+            ..SegmentHeader::new(lane, segment, salt, journal, size)
+        };
+        let header = header.encode();
+        let begin = || match reuse {
+            Some(old) => storage.open(old),
+            None => storage.create(&name).and_then(|file| file.allocate(size.into()).map(|()| file)),
+        };
+        let written = begin().and_then(|file| {
+            write_all(&*file, &header, 0)?;
+            write_all(&*file, &header, PAGE.into())?;
+            file.sync_data()?;
+            if let Some(old) = reuse {
+                storage.rename(old, &name)?;
+            }
+            storage.sync_dir()?;
+            Ok(file)
+        });
         match written {
-            Ok(()) => Ok(Self { lane, segment, seed: Seed::new(&salt), file, offset: SEGMENT_START, size }),
+            Ok(file) => Ok(Self { lane, segment, seed: Seed::new(&salt), file, offset: SEGMENT_START, size }),
             Err(error) => {
                 // Nothing was committed to it. If even this fails, the next start removes it.
                 let _ = storage.remove(&name);
+                if let Some(old) = reuse {
+                    let _ = storage.remove(old);
+                }
                 Err(failed(error))
             }
         }
@@ -82,6 +98,12 @@ struct Reader {
 impl Readers {
     const KEPT: usize = 16;
 
+    /// Forgets a segment that was given back.
+    pub(crate) fn forget(&self, lane: Lane, segment: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|reader| reader.lane != lane || reader.segment != segment);
+    }
+
     pub(crate) fn read(&self, storage: &dyn Storage, at: Location) -> Result<Record, ReadError> {
         let reader = self.reader(storage, at)?;
         let damaged = || ReadError::Damaged(at);
@@ -102,7 +124,8 @@ impl Readers {
             .ok_or_else(damaged)?;
         let (sequence, kind, meta_version) = (record.sequence, record.kind, record.meta_version);
         let meta_len = record.meta.len();
-        Ok(Record { bytes, location: at, sequence, kind, meta_version, meta_len })
+        let carried = record.carried;
+        Ok(Record { bytes, location: at, sequence, kind, meta_version, meta_len, carried })
     }
 
     fn reader(&self, storage: &dyn Storage, at: Location) -> Result<Arc<Reader>, ReadError> {
