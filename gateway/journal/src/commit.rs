@@ -3,7 +3,7 @@
 
 use crate::catalog::{Catalog, Segment};
 use crate::error::{AppendError, DiskError};
-use crate::format::{COMMIT_HEADER_LEN, CommitHeader, PAGE_LEN, Position, RawRecord};
+use crate::format::{COMMIT_HEADER_LEN, CommitHeader, FIRST_OWN_KIND, PAGE_LEN, Position, RawRecord};
 use crate::identity::CeilingFile;
 use crate::journal::{Health, Shared};
 use crate::keeper::Keeper;
@@ -170,7 +170,8 @@ impl Core {
     /// Makes sure that the lane's segment can take `needed` bytes, before anything of them is written.
     fn make_room(&mut self, lane: Lane, needed: usize, claim: Claim) -> Result<(), AppendError> {
         let fits = |active: &Active| usize::try_from(active.room()).is_ok_and(|room| needed <= room);
-        if self.lane(lane).active.as_ref().is_some_and(fits) {
+        // A segment that was begun for what settles something is not there for what comes in.
+        if self.lane(lane).active.as_ref().is_some_and(fits) && self.has_room_for(lane, claim, 0) {
             return Ok(());
         }
         // Giving segments back writes to a lane too, and may have begun a segment that fits.
@@ -187,9 +188,9 @@ impl Core {
         let journal = self.shared.identity.journal;
         let reuse = self.catalog.take_free(size.into());
         let shared = Arc::clone(&self.shared);
-        let made = self
-            .draw(1)
-            .and_then(|number| Active::create(&*shared.storage, lane, number, journal, size, reuse.as_deref()));
+        let made = self.draw(1).and_then(|number| {
+            Active::create(&*shared.storage, lane, number, journal, size, reuse.as_deref())
+        });
         match made {
             Ok(active) => {
                 self.catalog.add(lane, Segment::new(active.segment, size.into()));
@@ -421,9 +422,12 @@ impl Prepared {
     fn acknowledge(self, keeper: &dyn Keeper, locations: Vec<Vec<Location>>) {
         for (batch, places) in self.batches.into_iter().zip(locations) {
             let placed = batch.records.iter().zip(&places);
-            let records: Vec<_> = placed.map(|((number, record), at)| record.placed(*number, *at)).collect();
-            // As for callers: whatever its code does, the journal goes on.
-            let _ = catch_unwind(AssertUnwindSafe(|| keeper.seen(&records)));
+            let others = placed.filter(|((_, record), _)| record.kind.0 < FIRST_OWN_KIND);
+            let records: Vec<_> = others.map(|((number, record), at)| record.placed(*number, *at)).collect();
+            if !records.is_empty() {
+                // As for callers: whatever its code does, the journal goes on.
+                let _ = catch_unwind(AssertUnwindSafe(|| keeper.seen(&records)));
+            }
             let sequences = batch.records.iter().map(|(sequence, _)| *sequence).collect();
             batch.done.call(Ok(Receipt::after_sync(sequences, places)));
         }

@@ -100,6 +100,12 @@ impl ModelDisk {
         self.disk().log.len()
     }
 
+    /// Files ever made.
+    #[must_use]
+    pub fn files_created(&self) -> u64 {
+        self.disk().next_file
+    }
+
     /// Successful data syncs so far, of all files.
     #[must_use]
     pub fn syncs(&self) -> u64 {

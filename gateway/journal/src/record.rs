@@ -61,7 +61,8 @@ impl Lane {
     }
 }
 
-/// What a record is. The journal carries every value, known to anybody or not.
+/// What a record is. The journal carries every value, known to anybody or not; those from 0xFF00 on are its own, and nobody
+/// is shown them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Kind(pub u16);
 

@@ -4,7 +4,7 @@
 use crate::catalog::{Catalog, Freed, Segment};
 use crate::checkpoint::{Checkpoint, Collector};
 use crate::error::{DiskError, OpenError};
-use crate::format::{RawRecord, segment_name};
+use crate::format::{FIRST_OWN_KIND, RawRecord, segment_name};
 use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Loaded};
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Entered, Found, LaneScan, Walk};
@@ -244,13 +244,17 @@ fn show(
     visit: &mut dyn Visit,
 ) -> u64 {
     let records = records(found, lane, body);
-    for freeing in records.iter().filter_map(Freed::decode) {
+    // The journal's own records are nobody else's business.
+    let (own, others): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.kind.0 >= FIRST_OWN_KIND);
+    for freeing in own.iter().filter_map(Freed::decode) {
         if freeing.lane() == Some(Lane::Snapshots) {
             visit.thinned(freeing.segment);
         }
         freed.insert(freeing);
     }
-    visit.seen(&records);
+    if !others.is_empty() {
+        visit.seen(&others);
+    }
     let newest = records.iter().map(|record| record.sequence).max();
     recovery.records += records.len() as u64;
     recovery.newest_sequence = recovery.newest_sequence.max(newest);

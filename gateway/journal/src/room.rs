@@ -95,7 +95,12 @@ impl Core {
     }
 
     /// Whether one more segment may be made for this lane under this claim.
-    fn has_room(&self, lane: Lane, claim: Claim) -> bool {
+    pub(crate) fn has_room(&self, lane: Lane, claim: Claim) -> bool {
+        self.has_room_for(lane, claim, self.shared.options.segment_size.into())
+    }
+
+    /// Whether the room that is kept for more important claims is there, besides `more` bytes.
+    pub(crate) fn has_room_for(&self, lane: Lane, claim: Claim, more: u64) -> bool {
         let size = u64::from(self.shared.options.segment_size);
         let kept = match claim {
             Claim::Intake => FOR_SETTLING + FOR_OUTCOMES,
@@ -105,8 +110,8 @@ impl Core {
         let kept = size.saturating_mul(kept);
         let (all, own) = self.limits(lane);
         let used = self.catalog.total().saturating_sub(self.catalog.free_of(size));
-        used.saturating_add(size).saturating_add(kept) <= all
-            && (lane == Lane::Results || self.catalog.used(lane).saturating_add(size) <= own)
+        used.saturating_add(more).saturating_add(kept) <= all
+            && (lane == Lane::Results || self.catalog.used(lane).saturating_add(more) <= own)
     }
 
     /// Gives segments back until one more may be made.
@@ -114,19 +119,17 @@ impl Core {
         // Each turn frees one segment or ends; a segment that is needed whole comes back at the end of the lane.
         let turns =
             self.catalog.lane(Lane::Results).len().saturating_add(self.catalog.lane(Lane::Snapshots).len());
-        for _ in 0..=turns {
+        for _ in 0..turns {
             if self.has_room(lane, claim) {
                 return Ok(());
             }
-            let victim = match lane {
-                Lane::Snapshots => Lane::Snapshots,
-                // More than the other lane's first segment is more than it was promised.
-                Lane::Results if self.catalog.lane(Lane::Snapshots).len() > 1 && !self.is_worth_it() => {
-                    Lane::Snapshots
-                }
-                Lane::Results => Lane::Results,
-            };
-            if victim == Lane::Results && !self.is_worth_it() {
+            let (_, ceiling) = self.limits(Lane::Snapshots);
+            let size = u64::from(self.shared.options.segment_size);
+            let at_ceiling =
+                lane == Lane::Snapshots && self.catalog.used(lane).saturating_add(size) > ceiling;
+            let victim = if !at_ceiling && self.gains() { Lane::Results } else { Lane::Snapshots };
+            // The segment that is being filled is no room to give.
+            if victim == Lane::Snapshots && self.catalog.lane(victim).len() < 2 {
                 return Err(AppendError::Full);
             }
             self.free_oldest(victim)?;
@@ -134,13 +137,20 @@ impl Core {
         if self.has_room(lane, claim) { Ok(()) } else { Err(AppendError::Full) }
     }
 
-    /// Whether giving *results* segments back gains anything: not all of it is needed still.
-    fn is_worth_it(&self) -> bool {
-        let needed = self.keeper.needed_bytes();
+    /// Whether giving the oldest *results* segment back brings room, at once or with those behind it. Copies need room
+    /// themselves, so where little is left only a segment goes of which hardly anything is needed.
+    fn gains(&self) -> bool {
         let size = u64::from(self.shared.options.segment_size);
-        // One segment is being filled, and packing is never perfect.
-        needed.saturating_add(needed / 8).saturating_add(size.saturating_mul(2))
-            < self.catalog.used(Lane::Results)
+        let (all, _) = self.limits(Lane::Results);
+        let Some(oldest) = self.catalog.oldest(Lane::Results) else { return false };
+        let needed = self.keeper.needed_in(Lane::Results, oldest.number);
+        if needed.iter().map(|at| u64::from(at.len())).sum::<u64>() < oldest.size / 4 {
+            return true;
+        }
+        let needed = self.keeper.needed_bytes();
+        let used = self.catalog.used(Lane::Results);
+        self.catalog.total().saturating_add(size.saturating_mul(FOR_SETTLING)) <= all
+            && needed.saturating_add(needed / 3).saturating_add(size.saturating_mul(3)) < used
     }
 
     /// Between commits: a checkpoint that is due, and segments that are old. `uptime` runs steadily.
@@ -155,7 +165,7 @@ impl Core {
                 segment.closed > 0 && segment.closed.saturating_add(keep) < self.given_time
             };
             let oldest = self.catalog.oldest(lane).filter(old);
-            if paced && oldest.is_some_and(|segment| self.room.is_behind(lane, segment.number)) {
+            if paced && oldest.is_some() {
                 self.room.aged = Some(uptime);
                 // What does not work is tried again, and the health tells of it.
                 let _ = self.free_oldest(lane);
@@ -208,7 +218,9 @@ impl Core {
     fn carry(&mut self, segment: u64) -> Result<bool, AppendError> {
         let mut needed = self.keeper.needed_in(Lane::Results, segment);
         needed.sort_unstable();
-        let most = usize::try_from(self.shared.options.max_commit / 2).unwrap_or(usize::MAX);
+        // Large commits pack well.
+        let most = usize::try_from(self.shared.options.max_commit.saturating_sub(COMMIT_HEADER))
+            .unwrap_or(usize::MAX);
         let mut readable = true;
         let mut batch: Option<Batch> = None;
         for at in needed {

@@ -35,6 +35,8 @@ pub(crate) struct LaneScan<'a> {
     spare: Vec<u8>,
     /// The last commit that was found.
     pub(crate) last: u64,
+    /// Commits up to here are known already.
+    resumed: u64,
     /// Damage was reported since then, so a gap in the chain is explained.
     explained: bool,
 }
@@ -101,6 +103,7 @@ impl<'a> LaneScan<'a> {
             unconfirmed: None,
             spare: Vec::new(),
             last: 0,
+            resumed: 0,
             explained: false,
         }
     }
@@ -164,6 +167,7 @@ impl<'a> LaneScan<'a> {
         recovery: &mut Recovery,
     ) -> Result<(), OpenError> {
         self.last = last;
+        self.resumed = last;
         let Some((segment, offset)) = at else { return Ok(()) };
         while self.waiting.front().is_some_and(|&first| first < segment) {
             self.waiting.pop_front();
@@ -237,6 +241,9 @@ impl<'a> LaneScan<'a> {
             let file = segment_name(self.lane, found.segment);
             recovery.damaged.push(Damage { file, offset: at, bytes, kind });
         };
+        if header.number <= self.resumed {
+            return false;
+        }
         if header.number <= self.last {
             // The first attempt's sync failed, yet it reached the disk: the same records, seen already.
             if !(header.retry && header.number == self.last) {

@@ -1,6 +1,8 @@
 //! What the journal's tests share: small segments, records that know what they should contain.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod ledger;
+
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, Recovery, Seq, UnixMillis, Urgency};
 
