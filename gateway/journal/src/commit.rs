@@ -7,9 +7,11 @@ use crate::identity::CeilingFile;
 use crate::journal::{Health, Shared};
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, NewRecord, Seq};
+use crate::seal::Sealing;
 use crate::segment::Active;
 use crate::storage::write_all;
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -115,7 +117,7 @@ impl Core {
 
     fn commit_lane(&mut self, lane: Lane, mut waiting: VecDeque<Request>) {
         while let Some(first) = waiting.front() {
-            let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len());
+            let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len(self.shared.options.tag()));
             if let Err(error) = self.make_room(lane, needed) {
                 // Those behind it go with it, even if one would fit: order within a lane is kept.
                 waiting.drain(..).for_each(|request| request.done.call(Err(error.clone())));
@@ -157,10 +159,11 @@ impl Core {
         if used.saturating_add(size.into()) > self.shared.limit.load(Ordering::Acquire) {
             return Err(AppendError::Full);
         }
-        let journal = self.shared.identity.journal;
+        let shared = Arc::clone(&self.shared);
+        let (journal, keys) = (shared.identity.journal, shared.options.keys.as_ref());
         let made = self
             .draw(1)
-            .and_then(|number| Active::create(&*self.shared.storage, lane, number, journal, size));
+            .and_then(|number| Active::create(&*self.shared.storage, lane, number, journal, size, keys));
         match made {
             Ok(active) => {
                 self.shared.used.fetch_add(size.into(), Ordering::AcqRel);
@@ -181,8 +184,9 @@ impl Core {
             self.lane(lane).active.as_ref().map_or(0, Active::room).min(self.shared.options.max_commit);
         let mut left = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(COMMIT_HEADER_LEN);
         let mut group = Vec::new();
+        let tag = self.shared.options.tag();
         while let Some(request) = waiting.pop_front() {
-            let size = request.batch.encoded_len();
+            let size = request.batch.encoded_len(tag);
             if !group.is_empty() && size > left {
                 waiting.push_front(request);
                 break;
@@ -235,13 +239,16 @@ impl Core {
             };
             let Ok(mut target) = target else { break };
             let next_sequence = self.shared.counter.next();
-            let locations = prepared.encode(&mut buffer, &target, next_sequence, retry);
-            let written = write_all(&*target.file, &buffer, target.offset.into())
-                .and_then(|()| target.file.sync_data());
+            let encoded = prepared.encode(&mut buffer, &target, next_sequence, retry);
+            let written = encoded.map_err(io::Error::from).and_then(|locations| {
+                write_all(&*target.file, &buffer, target.offset.into())?;
+                target.file.sync_data()?;
+                Ok(locations)
+            });
             // The buffer is whole pages and fits: `make_room` and `take_group` saw to it.
             let end = target.offset.saturating_add(u32::try_from(buffer.len()).unwrap_or(u32::MAX));
             match written {
-                Ok(()) => {
+                Ok(locations) => {
                     target.offset = end;
                     let state = self.lane(lane);
                     state.previous = prepared.number;
@@ -259,7 +266,7 @@ impl Core {
         }
         self.buffer = buffer;
         let error =
-            failure.unwrap_or_else(|| DiskError::new("making a segment", std::io::ErrorKind::Other.into()));
+            failure.unwrap_or_else(|| DiskError::new("making a segment", io::ErrorKind::Other.into()));
         self.shared.set_health(Health::Failed(error.to_string()));
         for batch in prepared.batches {
             batch.done.call(Err(AppendError::Failed(error.clone())));
@@ -301,7 +308,7 @@ impl Prepared {
         target: &Active,
         next_sequence: u64,
         retry: bool,
-    ) -> Vec<Vec<Location>> {
+    ) -> Result<Vec<Vec<Location>>, Sealing> {
         let place = |at: usize| target.offset.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
         buffer.clear();
         buffer.resize(COMMIT_HEADER_LEN, 0);
@@ -313,8 +320,9 @@ impl Prepared {
             for (index, (sequence, record)) in batch.records.iter().enumerate() {
                 let start = buffer.len();
                 let position = Position { first: index == 0, last: index == last };
-                RawRecord::write(buffer, target.seed, *sequence, record, position);
                 let offset = place(start);
+                let seal = target.key.as_ref().map(|key| (key, offset));
+                RawRecord::write(buffer, target.seed, *sequence, record, position, seal)?;
                 let len = place(buffer.len()).saturating_sub(offset);
                 places.push(Location { lane: target.lane, segment: target.segment, offset, len });
                 records = records.saturating_add(1);
@@ -334,7 +342,7 @@ impl Prepared {
         };
         header.write(buffer, target.seed, target.offset / crate::format::PAGE);
         buffer.resize(buffer.len().next_multiple_of(PAGE_LEN), 0);
-        locations
+        Ok(locations)
     }
 
     /// Only behind a successful sync.

@@ -110,8 +110,9 @@ impl NewRecord {
         Self { sequence: Some(sequence), ..self }
     }
 
-    pub(crate) const fn encoded_len(&self) -> usize {
-        RECORD_HEADER.saturating_add(self.meta.len()).saturating_add(self.payload.len())
+    /// With a tag of so many bytes behind it.
+    pub(crate) const fn encoded_len(&self, tag: usize) -> usize {
+        RECORD_HEADER.saturating_add(self.meta.len()).saturating_add(self.payload.len()).saturating_add(tag)
     }
 }
 
@@ -145,8 +146,9 @@ impl Batch {
         self
     }
 
-    pub(crate) fn encoded_len(&self) -> usize {
-        self.records.iter().fold(0, |sum: usize, record| sum.saturating_add(record.encoded_len()))
+    /// With a tag of so many bytes behind each record.
+    pub(crate) fn encoded_len(&self, tag: usize) -> usize {
+        self.records.iter().fold(0, |sum: usize, record| sum.saturating_add(record.encoded_len(tag)))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::format::{RawRecord, parse_segment_name};
 use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Loaded};
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Found, LaneScan};
+use crate::seal::KeyRing;
 use crate::sequence::LEAP_WHEN_DAMAGED;
 use crate::storage::Storage;
 use std::collections::VecDeque;
@@ -49,6 +50,9 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             DamageKind::Commit => "commits are damaged and skipped",
+            DamageKind::Seal => {
+                "the checksum is right, and yet the segment's key does not open this; the commit is skipped"
+            }
             DamageKind::Unreadable => "the disk cannot read this",
             DamageKind::MissingBefore => "commits before this one are missing",
             DamageKind::OutOfOrder => "a commit that does not belong here is skipped",
@@ -67,6 +71,9 @@ impl fmt::Display for Damage {
 pub enum DamageKind {
     /// At least one commit is wrong, and a valid one follows it.
     Commit,
+    /// A commit has the right checksums, and yet one of its records does not open with the segment's key: somebody
+    /// changed it, or wrote it with another key.
+    Seal,
     /// The disk gave an error.
     Unreadable,
     /// A commit that this one was written after is nowhere: a segment is gone, or the end of one.
@@ -95,6 +102,7 @@ pub(crate) struct Replayed {
 pub(crate) fn replay(
     storage: &dyn Storage,
     loaded: &Loaded,
+    keys: Option<&KeyRing>,
     visit: &mut dyn FnMut(RecordRef<'_>),
 ) -> Result<Replayed, OpenError> {
     let mut recovery = Recovery::default();
@@ -115,8 +123,8 @@ pub(crate) fn replay(
         next = next.max(newest.saturating_add(1));
     }
     let journal = loaded.identity.journal;
-    let mut results = LaneScan::new(storage, journal, Lane::Results, results);
-    let mut snapshots = LaneScan::new(storage, journal, Lane::Snapshots, snapshots);
+    let mut results = LaneScan::new(storage, journal, keys, Lane::Results, results);
+    let mut snapshots = LaneScan::new(storage, journal, keys, Lane::Snapshots, snapshots);
     let mut result = results.next(&mut recovery)?;
     let mut snapshot = snapshots.next(&mut recovery)?;
     // Commit numbers order the two lanes as they were written.
@@ -152,7 +160,7 @@ fn show(
     let mut offset = found.body_at;
     while let Some(record) = RawRecord::parse(rest) {
         let len = u32::try_from(record.len).unwrap_or(u32::MAX);
-        visit(record.placed(Location { lane, segment: found.segment, offset, len }));
+        visit(record.without_tag(found.tag).placed(Location { lane, segment: found.segment, offset, len }));
         recovery.records += 1;
         recovery.newest_sequence = recovery.newest_sequence.max(Some(record.sequence));
         newest = newest.max(record.sequence.0);

@@ -10,6 +10,7 @@ use crate::format::{
 };
 use crate::record::Lane;
 use crate::recover::{Damage, DamageKind, Recovery};
+use crate::seal::{KeyRing, SegmentKey, TAG, key_of};
 use crate::segment::read_headers;
 use crate::storage::{Storage, StorageFile, read_exact};
 use std::collections::VecDeque;
@@ -21,11 +22,14 @@ pub(crate) struct Found {
     pub(crate) segment: u64,
     /// Where the records start in the file.
     pub(crate) body_at: u32,
+    /// Bytes of the tag behind each record, which is open.
+    pub(crate) tag: usize,
 }
 
 pub(crate) struct LaneScan<'a> {
     storage: &'a dyn Storage,
     journal: [u8; 16],
+    keys: Option<&'a KeyRing>,
     lane: Lane,
     waiting: VecDeque<u64>,
     walk: Option<Walk>,
@@ -41,6 +45,7 @@ struct Walk {
     name: String,
     segment: u64,
     seed: Seed,
+    key: Option<SegmentKey>,
     file: Box<dyn StorageFile>,
     len: u64,
     offset: u64,
@@ -61,6 +66,8 @@ struct Gap {
 /// What one page turned out to be.
 enum Page {
     Commit(CommitHeader, u64),
+    /// A whole commit that the segment's key does not open; it goes on after it.
+    Sealed(u64),
     /// A header whose body is wrong; it goes on after that body.
     Torn(u64),
     Zero,
@@ -73,12 +80,14 @@ impl<'a> LaneScan<'a> {
     pub(crate) fn new(
         storage: &'a dyn Storage,
         journal: [u8; 16],
+        keys: Option<&'a KeyRing>,
         lane: Lane,
         segments: VecDeque<u64>,
     ) -> Self {
         Self {
             storage,
             journal,
+            keys,
             lane,
             waiting: segments,
             walk: None,
@@ -129,10 +138,20 @@ impl<'a> LaneScan<'a> {
             Some(header) => {
                 if header.lane == self.lane && header.segment == segment && header.journal == self.journal {
                     let seed = Seed::new(&header.salt);
+                    let key = key_of(&header, self.keys)?;
                     let offset = SEGMENT_START.into();
-                    let walk =
-                        Walk { name, segment, seed, file, len, offset, gap: None, header_damage, commits: 0 };
-                    return Ok(Some(walk));
+                    return Ok(Some(Walk {
+                        name,
+                        segment,
+                        seed,
+                        key,
+                        file,
+                        len,
+                        offset,
+                        gap: None,
+                        header_damage,
+                        commits: 0,
+                    }));
                 }
                 DamageKind::Foreign
             }
@@ -210,14 +229,15 @@ impl Walk {
             let gap = || Gap { start: at, used_until: at, unreadable: false };
             match self.look(body) {
                 Page::Commit(header, end) => {
-                    if let Some(gap) = self.gap.take() {
-                        let kind = if gap.unreadable { DamageKind::Unreadable } else { DamageKind::Commit };
-                        self.report(recovery, gap.start, at - gap.start, kind);
-                    }
-                    self.commits += 1;
-                    self.offset = end;
+                    self.arrive(end, recovery);
                     let body_at = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(COMMIT_HEADER);
-                    return Some(Found { header, segment: self.segment, body_at });
+                    let tag = if self.key.is_some() { TAG } else { 0 };
+                    return Some(Found { header, segment: self.segment, body_at, tag });
+                }
+                // Its checksums are right, so no crash tore it: damage, even if nothing follows.
+                Page::Sealed(end) => {
+                    self.arrive(end, recovery);
+                    self.report(recovery, at, end - at, DamageKind::Seal);
                 }
                 Page::Torn(end) => {
                     self.offset = end;
@@ -238,6 +258,16 @@ impl Walk {
             }
         }
         None
+    }
+
+    /// At a commit that ends at `end`: what came before it has been lost.
+    fn arrive(&mut self, end: u64, recovery: &mut Recovery) {
+        if let Some(gap) = self.gap.take() {
+            let kind = if gap.unreadable { DamageKind::Unreadable } else { DamageKind::Commit };
+            self.report(recovery, gap.start, self.offset - gap.start, kind);
+        }
+        self.commits += 1;
+        self.offset = end;
     }
 
     fn look(&self, body: &mut Vec<u8>) -> Page {
@@ -261,7 +291,14 @@ impl Walk {
         body.clear();
         body.resize(body_len, 0);
         match read_exact(&*self.file, body, body_at) {
-            Ok(()) if header.matches(body, self.seed) => Page::Commit(header, end),
+            Ok(()) if header.matches(body, self.seed) => {
+                let body_at = u32::try_from(body_at).unwrap_or(u32::MAX);
+                if self.key.as_ref().is_none_or(|key| key.open_all(body_at, body)) {
+                    Page::Commit(header, end)
+                } else {
+                    Page::Sealed(end)
+                }
+            }
             Ok(()) => Page::Torn(end),
             Err(_) => Page::Unreadable,
         }

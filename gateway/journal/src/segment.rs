@@ -5,6 +5,7 @@ use crate::error::{DiskError, ReadError};
 use crate::format::{FORMAT, PAGE, PAGE_LEN, RawRecord, SEGMENT_START, Seed, SegmentHeader, segment_name};
 use crate::identity::random;
 use crate::record::{Lane, Location, Record};
+use crate::seal::{KeyRing, SegmentKey, TAG, key_of, seal_new};
 use crate::storage::{Storage, StorageFile, read_exact, write_all};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ pub(crate) struct Active {
     pub(crate) lane: Lane,
     pub(crate) segment: u64,
     pub(crate) seed: Seed,
+    pub(crate) key: Option<SegmentKey>,
     pub(crate) file: Box<dyn StorageFile>,
     /// Where the next commit starts; a multiple of the page.
     pub(crate) offset: u32,
@@ -29,12 +31,15 @@ impl Active {
         segment: u64,
         journal: [u8; 16],
         size: u32,
+        keys: Option<&KeyRing>,
     ) -> Result<Self, DiskError> {
         let name = segment_name(lane, segment);
         let failed = |error| DiskError::new(format!("making {name}"), error);
         let salt = random().map_err(failed)?;
+        let mut header = SegmentHeader::new(lane, segment, salt, journal, size);
+        let key = seal_new(&mut header, keys)?;
+        let header = header.encode();
         let file = storage.create(&name).map_err(failed)?;
-        let header = SegmentHeader::new(lane, segment, salt, journal, size).encode();
         let written = file
             .allocate(size.into())
             .and_then(|()| write_all(&*file, &header, 0))
@@ -42,7 +47,9 @@ impl Active {
             .and_then(|()| file.sync_data())
             .and_then(|()| storage.sync_dir());
         match written {
-            Ok(()) => Ok(Self { lane, segment, seed: Seed::new(&salt), file, offset: SEGMENT_START, size }),
+            Ok(()) => {
+                Ok(Self { lane, segment, seed: Seed::new(&salt), key, file, offset: SEGMENT_START, size })
+            }
             Err(error) => {
                 // Nothing was committed to it. If even this fails, the next start removes it.
                 let _ = storage.remove(&name);
@@ -75,6 +82,7 @@ struct Reader {
     lane: Lane,
     segment: u64,
     seed: Seed,
+    key: Option<SegmentKey>,
     size: u32,
     file: Box<dyn StorageFile>,
 }
@@ -82,8 +90,13 @@ struct Reader {
 impl Readers {
     const KEPT: usize = 16;
 
-    pub(crate) fn read(&self, storage: &dyn Storage, at: Location) -> Result<Record, ReadError> {
-        let reader = self.reader(storage, at)?;
+    pub(crate) fn read(
+        &self,
+        storage: &dyn Storage,
+        keys: Option<&KeyRing>,
+        at: Location,
+    ) -> Result<Record, ReadError> {
+        let reader = self.reader(storage, keys, at)?;
         let damaged = || ReadError::Damaged(at);
         // A location may come from anywhere that serde reads; do not allocate whatever it says.
         if at.len > reader.size {
@@ -102,15 +115,26 @@ impl Readers {
             .ok_or_else(damaged)?;
         let (sequence, kind, meta_version) = (record.sequence, record.kind, record.meta_version);
         let meta_len = record.meta.len();
+        if let Some(key) = &reader.key {
+            if !key.open(at.offset, &mut bytes) {
+                return Err(ReadError::Seal(at));
+            }
+            bytes.truncate(bytes.len().saturating_sub(TAG));
+        }
         Ok(Record { bytes, location: at, sequence, kind, meta_version, meta_len })
     }
 
-    fn reader(&self, storage: &dyn Storage, at: Location) -> Result<Arc<Reader>, ReadError> {
+    fn reader(
+        &self,
+        storage: &dyn Storage,
+        keys: Option<&KeyRing>,
+        at: Location,
+    ) -> Result<Arc<Reader>, ReadError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let known = open.iter().position(|reader| reader.lane == at.lane && reader.segment == at.segment);
         let reader = match known {
             Some(index) => open.remove(index),
-            None => Arc::new(Reader::open(storage, at)?),
+            None => Arc::new(Reader::open(storage, keys, at)?),
         };
         if open.len() >= Self::KEPT {
             open.remove(0);
@@ -121,7 +145,7 @@ impl Readers {
 }
 
 impl Reader {
-    fn open(storage: &dyn Storage, at: Location) -> Result<Self, ReadError> {
+    fn open(storage: &dyn Storage, keys: Option<&KeyRing>, at: Location) -> Result<Self, ReadError> {
         let name = segment_name(at.lane, at.segment);
         let file = storage.open(&name).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ReadError::NoSegment(at.lane, at.segment),
@@ -138,6 +162,7 @@ impl Reader {
             lane: at.lane,
             segment: at.segment,
             seed: Seed::new(&header.salt),
+            key: key_of(&header, keys)?,
             size: header.size,
             file,
         })
