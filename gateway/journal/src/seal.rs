@@ -11,6 +11,7 @@ use aws_lc_rs as crypto;
 use crypto::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use crypto::error::Unspecified;
 use crypto::hkdf::{HKDF_SHA256, KeyType, Salt};
+use crypto::rand::{SecureRandom as _, SystemRandom};
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
 use ring as crypto;
 use std::fmt;
@@ -58,6 +59,14 @@ impl SealKey {
         let root = Salt::new(HKDF_SHA256, &[]).extract(&*bytes);
         root.expand(&[ID_INFO], IdLen).and_then(|id_of| id_of.fill(&mut id)).ok()?;
         Some(Self { bytes, id: KeyId(id) })
+    }
+
+    /// Bytes for a new key, from the operating system's generator once that is ready. `None` when it has none.
+    #[must_use]
+    pub fn random_bytes() -> Option<Zeroizing<[u8; 32]>> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        SystemRandom::new().fill(&mut *bytes).ok()?;
+        Some(bytes)
     }
 
     /// Which one it is.
