@@ -2,7 +2,8 @@
 //! subkey of its own, and a record is bound to its place, so no two records are ever sealed alike.
 //!
 //! It keeps what is in records from whoever takes the flash away. It is no proof against somebody who can write to
-//! the files and run the gateway: commits can be taken away, and headers are open.
+//! the files and run the gateway: commits can be taken away, segments that are not sealed
+//! added, and headers are open.
 
 use crate::error::{DiskError, NoKey, OpenError, ReadError};
 use crate::format::{RECORD_HEADER, RawRecord, SegmentHeader, segment_name};

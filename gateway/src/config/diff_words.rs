@@ -57,10 +57,13 @@ pub(super) fn seal(old: Option<&SealPlan>, new: Option<&SealPlan>) -> String {
         .find(|key| new.is_none_or(|new| new.all().all(|k| k != *key)));
     match (old, lost) {
         (None, _) => format!("{change}; what is in the journal already stays as readable as it is"),
-        (_, Some(key)) => format!(
-            "{change}; as long as the journal holds anything that {key} sealed, the gateway does not start without it: \
-             leave it in previous"
-        ),
+        (_, Some(key)) => {
+            let next = if new.is_some() { "leave it in previous" } else { "keep the table" };
+            format!(
+                "{change}; as long as the journal holds anything that {key} sealed, the gateway does not start without \
+                 it: {next}"
+            )
+        }
         _ => change,
     }
 }
