@@ -32,6 +32,10 @@ pub struct AstmProfile {
 
     /// How bytes become characters.
     pub charset: Charset,
+    /// How they do in a message that `charset` does not read to its end: for an instrument whose parts write different
+    /// ones.
+    #[serde(default)]
+    pub charset_fallback: Option<Charset>,
     /// The coding system of the vendor's codes in HL7, `99` and up to ten letters or digits: `99SYSMEX`.
     pub coding_system: CodingSystem,
     /// What is on the wire.
@@ -124,6 +128,9 @@ pub struct Sample {
     /// The places are a search: a note says where the id was found, and which other place has another.
     #[serde(default)]
     pub search: bool,
+    /// Beginnings of what the instrument writes when it could read no id. Such a text is none, and the result is held.
+    #[serde(default)]
+    pub none_prefixes: Vec<String>,
 }
 
 /// Places that hold for one model only.
@@ -173,6 +180,9 @@ pub struct Split {
     pub at: One,
     /// Which part, from 1. A component with fewer parts is the code as it is.
     pub part: Component,
+    /// Which other part is the dilution. Without it each other part is one.
+    #[serde(default)]
+    pub dilution: Option<Component>,
 }
 
 /// A component that belongs to the code.
@@ -187,6 +197,12 @@ pub struct CodePart {
     /// Texts that are no part of the code.
     #[serde(default)]
     pub except: Vec<String>,
+    /// A result without it is held: its code would be that of another thing.
+    #[serde(default)]
+    pub required: bool,
+    /// Only where another result of the order has the same code but another text here.
+    #[serde(default)]
+    pub repeated: bool,
 }
 
 impl Default for CodeParts {
@@ -226,11 +242,28 @@ impl Default for Panel {
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Value {
-    /// The components of R.4 in which the value may be. The one that is filled is it; where several are, and
-    /// without this, the whole field is, components and all.
+    /// The components of R.4 in which the value may be. The one that is filled is it; where several are and
+    /// differ, and without this, the whole field is, components and all.
     pub components: Vec<Component>,
     /// `5,4` is written for `5.4`: a comma between digits becomes a point, in the reference range too.
     pub decimal_comma: bool,
+    /// Tests whose R.4 has its parts elsewhere; the first that lists the code counts.
+    pub when: Vec<ValueWhen>,
+}
+
+/// Where the parts of R.4 are for some tests. Nothing is lost that nobody named.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValueWhen {
+    /// The codes, without their parts. A part of R.4 that is filled and neither in `components` or `flags` nor in a
+    /// `[[note]]` makes the whole field the value, and so does a filled R.7 beside `flags`.
+    pub codes: Vec<String>,
+    /// The components in which the value may be, as in `[value]`; none of them filled is no value.
+    pub components: Vec<Component>,
+    /// Places of R.4 with a flag (an interpretation S, I or R), in order; the first that is not empty goes where R.7's
+    /// flags go.
+    #[serde(default)]
+    pub flags: Vec<Place>,
 }
 
 /// A value field that is no value.
@@ -243,8 +276,14 @@ pub struct NotReportable {
     /// Instead of it: the value has at least one of these characters and no other (`-.` for `-----` and `--.-`).
     #[serde(default)]
     pub only: Option<String>,
+    /// Instead of them: the first and the last character of the value (`()` for `(934)`).
+    #[serde(default)]
+    pub between: Option<String>,
     /// The rule's name, for the ledger: small letters, digits and `-`.
     pub rule: RuleName,
+    /// What it means is not known here: the result is held for a person, with the rule's name.
+    #[serde(default)]
+    pub hold: bool,
 }
 
 /// A flag of R.7.
@@ -270,7 +309,7 @@ pub struct Unit {
     /// The tests for which it means this; without them, for all.
     #[serde(default)]
     pub codes: Vec<String>,
-    /// The unit in UCUM.
+    /// The unit in UCUM; `""` when it is no unit, and OBX-6 stays empty.
     pub ucum: Ucum,
 }
 
@@ -285,6 +324,12 @@ pub struct PlaceNote {
     /// Only when the text is this; then the label says it all.
     #[serde(default)]
     pub is: Option<String>,
+    /// Only for these tests (codes without their parts); for a place in R.
+    #[serde(default)]
+    pub codes: Vec<String>,
+    /// Not when the first of these places that is filled has the same text.
+    #[serde(default)]
+    pub unless_same_as: Vec<Place>,
 }
 
 /// What makes groups of results within an order. Their number goes into OBX-4, which ties an antibiogram to its
@@ -345,13 +390,15 @@ pub struct SenderPlaces {
     pub name: Option<Place>,
     /// Serial number.
     pub serial: Option<Place>,
+    /// A serial number is digits; any other text in its place is the model.
+    pub serial_is_digits: bool,
     /// Software version.
     pub version: Option<Place>,
 }
 
 impl Default for SenderPlaces {
     fn default() -> Self {
-        Self { name: place("H.5.1"), serial: None, version: None }
+        Self { name: place("H.5.1"), serial: None, serial_is_digits: false, version: None }
     }
 }
 
