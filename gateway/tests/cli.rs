@@ -298,7 +298,8 @@ fn a_parked_message_is_found_understood_and_sent() {
     service.until("ready;");
     site.run(&["parked", "list"]).says("No parked messages.");
     let capture = site.folder.path().join("micro.txt");
-    let records = b"H|\\^&|||LAB^Roche^c111|||||host|RSUPL^REAL|P|1|20261122093713\nP|1||\nO|1||T-0007||S||||||N\n\
+    let records =
+        b"H|\\^&|||LAB^Roche^c111|||||host|RSUPL^REAL|P|1|20261122093713\nP|1||\nO|1||T-0007||S||||||N\n\
                     R|1|^^^413|4|\xB5mol/L||N||F||||20261122093700\nL|1|N\n";
     std::fs::write(&capture, records).unwrap();
     let capture = capture.to_str().unwrap();

@@ -18,7 +18,8 @@ use tempfile::TempDir;
 
 const ACTOR: &str = "uid 4711";
 /// An engine's last word: no other try is made.
-const REFUSED: Behaviour = Behaviour::Answer(Code::ApplicationReject, Some(ErrorCode::UNSUPPORTED_VERSION_ID));
+const REFUSED: Behaviour =
+    Behaviour::Answer(Code::ApplicationReject, Some(ErrorCode::UNSUPPORTED_VERSION_ID));
 const EARLY: &str = "20261122101500";
 
 /// A gateway with one analyzer, the engine `engine`, and `second` with these options; and what they live in.
@@ -97,7 +98,7 @@ impl Site {
     async fn decisions(self) -> Vec<Sending> {
         self.gateway.stop().await;
         let mut all = Vec::new();
-        let storage = FileStorage::new(&self.folder.path().join("journal")).unwrap();
+        let storage = FileStorage::new(self.folder.path().join("journal")).unwrap();
         let opened = Journal::open(storage, Options::default(), &mut |record| {
             if record.kind.0 == ParkedSettled::KIND {
                 let settled = ParkedSettled::decode(record.meta_version, record.meta).unwrap();
@@ -154,7 +155,10 @@ async fn what_a_charset_lacked_goes_in_the_charset_of_today_under_a_new_number()
     assert_eq!((first.destination.as_str(), first.instrument.as_deref()), ("second", Some("analyzer")));
     assert!(first.why.contains("OBX-6") && first.why.ends_with("then orugate parked send"), "{}", first.why);
     let still = site.send(first.number).await.unwrap_err();
-    assert!(still.starts_with("Still parked: OBX-6 has a character that second's charset, ASCII,"), "{still}");
+    assert!(
+        still.starts_with("Still parked: OBX-6 has a character that second's charset, ASCII,"),
+        "{still}"
+    );
     // The answer survives a restart, since the journal has it.
     let site = site.restart(cobas, "charset = \"ASCII\"").await;
     assert_eq!(site.parked().await.iter().map(|p| p.never_sent).collect::<Vec<_>>(), [true, true]);
@@ -269,8 +273,7 @@ async fn the_old_never_follows_the_new() {
     assert_eq!(values, ["5.1", "6.1", "7", "9.1"]);
     let times: Vec<u32> = site.second.messages().iter().map(|m| m.times).collect();
     assert_eq!(times, [1, 2, 1, 1, 1, 1], "only the second order's went again");
-    let expected =
-        [Sending::Superseded, Sending::Again, Sending::Discarded("sent again by hand".to_owned())];
+    let expected = [Sending::Superseded, Sending::Again, Sending::Discarded("sent again by hand".to_owned())];
     assert_eq!(site.decisions().await, expected);
 }
 
@@ -295,11 +298,8 @@ async fn a_destination_that_is_gone_has_to_come_back_first() {
     site.second.script([REFUSED]);
     site.hear(invented("S-1", EARLY, &[7])).await;
     site.second_has(1, 0).await;
-    let text = configuration(
-        site.folder.path(),
-        site.engine.address(),
-        &[("analyzer", "generic-astm", Plug::Tcp)],
-    );
+    let text =
+        configuration(site.folder.path(), site.engine.address(), &[("analyzer", "generic-astm", Plug::Tcp)]);
     site.gateway.reload(plan(site.folder.path(), &text), "test").await;
     let parked = site.parked().await;
     assert_eq!((parked.len(), parked[0].charset.as_deref()), (1, None));

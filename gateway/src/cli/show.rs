@@ -189,9 +189,13 @@ pub(super) fn parked(parked: &[ParkedView], whole: bool) -> String {
             continue;
         }
         let what = match (&message.charset, message.never_sent) {
-            (None, _) => format!("put the destination {destination} back into the configuration, then orugate reload; then"),
+            (None, _) => format!(
+                "put the destination {destination} back into the configuration, then orugate reload; then"
+            ),
             (Some(charset), true) => {
-                format!("nothing of it was sent; it would go in {charset}, as {destination} is configured now;")
+                format!(
+                    "nothing of it was sent; it would go in {charset}, as {destination} is configured now;"
+                )
             }
             (Some(_), false) => format!(
                 "the engine has it as MSH-10 {}; ask whoever runs {destination}. The same bytes would go again;",

@@ -91,8 +91,9 @@ impl Worker {
         let reserved: Reserved = reserved.ok_or("Not sent: the journal gives no number now. Ask again.")?;
         let number = reserved.get().0;
         let control_id = format!("{}{number:016}", lineup.plan.gateway.id);
-        let body = recode(&kept, charset, &control_id)
-            .map_err(|place| format!("Still parked: {}.", lacking(name, &place.segment, place.field, charset)))?;
+        let body = recode(&kept, charset, &control_id).map_err(|place| {
+            format!("Still parked: {}.", lacking(name, &place.segment, place.field, charset))
+        })?;
         let meta = Oru {
             destination: name.to_owned(),
             message: made.message,
@@ -115,7 +116,8 @@ impl Worker {
     /// What is known of a parked ORU, and where it is; `None` when it waits for delivery.
     fn parked(&self, oru: u64) -> Result<Option<(Made, Location)>, String> {
         let state = self.store.state();
-        let nothing = || format!("There is no parked message {oru}. Those that are parked: orugate parked list");
+        let nothing =
+            || format!("There is no parked message {oru}. Those that are parked: orugate parked list");
         let made = state.made(oru).ok_or_else(nothing)?;
         let queue = state.queue(&made.destination).ok_or_else(nothing)?;
         Ok(queue.parked.get(&oru).map(|(waiting, _)| (made.clone(), waiting.at)))
