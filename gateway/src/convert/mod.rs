@@ -8,11 +8,13 @@
 
 mod facts;
 mod hash;
+mod recode;
 mod second;
 mod zone;
 
 pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
 pub use hash::Keyed;
+pub use recode::{Lacking, recode};
 pub use zone::SiteZone;
 
 use crate::state::Sent;

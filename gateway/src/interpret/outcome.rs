@@ -4,7 +4,7 @@ use super::{Act, Released, Tell, Worker};
 use crate::convert::{Conversion, Going, HoldReason, Numbers as _, Ready};
 use crate::interpret::{JournalNumbers, Subject};
 use crate::records::{
-    Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, Oru, Outcome, Settlement,
+    Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome, Settlement,
 };
 use crate::state::Message;
 use crate::store::Entry;
@@ -38,7 +38,7 @@ impl Batch<'_> {
         let mut entries = Vec::new();
         for oru in self.conversion.orus {
             entries.push(self.oru(oru, numbers).ok_or(AppendError::Busy)?);
-            entries.extend(self.parked(oru));
+            entries.extend(self.parked(oru).into_iter().flatten());
         }
         // Without a number for each record nothing is stored, and the message is tried again.
         let holds = self.holds(numbers, &mut entries, act).ok_or(AppendError::Busy)?;
@@ -88,22 +88,14 @@ impl Batch<'_> {
     }
 
     /// An ORU that its destination could not read waits for a person; the other destinations are served.
-    fn parked(&self, oru: &Ready) -> Option<Entry> {
+    fn parked(&self, oru: &Ready) -> Option<[Entry; 2]> {
         let at = oru.inexpressible?;
         let target = self.subject.targets.iter().find(|t| t.index == oru.destination)?;
-        let why = format!(
-            "{}-{} has a character that {}'s charset, {}, does not have. It is kept in UTF-8 and was not sent: try it \
-             again and it goes as it is, with UNICODE UTF-8 in MSH-18, if the engine reads that. For those to come set \
-             charset = \"UNICODE UTF-8\", on both sides",
-            at.segment,
-            at.field,
-            target.name,
-            at.charset.msh_18()
-        );
+        let why = super::parked::lacking(&target.name, at.segment.as_str(), at.field.into(), at.charset);
         tracing::error!(instrument = %self.subject.name, destination = %target.name, number = self.number,
             oru = oru.number, "parked: {why}");
-        let result = DeliveryResult::Parked(why);
-        Some(Entry::new(&Delivery { oru: oru.number, at: self.now.0, result }))
+        let parked = Delivery { oru: oru.number, at: self.now.0, result: DeliveryResult::Parked(why) };
+        Some([Entry::new(&parked), Entry::new(&NeverSent { oru: oru.number })])
     }
 
     /// One hold for each reason in each order group, and one for a message that could not be read to its end.
