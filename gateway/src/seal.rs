@@ -128,8 +128,8 @@ fn parse(bytes: &[u8]) -> Result<Zeroizing<[u8; 32]>, String> {
             return Err(format!("has {} bytes", bytes.len()));
         }
         for (byte, pair) in key.iter_mut().zip(text.chunks_exact(2)) {
-            let digits = pair.iter().map(|digit| char::from(*digit).to_digit(16));
-            let value = digits.fold(Some(0), |value, digit| Some(value? << 4 | digit?));
+            let mut digits = pair.iter().map(|digit| char::from(*digit).to_digit(16));
+            let value = digits.try_fold(0, |value, digit| Some(value << 4 | digit?));
             *byte = value
                 .and_then(|value| u8::try_from(value).ok())
                 .ok_or("holds what is no hexadecimal digit")?;
