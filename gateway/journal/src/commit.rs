@@ -11,9 +11,11 @@ use crate::receipt::Receipt;
 use crate::record::{Batch, Claim, Lane, Location, NewRecord, Number, Seq};
 use crate::recover::Replayed;
 use crate::room::Room;
+use crate::seal::Sealing;
 use crate::segment::Active;
 use crate::storage::write_all;
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -142,7 +144,7 @@ impl Core {
 
     fn commit_lane(&mut self, lane: Lane, mut waiting: VecDeque<Request>) {
         while let Some(first) = waiting.front() {
-            let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len());
+            let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len(self.shared.options.tag()));
             if let Err(error) = self.make_room(lane, needed, first.batch.claim) {
                 // Those behind it go with it, even if one would fit: order within a lane is kept.
                 waiting.drain(..).for_each(|request| request.done.call(Err(error.clone())));
@@ -185,11 +187,11 @@ impl Core {
 
     fn new_segment(&mut self, lane: Lane, needed: usize) -> Result<Active, AppendError> {
         let size = self.room.segment_size(needed, &self.shared.options);
-        let journal = self.shared.identity.journal;
         let reuse = self.catalog.take_free(size.into());
         let shared = Arc::clone(&self.shared);
+        let (journal, keys) = (shared.identity.journal, shared.options.keys.as_ref());
         let made = self.draw(1).and_then(|number| {
-            Active::create(&*shared.storage, lane, number, journal, size, reuse.as_deref())
+            Active::create(&*shared.storage, lane, number, journal, size, keys, reuse.as_deref())
         });
         match made {
             Ok(active) => {
@@ -209,7 +211,7 @@ impl Core {
     /// doing so, and the segments kept for what settles are there for it.
     pub(crate) fn append_here(&mut self, batch: Batch) -> Result<(), AppendError> {
         let lane = batch.lane;
-        let needed = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len());
+        let needed = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len(self.shared.options.tag()));
         let fits = |active: &Active| usize::try_from(active.room()).is_ok_and(|room| needed <= room);
         if !self.lane(lane).active.as_ref().is_some_and(fits) {
             let active = self.new_segment(lane, needed)?;
@@ -237,8 +239,9 @@ impl Core {
             self.lane(lane).active.as_ref().map_or(0, Active::room).min(self.shared.options.max_commit);
         let mut left = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(COMMIT_HEADER_LEN);
         let mut group = Vec::new();
+        let tag = self.shared.options.tag();
         while let Some(request) = waiting.pop_front() {
-            let size = request.batch.encoded_len();
+            let size = request.batch.encoded_len(tag);
             if !group.is_empty() && size > left {
                 waiting.push_front(request);
                 break;
@@ -290,19 +293,22 @@ impl Core {
         for retry in [false, true] {
             let target = match active.take() {
                 Some(target) => Ok(target),
-                None => self.new_segment(lane, prepared.len()),
+                None => self.new_segment(lane, prepared.len(self.shared.options.tag())),
             };
             let Ok(mut target) = target else { break };
             let next_sequence = self.shared.counter.next();
-            let locations = prepared.encode(&mut buffer, &target, next_sequence, retry);
-            let written = write_all(&*target.file, &buffer, target.offset.into())
-                .and_then(|()| target.file.sync_data());
+            let encoded = prepared.encode(&mut buffer, &target, next_sequence, retry);
+            let written = encoded.map_err(io::Error::from).and_then(|locations| {
+                write_all(&*target.file, &buffer, target.offset.into())?;
+                target.file.sync_data()?;
+                Ok(locations)
+            });
             // The buffer is whole pages and fits: `make_room` and `take_group` saw to it.
             let buffer_len = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
             let end = target.offset.saturating_add(buffer_len);
             let target_segment = target.segment;
             match written {
-                Ok(()) => {
+                Ok(locations) => {
                     target.offset = end;
                     let state = self.lane(lane);
                     state.previous = prepared.number;
@@ -327,7 +333,7 @@ impl Core {
         }
         self.buffer = buffer;
         let error =
-            failure.unwrap_or_else(|| DiskError::new("making a segment", std::io::ErrorKind::Other.into()));
+            failure.unwrap_or_else(|| DiskError::new("making a segment", io::ErrorKind::Other.into()));
         self.shared.set_health(Health::Failed(error.to_string()));
         for batch in prepared.batches {
             batch.done.call(Err(AppendError::Failed(error.clone())));
@@ -372,7 +378,7 @@ impl Prepared {
         target: &Active,
         next_sequence: u64,
         retry: bool,
-    ) -> Vec<Vec<Location>> {
+    ) -> Result<Vec<Vec<Location>>, Sealing> {
         let place = |at: usize| target.offset.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
         buffer.clear();
         buffer.resize(COMMIT_HEADER_LEN, 0);
@@ -384,8 +390,9 @@ impl Prepared {
             for (index, (sequence, record)) in batch.records.iter().enumerate() {
                 let start = buffer.len();
                 let position = Position { first: index == 0, last: index == last };
-                RawRecord::write(buffer, target.seed, *sequence, record, position);
                 let offset = place(start);
+                let seal = target.key.as_ref().map(|key| (key, offset));
+                RawRecord::write(buffer, target.seed, *sequence, record, position, seal)?;
                 let len = place(buffer.len()).saturating_sub(offset);
                 places.push(Location { lane: target.lane, segment: target.segment, offset, len });
                 records = records.saturating_add(1);
@@ -405,13 +412,13 @@ impl Prepared {
         };
         header.write(buffer, target.seed, target.offset / crate::format::PAGE);
         buffer.resize(buffer.len().next_multiple_of(PAGE_LEN), 0);
-        locations
+        Ok(locations)
     }
 
     /// Bytes in a commit of its own.
-    fn len(&self) -> usize {
+    fn len(&self, tag: usize) -> usize {
         let records = self.batches.iter().flat_map(|batch| &batch.records);
-        records.fold(COMMIT_HEADER_LEN, |sum, (_, record)| sum.saturating_add(record.encoded_len()))
+        records.fold(COMMIT_HEADER_LEN, |sum, (_, record)| sum.saturating_add(record.encoded_len(tag)))
     }
 
     fn records(&self) -> u64 {

@@ -3,6 +3,7 @@
 
 use crate::bytes::{Fields, put};
 use crate::record::{Kind, Lane, Location, Number, RecordRef, Seq};
+use crate::seal::{KeyId, Sealing, SegmentKey, TAG};
 use crc32c::{crc32c, crc32c_append};
 
 /// Everything starts on such a boundary.
@@ -18,6 +19,9 @@ pub(crate) const RECORD_HEADER: usize = 24;
 pub(crate) const FORMAT: u16 = 1;
 /// The oldest reader that may open what this version writes.
 const OLDEST_READER: u16 = 1;
+
+/// Byte 13 of a segment whose records are sealed with AES-256-GCM.
+const SEALED: u8 = 1;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"ORUGATES";
 const COMMIT_MAGIC: [u8; 4] = *b"OGCT";
@@ -96,11 +100,13 @@ pub(crate) struct SegmentHeader {
     pub(crate) size: u32,
     /// The file held another segment before.
     pub(crate) reused: bool,
+    /// The key that its records are sealed with; `None` when they are not.
+    pub(crate) key: Option<KeyId>,
 }
 
 impl SegmentHeader {
     pub(crate) const fn new(lane: Lane, segment: u64, salt: [u8; 16], journal: [u8; 16], size: u32) -> Self {
-        Self { oldest_reader: OLDEST_READER, lane, segment, salt, journal, size, reused: false }
+        Self { oldest_reader: OLDEST_READER, lane, segment, salt, journal, size, reused: false, key: None }
     }
 
     pub(crate) fn encode(&self) -> [u8; PAGE_LEN] {
@@ -114,6 +120,10 @@ impl SegmentHeader {
         put(&mut page, 40, &self.size.to_le_bytes());
         put(&mut page, 44, &[if self.reused { SEGMENT_REUSED } else { 0 }]);
         put(&mut page, 48, &self.journal);
+        if let Some(key) = self.key {
+            put(&mut page, 13, &[SEALED]);
+            put(&mut page, 64, &key.0);
+        }
         finish_page(&mut page);
         page
     }
@@ -127,14 +137,22 @@ impl SegmentHeader {
         let _format = fields.u16()?;
         let oldest_reader = fields.u16()?;
         let lane = Lane::from_code(fields.u8()?)?;
-        fields.bytes(3)?;
+        let sealed = fields.u8()?;
+        fields.bytes(2)?;
         let salt = fields.array()?;
         let segment = fields.u64()?;
         let size = fields.u32()?;
         let reused = fields.u8()? & SEGMENT_REUSED != 0;
         fields.bytes(3)?;
         let journal = fields.array()?;
-        Some(Self { oldest_reader, lane, segment, salt, journal, size, reused })
+        let key = match sealed {
+            0 => None,
+            SEALED => Some(KeyId(fields.array()?)),
+            // Only a format that this one must not read says so; who opens the segment looks at `oldest_reader` first.
+            _ if oldest_reader > FORMAT => None,
+            _ => return None,
+        };
+        Some(Self { oldest_reader, lane, segment, salt, journal, size, reused, key })
     }
 }
 
@@ -242,10 +260,13 @@ impl<'a> RawRecord<'a> {
         sequence: Seq,
         record: &crate::record::NewRecord,
         position: Position,
-    ) {
+        // With the place that the record will have in the segment.
+        seal: Option<(&SegmentKey, u32)>,
+    ) -> Result<(), Sealing> {
         let start = buffer.len();
+        let tag = if seal.is_some() { TAG } else { 0 };
         // Both fit: the batch was checked against `max_commit`, a u32.
-        let len = u32::try_from(record.encoded_len()).unwrap_or(u32::MAX);
+        let len = u32::try_from(record.encoded_len(tag)).unwrap_or(u32::MAX);
         let meta_len = u32::try_from(record.meta.len()).unwrap_or(u32::MAX);
         let flag = |set, flag| if set { flag } else { 0 };
         let flags = flag(position.first, RECORD_FIRST)
@@ -259,11 +280,16 @@ impl<'a> RawRecord<'a> {
         buffer.extend_from_slice(&meta_len.to_le_bytes());
         buffer.extend_from_slice(&record.meta);
         buffer.extend_from_slice(&record.payload);
+        if let Some((key, offset)) = seal {
+            key.seal(offset, buffer, start)?;
+        }
         let crc = buffer.get(start..).and_then(|bytes| record_crc(bytes, seed)).unwrap_or(0);
         put(buffer, start.saturating_add(4), &crc.to_le_bytes());
+        Ok(())
     }
 
-    /// The record at the front of `bytes`. Its checksum is not looked at.
+    /// The record at the front of `bytes`. Its checksum is not looked at. Of a sealed segment, what follows the meta
+    /// is the payload and its tag: see [`without_tag`](Self::without_tag).
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         let len = usize::try_from(fields.u32()?).ok()?;
@@ -275,6 +301,12 @@ impl<'a> RawRecord<'a> {
         let meta_len = usize::try_from(fields.u32()?).ok()?;
         let meta = fields.bytes(meta_len)?;
         Some(Self { len, kind, meta_version, sequence, meta, payload: fields.0, carried })
+    }
+
+    /// The record with a tag of `tag` bytes taken off its payload, which [`SegmentKey::open`] has found right.
+    pub(crate) fn without_tag(self, tag: usize) -> Self {
+        let end = self.payload.len().saturating_sub(tag);
+        Self { payload: self.payload.get(..end).unwrap_or_default(), ..self }
     }
 
     /// Whether the record that fills `bytes` is intact.
@@ -323,7 +355,9 @@ mod tests {
 
     #[test]
     fn a_segment_header_reads_back_and_every_flipped_byte_shows() {
-        let header = SegmentHeader::new(Lane::Snapshots, 77, [3; 16], [4; 16], 1 << 20);
+        let mut header = SegmentHeader::new(Lane::Snapshots, 77, [3; 16], [4; 16], 1 << 20);
+        assert_eq!(SegmentHeader::parse(&header.encode()).as_ref(), Some(&header));
+        header.key = Some(KeyId([5; 8]));
         let page = header.encode();
         assert_eq!(SegmentHeader::parse(&page), Some(header));
         for at in 0..PAGE_LEN {
@@ -359,7 +393,8 @@ mod tests {
         let seed = Seed::new(&[1; 16]);
         let record = NewRecord::new(Kind(0xfffe), 7, vec![1, 2, 3], b"payload".to_vec());
         let mut bytes = Vec::new();
-        RawRecord::write(&mut bytes, seed, Seq(42), &record, Position { first: true, last: true });
+        let position = Position { first: true, last: true };
+        RawRecord::write(&mut bytes, seed, Seq(42), &record, position, None).unwrap();
         let read = RawRecord::parse(&bytes).unwrap();
         assert_eq!((read.kind, read.meta_version, read.sequence), (Kind(0xfffe), 7, Seq(42)));
         assert_eq!((read.meta, read.payload, read.len), (&[1, 2, 3][..], &b"payload"[..], 34));

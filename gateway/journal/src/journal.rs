@@ -62,7 +62,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn read(&self, at: Location) -> Result<Record, ReadError> {
-        self.readers.read(&*self.storage, at)
+        self.readers.read(&*self.storage, self.options.keys.as_ref(), at)
     }
 
     pub(crate) fn forget_reader(&self, lane: Lane, segment: u64) {
@@ -135,7 +135,7 @@ impl Journal {
     ///
     /// # Errors
     /// There is none ([`create`](Self::create) is deliberate); another process has it; a newer version wrote it;
-    /// the disk. Damaged content is no error: it is skipped and reported in the [`Recovery`].
+    /// a segment is sealed with a key that [`Options::keys`] does not have; the disk. Damaged content is no error: it is skipped and reported in the [`Recovery`].
     pub fn open(
         storage: impl Storage,
         options: Options,
@@ -169,7 +169,7 @@ impl Journal {
         keeper: Arc<dyn Keeper>,
     ) -> Result<(Self, Recovery), OpenError> {
         let mut loaded = identity::load(&*storage)?;
-        let replayed = replay(&*storage, &loaded, visit)?;
+        let replayed = replay(&*storage, &loaded, options.keys.as_ref(), visit)?;
         // Durable before the first number is given: the next start begins above all that this one gives.
         let ceiling = replayed.next.saturating_add(LEAP);
         loaded.file.raise(ceiling)?;
@@ -200,7 +200,7 @@ impl Journal {
     pub fn append(&self, batch: Batch, done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static) {
         let done = Done::new(done);
         let shared = &self.inner.shared;
-        let size = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len());
+        let size = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len(shared.options.tag()));
         let limit = usize::try_from(shared.options.max_commit).unwrap_or(usize::MAX);
         if size > limit {
             return done.call(Err(AppendError::TooLarge { size, limit }));
@@ -258,7 +258,7 @@ impl Journal {
     /// Reads one record and checks it.
     ///
     /// # Errors
-    /// The segment is gone, the bytes are not that record any more, or the disk.
+    /// The segment is gone, its key was not given, the bytes are not that record any more, or the disk.
     pub fn read(&self, at: Location) -> Result<Record, ReadError> {
         self.inner.shared.read(at)
     }

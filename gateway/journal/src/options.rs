@@ -1,6 +1,7 @@
 //! How large things may get. Checked once, when the journal starts.
 
 use crate::format::{COMMIT_HEADER, PAGE, SEGMENT_START};
+use crate::seal::{KeyRing, TAG};
 use std::time::Duration;
 
 /// Sizes and limits of a journal. They may change from one start to the next; segments keep the size that they
@@ -25,6 +26,8 @@ pub struct Options {
     pub queue_bytes: u64,
     /// How long a [`Urgency::Soon`](crate::Urgency::Soon) batch may wait for another's commit.
     pub soon: Duration,
+    /// With it, new segments are sealed. A journal that has sealed segments is not opened without their keys.
+    pub keys: Option<KeyRing>,
 }
 
 impl Default for Options {
@@ -38,11 +41,17 @@ impl Default for Options {
             queue: 1024,
             queue_bytes: 8 << 20,
             soon: Duration::from_secs(1),
+            keys: None,
         }
     }
 }
 
 impl Options {
+    /// Bytes that sealing adds to each record.
+    pub(crate) const fn tag(&self) -> usize {
+        if self.keys.is_some() { TAG } else { 0 }
+    }
+
     /// Says what is wrong with the numbers, in words for an operator.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let room = self.segment_size.saturating_sub(SEGMENT_START);

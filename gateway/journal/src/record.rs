@@ -143,8 +143,9 @@ impl NewRecord {
         }
     }
 
-    pub(crate) const fn encoded_len(&self) -> usize {
-        RECORD_HEADER.saturating_add(self.meta.len()).saturating_add(self.payload.len())
+    /// With a tag of so many bytes behind it.
+    pub(crate) const fn encoded_len(&self, tag: usize) -> usize {
+        RECORD_HEADER.saturating_add(self.meta.len()).saturating_add(self.payload.len()).saturating_add(tag)
     }
 }
 
@@ -197,8 +198,9 @@ impl Batch {
         self
     }
 
-    pub(crate) fn encoded_len(&self) -> usize {
-        self.records.iter().fold(0, |sum: usize, record| sum.saturating_add(record.encoded_len()))
+    /// With a tag of so many bytes behind each record.
+    pub(crate) fn encoded_len(&self, tag: usize) -> usize {
+        self.records.iter().fold(0, |sum: usize, record| sum.saturating_add(record.encoded_len(tag)))
     }
 }
 

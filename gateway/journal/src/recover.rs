@@ -8,6 +8,7 @@ use crate::format::{FIRST_OWN_KIND, RawRecord, segment_name};
 use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Loaded};
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Entered, Found, LaneScan, Walk};
+use crate::seal::KeyRing;
 use crate::sequence::LEAP_WHEN_DAMAGED;
 use crate::storage::Storage;
 use std::collections::{BTreeSet, VecDeque};
@@ -56,6 +57,9 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             DamageKind::Commit => "commits are damaged and skipped",
+            DamageKind::Seal => {
+                "the checksum is right, and yet the segment's key does not open this; the commit is skipped"
+            }
             DamageKind::Unreadable => "the disk cannot read this",
             DamageKind::MissingBefore => "commits before this one are missing",
             DamageKind::MissingSegment => "the segment is gone",
@@ -75,6 +79,9 @@ impl fmt::Display for Damage {
 pub enum DamageKind {
     /// At least one commit is wrong, and a valid one follows it.
     Commit,
+    /// A commit has the right checksums, and yet one of its records does not open with the segment's key: somebody
+    /// changed it, or wrote it with another key.
+    Seal,
     /// The disk gave an error.
     Unreadable,
     /// A commit that this one was written after is nowhere: a segment is gone, or the end of one.
@@ -118,6 +125,7 @@ pub(crate) trait Visit {
 pub(crate) fn replay(
     storage: &dyn Storage,
     loaded: &Loaded,
+    keys: Option<&KeyRing>,
     visit: &mut dyn Visit,
 ) -> Result<Replayed, OpenError> {
     let mut recovery = Recovery::default();
@@ -142,9 +150,9 @@ pub(crate) fn replay(
     }
     let journal = loaded.identity.journal;
     let checkpoint =
-        newest_checkpoint(storage, journal, &results)?.filter(|found| visit.restore(&found.keeper));
-    let mut results = LaneScan::new(storage, journal, Lane::Results, results);
-    let mut snapshots = LaneScan::new(storage, journal, Lane::Snapshots, snapshots);
+        newest_checkpoint(storage, journal, keys, &results)?.filter(|found| visit.restore(&found.keeper));
+    let mut results = LaneScan::new(storage, journal, keys, Lane::Results, results);
+    let mut snapshots = LaneScan::new(storage, journal, keys, Lane::Snapshots, snapshots);
     if let Some(found) = &checkpoint {
         recovery.from_checkpoint = true;
         for (lane, known) in Lane::ALL.into_iter().zip(&found.head.segments) {
@@ -203,6 +211,7 @@ pub(crate) fn replay(
 fn newest_checkpoint(
     storage: &dyn Storage,
     journal: [u8; 16],
+    keys: Option<&KeyRing>,
     segments: &VecDeque<u64>,
 ) -> Result<Option<Checkpoint>, OpenError> {
     let mut end = segments.len();
@@ -213,7 +222,8 @@ fn newest_checkpoint(
             let failed = |error| DiskError::new(format!("opening {name}"), error);
             let file = storage.open(&name).map_err(failed)?;
             let len = file.size().map_err(failed)?;
-            let Entered::Segment(mut walk) = Walk::enter(file, len, journal, Lane::Results, number)? else {
+            let Entered::Segment(mut walk) = Walk::enter(file, len, journal, keys, Lane::Results, number)?
+            else {
                 continue;
             };
             let mut body = Vec::new();
@@ -272,7 +282,12 @@ pub(crate) fn records<'a>(found: &Found, lane: Lane, body: &'a [u8]) -> Vec<Reco
     let mut offset = found.body_at;
     while let Some(record) = RawRecord::parse(rest) {
         let len = u32::try_from(record.len).unwrap_or(u32::MAX);
-        records.push(record.placed(Location { lane, segment: found.segment, offset, len }));
+        records.push(record.without_tag(found.tag).placed(Location {
+            lane,
+            segment: found.segment,
+            offset,
+            len,
+        }));
         offset = offset.saturating_add(len);
         rest = rest.get(record.len..).unwrap_or_default();
     }

@@ -221,6 +221,7 @@ impl Core {
         // Large commits pack well.
         let most = usize::try_from(self.shared.options.max_commit.saturating_sub(COMMIT_HEADER))
             .unwrap_or(usize::MAX);
+        let tag = self.shared.options.tag();
         let mut readable = true;
         let mut batch: Option<Batch> = None;
         for at in needed {
@@ -230,7 +231,7 @@ impl Core {
             };
             let copy = NewRecord::carried(&record.as_ref());
             match &mut batch {
-                Some(batch) if batch.encoded_len().saturating_add(copy.encoded_len()) < most => {
+                Some(batch) if batch.encoded_len(tag).saturating_add(copy.encoded_len(tag)) < most => {
                     batch.push(copy)
                 }
                 batch => {

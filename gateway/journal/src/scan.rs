@@ -10,6 +10,7 @@ use crate::format::{
 };
 use crate::record::Lane;
 use crate::recover::{Damage, DamageKind, Recovery};
+use crate::seal::{KeyRing, SegmentKey, TAG, key_of};
 use crate::segment::read_headers;
 use crate::storage::{Storage, StorageFile, read_exact};
 use std::collections::VecDeque;
@@ -21,11 +22,14 @@ pub(crate) struct Found {
     pub(crate) segment: u64,
     /// Where the records start in the file.
     pub(crate) body_at: u32,
+    /// Bytes of the tag behind each record, which is open.
+    pub(crate) tag: usize,
 }
 
 pub(crate) struct LaneScan<'a> {
     storage: &'a dyn Storage,
     journal: [u8; 16],
+    keys: Option<&'a KeyRing>,
     lane: Lane,
     waiting: VecDeque<u64>,
     walk: Option<Walk>,
@@ -48,6 +52,7 @@ pub(crate) struct Walk {
     seed: Seed,
     /// The file held another segment before: what is left of that is no trace of this one.
     reused: bool,
+    key: Option<SegmentKey>,
     file: Box<dyn StorageFile>,
     len: u64,
     /// Where the next commit may start.
@@ -77,6 +82,8 @@ pub(crate) enum Entered {
 /// What one page turned out to be.
 enum Page {
     Commit(CommitHeader, u64),
+    /// A whole commit that the segment's key does not open; it goes on after it.
+    Sealed(u64),
     /// A header whose body is wrong; it goes on after that body.
     Torn(u64),
     /// Never written in this segment.
@@ -90,12 +97,14 @@ impl<'a> LaneScan<'a> {
     pub(crate) fn new(
         storage: &'a dyn Storage,
         journal: [u8; 16],
+        keys: Option<&'a KeyRing>,
         lane: Lane,
         segments: VecDeque<u64>,
     ) -> Self {
         Self {
             storage,
             journal,
+            keys,
             lane,
             waiting: segments,
             walk: None,
@@ -194,7 +203,7 @@ impl<'a> LaneScan<'a> {
             file.sync_data().map_err(failed)?;
         }
         let len = file.size().map_err(failed)?;
-        match Walk::enter(file, len, self.journal, self.lane, segment)? {
+        match Walk::enter(file, len, self.journal, self.keys, self.lane, segment)? {
             Entered::Segment(walk) => Ok(Some(*walk)),
             Entered::Unborn => {
                 let _ = self.storage.remove(&name);
@@ -266,6 +275,7 @@ impl Walk {
         file: Box<dyn StorageFile>,
         len: u64,
         journal: [u8; 16],
+        keys: Option<&KeyRing>,
         lane: Lane,
         segment: u64,
     ) -> Result<Entered, OpenError> {
@@ -281,6 +291,7 @@ impl Walk {
                     name,
                     segment,
                     seed: Seed::new(&header.salt),
+                    key: key_of(&header, keys)?,
                     reused: header.reused,
                     file,
                     len,
@@ -302,14 +313,15 @@ impl Walk {
             let gap = || Gap { start: at, used_until: at, unreadable: false };
             match self.look(body) {
                 Page::Commit(header, end) => {
-                    if let Some(gap) = self.gap.take() {
-                        let kind = if gap.unreadable { DamageKind::Unreadable } else { DamageKind::Commit };
-                        self.report(recovery, gap.start, at - gap.start, kind);
-                    }
-                    self.commits += 1;
-                    self.offset = end;
+                    self.arrive(end, recovery);
                     let body_at = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(COMMIT_HEADER);
-                    return Some(Found { header, segment: self.segment, body_at });
+                    let tag = if self.key.is_some() { TAG } else { 0 };
+                    return Some(Found { header, segment: self.segment, body_at, tag });
+                }
+                // Its checksums are right, so no crash tore it: damage, even if nothing follows.
+                Page::Sealed(end) => {
+                    self.arrive(end, recovery);
+                    self.report(recovery, at, end - at, DamageKind::Seal);
                 }
                 Page::Torn(end) => {
                     self.offset = end;
@@ -330,6 +342,16 @@ impl Walk {
             }
         }
         None
+    }
+
+    /// At a commit that ends at `end`: what came before it has been lost.
+    fn arrive(&mut self, end: u64, recovery: &mut Recovery) {
+        if let Some(gap) = self.gap.take() {
+            let kind = if gap.unreadable { DamageKind::Unreadable } else { DamageKind::Commit };
+            self.report(recovery, gap.start, self.offset - gap.start, kind);
+        }
+        self.commits += 1;
+        self.offset = end;
     }
 
     fn look(&self, body: &mut Vec<u8>) -> Page {
@@ -353,7 +375,14 @@ impl Walk {
         body.clear();
         body.resize(body_len, 0);
         match read_exact(&*self.file, body, body_at) {
-            Ok(()) if header.matches(body, self.seed) => Page::Commit(header, end),
+            Ok(()) if header.matches(body, self.seed) => {
+                let body_at = u32::try_from(body_at).unwrap_or(u32::MAX);
+                if self.key.as_ref().is_none_or(|key| key.open_all(body_at, body)) {
+                    Page::Commit(header, end)
+                } else {
+                    Page::Sealed(end)
+                }
+            }
             Ok(()) => Page::Torn(end),
             Err(_) => Page::Unreadable,
         }

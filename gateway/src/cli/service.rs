@@ -1,11 +1,12 @@
 //! Commands about the service: run, check, status, holds, journal.
 
-use super::{HoldAction, log, runtime, show};
+use super::{HoldAction, ParkedAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
 use crate::clock::Clock;
 use crate::config::{self, Difference, Loaded, Mistakes};
 use crate::reload::{self, Applied};
 use crate::run::{Gateway, StartError, init_journal};
+use crate::seal;
 use crate::systemd;
 use crate::tls;
 use crate::words::count;
@@ -46,13 +47,18 @@ pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
             let Ok(runtime) = runtime() else { return IO };
             let clock = runtime.block_on(async { Clock::system(0) });
             let (wrong, warnings) = tls::check(&loaded, &clock);
-            for warning in loaded.warnings.iter().chain(&warnings) {
+            let (bad_keys, remarks) = seal::check(&loaded);
+            for warning in loaded.warnings.iter().chain(&warnings).chain(&remarks) {
                 println!("warning: {warning}");
             }
+            for mistake in wrong.iter().chain(&bad_keys) {
+                eprintln!("{mistake}");
+            }
+            if !bad_keys.is_empty() {
+                eprintln!("The service would not start: its journal is sealed, and a key cannot be used.");
+                return CONFIG;
+            }
             if !wrong.is_empty() {
-                for mistake in &wrong {
-                    eprintln!("{mistake}");
-                }
                 let files = count(wrong.len() as u64, "file", "files");
                 eprintln!("{files} of TLS cannot be used. The service would run, without what needs them.");
                 return CONFIG;
@@ -75,7 +81,15 @@ pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
     // Tokio keeps the clocks.
     let Ok(runtime) = runtime() else { return IO };
     let now = runtime.block_on(async { Clock::system(0).utc() });
-    let journal = &loaded.plan.journal.path;
+    let plan = &loaded.plan.journal;
+    // A credential is there for the service only. Nothing is sealed yet, so it is enough that the service can read it.
+    if seal::is_for_the_service(plan) {
+        println!("The journal's key is a credential: the service reads it when it starts.");
+    } else if let Err(why) = seal::keys(plan) {
+        eprintln!("{why}. No journal was made.");
+        return IO;
+    }
+    let journal = &plan.path;
     if let Err(error) = std::fs::create_dir_all(journal) {
         eprintln!("The journal's folder {} cannot be made: {error}.", journal.display());
         return IO;
@@ -88,6 +102,32 @@ pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
         }
         Err(why) => {
             eprintln!("{why}. Nothing was changed.");
+            IO
+        }
+    }
+}
+
+/// A file for a key of the journal.
+pub(super) fn new_key(file: &Path) -> u8 {
+    match seal::new_key(file) {
+        Ok(id) => {
+            println!("A new key is in {}; its id is {id}, which is no secret.", file.display());
+            println!(
+                "Keep a copy of it away from this box before anything is sealed: a lost key is a lost journal. Then name \
+                 it in [journal]: seal = {{ key = \"{}\" }}, or better as a systemd credential (docs/sealing.md).",
+                file.display()
+            );
+            0
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            eprintln!(
+                "There is a file {} already, and what it sealed could be read by nobody without it. Nothing was changed.",
+                file.display()
+            );
+            REFUSED
+        }
+        Err(error) => {
+            eprintln!("The key cannot be written to {}: {error}.", file.display());
             IO
         }
     }
@@ -289,6 +329,27 @@ pub(super) fn holds(path: &Path, action: HoldAction) -> u8 {
     }
 }
 
+pub(super) fn parked(path: &Path, action: ParkedAction) -> u8 {
+    let (request, whole) = match action {
+        ParkedAction::List => (Request::Parked { number: None }, false),
+        ParkedAction::Show { number } => (Request::Parked { number: Some(number) }, true),
+        ParkedAction::Discard { number, reason } => (Request::DiscardParked { number, reason }, false),
+        ParkedAction::Send { numbers } => {
+            // One that is refused does not keep the others.
+            let send = |number| ask(path, &Request::SendParked { number }).map_or_else(|code| code, answer);
+            return numbers.into_iter().map(send).max().unwrap_or(0);
+        }
+    };
+    match ask(path, &request) {
+        Ok(Response::Parked(parked)) => {
+            print!("{}", show::parked(&parked, whole));
+            0
+        }
+        Ok(other) => answer(other),
+        Err(code) => code,
+    }
+}
+
 /// `orugate plan`: what changes, in words. Without a file the service compares what it runs by with what is in its
 /// files; with one, the configuration that is installed with that; with two, the first with the second.
 pub(super) fn plan(
@@ -375,6 +436,6 @@ fn answer(response: Response) -> u8 {
             eprintln!("The old configuration goes on.");
             CONFIG
         }
-        Response::Status(_) | Response::Holds(_) => REFUSED,
+        Response::Status(_) | Response::Holds(_) | Response::Parked(_) => REFUSED,
     }
 }

@@ -4,6 +4,7 @@
 //! editors can jump there. Leaves out finding them.
 
 use super::Loaded;
+use super::check_seal::TypedSeal;
 use super::check_tls::TypedTls;
 use super::plan::Plan;
 use super::source::Source;
@@ -112,6 +113,7 @@ pub(super) struct Findings {
     pub(super) mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
     pub(super) tls: Vec<TypedTls>,
+    pub(super) seal: Option<TypedSeal>,
     /// The files in their order, to sort by.
     order: Vec<PathBuf>,
 }
@@ -167,7 +169,7 @@ impl Findings {
         self.warnings.sort_by_key(place);
         match plan {
             Some(plan) if self.mistakes.is_empty() => {
-                Ok(Loaded { plan, warnings: self.warnings, tls: self.tls })
+                Ok(Loaded { plan, warnings: self.warnings, tls: self.tls, seal: self.seal })
             }
             _ => Err(Mistakes { list: self.mistakes, warnings: self.warnings }),
         }
