@@ -15,6 +15,9 @@ struct Offered {
     sample: String,
     value: String,
     acknowledged: bool,
+    /// How often its message was begun: an instrument that was cut off sends it again, and what came before the cut is
+    /// delivered as an incomplete message (docs/faults.md, outcomes i and d), so it may come so often.
+    begun: usize,
 }
 
 /// By test code.
@@ -39,8 +42,10 @@ pub(crate) struct Balance {
     pub(crate) lost: Vec<String>,
     /// At the engine as no instrument sent it.
     pub(crate) wrong: Vec<String>,
-    /// At the engine in more than one message.
+    /// At the engine in more messages than its instrument sent.
     pub(crate) double: Vec<String>,
+    /// At the engine in several messages, as its instrument sent several.
+    pub(crate) repeated: usize,
     /// MSH-10 with more than one body.
     pub(crate) conflicts: Vec<String>,
     /// Messages that came again, byte for byte.
@@ -55,8 +60,18 @@ impl Balance {
 
 impl Ledger {
     pub(crate) fn offer(&mut self, code: &str, sample: &str, value: &str) {
-        let result = Offered { sample: sample.to_owned(), value: value.to_owned(), acknowledged: false };
+        let result =
+            Offered { sample: sample.to_owned(), value: value.to_owned(), acknowledged: false, begun: 0 };
         self.results.insert(code.to_owned(), result);
+    }
+
+    /// The first frame of a message with these results goes out, for the first time or again.
+    pub(crate) fn begin<'c>(&mut self, codes: impl Iterator<Item = &'c String>) {
+        for code in codes {
+            if let Some(result) = self.results.get_mut(code) {
+                result.begun += 1;
+            }
+        }
     }
 
     /// The ACK for a frame that ended these results.
@@ -76,7 +91,7 @@ impl Ledger {
     /// Weighs it against what the engine has and what `orugate holds list` says.
     pub(crate) fn balance(&self, received: &[Received], holds: &str) -> Balance {
         let mut balance = Balance { acknowledged: self.acknowledged(), ..Balance::default() };
-        let mut arrived = BTreeSet::new();
+        let mut arrived: BTreeMap<String, usize> = BTreeMap::new();
         for message in received {
             balance.resent += u64::from(message.times - 1);
             if message.other_bodies > 0 {
@@ -86,18 +101,26 @@ impl Ledger {
                 let sent = self.results.get(&seen.code);
                 if sent.is_none_or(|sent| sent.sample != seen.sample || sent.value != seen.value) {
                     balance.wrong.push(format!("{} {} {}", seen.sample, seen.code, seen.value));
-                } else if !arrived.insert(seen.code.clone()) {
-                    balance.double.push(seen.code);
+                } else {
+                    *arrived.entry(seen.code).or_default() += 1;
                 }
+            }
+        }
+        for (code, times) in &arrived {
+            let sent = self.results.get(code).map_or(0, |result| result.begun);
+            if *times > sent {
+                balance.double.push(code.clone());
+            } else if *times > 1 {
+                balance.repeated += 1;
             }
         }
         // Whatever its layout, the list names the codes that wait.
         let held: BTreeSet<&str> =
             holds.split_whitespace().filter(|word| self.results.contains_key(*word)).collect();
         balance.arrived = arrived.len();
-        balance.held = held.iter().filter(|code| !arrived.contains(**code)).count();
+        balance.held = held.iter().filter(|code| !arrived.contains_key(**code)).count();
         let missing = self.results.iter().filter(|(code, result)| {
-            result.acknowledged && !arrived.contains(*code) && !held.contains(code.as_str())
+            result.acknowledged && !arrived.contains_key(*code) && !held.contains(code.as_str())
         });
         balance.lost = missing.map(|(code, _)| code.clone()).collect();
         balance
@@ -120,6 +143,7 @@ mod tests {
         for (code, sample) in [("K1", "S1"), ("K2", "S1"), ("K3", ""), ("K4", "S1")] {
             ledger.offer(code, sample, "7");
         }
+        ledger.begin(["K1", "K2", "K3", "K4"].map(str::to_owned).iter());
         ledger.acknowledge(&["K1".to_owned(), "K2".to_owned(), "K3".to_owned()]);
         ledger
     }
@@ -143,6 +167,10 @@ mod tests {
         assert_eq!((changed.wrong.len(), changed.lost.as_slice()), (1, &["K1".to_owned()][..]));
         let double = ledger().balance(&[good[0].clone(), good[1].clone(), received("M3", "K1", "7")], "K3");
         assert_eq!(double.double, ["K1"]);
+        let mut again = ledger();
+        again.begin([&"K1".to_owned()].into_iter());
+        let again = again.balance(&[good[0].clone(), good[1].clone(), received("M3", "K1", "7")], "K3");
+        assert_eq!((again.is_good(), again.repeated), (true, 1));
         let mut twice = good.clone();
         (twice[0].times, twice[0].other_bodies) = (2, 1);
         let conflict = ledger().balance(&twice, "K3");

@@ -8,6 +8,7 @@ use crate::ledger::Ledger;
 use crate::plan::Random;
 use orugate_protocol::astm::link::FrameEnd;
 use orugate_tests::sender::Sender;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender as Tell;
@@ -162,10 +163,15 @@ impl Instrument {
                 let message = self.next();
                 let texts: Vec<_> = message.iter().map(|frame| (frame.text.clone(), frame.end)).collect();
                 let ledger = self.ledger.clone();
-                let mut begun = false;
+                let begun = Cell::new(false);
+                // The first frame is asked for when the ENQ was answered.
+                let texts = texts.into_iter().inspect(|_| {
+                    if !begun.replace(true) {
+                        lock(&ledger).begin(message.iter().flat_map(|frame| &frame.codes));
+                    }
+                });
                 let sent = sender.frames(texts, &mut |index| {
                     lock(&ledger).acknowledge(&message[index].codes);
-                    begun = true;
                     if !told {
                         told = true;
                         // Nobody listens any more once the cycle has begun.
@@ -177,10 +183,11 @@ impl Instrument {
                     pause(Duration::from_millis(self.random.below(30)));
                     continue;
                 }
+                let begun = begun.get();
                 if begun {
                     lock(&self.ledger).broken += 1;
                 }
-                // Without an ACK the instrument has all reason to send it again.
+                // Without an answer the instrument has all reason to send it again.
                 if !begun || self.random.below(2) == 0 {
                     lock(&self.ledger).again += u64::from(begun);
                     self.again = Some(message);

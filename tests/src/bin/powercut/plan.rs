@@ -75,7 +75,7 @@ impl fmt::Display for Cycle {
 }
 
 impl Cycle {
-    /// For the control: always under load, where there is something to lose.
+    /// Always under load, where there is something to lose.
     pub(crate) const fn draw_loaded(random: &mut Random) -> Self {
         let mut cycle = Self::draw(random);
         cycle.cut = Cut::Serving(random.millis(1000, 2500));
