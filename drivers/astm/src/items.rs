@@ -228,6 +228,24 @@ pub(crate) fn misplaced<'m>(plan: &'static Plan, record: &Record<'m>) -> Option<
     }
 }
 
+/// What has the shape of a result record without being one: the test stands in one of its first fields, or the header
+/// names another delimiter than the record has. Only its test is told, for the hold.
+pub(crate) fn damaged<'m>(plan: &'static Plan, record: &Record<'m>) -> Option<Observation<'m>> {
+    const FIELDS: usize = 4;
+    let component = record.delimiters().component;
+    let test = (2..=FIELDS)
+        .map(|n| record.field(n).trimmed().bytes())
+        .find(|test| record.field_count() >= FIELDS && test.contains(&component));
+    let under_another = || {
+        let [b'R' | b'r', field, rest @ ..] = record.bytes() else { return None };
+        let mut fields = rest.split(|b| b == field);
+        let test = fields.nth(1)?;
+        (field.is_ascii_punctuation() && fields.count() >= FIELDS - 2).then_some(test)
+    };
+    let test = test.or_else(under_another)?;
+    Some(unread(plan, Text::new(test, plan.charset, Escapes::None), record.span()))
+}
+
 /// An observation of which nothing but the test is known.
 fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m> {
     Observation {
