@@ -203,7 +203,12 @@ mod tests {
     }
 
     fn store(disk: &ModelDisk) -> Store {
-        let options = Options { segment_size: 256 << 10, max_commit: 192 << 10, soon: std::time::Duration::ZERO, ..Options::default() };
+        let options = Options {
+            segment_size: 256 << 10,
+            max_commit: 192 << 10,
+            soon: std::time::Duration::ZERO,
+            ..Options::default()
+        };
         if disk.names().is_empty() {
             drop(Journal::create(disk.clone(), UnixMillis(1_795_305_600_000), options.clone()).unwrap());
         }

@@ -93,9 +93,7 @@ fn steps(lines: Lines) -> Vec<(Step, &'static str)> {
     let inside = inside.map(|(record, byte, name)| (Step::In(record, byte), name));
     match lines {
         Lines::Plain => inside.to_vec(),
-        Lines::Enclosed => {
-            [&[(Step::Stx, "STX")][..], &inside, &[(Step::Etx, "ETX")]].concat()
-        }
+        Lines::Enclosed => [&[(Step::Stx, "STX")][..], &inside, &[(Step::Etx, "ETX")]].concat(),
     }
 }
 
@@ -225,7 +223,10 @@ fn cell(rig: &Rig) -> String {
     let all = |sample: &str| Invented::new(sample, Layout::Records).of(9).sent;
     let (second, mut first): (Vec<_>, Vec<_>) =
         came.sent.iter().cloned().partition(|seen| seen.sample.starts_with('T'));
-    if second != all("T") && second.len() as u64 + came.held >= 3 && second.iter().all(|seen| all("T").contains(seen)) {
+    if second != all("T")
+        && second.len() as u64 + came.held >= 3
+        && second.iter().all(|seen| all("T").contains(seen))
+    {
         return format!("k{}", notes(&came));
     }
     if second != all("T") {
@@ -304,7 +305,13 @@ pub(crate) fn tables(mode: Mode) -> Vec<Table> {
         units(mode, "The same, and the next message follows at once", plain, AtOnce, tables::RECORDS_AT_ONCE),
         line(mode, "The network before a byte: bare records", &LINES, By::Tcp, plain, tables::NETWORK),
         line(mode, "The serial cable before a byte: bare records", &CABLE, By::Cable, plain, tables::CABLE),
-        noise(mode, "Noise on one byte: bare records between STX and ETX", enclosed, AfterAMinute, tables::ENCLOSED),
+        noise(
+            mode,
+            "Noise on one byte: bare records between STX and ETX",
+            enclosed,
+            AfterAMinute,
+            tables::ENCLOSED,
+        ),
         noise(
             mode,
             "Bare records between STX and ETX, and the next message follows at once",
