@@ -4,6 +4,10 @@
 //! peer's uid, which the kernel tells, is the actor in the journal. No answer holds a patient's data: holds name
 //! instrument, test codes and reasons.
 
+mod parked;
+
+pub use parked::ParkedView;
+
 use crate::clock::Clock;
 use crate::conditions::{Condition, Conditions, derive};
 use crate::config::Difference;
@@ -68,6 +72,23 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Parked messages.
+    Parked {
+        /// Only this one.
+        number: Option<u64>,
+    },
+    /// Send a parked message again.
+    SendParked {
+        /// Its number.
+        number: u64,
+    },
+    /// Give a parked message up.
+    DiscardParked {
+        /// Its number.
+        number: u64,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What the service answers.
@@ -78,6 +99,8 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Holds`] and [`Request::Hold`].
     Holds(Vec<HoldView>),
+    /// To [`Request::Parked`].
+    Parked(Vec<ParkedView>),
     /// To [`Request::Reload`].
     Reloaded(Applied),
     /// To [`Request::Plan`].
@@ -320,6 +343,9 @@ impl Admin {
             },
             Request::Release { hold, sample } => self.release(hold, sample, actor).await,
             Request::Discard { hold, reason } => self.discard(hold, reason, actor).await,
+            Request::Parked { number } => self.parked(number),
+            Request::SendParked { number } => self.send_parked(number, actor).await,
+            Request::DiscardParked { number, reason } => self.discard_parked(number, reason, actor).await,
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),
@@ -441,31 +467,19 @@ impl Admin {
             Some(Ok(sample)) => Some(sample),
             Some(Err(why)) => return Response::Refused(why),
         };
-        let (sender, receiver) = oneshot::channel();
-        let order = Order::Release {
-            hold,
-            sample,
-            actor: actor.to_owned(),
-            reply: Box::new(move |result| {
-                let _ = sender.send(result);
-            }),
-        };
-        if !self.worker.give(order) {
-            return Response::Refused("The interpretation thread has ended; restart the service.".to_owned());
-        }
-        match receiver.await {
-            Ok(Ok(Released { sent: 0, held: 0, superseded: 1.. })) => Response::Done(format!(
+        let actor = actor.to_owned();
+        match self.ask_worker(|reply| Order::Release { hold, sample, actor, reply }).await {
+            Ok(Released { sent: 0, held: 0, superseded: 1.. }) => Response::Done(format!(
                 "Hold {hold} is settled as superseded: a later message brought these results."
             )),
-            Ok(Ok(Released { sent, held: 0, .. })) => {
+            Ok(Released { sent, held: 0, .. }) => {
                 Response::Done(format!("Hold {hold} is released: {}.", on_their_way(sent)))
             }
-            Ok(Ok(Released { sent, held, .. })) => Response::Done(format!(
+            Ok(Released { sent, held, .. }) => Response::Done(format!(
                 "Hold {hold} was interpreted again: {}, {held} held anew. See: orugate holds list",
                 on_their_way(sent)
             )),
-            Ok(Err(why)) => Response::Refused(why),
-            Err(_) => Response::Refused(UNANSWERED.to_owned()),
+            Err(why) => Response::Refused(why),
         }
     }
 
@@ -500,24 +514,10 @@ impl Admin {
         if self.store.state().hold(hold).is_none() {
             return Response::Refused(no_hold(hold));
         }
-        let (sender, receiver) = oneshot::channel();
-        let order = Order::Discard {
-            hold,
-            reason,
-            actor: actor.to_owned(),
-            reply: Box::new(move |result| {
-                let _ = sender.send(result);
-            }),
-        };
-        if !self.worker.give(order) {
-            return Response::Refused("The interpretation thread has ended; restart the service.".to_owned());
-        }
-        match receiver.await {
-            Ok(Ok(())) => {
-                Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal."))
-            }
-            Ok(Err(why)) => Response::Refused(why),
-            Err(_) => Response::Refused(UNANSWERED.to_owned()),
+        let actor = actor.to_owned();
+        match self.ask_worker(|reply| Order::Discard { hold, reason, actor, reply }).await {
+            Ok(()) => Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal.")),
+            Err(why) => Response::Refused(why),
         }
     }
 }

@@ -214,10 +214,51 @@ impl Meta for Delivery {
 pub enum DeliveryResult {
     /// The engine acknowledged it (MSA-1).
     Delivered(String),
-    /// The engine refused it for good; the reason in words, without patient data.
+    /// The engine refused it for good, or it could not be sent at all; the reason in words, without patient data.
     Parked(String),
-    /// A person asked for another try.
-    Unparked,
+}
+
+/// An ORU that was parked as it was made: its destination's charset does not have a character of it. No byte of it was
+/// ever sent, so that nobody knows its MSH-10.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeverSent {
+    /// The ORU.
+    pub oru: u64,
+}
+
+impl Meta for NeverSent {
+    const KIND: u16 = 11;
+}
+
+/// A person decided on a parked ORU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedSettled {
+    /// The ORU.
+    pub oru: u64,
+    /// Who did it (`uid 1000`).
+    pub actor: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// How.
+    pub how: Sending,
+}
+
+impl Meta for ParkedSettled {
+    const KIND: u16 = 12;
+}
+
+/// What becomes of a parked ORU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sending {
+    /// The same bytes wait for delivery again.
+    Again,
+    /// Another ORU, in the same batch, goes in its place: this one was never sent, and now it is in a charset that
+    /// its destination reads.
+    Anew(u64),
+    /// A later report of the same results made it pointless.
+    Superseded,
+    /// Not sent any more, with the reason that was given.
+    Discarded(String),
 }
 
 /// Observations that wait for a person.

@@ -6,11 +6,14 @@
 //! running gateway applies has been synced before. An outcome that the journal tells twice counts once
 //! (`told.rs`).
 
+mod queues;
 mod told;
 
+pub use queues::{Made, Origin, Queue, Waiting};
+
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Fate, Hold, HoldSettled, Life, Meta, Oru, Outcome,
-    Reconfigured, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
+    ParkedSettled, Reconfigured, Sending, Settlement,
 };
 use orugate_journal::Location;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -24,8 +27,7 @@ const IDENTITIES: usize = 200_000;
 pub struct State {
     messages: BTreeMap<u64, Message>,
     pending: BTreeSet<u64>,
-    destinations: BTreeMap<Arc<str>, Queue>,
-    orus: BTreeMap<u64, (Arc<str>, u32)>,
+    queues: queues::Queues,
     holds: BTreeMap<u64, OpenHold>,
     history: History,
     ledger: BTreeMap<Arc<str>, Counts>,
@@ -50,34 +52,6 @@ pub struct Message {
     pub complete: Option<bool>,
     /// Open holds that need its bytes.
     holds: u32,
-}
-
-/// One destination's own progress.
-#[derive(Debug, Default)]
-pub struct Queue {
-    /// ORUs to deliver, in order, with the number of observations and when they were made.
-    pub waiting: BTreeMap<u64, Waiting>,
-    /// ORUs that the engine refused for good.
-    pub parked: BTreeMap<u64, (Waiting, String)>,
-    /// ORUs ever made for it.
-    pub orus: u64,
-    /// ORUs delivered.
-    pub delivered: u64,
-    /// Observations in them.
-    pub delivered_observations: u64,
-    /// Observations in all ORUs ever made for it.
-    pub observations: u64,
-}
-
-/// An ORU in a queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Waiting {
-    /// Where it is.
-    pub at: Location,
-    /// Observations in it.
-    pub observations: u32,
-    /// When it was made, microseconds since 1970.
-    pub made: i64,
 }
 
 /// A hold that nobody has settled.
@@ -204,19 +178,35 @@ impl State {
             }
             Outcome::KIND => {
                 if let Some(outcome) = Outcome::decode(version, meta) {
-                    self.outcome(&outcome);
+                    self.outcome(&outcome, at);
                 }
             }
             Oru::KIND => {
                 if let Some(oru) = Oru::decode(version, meta) {
-                    self.oru(&oru, sequence, at);
+                    self.newest = self.newest.max(oru.at);
+                    self.queues.oru(&oru, sequence, at);
+                    self.told.record(sequence);
                     change.waiting = true;
                 }
             }
             Delivery::KIND => {
                 if let Some(delivery) = Delivery::decode(version, meta) {
-                    self.delivery(&delivery);
-                    change.waiting = delivery.result == DeliveryResult::Unparked;
+                    self.newest = self.newest.max(delivery.at);
+                    self.queues.delivery(&delivery);
+                }
+            }
+            NeverSent::KIND => {
+                if let Some(NeverSent { oru }) = NeverSent::decode(version, meta) {
+                    self.queues.never_sent(oru);
+                }
+            }
+            ParkedSettled::KIND => {
+                if let Some(settled) = ParkedSettled::decode(version, meta) {
+                    self.newest = self.newest.max(settled.at);
+                    change.waiting = self.queues.parked_settled(&settled);
+                    if let Sending::Anew(new) = settled.how {
+                        self.told.not_of_an_outcome(new);
+                    }
                 }
             }
             Hold::KIND => {
@@ -277,12 +267,18 @@ impl State {
     /// One destination's queue.
     #[must_use]
     pub fn queue(&self, destination: &str) -> Option<&Queue> {
-        self.destinations.get(destination)
+        self.queues.of(destination)
     }
 
     /// All destinations that ORUs were ever made for.
     pub fn queues(&self) -> impl Iterator<Item = (&str, &Queue)> {
-        self.destinations.iter().map(|(name, queue)| (&**name, queue))
+        self.queues.all()
+    }
+
+    /// What is known of an ORU that is not delivered.
+    #[must_use]
+    pub fn made(&self, oru: u64) -> Option<&Made> {
+        self.queues.made(oru)
     }
 
     /// Open holds, oldest first.
@@ -362,10 +358,11 @@ impl State {
         true
     }
 
-    fn outcome(&mut self, outcome: &Outcome) {
+    fn outcome(&mut self, outcome: &Outcome, at: Location) {
         self.newest = self.newest.max(outcome.at);
         self.take_back(outcome);
         let instrument = self.instrument_name(&outcome.instrument);
+        self.queues.outcome(outcome.message, &instrument, at);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
         let counts = self.ledger.entry(instrument.clone()).or_default();
@@ -396,45 +393,6 @@ impl State {
         self.recovered.remove(&outcome.message);
         if self.pending.remove(&outcome.message) {
             self.forget_if_settled(outcome.message);
-        }
-    }
-
-    fn oru(&mut self, oru: &Oru, sequence: u64, at: Location) {
-        self.newest = self.newest.max(oru.at);
-        let destination: Arc<str> = match self.destinations.get_key_value(oru.destination.as_str()) {
-            Some((name, _)) => name.clone(),
-            None => oru.destination.as_str().into(),
-        };
-        let queue = self.destinations.entry(destination.clone()).or_default();
-        queue.waiting.insert(sequence, Waiting { at, observations: oru.observations, made: oru.at });
-        queue.orus += 1;
-        queue.observations += u64::from(oru.observations);
-        self.orus.insert(sequence, (destination, oru.observations));
-        self.told.record(sequence);
-    }
-
-    fn delivery(&mut self, delivery: &Delivery) {
-        self.newest = self.newest.max(delivery.at);
-        let Some((destination, observations)) = self.orus.get(&delivery.oru).cloned() else { return };
-        let Some(queue) = self.destinations.get_mut(&destination) else { return };
-        match &delivery.result {
-            DeliveryResult::Delivered(_) => {
-                queue.waiting.remove(&delivery.oru);
-                queue.parked.remove(&delivery.oru);
-                queue.delivered += 1;
-                queue.delivered_observations += u64::from(observations);
-                self.orus.remove(&delivery.oru);
-            }
-            DeliveryResult::Parked(why) => {
-                if let Some(waiting) = queue.waiting.remove(&delivery.oru) {
-                    queue.parked.insert(delivery.oru, (waiting, why.clone()));
-                }
-            }
-            DeliveryResult::Unparked => {
-                if let Some((waiting, _)) = queue.parked.remove(&delivery.oru) {
-                    queue.waiting.insert(delivery.oru, waiting);
-                }
-            }
         }
     }
 

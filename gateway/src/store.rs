@@ -184,6 +184,17 @@ impl Store {
     pub fn read(&self, at: Location) -> Result<Vec<u8>, ReadError> {
         Ok(self.inner.journal.read(at)?.payload().to_vec())
     }
+
+    /// Reads a record's meta; `None` when there is another record, or none of this version.
+    ///
+    /// # Errors
+    /// As [`Journal::read`].
+    pub fn read_meta<M: Meta>(&self, at: Location) -> Result<Option<M>, ReadError> {
+        let record = self.inner.journal.read(at)?;
+        let record = record.as_ref();
+        let fits = record.kind == Kind(M::KIND);
+        Ok(fits.then(|| M::decode(record.meta_version, record.meta)).flatten())
+    }
 }
 
 impl Inner {

@@ -288,6 +288,57 @@ fn a_hold_is_found_understood_released_and_discarded() {
 }
 
 #[test]
+fn a_parked_message_is_found_understood_and_sent() {
+    let site = Site::new();
+    let good = std::fs::read_to_string(&site.config).unwrap();
+    let ascii = good.replace("role = \"lis\"", "role = \"lis\"\ncharset = \"ASCII\"");
+    std::fs::write(&site.config, ascii.replace("sysmex-xn-l", "roche-cobas-c")).unwrap();
+    site.run(&["journal", "init"]).is(0);
+    let mut service = site.start();
+    service.until("ready;");
+    site.run(&["parked", "list"]).says("No parked messages.");
+    let capture = site.folder.path().join("micro.txt");
+    let records =
+        b"H|\\^&|||LAB^Roche^c111|||||host|RSUPL^REAL|P|1|20261122093713\nP|1||\nO|1||T-0007||S||||||N\n\
+                    R|1|^^^413|4|\xB5mol/L||N||F||||20261122093700\nL|1|N\n";
+    std::fs::write(&capture, records).unwrap();
+    let capture = capture.to_str().unwrap();
+    orugate(&["simulate", "-p", "roche-cobas-c", "--connect", &site.address, capture]).is(0);
+    service.until("parked: OBX-6");
+
+    let status = site.run(&["status"]);
+    status.says("! engine: 1 message is parked");
+    status.says("orugate parked list");
+    let list = site.run(&["parked", "list"]);
+    list.is(0);
+    list.says("1 result from haem-1");
+    list.hides("T-0007");
+    let number = list.out.split_whitespace().next().unwrap().to_owned();
+    // As the engine's people would name it.
+    let shown = site.run(&["parked", "show", &format!("TEST{number:0>16}")]);
+    shown.is(0);
+    shown.says("nothing of it was sent; it would go in ASCII, as engine is configured now");
+    shown.says(&format!("orugate parked send {number}"));
+    let still = site.run(&["parked", "send", &number, "7"]);
+    still.is(1);
+    still.says("Still parked: OBX-6 has a character that engine's charset, ASCII, does not have");
+    still.says("There is no parked message 7.");
+    let utf8 = good.replace("sysmex-xn-l", "roche-cobas-c");
+    std::fs::write(&site.config, utf8).unwrap();
+    site.run(&["reload"]).is(0);
+    let engine = Engine::start(&site.engine);
+    let sent = site.run(&["parked", "send", &number]);
+    sent.is(0);
+    sent.says("for the first time, in UNICODE UTF-8");
+    assert!(engine.next().contains("|µmol/L"));
+    let log = service.stop();
+    assert!(log.contains("uid "), "who sent it is not in the log: {log}");
+    site.run(&["parked", "list"]).is(69);
+    orugate(&["parked", "send"]).is(2);
+    orugate(&["parked", "show", "TEST12"]).is(2);
+}
+
+#[test]
 fn simulate_says_what_stops_it() {
     let site = Site::new();
     let target = ["simulate", "-p", "sysmex-xn-l", "--connect", &site.address];

@@ -99,6 +99,7 @@ fn orugate(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 fn reference() -> String {
     let schema = orugate::profiles::schema(&orugate_drivers::SHIPPED, "astm").unwrap();
     let mut out = String::new();
+    let mut long: Vec<(String, String)> = Vec::new();
     let mut later = vec![(String::new(), schema.clone())];
     while !later.is_empty() {
         let (path, table) = later.remove(0);
@@ -130,6 +131,16 @@ fn reference() -> String {
                 format!("a list of {}", kind(items))
             } else {
                 kind(target)
+            };
+            // A long list is read once.
+            let what = match long.iter().find(|(_, list)| *list == what) {
+                Some((first, _)) => format!("as for `{first}`"),
+                None => {
+                    if what.len() > 200 {
+                        long.push((key.clone(), what.clone()));
+                    }
+                    what
+                }
             };
             let default = match &property["default"] {
                 Value::Null if required.contains(&key.as_str()) => "required".to_owned(),

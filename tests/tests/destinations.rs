@@ -307,7 +307,10 @@ fn is_parked(state: &State) {
     let queue = state.queue("second").unwrap();
     assert_eq!(queue.parked.len(), 1);
     let (_, why) = queue.parked.values().next().unwrap();
-    assert!(why.starts_with("OBX-6 has a character that second's charset, ASCII, does not have."), "{why}");
+    assert!(
+        why.starts_with("OBX-6 has a character that second's charset, ASCII, does not have, so it was"),
+        "{why}"
+    );
     assert!(state.queue("engine").unwrap().parked.is_empty());
     let counts = state.ledger().map(|(_, counts)| (counts.observations, counts.sent, counts.held));
     assert_eq!(counts.collect::<Vec<_>>(), [(3, 3, 0)]);

@@ -1,7 +1,8 @@
 //! From one stored message to report items: the walk over its records.
 //!
-//! Promises: no allocation; every R record becomes exactly one observation, whatever surrounds it; what cannot be told
-//! is said as a doubt or a note and never guessed. Order is not enforced: facts about real instruments, not the
+//! Promises: no allocation; every R record becomes exactly one observation, whatever surrounds it, and an order that
+//! has a remark and no R becomes one that waits for a person; what cannot be told is said as a doubt or a note and
+//! never guessed. Order is not enforced: facts about real instruments, not the
 //! standard, decide what is trouble. [`items`](crate::items) reads the single records.
 
 use crate::items::{self, Isolates};
@@ -11,11 +12,11 @@ use crate::unframe;
 use crate::values::Framing;
 use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
-use orugate_driver::text::{Escapes, Text};
+use orugate_driver::text::{Charset, Escapes, Text};
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::{
-    Comment as CommentRecord, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
+    Comment as CommentRecord, CommentSource, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
     Query as QueryRecord, QueryStatus, Record, RecordType, Records, ResultRecord, TerminationCode,
     Terminator, View, Walker,
 };
@@ -65,6 +66,7 @@ impl Interpreter for AstmInterpreter {
         let mut walk = Walk {
             plan: self.plan,
             bare: self.plan.profile.framing == Framing::Records,
+            charset: self.plan.charset(text),
             complete: message.complete || (no_terminator && ends_with_a_record(text)),
             scratch,
             sink,
@@ -72,13 +74,16 @@ impl Interpreter for AstmInterpreter {
             current: Current::default(),
             header: HeaderState::Missing,
             empty_order: None,
+            remarked: false,
+            siblings: None,
             isolates: Isolates::default(),
             open: false,
             aborted: false,
             unsure: false,
         };
-        for record in Records::new(text).in_charset(self.plan.charset) {
-            walk.record(record)?;
+        let mut records = Records::new(text).in_charset(walk.charset);
+        while let Some(record) = records.next() {
+            walk.record(record, &records)?;
         }
         walk.end(text.len());
         Ok(())
@@ -114,6 +119,7 @@ struct Walk<'a, 'm> {
     plan: &'static Plan,
     /// The line has no frames, so no checksum has looked at this text.
     bare: bool,
+    charset: Charset,
     complete: bool,
     scratch: &'a mut Scratch<'m>,
     sink: &'a mut dyn ReportSink<'m>,
@@ -122,6 +128,10 @@ struct Walk<'a, 'm> {
     header: HeaderState,
     /// An order that had no result yet.
     empty_order: Option<Order<'m>>,
+    /// A comment said something about that order.
+    remarked: bool,
+    /// What follows the order's record.
+    siblings: Option<Records<'m>>,
     isolates: Isolates,
     /// Records came after the last L.
     open: bool,
@@ -132,7 +142,7 @@ struct Walk<'a, 'm> {
 }
 
 impl<'m> Walk<'_, 'm> {
-    fn record(&mut self, record: Record<'m>) -> Result<(), Fault> {
+    fn record(&mut self, record: Record<'m>, rest: &Records<'m>) -> Result<(), Fault> {
         let place = self.walker.place(&record);
         let cut = !record.terminated() && !self.complete;
         self.judge(&record, &place, cut);
@@ -145,7 +155,10 @@ impl<'m> Walk<'_, 'm> {
         match record.view() {
             View::Header(header) => self.header(&header),
             View::Patient(patient) => self.patient(&patient),
-            View::Order(order) => self.order(&order),
+            View::Order(order) => {
+                self.order(&order);
+                self.siblings = Some(rest.clone());
+            }
             View::Result(result) => self.result(&result, &place, cut)?,
             View::Comment(comment) => self.comment(&comment, &place),
             View::Query(query) => self.query(&query),
@@ -245,6 +258,7 @@ impl<'m> Walk<'_, 'm> {
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
+        self.remarked = false;
         self.isolates = Isolates::default();
         self.sink.item(Item::Order(item));
         items::place_notes(self.plan, &self.current, RecordType::Order, self.sink);
@@ -261,7 +275,15 @@ impl<'m> Walk<'_, 'm> {
         let mut item = if self.header == HeaderState::Bad {
             items::unsplit(self.plan, result)
         } else {
-            items::observation(self.plan, &self.current, result, &mut self.isolates, self.scratch, self.sink)?
+            items::observation(
+                self.plan,
+                &self.current,
+                result,
+                self.siblings.as_ref().filter(|_| under_order),
+                &mut self.isolates,
+                self.scratch,
+                self.sink,
+            )?
         };
         // The first doubt is the one to act on.
         item.doubt = if self.header == HeaderState::Bad {
@@ -276,8 +298,10 @@ impl<'m> Walk<'_, 'm> {
             Some(CONTROL)
         } else if self.unsure {
             Some(UNSURE)
+        } else if item.code.id.is_empty() {
+            Some(NO_CODE)
         } else {
-            item.code.id.is_empty().then_some(NO_CODE)
+            item.doubt
         };
         self.sink.item(Item::Observation(item));
         if item.doubt.is_none() {
@@ -295,7 +319,11 @@ impl<'m> Walk<'_, 'm> {
             _ if comment.text().trimmed().is_empty() => return,
             _ => return self.note(NoteKind::UnplacedComment, &comment.record()),
         };
-        items::comments(self.plan, &comment.record(), level, self.sink);
+        let said = items::comments(self.plan, &comment.record(), level, self.sink);
+        // What the LIS said with an order comes back with it or stands in a copy of the order: no news of the test.
+        let of_instrument =
+            !matches!(comment.source(), CommentSource::InformationSystem | CommentSource::Practice);
+        self.remarked |= said && of_instrument && level == Level::Order;
     }
 
     fn query(&mut self, query: &QueryRecord<'m>) {
@@ -332,6 +360,9 @@ impl<'m> Walk<'_, 'm> {
         if let Some(order) = self.empty_order.take() {
             let subject = order.code.id;
             self.sink.note(Note { kind: NoteKind::OrderWithoutResult, span: order.span, subject });
+            if self.remarked {
+                self.sink.item(Item::Observation(items::remark_only(self.plan, &order)));
+            }
         }
     }
 
@@ -342,7 +373,7 @@ impl<'m> Walk<'_, 'm> {
     /// The subject is the record's letter.
     fn note_at(&mut self, kind: NoteKind, record: &Record<'m>, span: Span) {
         let letter = record.bytes().get(..1).unwrap_or_default();
-        let subject = Text::new(letter, self.plan.charset, Escapes::None);
+        let subject = Text::new(letter, self.charset, Escapes::None);
         self.sink.note(Note { kind, span, subject });
     }
 }

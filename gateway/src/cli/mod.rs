@@ -109,6 +109,14 @@ enum Command {
         #[command(subcommand)]
         action: HoldAction,
     },
+    /// Look at messages that wait parked, because an engine refused them or its charset lacks a character of them, and
+    /// send them again
+    Parked {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: ParkedAction,
+    },
     /// Read a capture file through a profile; nothing is stored or sent
     ///
     /// Prints each ORU, and for each result that is in none a line that begins with hold, qc or note, with its test
@@ -179,6 +187,46 @@ enum HoldAction {
 }
 
 #[derive(Debug, Subcommand)]
+enum ParkedAction {
+    /// List parked messages with the reason of each
+    List,
+    /// Show one parked message and what can be done
+    Show {
+        /// Its number, from orugate parked list, or its MSH-10
+        #[arg(value_parser = message_number)]
+        number: u64,
+    },
+    /// Send parked messages again
+    ///
+    /// What an engine refused goes again byte by byte, with the same MSH-10. What was never sent, because the
+    /// destination's charset lacked a character, goes in the charset that is configured now. One that a later report
+    /// overtook is not sent.
+    Send {
+        /// Their numbers, from orugate parked list, or their MSH-10
+        #[arg(value_parser = message_number, required = true)]
+        numbers: Vec<u64>,
+    },
+    /// Give a parked message up; its bytes stay in the journal
+    Discard {
+        /// Its number, from orugate parked list, or its MSH-10
+        #[arg(value_parser = message_number)]
+        number: u64,
+        /// Why, for whoever asks later
+        #[arg(long, value_name = "WHY")]
+        reason: String,
+    },
+}
+
+/// A message's number: as it is, or as the last sixteen digits of an MSH-10.
+fn message_number(typed: &str) -> Result<u64, String> {
+    let digits = match typed.split_at_checked(4) {
+        Some((_, digits)) if digits.len() == 16 => digits,
+        _ => typed,
+    };
+    digits.parse().map_err(|_| "not a number, and not an MSH-10 of this gateway".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
 enum JournalAction {
     /// Create the journal where the configuration says; refuses when there is one
     Init,
@@ -197,6 +245,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Check { configured, .. } => service::check(catalogue, &configured.config),
         Command::Status { configured, json } => service::status(&configured.config, json),
         Command::Holds { configured, action } => service::holds(&configured.config, action),
+        Command::Parked { configured, action } => service::parked(&configured.config, action),
         Command::Plan { configured, json, exit_code, files } => {
             service::plan(catalogue, &configured.config, &files, json, exit_code)
         }

@@ -1,6 +1,6 @@
 //! Commands about the service: run, check, status, holds, journal.
 
-use super::{HoldAction, log, runtime, show};
+use super::{HoldAction, ParkedAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
 use crate::clock::Clock;
 use crate::config::{self, Difference, Loaded, Mistakes};
@@ -289,6 +289,27 @@ pub(super) fn holds(path: &Path, action: HoldAction) -> u8 {
     }
 }
 
+pub(super) fn parked(path: &Path, action: ParkedAction) -> u8 {
+    let (request, whole) = match action {
+        ParkedAction::List => (Request::Parked { number: None }, false),
+        ParkedAction::Show { number } => (Request::Parked { number: Some(number) }, true),
+        ParkedAction::Discard { number, reason } => (Request::DiscardParked { number, reason }, false),
+        ParkedAction::Send { numbers } => {
+            // One that is refused does not keep the others.
+            let send = |number| ask(path, &Request::SendParked { number }).map_or_else(|code| code, answer);
+            return numbers.into_iter().map(send).max().unwrap_or(0);
+        }
+    };
+    match ask(path, &request) {
+        Ok(Response::Parked(parked)) => {
+            print!("{}", show::parked(&parked, whole));
+            0
+        }
+        Ok(other) => answer(other),
+        Err(code) => code,
+    }
+}
+
 /// `orugate plan`: what changes, in words. Without a file the service compares what it runs by with what is in its
 /// files; with one, the configuration that is installed with that; with two, the first with the second.
 pub(super) fn plan(
@@ -375,6 +396,6 @@ fn answer(response: Response) -> u8 {
             eprintln!("The old configuration goes on.");
             CONFIG
         }
-        Response::Status(_) | Response::Holds(_) => REFUSED,
+        Response::Status(_) | Response::Holds(_) | Response::Parked(_) => REFUSED,
     }
 }

@@ -1,6 +1,6 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{HoldView, Status};
+use crate::admin::{HoldView, ParkedView, Status};
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
 use crate::status::Line;
@@ -169,6 +169,45 @@ pub(super) fn holds(holds: &[HoldView], whole: bool) -> String {
     }
     if !whole {
         let _ = writeln!(out, "What can be done with one: orugate holds show NUMBER");
+    }
+    out
+}
+
+/// Parked messages; with `whole` what can be done with each.
+pub(super) fn parked(parked: &[ParkedView], whole: bool) -> String {
+    let mut out = String::new();
+    if parked.is_empty() {
+        return "No parked messages.\n".to_owned();
+    }
+    for message in parked {
+        let ParkedView { number, destination, why, .. } = message;
+        let from = message.instrument.as_ref().map(|name| format!(" from {name}")).unwrap_or_default();
+        let results = count(message.observations.into(), "result", "results");
+        let _ = writeln!(out, "{number}  {destination}  {results}{from}  {} old", duration(message.age));
+        let _ = writeln!(out, "    {why}");
+        if !whole {
+            continue;
+        }
+        let what = match (&message.charset, message.never_sent) {
+            (None, _) => format!(
+                "put the destination {destination} back into the configuration, then orugate reload; then"
+            ),
+            (Some(charset), true) => {
+                format!(
+                    "nothing of it was sent; it would go in {charset}, as {destination} is configured now;"
+                )
+            }
+            (Some(_), false) => format!(
+                "the engine has it as MSH-10 {}; ask whoever runs {destination}. The same bytes would go again;",
+                message.control_id
+            ),
+        };
+        let _ = writeln!(out, "    {what} one of:");
+        let _ = writeln!(out, "    orugate parked send {number}");
+        let _ = writeln!(out, "    orugate parked discard {number} --reason \"…\"");
+    }
+    if !whole {
+        let _ = writeln!(out, "What can be done with one: orugate parked show NUMBER");
     }
     out
 }

@@ -166,13 +166,13 @@ fn down(instrument: &InstrumentView, tls: Option<&Condition>) -> Option<Conditio
 fn parked(destination: &DestinationView) -> Option<Condition> {
     let name = &destination.name;
     let (number, why) = destination.parked.first()?;
-    let messages = count(destination.parked.len() as u64, "message", "messages");
+    let messages = count(destination.parked.len() as u64, "message is", "messages are");
     Some(condition(
         Code::Parked,
         name,
         Fault::Engine,
-        format!("{name}: {messages} will not be taken and waits parked, first …{number:016}: {why}."),
-        "Ask whoever runs the engine; nothing is lost.",
+        format!("{name}: {messages} parked, the first …{number:016}: {why}."),
+        "Nothing is lost. What each needs: orugate parked list. When it is mended: orugate parked send NUMBER",
     ))
 }
 

@@ -6,8 +6,10 @@
 //! not tried again.
 
 mod outcome;
+mod parked;
 mod thread;
 
+pub use parked::Resent;
 pub use thread::Handle;
 
 use crate::clock::Clock;
@@ -127,6 +129,26 @@ pub enum Order {
         /// Told when it is done, or why not.
         reply: Box<dyn FnOnce(Result<(), String>) + Send>,
     },
+    /// A person sends a parked ORU again.
+    Send {
+        /// The ORU.
+        oru: u64,
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<Resent, String>) + Send>,
+    },
+    /// A person takes a parked ORU out of its queue.
+    Withdraw {
+        /// The ORU.
+        oru: u64,
+        /// Why.
+        reason: String,
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<(), String>) + Send>,
+    },
     /// End the thread after the message at hand.
     Stop,
 }
@@ -221,6 +243,10 @@ impl Worker {
                 }
                 Ok(Order::Discard { hold, reason, actor, reply }) => {
                     reply(self.discard(hold, reason, actor));
+                }
+                Ok(Order::Send { oru, actor, reply }) => reply(self.send_parked(oru, actor)),
+                Ok(Order::Withdraw { oru, reason, actor, reply }) => {
+                    reply(self.discard_parked(oru, reason, actor));
                 }
                 Ok(Order::Stop) | Err(_) => return,
             }

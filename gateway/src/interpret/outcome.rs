@@ -4,7 +4,7 @@ use super::{Act, Released, Tell, Worker};
 use crate::convert::{Conversion, Going, HoldReason, Numbers as _, Ready};
 use crate::interpret::{JournalNumbers, Subject};
 use crate::records::{
-    Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, Oru, Outcome, Settlement,
+    Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome, Settlement,
 };
 use crate::state::Message;
 use crate::store::Entry;
@@ -38,7 +38,7 @@ impl Batch<'_> {
         let mut entries = Vec::new();
         for oru in self.conversion.orus {
             entries.push(self.oru(oru, numbers).ok_or(AppendError::Busy)?);
-            entries.extend(self.parked(oru));
+            entries.extend(self.parked(oru).into_iter().flatten());
         }
         // Without a number for each record nothing is stored, and the message is tried again.
         let holds = self.holds(numbers, &mut entries, act).ok_or(AppendError::Busy)?;
@@ -88,22 +88,14 @@ impl Batch<'_> {
     }
 
     /// An ORU that its destination could not read waits for a person; the other destinations are served.
-    fn parked(&self, oru: &Ready) -> Option<Entry> {
+    fn parked(&self, oru: &Ready) -> Option<[Entry; 2]> {
         let at = oru.inexpressible?;
         let target = self.subject.targets.iter().find(|t| t.index == oru.destination)?;
-        let why = format!(
-            "{}-{} has a character that {}'s charset, {}, does not have. It is kept in UTF-8 and was not sent: try it \
-             again and it goes as it is, with UNICODE UTF-8 in MSH-18, if the engine reads that. For those to come set \
-             charset = \"UNICODE UTF-8\", on both sides",
-            at.segment,
-            at.field,
-            target.name,
-            at.charset.msh_18()
-        );
+        let why = super::parked::lacking(&target.name, at.segment.as_str(), at.field.into(), at.charset);
         tracing::error!(instrument = %self.subject.name, destination = %target.name, number = self.number,
             oru = oru.number, "parked: {why}");
-        let result = DeliveryResult::Parked(why);
-        Some(Entry::new(&Delivery { oru: oru.number, at: self.now.0, result }))
+        let parked = Delivery { oru: oru.number, at: self.now.0, result: DeliveryResult::Parked(why) };
+        Some([Entry::new(&parked), Entry::new(&NeverSent { oru: oru.number })])
     }
 
     /// One hold for each reason in each order group, and one for a message that could not be read to its end.
@@ -158,15 +150,15 @@ impl Batch<'_> {
 
     fn dispositions(&self, holds: &BTreeMap<Reason, u64>) -> Vec<Disposition> {
         let facts = self.conversion.facts;
-        let all = (0u32..).zip(&facts.observations).zip(self.conversion.going);
-        all.filter_map(|((observation, fact), going)| {
+        let all = (0u32..).zip(&facts.observations).zip(self.conversion.going).enumerate();
+        all.filter_map(|(index, ((observation, fact), going))| {
             let fate = match going {
                 Going::Sent => Fate::Sent,
                 Going::Held(reason) => Fate::Held(holds.get(&(fact.order, *reason)).copied().unwrap_or(0)),
                 Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
                 Going::Repeat => Fate::Repeat,
                 Going::Superseded => Fate::Superseded,
-                Going::NotReportable(rule) => Fate::NotReportable((*rule).to_owned()),
+                Going::NotReportable(rule) => Fate::NotReportable(self.conversion.by_the_rule(index, rule)),
                 Going::Untouched => return None,
             };
             Some(Disposition {
@@ -194,6 +186,13 @@ impl Batch<'_> {
             };
             let colon = if place.is_empty() { "" } else { ": " };
             let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
+            (worker.told)(name, Tell::Note(&sentence));
+        }
+        let unsent = (0..facts.observations.len()).map(|i| self.conversion.unsent_remarks(i)).sum::<u32>();
+        if unsent > 0 {
+            let sentence = format!(
+                "{unsent} of the instrument's remarks are in no ORU, for what they are about is not reportable"
+            );
             (worker.told)(name, Tell::Note(&sentence));
         }
         if first {

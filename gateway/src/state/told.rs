@@ -46,6 +46,11 @@ impl Told {
         self.batch.push(sequence);
     }
 
+    /// An ORU that was made anew for a parked one, without an outcome.
+    pub(super) fn not_of_an_outcome(&mut self, oru: u64) {
+        self.batch.retain(|number| *number != oru);
+    }
+
     /// What an outcome did to its instrument's counts.
     pub(super) fn outcome(&mut self, outcome: &Outcome, instrument: Arc<str>, counts: Counts) {
         let key = (outcome.message, outcome.released);
@@ -83,13 +88,7 @@ impl State {
         self.told.order.retain(|known| *known != key);
         for number in made.records {
             self.holds.remove(&number);
-            let Some((destination, observations)) = self.orus.remove(&number) else { continue };
-            if let Some(queue) = self.destinations.get_mut(&destination) {
-                queue.waiting.remove(&number);
-                queue.parked.remove(&number);
-                queue.orus = queue.orus.saturating_sub(1);
-                queue.observations = queue.observations.saturating_sub(observations.into());
-            }
+            self.queues.take_back(number);
         }
         let counts = self.ledger.entry(made.instrument).or_default();
         *counts = counts.with(&made.counts, u64::saturating_sub);

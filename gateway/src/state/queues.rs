@@ -1,0 +1,189 @@
+//! ORUs on their way: one queue for each destination, and what must be known of each ORU until it is settled.
+//!
+//! Promises that an ORU is in exactly one place, waiting or parked, until it was delivered or a person settled it, and
+//! that a record which says so twice changes nothing the second time.
+
+use crate::records::{Delivery, DeliveryResult, Oru, ParkedSettled, Sending};
+use orugate_journal::Location;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One destination's own progress.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// ORUs to deliver, in order, with the number of observations and when they were made.
+    pub waiting: BTreeMap<u64, Waiting>,
+    /// ORUs that wait for a person, and why.
+    pub parked: BTreeMap<u64, (Waiting, String)>,
+    /// ORUs made for it, but for those that a person took out.
+    pub orus: u64,
+    /// ORUs delivered.
+    pub delivered: u64,
+    /// Observations in them.
+    pub delivered_observations: u64,
+    /// Observations in `orus`.
+    pub observations: u64,
+}
+
+/// An ORU in a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// Where it is.
+    pub at: Location,
+    /// Observations in it.
+    pub observations: u32,
+    /// When it was made, microseconds since 1970.
+    pub made: i64,
+}
+
+/// What is known of an ORU that is not delivered.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// For whom.
+    pub destination: Arc<str>,
+    /// The message that it came from.
+    pub message: u64,
+    /// The order group in that message.
+    pub group: u16,
+    /// Observations in it.
+    pub observations: u32,
+    /// No byte of it was sent: its destination's charset does not have a character of it.
+    pub never_sent: bool,
+    /// What it was decided with.
+    pub origin: Option<Origin>,
+}
+
+/// The outcome that an ORU belongs to.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The instrument's name.
+    pub instrument: Arc<str>,
+    /// Where the outcome is.
+    pub outcome: Location,
+    /// Which of the outcome's dispositions are its group's, counting those that were sent.
+    pub sent: Range<usize>,
+}
+
+/// All queues.
+#[derive(Debug, Default)]
+pub(super) struct Queues {
+    destinations: BTreeMap<Arc<str>, Queue>,
+    orus: BTreeMap<u64, Made>,
+    /// Made since the last outcome; that of their own is behind them in the same batch.
+    fresh: Vec<u64>,
+}
+
+impl Queues {
+    pub(super) fn of(&self, destination: &str) -> Option<&Queue> {
+        self.destinations.get(destination)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Queue)> {
+        self.destinations.iter().map(|(name, queue)| (&**name, queue))
+    }
+
+    pub(super) fn made(&self, oru: u64) -> Option<&Made> {
+        self.orus.get(&oru)
+    }
+
+    pub(super) fn oru(&mut self, oru: &Oru, sequence: u64, at: Location) {
+        let destination: Arc<str> = match self.destinations.get_key_value(oru.destination.as_str()) {
+            Some((name, _)) => name.clone(),
+            None => oru.destination.as_str().into(),
+        };
+        let queue = self.destinations.entry(destination.clone()).or_default();
+        queue.waiting.insert(sequence, Waiting { at, observations: oru.observations, made: oru.at });
+        queue.orus += 1;
+        queue.observations += u64::from(oru.observations);
+        let made = Made {
+            destination,
+            message: oru.message,
+            group: oru.group,
+            observations: oru.observations,
+            never_sent: false,
+            origin: None,
+        };
+        self.orus.insert(sequence, made);
+        self.fresh.push(sequence);
+    }
+
+    /// Ties the ORUs before an outcome to it. What is sent is sent to at least one destination whole, so the longest
+    /// ORU of each group says how many of the outcome's sent observations are that group's.
+    pub(super) fn outcome(&mut self, message: u64, instrument: &Arc<str>, outcome: Location) {
+        let mut longest: BTreeMap<u16, usize> = BTreeMap::new();
+        let mut fresh = std::mem::take(&mut self.fresh);
+        fresh.retain(|number| self.orus.get(number).is_some_and(|made| made.message == message));
+        for made in fresh.iter().filter_map(|number| self.orus.get(number)) {
+            let count = longest.entry(made.group).or_default();
+            *count = (*count).max(made.observations as usize);
+        }
+        for number in fresh {
+            let Some(made) = self.orus.get_mut(&number) else { continue };
+            let start: usize = longest.range(..made.group).map(|(_, count)| *count).sum();
+            let end = start.saturating_add(longest.get(&made.group).copied().unwrap_or(0));
+            made.origin = Some(Origin { instrument: instrument.clone(), outcome, sent: start..end });
+        }
+    }
+
+    /// It was never made: its outcome was stored again, with another one in its place.
+    pub(super) fn take_back(&mut self, oru: u64) {
+        let Some(made) = self.orus.remove(&oru) else { return };
+        let Some(queue) = self.destinations.get_mut(&made.destination) else { return };
+        queue.waiting.remove(&oru);
+        queue.parked.remove(&oru);
+        queue.orus = queue.orus.saturating_sub(1);
+        queue.observations = queue.observations.saturating_sub(u64::from(made.observations));
+    }
+
+    pub(super) fn never_sent(&mut self, oru: u64) {
+        if let Some(made) = self.orus.get_mut(&oru) {
+            made.never_sent = true;
+        }
+    }
+
+    pub(super) fn delivery(&mut self, delivery: &Delivery) {
+        let Some(made) = self.orus.get(&delivery.oru) else { return };
+        let Some(queue) = self.destinations.get_mut(&made.destination) else { return };
+        match &delivery.result {
+            DeliveryResult::Delivered(_) => {
+                queue.waiting.remove(&delivery.oru);
+                queue.parked.remove(&delivery.oru);
+                queue.delivered += 1;
+                queue.delivered_observations += u64::from(made.observations);
+                self.orus.remove(&delivery.oru);
+            }
+            DeliveryResult::Parked(why) => {
+                if let Some(waiting) = queue.waiting.remove(&delivery.oru) {
+                    queue.parked.insert(delivery.oru, (waiting, why.clone()));
+                }
+            }
+        }
+    }
+
+    /// True when something waits for delivery now that did not.
+    pub(super) fn parked_settled(&mut self, settled: &ParkedSettled) -> bool {
+        if let Sending::Anew(new) = settled.how {
+            self.fresh.retain(|fresh| *fresh != new);
+            let origin = self.orus.get(&settled.oru).and_then(|made| made.origin.clone());
+            if let Some(made) = self.orus.get_mut(&new) {
+                made.origin = origin;
+            }
+        }
+        let Some(made) = self.orus.get(&settled.oru) else { return false };
+        let Some(queue) = self.destinations.get_mut(&made.destination) else { return false };
+        let Some((waiting, _)) = queue.parked.remove(&settled.oru) else { return false };
+        match settled.how {
+            Sending::Again => {
+                queue.waiting.insert(settled.oru, waiting);
+                return true;
+            }
+            Sending::Anew(_) | Sending::Superseded | Sending::Discarded(_) => {
+                queue.orus = queue.orus.saturating_sub(1);
+                queue.observations = queue.observations.saturating_sub(u64::from(waiting.observations));
+                self.orus.remove(&settled.oru);
+            }
+        }
+        false
+    }
+}
