@@ -9,6 +9,7 @@ use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
 use crate::unframe;
+use crate::values::Framing;
 use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Charset, Escapes, Text};
@@ -35,6 +36,12 @@ const JUNK: &str = "Bytes that do not belong there stand before this result's re
 /// A NUL in the R record.
 const NUL: &str = "A NUL stands in this result, which no instrument means and no checksum sees: noise on the line. \
                    Transmit it again from the instrument; discard.";
+/// Any other one, in bare records.
+const CONTROL: &str = "A control character stands in this result, and bare records have no checksum that would tell \
+                       noise from what was meant. Transmit it again from the instrument; discard.";
+/// A record of bare records that may have been an R.
+const DAMAGED: &str = "This has the shape of a result, but its first bytes are those of none: noise on a line without \
+                       checksums. Transmit it again from the instrument; discard.";
 /// Of a record that this result depends on.
 const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
                       may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
@@ -54,10 +61,11 @@ impl Interpreter for AstmInterpreter {
         scratch: &mut Scratch<'m>,
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
-        let text = unframe::text(message, scratch, sink)?;
+        let text = unframe::text(message, self.plan.profile.framing, scratch, sink)?;
         let no_terminator = self.plan.profile.no_terminator;
         let mut walk = Walk {
             plan: self.plan,
+            bare: self.plan.profile.framing == Framing::Records,
             charset: self.plan.charset(text),
             complete: message.complete || (no_terminator && ends_with_a_record(text)),
             scratch,
@@ -82,6 +90,11 @@ impl Interpreter for AstmInterpreter {
     }
 }
 
+/// A control character that no text has; some instruments put TAB or LF into a field.
+const fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 11..=31 | 0x7F)
+}
+
 /// True for a record of no known type that may have been one which says whose the results behind it are.
 fn may_be_whose(record: &Record<'_>) -> bool {
     let letter = record.bytes().iter().find(|byte| **byte > b' ');
@@ -104,6 +117,8 @@ enum HeaderState {
 
 struct Walk<'a, 'm> {
     plan: &'static Plan,
+    /// The line has no frames, so no checksum has looked at this text.
+    bare: bool,
     charset: Charset,
     complete: bool,
     scratch: &'a mut Scratch<'m>,
@@ -132,9 +147,9 @@ impl<'m> Walk<'_, 'm> {
         let cut = !record.terminated() && !self.complete;
         self.judge(&record, &place, cut);
         self.unsure = match record.kind() {
-            RecordType::Header => record.bytes().contains(&0),
-            RecordType::Patient | RecordType::Order => self.unsure || record.bytes().contains(&0),
-            RecordType::Other(_) => self.unsure || may_be_whose(&record),
+            RecordType::Header => self.is_noisy(&record),
+            RecordType::Patient | RecordType::Order => self.unsure || self.is_noisy(&record),
+            RecordType::Other(_) => self.unsure || self.bare || may_be_whose(&record),
             _ => self.unsure,
         };
         match record.view() {
@@ -148,16 +163,38 @@ impl<'m> Walk<'_, 'm> {
             View::Comment(comment) => self.comment(&comment, &place),
             View::Query(query) => self.query(&query),
             View::Terminator(terminator) => self.terminator(&terminator),
-            View::Manufacturer(_) | View::Scientific(_) => self.note(NoteKind::ManufacturerRecord, &record),
+            View::Manufacturer(_) => self.note(NoteKind::ManufacturerRecord, &record),
+            // One flipped bit makes an S of an R.
+            View::Scientific(_) => {
+                self.note(NoteKind::ManufacturerRecord, &record);
+                self.damaged(&record);
+            }
             View::Other(_) => {
                 self.note(NoteKind::UnknownRecord, &record);
                 if let Some(result) = items::misplaced(self.plan, &record) {
                     self.sink.item(Item::Observation(Observation { doubt: Some(JUNK), ..result }));
+                } else {
+                    self.damaged(&record);
                 }
             }
         }
         self.open = record.kind() != RecordType::Terminator;
         Ok(())
+    }
+
+    /// A result that noise has made another record of, on a line where nothing else would tell.
+    fn damaged(&mut self, record: &Record<'m>) {
+        if self.bare
+            && let Some(result) = items::damaged(self.plan, record)
+        {
+            self.sink.item(Item::Observation(Observation { doubt: Some(DAMAGED), ..result }));
+        }
+    }
+
+    /// A byte stands in it that noise made: a NUL, and where no checksum has looked any control character.
+    fn is_noisy(&self, record: &Record<'m>) -> bool {
+        let noise = |b: &u8| *b == 0 || (self.bare && is_control(*b));
+        record.bytes().iter().any(noise)
     }
 
     /// Trouble that any record may have.
@@ -173,7 +210,7 @@ impl<'m> Walk<'_, 'm> {
         if place.gap.is_some() {
             self.note(NoteKind::SequenceGap, record);
         }
-        if let Some(at) = record.bytes().iter().position(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7F) {
+        if let Some(at) = record.bytes().iter().position(|b| *b == LF || is_control(*b)) {
             let start = record.span().start as usize;
             let span = Span::new(start.saturating_add(at), start.saturating_add(at).saturating_add(1));
             self.note_at(NoteKind::ControlCharacter, record, span);
@@ -257,6 +294,8 @@ impl<'m> Walk<'_, 'm> {
             Some(CUT)
         } else if record.bytes().contains(&0) {
             Some(NUL)
+        } else if self.is_noisy(&record) {
+            Some(CONTROL)
         } else if self.unsure {
             Some(UNSURE)
         } else if item.code.id.is_empty() {

@@ -266,6 +266,26 @@ pub(crate) fn misplaced<'m>(plan: &'static Plan, record: &Record<'m>) -> Option<
     }
 }
 
+/// What has the shape of a result record without being one: the test stands in one of its first fields, or the header
+/// names another delimiter than the record has. Only its test is told, for the hold.
+pub(crate) fn damaged<'m>(plan: &'static Plan, record: &Record<'m>) -> Option<Observation<'m>> {
+    const FIELDS: usize = 4;
+    let component = record.delimiters().component;
+    let test = (2..=FIELDS)
+        .map(|n| record.field(n).trimmed())
+        .find(|test| record.field_count() >= FIELDS && test.bytes().contains(&component))
+        .map(unescaped);
+    let under_another = || {
+        let [b'R' | b'r', field, rest @ ..] = record.bytes() else { return None };
+        let mut fields = rest.split(|b| b == field);
+        let test = fields.nth(1)?;
+        (field.is_ascii_punctuation() && fields.count() >= FIELDS - 2)
+            .then(|| Text::new(test, record.field(1).text().charset(), Escapes::None))
+    };
+    let test = test.or_else(under_another)?;
+    Some(unread(plan, test, record.span()))
+}
+
 /// The field's bytes in its charset, each standing for itself.
 fn unescaped(field: Field<'_>) -> Text<'_> {
     Text::new(field.bytes(), field.text().charset(), Escapes::None)

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{COBAS, GENERIC, Message, XN, YUMIZEN, interpret, profile, records};
+use common::{COBAS, GENERIC, Message, XN, YUMIZEN, interpret, profile, records, variant};
 use expect_test::{Expect, expect};
 use orugate_driver::MessageEnd::{Complete, Incomplete};
 use orugate_driver::{MessageEnd, Profile};
@@ -534,6 +534,40 @@ fn results_behind_an_order_that_noise_has_hit_are_held_until_the_next_header() {
         let dump = interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text;
         for test in ["X", "Y", "Z"] {
             let line = dump.lines().find(|l| l.trim().starts_with(test) && l.contains(" = ["));
+            let doubted = line.is_some_and(|line| line.contains("DOUBT"));
+            assert!(line.is_some(), "{by:?} {test} {dump}");
+            assert_eq!(doubted, held.contains(test), "{by:?} {test} {dump}");
+        }
+    }
+}
+
+/// On a line without checksums noise may make any byte of any other: what cannot be right any more is held, and with it
+/// what stands behind.
+#[test]
+fn noise_in_bare_records_is_held_where_it_can_be_told() {
+    let plain = "H|\\^&\nP|1\nO|1|T-1||^^^X\nR|1|^^^X|1|g||N||F\nR|2|^^^Y|2|g||N||F\nL|1\n";
+    // What is hit, by what, and which of both results are then held.
+    let rows = [
+        ("R|1", "R\x7f|1", "XY"),
+        ("R|1", "S|1", "XY"),
+        ("R|1", "R1", "XY"),
+        ("R|1|", "R}1|", "XY"),
+        ("R|1|^^^X|1", "R|1|^^^X|\x061", "X"),
+        ("O|1|T", "O|1|\x06T", "XY"),
+        ("O|1|T", "N|1|T", "XY"),
+        ("H|\\^&", "H}\\^&", "XY"),
+        ("L|1", "\x06L|1", ""),
+    ];
+    let profile = variant("framing = \"records\"", "");
+    for (what, by, held) in rows {
+        let text = plain.replacen(what, by, 1);
+        assert_ne!(text, plain, "{what}");
+        let dump = interpret(&*profile.interpreter(), &records(&text, Complete)).text;
+        for test in ["X", "Y"] {
+            let line = dump.lines().find(|l| {
+                let l = l.trim();
+                (l.starts_with(test) || l.starts_with(&format!("^^^{test}"))) && l.contains(" = [")
+            });
             let doubted = line.is_some_and(|line| line.contains("DOUBT"));
             assert!(line.is_some(), "{by:?} {test} {dump}");
             assert_eq!(doubted, held.contains(test), "{by:?} {test} {dump}");

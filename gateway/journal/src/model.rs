@@ -61,6 +61,7 @@ struct Disk {
 struct Faults {
     fail_write_in: Option<u32>,
     fail_sync_in: Option<u32>,
+    fail_syncs_in: Option<u32>,
     fail_everything: bool,
     unreadable: Option<(String, u64)>,
     short_writes: bool,
@@ -172,6 +173,12 @@ impl ModelDisk {
     /// The `nth` data sync from now fails (1 is the next).
     pub fn fail_sync(&self, nth: u32) {
         self.disk().faults.fail_sync_in = Some(nth);
+    }
+
+    /// The `nth` data sync from now and all after it fail (1 is the next), though what was written before each reaches
+    /// the disk; with 0 they work again.
+    pub fn fail_syncs_from(&self, nth: u32) {
+        self.disk().faults.fail_syncs_in = (nth > 0).then_some(nth);
     }
 
     /// From now on all writes and syncs fail, or work again.
@@ -519,7 +526,15 @@ impl StorageFile for ModelFile {
             }
             disk.faults.held = disk.faults.held.saturating_sub(1);
         }
-        if strikes(&mut disk.faults.fail_sync_in) || disk.faults.fail_everything {
+        let all = match &mut disk.faults.fail_syncs_in {
+            Some(1) => true,
+            Some(left) => {
+                *left = left.saturating_sub(1);
+                false
+            }
+            None => false,
+        };
+        if strikes(&mut disk.faults.fail_sync_in) || all || disk.faults.fail_everything {
             disk.log.push(Step::FailedSync(self.file));
             return Err(ErrorKind::Other.into());
         }
