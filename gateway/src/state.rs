@@ -6,6 +6,8 @@
 //! running gateway applies has been synced before. An outcome that the journal tells twice counts once
 //! (`told.rs`).
 
+mod checkpoint;
+mod needed;
 mod queues;
 mod told;
 
@@ -15,7 +17,7 @@ use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
     ParkedSettled, Reconfigured, Sending, Settlement,
 };
-use orugate_journal::Location;
+use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ pub struct State {
     newest: i64,
     /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
     recovered: BTreeMap<u64, u32>,
+    /// Records of kinds or versions that this software does not know. Another one may, so they are never let go.
+    unknown: BTreeMap<u64, Location>,
     told: told::Told,
 }
 
@@ -42,8 +46,8 @@ pub struct State {
 pub struct Message {
     /// The instrument's name.
     pub instrument: Arc<str>,
-    /// Its chunks, in order.
-    pub chunks: Vec<Location>,
+    /// Its chunks, in order: number and place.
+    pub chunks: Vec<(u64, Location)>,
     /// When its first chunk came, microseconds since 1970.
     pub received: i64,
     /// Quality of that time, as in [`Chunk::clock`].
@@ -59,10 +63,12 @@ pub struct Message {
 pub struct OpenHold {
     /// What it is.
     pub hold: Hold,
+    /// Where its record is.
+    pub at: Location,
 }
 
 /// Observations of one instrument by where they went.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub struct Counts {
     pub messages: u64,
@@ -125,6 +131,27 @@ impl History {
         self.fillers.get(&specimen).copied().unwrap_or(0)
     }
 
+    /// What an outcome says of results that were sent.
+    fn learn(&mut self, outcome: &Outcome) {
+        for disposition in &outcome.dispositions {
+            if disposition.fate == Fate::Sent
+                && let Some(identity) = disposition.identity
+            {
+                let sent = Sent {
+                    content: disposition.content,
+                    is_final: disposition.is_final,
+                    filler: disposition.filler,
+                    message: outcome.message,
+                };
+                self.remember(identity, sent);
+            }
+        }
+        for (specimen, number) in &outcome.fillers {
+            let highest = self.fillers.entry(*specimen).or_default();
+            *highest = (*highest).max(*number);
+        }
+    }
+
     fn remember(&mut self, identity: u128, sent: Sent) {
         if self.identities.insert(identity, sent).is_none() {
             self.order.push_back(identity);
@@ -147,13 +174,21 @@ pub struct Change {
 }
 
 impl State {
-    /// Folds one record in. Kinds and versions that this software does not know are left alone.
-    pub fn apply(&mut self, kind: u16, version: u8, meta: &[u8], sequence: u64, at: Location) -> Change {
+    /// Folds one record in. Of kinds and versions that this software does not know it keeps the place.
+    pub fn apply(&mut self, record: &RecordRef<'_>) -> Change {
+        let (version, meta) = (record.meta_version, record.meta);
+        let (sequence, at) = (record.sequence.0, record.location);
+        if record.carried {
+            return self.moved(record);
+        }
         let mut change = Change::default();
-        match kind {
+        match record.kind.0 {
+            kind if !is_known(kind, version) => {
+                self.unknown.insert(sequence, at);
+            }
             Chunk::KIND => {
                 if let Some(chunk) = Chunk::decode(version, meta) {
-                    change.pending = self.chunk(chunk, at);
+                    change.pending = self.chunk(chunk, sequence, at);
                 }
             }
             Abandoned::KIND => {
@@ -178,7 +213,7 @@ impl State {
             }
             Outcome::KIND => {
                 if let Some(outcome) = Outcome::decode(version, meta) {
-                    self.outcome(&outcome, at);
+                    self.outcome(&outcome, sequence, at);
                 }
             }
             Oru::KIND => {
@@ -215,7 +250,7 @@ impl State {
                     if let Some(message) = self.messages.get_mut(&hold.message) {
                         message.holds += 1;
                     }
-                    self.holds.insert(sequence, OpenHold { hold });
+                    self.holds.insert(sequence, OpenHold { hold, at });
                     self.told.record(sequence);
                 }
             }
@@ -309,6 +344,17 @@ impl State {
         self.newest
     }
 
+    /// Learns what was sent from a record that the newest checkpoint lies behind; everything else of it is known. A copy
+    /// tells nothing: newer outcomes may stand before it.
+    pub fn recall(&mut self, record: &RecordRef<'_>) {
+        if record.kind.0 == Outcome::KIND
+            && !record.carried
+            && let Some(outcome) = Outcome::decode(record.meta_version, record.meta)
+        {
+            self.history.learn(&outcome);
+        }
+    }
+
     /// Marks everything pending as left by an earlier process. Called once, when the journal is open.
     pub fn recovered(&mut self) {
         for message in &self.pending {
@@ -322,7 +368,7 @@ impl State {
         self.recovered.get(&message).copied()
     }
 
-    fn chunk(&mut self, chunk: Chunk, at: Location) -> bool {
+    fn chunk(&mut self, chunk: Chunk, sequence: u64, at: Location) -> bool {
         self.newest = self.newest.max(chunk.received);
         let mut pending = false;
         if chunk.first {
@@ -341,7 +387,7 @@ impl State {
             complete: None,
             holds: 0,
         });
-        message.chunks.push(at);
+        message.chunks.push((sequence, at));
         if let Some(complete) = chunk.end {
             pending |= self.end(chunk.message, complete);
         }
@@ -358,11 +404,11 @@ impl State {
         true
     }
 
-    fn outcome(&mut self, outcome: &Outcome, at: Location) {
+    fn outcome(&mut self, outcome: &Outcome, sequence: u64, at: Location) {
         self.newest = self.newest.max(outcome.at);
         self.take_back(outcome);
         let instrument = self.instrument_name(&outcome.instrument);
-        self.queues.outcome(outcome.message, &instrument, at);
+        self.queues.outcome(outcome.message, &instrument, sequence, at);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
         let counts = self.ledger.entry(instrument.clone()).or_default();
@@ -372,24 +418,10 @@ impl State {
         counts.observations += outcome.dispositions.len().saturating_sub(held) as u64;
         for disposition in &outcome.dispositions {
             *counts.of(&disposition.fate) += 1;
-            if disposition.fate == Fate::Sent
-                && let Some(identity) = disposition.identity
-            {
-                let sent = Sent {
-                    content: disposition.content,
-                    is_final: disposition.is_final,
-                    filler: disposition.filler,
-                    message: outcome.message,
-                };
-                self.history.remember(identity, sent);
-            }
         }
         let change = counts.with(&before, u64::saturating_sub);
         self.told.outcome(outcome, instrument, change);
-        for (specimen, number) in &outcome.fillers {
-            let highest = self.history.fillers.entry(*specimen).or_default();
-            *highest = (*highest).max(*number);
-        }
+        self.history.learn(outcome);
         self.recovered.remove(&outcome.message);
         if self.pending.remove(&outcome.message) {
             self.forget_if_settled(outcome.message);
@@ -402,7 +434,7 @@ impl State {
         if settled.how == Settlement::Released {
             self.told.settled(settled.hold, &open);
         }
-        let OpenHold { hold } = open;
+        let OpenHold { hold, .. } = open;
         let instrument = self.instrument_name(&hold.instrument);
         let counts = self.ledger.entry(instrument).or_default();
         let held = hold.observations.len() as u64;
@@ -432,6 +464,25 @@ impl State {
             None => name.into(),
         }
     }
+}
+
+/// Whether a record can be folded in.
+const fn is_known(kind: u16, version: u8) -> bool {
+    matches!(
+        (kind, version),
+        (Chunk::KIND, Chunk::VERSION)
+            | (Abandoned::KIND, Abandoned::VERSION)
+            | (Life::KIND, Life::VERSION)
+            | (Reconfigured::KIND, Reconfigured::VERSION)
+            | (Attempt::KIND, Attempt::VERSION)
+            | (Outcome::KIND, Outcome::VERSION)
+            | (Oru::KIND, Oru::VERSION)
+            | (Delivery::KIND, Delivery::VERSION)
+            | (NeverSent::KIND, NeverSent::VERSION)
+            | (ParkedSettled::KIND, ParkedSettled::VERSION)
+            | (Hold::KIND, Hold::VERSION)
+            | (HoldSettled::KIND, HoldSettled::VERSION)
+    )
 }
 
 impl Counts {

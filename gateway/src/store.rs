@@ -3,11 +3,11 @@
 //! One order for everybody: the journal's writer thread applies a batch to the state right after its sync and before
 //! it hands out the receipt. Whoever waits for work is told through watch channels that only count.
 
-use crate::records::Meta;
+use crate::records::{Chunk, Delivery, HoldSettled, Meta, ParkedSettled};
 use crate::state::{Change, State};
 use orugate_journal::{
-    AppendError, Batch, Journal, Kind, Lane, Location, NewRecord, OpenError, ReadError, Receipt, Recovery,
-    Reserved, Storage, UnixMillis, Urgency,
+    AppendError, Batch, Claim, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError, ReadError,
+    Receipt, Record, RecordRef, Recovery, Reserved, Storage, UnixMillis, Urgency,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
@@ -20,10 +20,7 @@ pub struct Store {
 
 struct Inner {
     journal: Journal,
-    state: Mutex<State>,
-    pending: watch::Sender<u64>,
-    waiting: watch::Sender<u64>,
-    applied: watch::Sender<u64>,
+    fold: Arc<Fold>,
 }
 
 /// A record to append.
@@ -56,7 +53,8 @@ impl Entry {
 }
 
 impl Store {
-    /// Opens an existing journal and folds all of it.
+    /// Opens an existing journal and folds it: from the newest checkpoint on, and the history of what was sent from all
+    /// of it.
     ///
     /// # Errors
     /// As [`Journal::open`].
@@ -64,25 +62,19 @@ impl Store {
         storage: impl Storage,
         options: orugate_journal::Options,
     ) -> Result<(Self, Recovery), OpenError> {
-        let mut state = State::default();
-        let (journal, recovery) = Journal::open(storage, options, &mut |record| {
-            state.apply(record.kind.0, record.meta_version, record.meta, record.sequence.0, record.location);
-        })?;
-        state.recovered();
-        Ok((Self::with(journal, state), recovery))
-    }
-
-    /// A store over a journal that was just created.
-    #[must_use]
-    pub fn fresh(journal: Journal) -> Self {
-        Self::with(journal, State::default())
-    }
-
-    fn with(journal: Journal, state: State) -> Self {
-        let (pending, _) = watch::channel(0);
-        let (waiting, _) = watch::channel(0);
-        let (applied, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { journal, state: Mutex::new(state), pending, waiting, applied }) }
+        let fold = Arc::new(Fold::default());
+        let (journal, mut recovery) = Journal::open_for(storage, options, fold.clone())?;
+        if recovery.from_checkpoint {
+            // What the checkpoint lies behind was not read; damage in it shows here.
+            let older = journal.walk(&mut |record| fold.state().recall(&record))?;
+            for damage in older {
+                if !recovery.damaged.contains(&damage) {
+                    recovery.damaged.push(damage);
+                }
+            }
+        }
+        fold.state().recovered();
+        Ok((Self { inner: Arc::new(Inner { journal, fold }) }, recovery))
     }
 
     /// The journal, for its health and space.
@@ -91,36 +83,39 @@ impl Store {
         &self.inner.journal
     }
 
-    /// So little room is left that instruments are told to wait: what there is ends what is open and settles what
-    /// waits.
+    /// So much of the room is needed still that instruments are told to wait: what is left ends what is open and settles
+    /// what waits. Settled records do not count, for they make room when it is wanted.
     #[must_use]
     pub fn nearly_full(&self) -> bool {
         let space = self.inner.journal.space();
         let reserve = (space.limit / 16).max(16 << 20);
-        space.used.saturating_add(reserve) > space.limit
+        let needed = self.inner.fold.needed_bytes();
+        // As the journal reckons: copies need room themselves, so not more than three quarters can be packed close.
+        let packed = needed.saturating_add(needed / 3);
+        packed.saturating_add(reserve) > space.limit
     }
 
     /// The fold. Hold it for a look, not for work.
     pub fn state(&self) -> MutexGuard<'_, State> {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.fold.state()
     }
 
     /// Counts up whenever a message waits for interpretation.
     #[must_use]
     pub fn pending(&self) -> watch::Receiver<u64> {
-        self.inner.pending.subscribe()
+        self.inner.fold.pending.subscribe()
     }
 
     /// Counts up whenever an ORU waits for delivery.
     #[must_use]
     pub fn waiting(&self) -> watch::Receiver<u64> {
-        self.inner.waiting.subscribe()
+        self.inner.fold.waiting.subscribe()
     }
 
     /// Counts up with every batch that the state took in.
     #[must_use]
     pub fn applied(&self) -> watch::Receiver<u64> {
-        self.inner.applied.subscribe()
+        self.inner.fold.applied.subscribe()
     }
 
     /// A number for a record that is rendered before it is appended; `None` when the journal cannot give one.
@@ -138,31 +133,23 @@ impl Store {
         at: Option<UnixMillis>,
         done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static,
     ) {
-        let mut metas = Vec::with_capacity(entries.len());
         let mut batch: Option<Batch> = None;
         for entry in entries {
-            metas.push((entry.kind, entry.version, entry.meta.clone()));
+            let claim = claim(entry.kind);
             let mut record = NewRecord::new(Kind(entry.kind), entry.version, entry.meta, entry.payload);
             if let Some(number) = entry.number {
                 record = record.numbered(number);
             }
             match &mut batch {
                 Some(batch) => batch.push(record),
-                None => batch = Some(Batch::new(Lane::Results, urgency, record)),
+                None => batch = Some(Batch::new(Lane::Results, urgency, record).claim(claim)),
             }
         }
         let Some(mut batch) = batch else { return };
         if let Some(at) = at {
             batch = batch.at(at);
         }
-        // The journal keeps the callback, so the callback must not keep the journal.
-        let inner = Arc::downgrade(&self.inner);
-        self.inner.journal.append(batch, move |result| {
-            if let (Ok(receipt), Some(inner)) = (&result, inner.upgrade()) {
-                inner.apply(&metas, receipt);
-            }
-            done(result);
-        });
+        self.inner.journal.append(batch, done);
     }
 
     /// As [`append`](Self::append), and waits for it. Not for the runtime's thread.
@@ -177,35 +164,114 @@ impl Store {
         receiver.recv().unwrap_or(Err(AppendError::Stopped))
     }
 
-    /// Reads a record's payload.
+    /// Reads a record's payload. A needed record may be carried to another place meanwhile: `now` says where it is.
     ///
     /// # Errors
     /// As [`Journal::read`].
-    pub fn read(&self, at: Location) -> Result<Vec<u8>, ReadError> {
-        Ok(self.inner.journal.read(at)?.payload().to_vec())
+    pub fn read(&self, at: Location, now: impl Fn(&State) -> Option<Location>) -> Result<Vec<u8>, ReadError> {
+        Ok(self.record(at, now)?.payload().to_vec())
     }
 
     /// Reads a record's meta; `None` when there is another record, or none of this version.
     ///
     /// # Errors
     /// As [`Journal::read`].
-    pub fn read_meta<M: Meta>(&self, at: Location) -> Result<Option<M>, ReadError> {
-        let record = self.inner.journal.read(at)?;
+    pub fn read_meta<M: Meta>(
+        &self,
+        at: Location,
+        now: impl Fn(&State) -> Option<Location>,
+    ) -> Result<Option<M>, ReadError> {
+        let record = self.record(at, now)?;
         let record = record.as_ref();
         let fits = record.kind == Kind(M::KIND);
         Ok(fits.then(|| M::decode(record.meta_version, record.meta)).flatten())
     }
+
+    fn record(
+        &self,
+        mut at: Location,
+        now: impl Fn(&State) -> Option<Location>,
+    ) -> Result<Record, ReadError> {
+        loop {
+            let error = match self.inner.journal.read(at) {
+                Ok(record) => return Ok(record),
+                Err(error) => error,
+            };
+            // Each turn is another move, and a segment is given back only once.
+            match now(&self.state()) {
+                Some(moved) if moved != at => at = moved,
+                _ => return Err(error),
+            }
+        }
+    }
 }
 
-impl Inner {
-    fn apply(&self, metas: &[(u16, u8, Vec<u8>)], receipt: &Receipt) {
+/// How much of the room a batch may use that begins with a record of this kind. What ends a message or comes of one must
+/// find room after what comes in does not, and what settles something after that.
+const fn claim(kind: u16) -> Claim {
+    match kind {
+        Chunk::KIND => Claim::Intake,
+        Delivery::KIND | HoldSettled::KIND | ParkedSettled::KIND => Claim::Settling,
+        _ => Claim::Outcome,
+    }
+}
+
+/// The state, kept up by the journal itself, and who is told of a change.
+struct Fold {
+    state: Mutex<State>,
+    pending: watch::Sender<u64>,
+    waiting: watch::Sender<u64>,
+    applied: watch::Sender<u64>,
+    needed: Mutex<Needed>,
+}
+
+/// Bytes that are needed, reckoned again only after some batches: it is asked for with every message.
+#[derive(Default)]
+struct Needed {
+    bytes: u64,
+    /// The count of batches from which on it is reckoned again.
+    again_at: u64,
+}
+
+impl Default for Fold {
+    fn default() -> Self {
+        let counter = || watch::channel(0).0;
+        Self {
+            state: Mutex::default(),
+            pending: counter(),
+            waiting: counter(),
+            applied: counter(),
+            needed: Mutex::default(),
+        }
+    }
+}
+
+impl Fold {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn needed_bytes(&self) -> u64 {
+        let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = *self.applied.borrow();
+        if batches >= needed.again_at {
+            let state = self.state();
+            needed.bytes = state.needed_bytes();
+            // Some hundred records are looked at for each batch, however many there are.
+            needed.again_at = batches.wrapping_add(1).wrapping_add(state.needed_count() as u64 / 256);
+        }
+        needed.bytes
+    }
+}
+
+impl Keeper for Fold {
+    fn seen(&self, batch: &[RecordRef<'_>]) {
         let mut all = Change::default();
         {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            for (((kind, version, meta), number), at) in
-                metas.iter().zip(receipt.sequences()).zip(receipt.locations())
-            {
-                let change = state.apply(*kind, *version, meta, number.0, *at);
+            // One lock for the batch: nobody sees half of it.
+            let mut state = self.state();
+            for record in batch {
+                let change = state.apply(record);
                 all.pending |= change.pending;
                 all.waiting |= change.waiting;
             }
@@ -217,5 +283,29 @@ impl Inner {
             self.waiting.send_modify(|n| *n = n.wrapping_add(1));
         }
         self.applied.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    fn checkpoint(&self) -> Vec<u8> {
+        self.state().checkpoint()
+    }
+
+    fn restore(&self, checkpoint: &[u8]) -> bool {
+        State::restored(checkpoint).is_some_and(|state| {
+            *self.state() = state;
+            true
+        })
+    }
+
+    fn needed_in(&self, lane: Lane, segment: u64) -> Vec<Location> {
+        self.state().needed_in(lane, segment)
+    }
+
+    fn needed_bytes(&self) -> u64 {
+        Self::needed_bytes(self)
+    }
+
+    fn thinned(&self, segment: u64) {
+        // Nothing of this lane is in the state yet.
+        tracing::warn!(segment, "snapshots were dropped to make room");
     }
 }

@@ -10,7 +10,7 @@ use crate::keeper::{Keeper, Nobody};
 use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
-use crate::recover::{Recovery, Visit, replay};
+use crate::recover::{self, Damage, Recovery, Visit, replay};
 use crate::segment::Readers;
 use crate::sequence::{Counter, LEAP, Reservation};
 use crate::storage::Storage;
@@ -261,6 +261,16 @@ impl Journal {
     /// The segment is gone, its key was not given, the bytes are not that record any more, or the disk.
     pub fn read(&self, at: Location) -> Result<Record, ReadError> {
         self.inner.shared.read(at)
+    }
+
+    /// Shows every record of the lane *results* from its beginning, those that a start from a checkpoint leaves out as well,
+    /// and gives back what is damaged on the way. What is written meanwhile may be shown or not.
+    ///
+    /// # Errors
+    /// The disk, or a segment's key.
+    pub fn walk(&self, visit: &mut dyn FnMut(RecordRef<'_>)) -> Result<Vec<Damage>, OpenError> {
+        let shared = &self.inner.shared;
+        recover::walk(&*shared.storage, &shared.identity, shared.options.keys.as_ref(), visit)
     }
 
     /// What the journal was born with.

@@ -5,7 +5,7 @@ use crate::catalog::{Catalog, Freed, Segment};
 use crate::checkpoint::{Checkpoint, Collector};
 use crate::error::{DiskError, OpenError};
 use crate::format::{FIRST_OWN_KIND, RawRecord, segment_name};
-use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Loaded};
+use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Identity, Loaded};
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Entered, Found, LaneScan, Walk};
 use crate::seal::KeyRing;
@@ -242,6 +242,25 @@ fn newest_checkpoint(
         }
     }
     Ok(None)
+}
+
+/// Every record of the lane *results*, and what is damaged.
+pub(crate) fn walk(
+    storage: &dyn Storage,
+    identity: &Identity,
+    keys: Option<&KeyRing>,
+    visit: &mut dyn FnMut(RecordRef<'_>),
+) -> Result<Vec<Damage>, OpenError> {
+    let listing = |error| DiskError::new("listing the journal's directory", error);
+    let catalog = Catalog::load(storage).map_err(listing)?;
+    let numbers = catalog.lane(Lane::Results).iter().map(|segment| segment.number).collect();
+    let mut scan = LaneScan::new(storage, identity.journal, keys, Lane::Results, numbers);
+    scan.only_look();
+    let mut recovery = Recovery::default();
+    while let Some(found) = scan.next(&mut recovery)? {
+        records(&found, Lane::Results, &scan.body).into_iter().for_each(&mut *visit);
+    }
+    Ok(recovery.damaged)
 }
 
 /// Shows the records of a commit and returns the largest number in it.

@@ -39,6 +39,8 @@ pub(crate) struct LaneScan<'a> {
     spare: Vec<u8>,
     /// The last commit that was found.
     pub(crate) last: u64,
+    /// Files without a commit are removed.
+    tidies: bool,
     /// Commits up to here are known already.
     resumed: u64,
     /// Damage was reported since then, so a gap in the chain is explained.
@@ -112,6 +114,7 @@ impl<'a> LaneScan<'a> {
             unconfirmed: None,
             spare: Vec::new(),
             last: 0,
+            tidies: true,
             resumed: 0,
             explained: false,
         }
@@ -167,6 +170,12 @@ impl<'a> LaneScan<'a> {
         }
     }
 
+    /// Nothing is tidied up: somebody may be writing. And what came before the first commit is nobody's loss.
+    pub(crate) const fn only_look(&mut self) {
+        self.explained = true;
+        self.tidies = false;
+    }
+
     /// Goes on at this place: everything before it in the segment, and the segments before it, are known already.
     /// `last` is the lane's last commit up to there.
     pub(crate) fn resume(
@@ -206,7 +215,9 @@ impl<'a> LaneScan<'a> {
         match Walk::enter(file, len, self.journal, self.keys, self.lane, segment)? {
             Entered::Segment(walk) => Ok(Some(*walk)),
             Entered::Unborn => {
-                let _ = self.storage.remove(&name);
+                if self.tidies {
+                    let _ = self.storage.remove(&name);
+                }
                 Ok(None)
             }
             Entered::Unusable(kind) => {
@@ -232,7 +243,9 @@ impl<'a> LaneScan<'a> {
             None => walk.len,
         };
         if walk.commits == 0 && used_until <= SEGMENT_START.into() {
-            let _ = self.storage.remove(&walk.name);
+            if self.tidies {
+                let _ = self.storage.remove(&walk.name);
+            }
             return;
         }
         // A crash while a segment is made can tear a header; only beside data is it damage.

@@ -132,7 +132,8 @@ impl Outbox for JournalOutbox {
     async fn load(&self, number: u64) -> Option<Vec<u8>> {
         let at: Location = self.ask(|queue| queue.waiting.get(&number).map(|waiting| waiting.at))?;
         let store = self.store.clone();
-        let read = tokio::task::spawn_blocking(move || store.read(at)).await.ok()?;
+        let read = tokio::task::spawn_blocking(move || store.read(at, |state| state.oru_at(number)));
+        let read = read.await.ok()?;
         read.inspect_err(|error| tracing::error!(number, %error, "a message cannot be read from the journal"))
             .ok()
     }

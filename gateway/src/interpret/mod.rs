@@ -376,8 +376,8 @@ impl Worker {
     ) -> Result<Released, Trouble> {
         let mut raw = Vec::new();
         let mut ends = Vec::with_capacity(message.chunks.len());
-        for at in &message.chunks {
-            match self.store.read(*at) {
+        for (piece, at) in &message.chunks {
+            match self.store.read(*at, |state| state.piece(number, *piece)) {
                 Ok(payload) => raw.extend_from_slice(&payload),
                 Err(error) => {
                     tracing::error!(number, %error, "a chunk cannot be read back");

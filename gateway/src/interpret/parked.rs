@@ -54,7 +54,7 @@ impl Worker {
                 "The configuration no longer names the destination {name}. Put it back, then: orugate reload"
             ));
         };
-        match self.later(&made).map_err(|()| {
+        match self.later(oru, &made).map_err(|()| {
             format!("Not sent: what is known of message {oru} for {name} cannot be read from the journal. Send the sample again from the instrument.")
         })? {
             Later::Nothing => {}
@@ -77,7 +77,7 @@ impl Worker {
         }
         let kept = self
             .store
-            .read(at)
+            .read(at, |state| state.oru_at(oru))
             .ok()
             .and_then(|kept| String::from_utf8(kept).ok())
             .ok_or_else(|| format!("Not sent: message {oru} for {name} cannot be read from the journal. Send the sample again from the instrument."))?;
@@ -125,9 +125,10 @@ impl Worker {
 
     /// What later reports brought of its results with other content. The same content again overtakes nothing: a
     /// destination that suppresses resends did not get it.
-    fn later(&self, made: &Made) -> Result<Later, ()> {
+    fn later(&self, oru: u64, made: &Made) -> Result<Later, ()> {
         let Some(origin) = &made.origin else { return Err(()) };
-        let outcome: Outcome = self.store.read_meta(origin.outcome).ok().flatten().ok_or(())?;
+        let outcome: Outcome =
+            self.store.read_meta(origin.outcome, |state| state.outcome_at(oru)).ok().flatten().ok_or(())?;
         let sent = outcome.dispositions.iter().filter(|d| d.fate == Fate::Sent);
         let (mut overtaken, mut all) = (0usize, 0usize);
         let state = self.store.state();

@@ -59,6 +59,8 @@ pub struct Made {
 pub struct Origin {
     /// The instrument's name.
     pub instrument: Arc<str>,
+    /// The outcome's own number.
+    pub number: u64,
     /// Where the outcome is.
     pub outcome: Location,
     /// Which of the outcome's dispositions are its group's, counting those that were sent.
@@ -68,8 +70,8 @@ pub struct Origin {
 /// All queues.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    destinations: BTreeMap<Arc<str>, Queue>,
-    orus: BTreeMap<u64, Made>,
+    pub(super) destinations: BTreeMap<Arc<str>, Queue>,
+    pub(super) orus: BTreeMap<u64, Made>,
     /// Made since the last outcome; that of their own is behind them in the same batch.
     fresh: Vec<u64>,
 }
@@ -110,7 +112,7 @@ impl Queues {
 
     /// Ties the ORUs before an outcome to it. What is sent is sent to at least one destination whole, so the longest
     /// ORU of each group says how many of the outcome's sent observations are that group's.
-    pub(super) fn outcome(&mut self, message: u64, instrument: &Arc<str>, outcome: Location) {
+    pub(super) fn outcome(&mut self, message: u64, instrument: &Arc<str>, number: u64, outcome: Location) {
         let mut longest: BTreeMap<u16, usize> = BTreeMap::new();
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.retain(|number| self.orus.get(number).is_some_and(|made| made.message == message));
@@ -118,11 +120,11 @@ impl Queues {
             let count = longest.entry(made.group).or_default();
             *count = (*count).max(made.observations as usize);
         }
-        for number in fresh {
-            let Some(made) = self.orus.get_mut(&number) else { continue };
+        for oru in fresh {
+            let Some(made) = self.orus.get_mut(&oru) else { continue };
             let start: usize = longest.range(..made.group).map(|(_, count)| *count).sum();
             let end = start.saturating_add(longest.get(&made.group).copied().unwrap_or(0));
-            made.origin = Some(Origin { instrument: instrument.clone(), outcome, sent: start..end });
+            made.origin = Some(Origin { instrument: instrument.clone(), number, outcome, sent: start..end });
         }
     }
 
@@ -157,6 +159,43 @@ impl Queues {
                 if let Some(waiting) = queue.waiting.remove(&delivery.oru) {
                     queue.parked.insert(delivery.oru, (waiting, why.clone()));
                 }
+            }
+        }
+    }
+
+    /// Places of all ORUs that are not settled.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Location> {
+        let waiting = self.destinations.values().flat_map(|queue| queue.waiting.values());
+        let parked = self.destinations.values().flat_map(|queue| queue.parked.values());
+        waiting.chain(parked.map(|(parked, _)| parked)).map(|waiting| &waiting.at)
+    }
+
+    /// An ORU is at another place now. One that is not known was not delivered when it was copied; whether it is parked or
+    /// may go, nobody knows.
+    pub(super) fn moved(&mut self, oru: &Oru, number: u64, at: Location) {
+        if !self.orus.contains_key(&number) {
+            self.oru(oru, number, at);
+            self.fresh.retain(|fresh| *fresh != number);
+            let why = "the journal was damaged, and whether it was sent is not known any more. Ask those who look after \
+                the engine whether it has this number; then send or discard it"
+                .to_owned();
+            self.delivery(&Delivery { oru: number, at: oru.at, result: DeliveryResult::Parked(why) });
+            return;
+        }
+        for queue in self.destinations.values_mut() {
+            if let Some(waiting) = queue.waiting.get_mut(&number) {
+                waiting.at = at;
+            } else if let Some((parked, _)) = queue.parked.get_mut(&number) {
+                parked.at = at;
+            }
+        }
+    }
+
+    /// An outcome is at another place now.
+    pub(super) fn outcome_moved(&mut self, number: u64, at: Location) {
+        for made in self.orus.values_mut() {
+            if let Some(origin) = made.origin.as_mut().filter(|origin| origin.number == number) {
+                origin.outcome = at;
             }
         }
     }
