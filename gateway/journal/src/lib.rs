@@ -33,6 +33,7 @@ mod bytes;
 mod catalog;
 mod checkpoint;
 mod commit;
+mod confirm;
 mod error;
 mod format;
 mod identity;
