@@ -116,6 +116,7 @@ fn a_dry_run_says_what_a_broken_driver_would_hold() {
             instrument,
             &hear(&*instrument.profile, capture.as_bytes(), &[]),
             Utc(1_795_000_000_000_000),
+            orugate::apart::MESSAGE,
         )
     };
     let (old, new) = (of(&sound), of(&breaks));
