@@ -1,8 +1,9 @@
-//! A conversion outside of the gateway, on a thread that can be left behind: for replays and dry runs.
+//! Conversions outside of the gateway, on a thread that can be left behind: for replays and dry runs.
 //!
 //! Promises what `interpret/thread.rs` does for the gateway: a driver that panics or comes to no end costs its message
 //! and no other. A message may take as long as in the gateway; after [`STRIKES`] that came to no end the rest is not
-//! given to the driver, since each lost thread costs a core until the command ends.
+//! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
+//! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Setting, Target, Task};
 use crate::interpret::OwnedTarget;
@@ -11,44 +12,16 @@ use crate::replay::Message;
 use jiff::tz::TimeZone;
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::time::{ClockQuality, Utc};
+use rustix::process::Pid;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// How long a message may take, unless a test says otherwise.
 pub const MESSAGE: Duration = crate::run::MESSAGE;
 /// Messages with which the driver may come to no end.
 const STRIKES: u32 = 2;
-
-/// Runs something on a thread of its own; why it gave nothing.
-///
-/// # Errors
-/// [`Broken`]; when it is late, the thread is left behind.
-pub fn within<T: Send + 'static>(
-    limit: Duration,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Broken> {
-    let ((begun, thread), (done, result)) = (channel(), channel());
-    let life = move || {
-        let _ = begun.send(rustix::thread::gettid());
-        let worked = catch_unwind(AssertUnwindSafe(work));
-        let _ = done.send(worked.map_err(|_| Broken::Panic));
-    };
-    if std::thread::Builder::new().name("apart".to_owned()).spawn(life).is_err() {
-        return Err(Broken::NoThread);
-    }
-    match result.recv_timeout(limit) {
-        Ok(worked) => worked,
-        Err(RecvTimeoutError::Timeout) => {
-            if let Ok(thread) = thread.try_recv() {
-                step_back(thread);
-            }
-            Err(Broken::NoEnd)
-        }
-        Err(RecvTimeoutError::Disconnected) => Err(Broken::Panic),
-    }
-}
 
 /// Why a message gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +75,27 @@ pub struct Scene {
 pub struct Apart {
     scene: Arc<Scene>,
     interpreter: Arc<dyn Interpreter>,
+    limit: Duration,
+    /// The thread; none before the first message and after one that came to no end.
+    hand: Option<Hand>,
+    /// What the last message left behind: here between two messages, with the thread during one.
+    converter: Option<Converter>,
+    last: u64,
+    strikes: u32,
+}
+
+/// The thread, seen from outside. It ends when this is dropped, once it is out of its driver.
+struct Hand {
+    work: Sender<Work>,
+    done: Receiver<Result<(Converter, u64), Broken>>,
+    id: Receiver<Pid>,
+}
+
+/// A message and what it is converted with.
+struct Work {
+    message: Message,
     converter: Converter,
     last: u64,
-    limit: Duration,
-    strikes: u32,
 }
 
 impl Apart {
@@ -115,9 +105,10 @@ impl Apart {
         Self {
             scene: Arc::new(scene),
             interpreter: interpreter.into(),
-            converter: Converter::default(),
-            last: 0,
             limit,
+            hand: None,
+            converter: None,
+            last: 0,
             strikes: 0,
         }
     }
@@ -136,16 +127,57 @@ impl Apart {
         if self.strikes >= STRIKES {
             return Err(Broken::NotGiven);
         }
-        let (scene, interpreter, message) = (self.scene.clone(), self.interpreter.clone(), message.clone());
-        let mut converter = std::mem::take(&mut self.converter);
-        let mut numbers = Counter { last: self.last, numbered: scene.numbered };
-        let converted = within(self.limit, move || {
-            convert(&scene, &*interpreter, &message, &mut converter, &mut numbers);
-            (converter, numbers.last)
-        });
-        self.strikes += u32::from(converted.as_ref().err() == Some(&Broken::NoEnd));
-        (self.converter, self.last) = converted?;
-        Ok(self.converter.conversion())
+        let hand = match self.hand.take() {
+            Some(hand) => hand,
+            None => Hand::start(self.scene.clone(), self.interpreter.clone())?,
+        };
+        let converter = self.converter.take().unwrap_or_default();
+        let converted =
+            hand.convert(Work { message: message.clone(), converter, last: self.last }, self.limit);
+        match converted {
+            Err(Broken::NoEnd) => self.strikes += 1,
+            _ => self.hand = Some(hand),
+        }
+        let (converter, last) = converted?;
+        self.last = last;
+        Ok(self.converter.insert(converter).conversion())
+    }
+}
+
+impl Hand {
+    fn start(scene: Arc<Scene>, interpreter: Arc<dyn Interpreter>) -> Result<Self, Broken> {
+        let ((work, given), (end, done), (begun, id)) = (channel::<Work>(), channel(), channel());
+        let life = move || {
+            let _ = begun.send(rustix::thread::gettid());
+            for Work { message, mut converter, last } in given {
+                let mut numbers = Counter { last, numbered: scene.numbered };
+                let converted = catch_unwind(AssertUnwindSafe(|| {
+                    convert(&scene, &*interpreter, &message, &mut converter, &mut numbers);
+                }));
+                // What a panic leaves in the converter is nobody's message.
+                let converted = converted.map(|()| (converter, numbers.last)).map_err(|_| Broken::Panic);
+                if end.send(converted).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("apart".to_owned()).spawn(life);
+        thread.map(|_| Self { work, done, id }).map_err(|_| Broken::NoThread)
+    }
+
+    fn convert(&self, work: Work, limit: Duration) -> Result<(Converter, u64), Broken> {
+        if self.work.send(work).is_err() {
+            return Err(Broken::Panic);
+        }
+        self.done.recv_timeout(limit).unwrap_or_else(|error| match error {
+            RecvTimeoutError::Disconnected => Err(Broken::Panic),
+            RecvTimeoutError::Timeout => {
+                if let Ok(thread) = self.id.try_recv() {
+                    step_back(thread);
+                }
+                Err(Broken::NoEnd)
+            }
+        })
     }
 }
 
@@ -196,16 +228,63 @@ fn convert(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::sync_channel;
+    use orugate_driver::{Fault, Scratch};
+    use orugate_protocol::report::ReportSink;
+    use std::sync::Mutex;
+    use std::thread::ThreadId;
+
+    /// Says on which thread it was called; panics with `P`, and waits with `W` until the sender is dropped.
+    struct Driver {
+        called: Sender<ThreadId>,
+        wait: Mutex<Receiver<()>>,
+    }
+
+    impl Interpreter for Driver {
+        fn interpret<'m>(
+            &self,
+            message: &StoredMessage<'m>,
+            _: &mut Scratch<'m>,
+            _: &mut dyn ReportSink<'m>,
+        ) -> Result<(), Fault> {
+            let _ = self.called.send(std::thread::current().id());
+            assert!(message.raw != b"P");
+            if message.raw == b"W" {
+                let _ = self.wait.lock().unwrap().recv();
+            }
+            Ok(())
+        }
+    }
 
     #[test]
-    fn what_comes_to_no_end_is_left_behind_and_what_panics_is_told_apart() {
-        let (end, wait) = sync_channel::<()>(0);
-        let late = within(Duration::from_millis(1), move || wait.recv());
-        assert_eq!(late.err(), Some(Broken::NoEnd));
+    fn one_thread_serves_a_capture_and_only_one_that_does_not_come_back_has_a_successor() {
+        let (called, calls) = channel();
+        let (end, wait) = channel();
+        let scene = Scene {
+            instrument: "rig".to_owned(),
+            targets: Vec::new(),
+            gateway: "TEST".to_owned(),
+            zone: TimeZone::UTC,
+            now: Utc(0),
+            numbered: true,
+        };
+        let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
+        let mut convert = |text: &str, limit: Duration| {
+            apart.limit = limit;
+            let message = Message { raw: text.into(), chunk_ends: vec![1], complete: true };
+            let broken = apart.convert(&message).err();
+            (broken, (broken != Some(Broken::NotGiven)).then(|| calls.recv_timeout(MESSAGE).unwrap()))
+        };
+        let short = Duration::from_millis(1);
+        let (good, first) = convert("1", MESSAGE);
+        assert_eq!(good, None);
+        assert_eq!(convert("P", MESSAGE), (Some(Broken::Panic), first));
+        assert_eq!(convert("2", MESSAGE), (None, first));
+        assert_eq!(convert("W", short), (Some(Broken::NoEnd), first));
+        let (good, second) = convert("3", MESSAGE);
+        assert_eq!((good, second == first), (None, false));
+        assert_eq!(convert("4", MESSAGE), (None, second));
+        assert_eq!(convert("W", short), (Some(Broken::NoEnd), second));
+        assert_eq!(convert("5", MESSAGE), (Some(Broken::NotGiven), None));
         drop(end);
-        let panics = within(MESSAGE, || assert!(std::hint::black_box(false)));
-        assert_eq!(panics.err(), Some(Broken::Panic));
-        assert_eq!(within(MESSAGE, || 7), Ok(7));
     }
 }
