@@ -194,6 +194,8 @@ impl Gateway {
             running: Mutex::default(),
             conditions: Conditions::default(),
         });
+        // Whoever asks first hears it, not only who asks after the first look.
+        tls.tell(&admin.conditions);
         let rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
             tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
