@@ -26,6 +26,8 @@ pub mod records;
 pub mod reload;
 pub mod replay;
 pub mod run;
+pub mod seal;
+mod secret;
 pub mod simulate;
 pub mod state;
 pub mod status;

@@ -218,7 +218,7 @@ fn print(
         }
     }
     let facts = conversion.facts;
-    for (fact, going) in facts.observations.iter().zip(conversion.going) {
+    for (index, (fact, going)) in facts.observations.iter().zip(conversion.going).enumerate() {
         let code = facts.word(&fact.code);
         let code = if code.is_empty() { "(no code)" } else { code };
         totals.observations += 1;
@@ -234,6 +234,7 @@ fn print(
             }
             Going::NotReportable(rule) => {
                 totals.not_reportable += 1;
+                let rule = conversion.by_the_rule(index, rule);
                 let _ = writeln!(out, "note {code}: not reportable by the rule {rule}");
             }
             Going::Repeat | Going::Superseded | Going::Untouched => {}

@@ -15,11 +15,12 @@ use crate::port::{Mail, unheard};
 use crate::ports::{Ground, Ports};
 use crate::records::{Abandoned, Life};
 use crate::reload;
+use crate::seal;
 use crate::store::{Entry, Store};
 use crate::systemd;
 use crate::tls::Tls;
 use crate::wire::{self, Wires};
-use orugate_journal::{FileStorage, Journal, OpenError, Options, UnixMillis};
+use orugate_journal::{FileStorage, Journal, NoKey, OpenError, Options, UnixMillis};
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,6 +52,8 @@ pub enum StartError {
     Storage(PathBuf, io::Error),
     /// There is a folder, and no journal in it.
     NoJournal(PathBuf),
+    /// One of its keys cannot be used; a sentence that names its file.
+    Key(String),
     /// The journal cannot be opened.
     Journal(PathBuf, OpenError),
     /// The first records could not be written.
@@ -80,6 +83,34 @@ impl fmt::Display for StartError {
                 "another orugate has the journal in {} open. See what it does: orugate status; or stop it first",
                 path.display()
             ),
+            Self::Key(message) => write!(
+                f,
+                "a key of the journal cannot be used: {message}. Nothing was opened; the key's place is seal in [journal]"
+            ),
+            Self::Journal(path, OpenError::NoKey(no_key)) => {
+                let NoKey { file, wanted, given } = no_key;
+                write!(
+                    f,
+                    "the journal in {} is sealed: {file} needs the key {wanted}, and ",
+                    path.display()
+                )?;
+                match &given[..] {
+                    [] => write!(
+                        f,
+                        "the configuration names none. Write seal = {{ key = \"credential:NAME\" }} with that key into \
+                         [journal]"
+                    )?,
+                    given => {
+                        let given: Vec<String> = given.iter().map(ToString::to_string).collect();
+                        write!(
+                            f,
+                            "the configuration gives {}. Name that key's file in previous of seal in [journal]",
+                            given.join(", ")
+                        )?;
+                    }
+                }
+                f.write_str(". Nothing is lost as long as that key is kept; do not make a new journal")
+            }
             Self::Journal(path, error) => write!(f, "the journal in {}: {error}", path.display()),
             Self::Append(error) => write!(f, "the journal cannot be written: {error}"),
             Self::Listen(name, address, error) => {
@@ -270,7 +301,12 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
         return Err(StartError::NoJournal(path.clone()));
     }
     let storage = FileStorage::new(path).map_err(|e| StartError::Storage(path.clone(), e))?;
-    let options = Options { max_size: plan.journal.max_size, max_commit: COMMIT, ..Options::default() };
+    let (keys, remarks) = seal::keys(&plan.journal).map_err(StartError::Key)?;
+    for remark in remarks {
+        tracing::warn!("{remark}");
+    }
+    let key = keys.as_ref().and_then(|ring| ring.ids().next());
+    let options = Options { max_size: plan.journal.max_size, max_commit: COMMIT, keys, ..Options::default() };
     let (store, recovery) = Store::open(storage, options).map_err(|error| match error {
         OpenError::Missing => StartError::NoJournal(path.clone()),
         error => StartError::Journal(path.clone(), error),
@@ -283,6 +319,7 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
         segments = recovery.segments,
         torn = recovery.torn_bytes,
         damaged = recovery.damaged.len(),
+        sealed = key.map_or_else(|| "no".to_owned(), |key| format!("by key {key}")),
         "the journal is open"
     );
     Ok(store)

@@ -179,6 +179,119 @@ fn a_journal_is_made_once_and_deliberately() {
     again.says("Nothing was changed");
 }
 
+/// With this table in its `[journal]`.
+fn sealed(site: &Site, seal: &str) {
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with("seal = "));
+    let with = |line: &str| {
+        if line.starts_with("[[destination]]") { format!("{seal}\n{line}\n") } else { format!("{line}\n") }
+    };
+    std::fs::write(&site.config, lines.map(with).collect::<String>()).unwrap();
+}
+
+/// Runs the service for one message of the profile's example; what it said.
+fn one_message(site: &Site, engine: &Engine) -> String {
+    let mut service = site.start();
+    service.until("ready;");
+    site.run(&["simulate", "--profile", "sysmex-xn-l", "--connect", &site.address]);
+    engine.next();
+    service.stop()
+}
+
+fn segments(site: &Site) -> Vec<PathBuf> {
+    let list =
+        std::fs::read_dir(site.folder.path().join("journal")).unwrap().map(|file| file.unwrap().path());
+    list.filter(|file| file.extension().is_some_and(|end| end == "seg")).collect()
+}
+
+/// Whether the analyzer's bytes and the ORU can be read in the journal's files.
+fn in_the_clear(site: &Site) -> (bool, bool) {
+    let files: Vec<Vec<u8>> = segments(site).iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let has = |text: &[u8]| files.iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text));
+    (has(b"H|\\^&|"), has(b"MSH|^~\\&|"))
+}
+
+#[test]
+fn a_sealed_journal_runs_with_its_key_and_never_without() {
+    let site = Site::new();
+    let at = |name: &str| site.folder.path().join(name).display().to_string();
+    let (key, other) = (at("key"), at("other"));
+    let made = orugate(&["journal", "new-key", &key]);
+    made.is(0);
+    made.says("a lost key is a lost journal");
+    let again = orugate(&["journal", "new-key", &key]);
+    again.is(1);
+    again.says("Nothing was changed");
+    orugate(&["journal", "new-key", &at("none/key")]).is(74);
+    orugate(&["journal", "new-key", &other]).is(0);
+    let secret = std::fs::read_to_string(&key).unwrap();
+    made.hides(secret.trim());
+
+    sealed(&site, &format!("seal = {{ key = \"{key}\" }}"));
+    let checked = site.run(&["check"]);
+    checked.is(0);
+    checked.says(&format!(", sealed by {key}"));
+    checked.says("on the same file system as the journal");
+    checked.hides(secret.trim());
+    site.run(&["journal", "init"]).is(0);
+    let engine = Engine::start(&site.engine);
+    let run = || {
+        let said = one_message(&site, &engine);
+        assert!(said.contains("sealed=\"by key "), "{said}");
+    };
+    run();
+    let (raw, sent) = in_the_clear(&site);
+    assert!(!raw && !sent, "the journal holds a message in the clear");
+    let open = Site::new();
+    open.run(&["journal", "init"]).is(0);
+    let _ = one_message(&open, &Engine::start(&open.engine));
+    assert_eq!(in_the_clear(&open), (true, true), "what is looked for is there without sealing");
+
+    let segment = || segments(&site).into_iter().min().unwrap();
+    let refused = |seal: &str, says: &[&str]| {
+        sealed(&site, seal);
+        let before = std::fs::read(segment()).unwrap();
+        let run = site.run(&["run"]);
+        run.is(74);
+        says.iter().for_each(|what| run.says(what));
+        run.hides(secret.trim());
+        assert!(std::fs::read(segment()).unwrap() == before, "the journal was changed");
+    };
+    refused("", &["is sealed", "the configuration names none", "do not make a new journal"]);
+    refused(&format!("seal = {{ key = \"{other}\" }}"), &["the configuration gives", "in previous of seal"]);
+    refused(&format!("seal = {{ key = \"{}\" }}", at("gone")), &["is not on this machine"]);
+    refused("seal = { key = \"credential:journal-key\" }", &["only there when systemd starts the service"]);
+    std::fs::write(at("short"), "00").unwrap();
+    refused(&format!("seal = {{ key = \"{}\" }}", at("short")), &["has 2 bytes", "orugate journal new-key"]);
+    site.run(&["check"]).is(78);
+    std::fs::write(at("journal/key"), &secret).unwrap();
+    sealed(&site, &format!("seal = {{ key = \"{}\" }}", at("journal/key")));
+    let inside = site.run(&["run"]);
+    inside.is(78);
+    inside.says("is in the journal's folder");
+
+    // A new key, and the one before for what is there already.
+    sealed(&site, &format!("seal = {{ key = \"{other}\", previous = [\"{key}\"] }}"));
+    run();
+    refused(&format!("seal = {{ key = \"{other}\" }}"), &["in previous of seal"]);
+}
+
+#[test]
+fn a_journal_with_a_credential_is_made_before_the_service_has_it() {
+    let site = Site::new();
+    sealed(&site, "seal = { key = \"credential:journal-key\" }");
+    let made = site.run(&["journal", "init"]);
+    made.is(0);
+    made.says("The journal's key is a credential");
+    // As systemd gives it.
+    let folder = site.folder.path().join("credentials");
+    std::fs::create_dir(&folder).unwrap();
+    orugate(&["journal", "new-key", folder.join("journal-key").to_str().unwrap()]).is(0);
+    let mut service = site.start_with(&[("CREDENTIALS_DIRECTORY", folder.to_str().unwrap())]);
+    service.until("ready;");
+    service.stop();
+}
+
 #[test]
 fn a_service_that_is_not_there_is_named_so() {
     let site = Site::new();

@@ -50,13 +50,25 @@ impl Sender {
     /// # Errors
     /// The connection broke, or an answer was not ACK.
     pub fn message(&mut self, records: &[String], acknowledged: &mut dyn FnMut(usize)) -> io::Result<()> {
+        let texts = records.iter().map(|record| (format!("{record}\r"), FrameEnd::Etx));
+        self.frames(texts, acknowledged)
+    }
+
+    /// Sends one message, a frame for each text, and calls `acknowledged` with the frame's index after each ACK.
+    ///
+    /// # Errors
+    /// The connection broke, or an answer was not ACK.
+    pub fn frames(
+        &mut self,
+        texts: impl IntoIterator<Item = (String, FrameEnd)>,
+        acknowledged: &mut dyn FnMut(usize),
+    ) -> io::Result<()> {
         self.stream.write_all(&[ENQ])?;
         self.expect_ack()?;
-        for (index, record) in records.iter().enumerate() {
+        for (index, (text, end)) in texts.into_iter().enumerate() {
             let number = u8::try_from((index + 1) % 8).unwrap_or(0);
-            let text = format!("{record}\r");
             let mut frame = vec![0; text.len() + 16];
-            let length = encode_frame(number, text.as_bytes(), FrameEnd::Etx, &mut frame).unwrap_or(0);
+            let length = encode_frame(number, text.as_bytes(), end, &mut frame).unwrap_or(0);
             self.stream.write_all(frame.get(..length).unwrap_or_default())?;
             self.expect_ack()?;
             acknowledged(index);

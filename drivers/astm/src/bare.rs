@@ -1,7 +1,7 @@
 //! A line of bare records: from H to L, without ENQ and frames. Nothing is acknowledged, for nobody waits for it.
 //!
 //! Promises: what lies between messages is skipped, all else is stored in order; one ticket is open at a time. A
-//! message ends at its L record, at an EOT, at the ETX of a message that stands between STX and ETX, or, incomplete,
+//! message ends at its L record, at an EOT (incomplete when a record has no end yet), at the ETX of a message that stands between STX and ETX, or, incomplete,
 //! when the line is quiet for the receive time. Leaves out asking again: a chunk that cannot be stored is lost, which a
 //! note says, and so is the rest of its message.
 
@@ -134,7 +134,10 @@ impl Bare {
             self.state = State::Begun;
         }
         if byte == EOT {
-            return self.end(MessageEnd::Complete, out);
+            // Amid a record it is noise, or the rest was lost: half a value must not pass for a whole one.
+            self.tracker.part_end();
+            let whole = self.tracker.is_between_records();
+            return self.end(if whole { MessageEnd::Complete } else { MessageEnd::Incomplete }, out);
         }
         if byte == ETX {
             self.tracker.part_end();

@@ -6,15 +6,18 @@
 //! and LOINC, which are components like any other.
 
 use crate::plan::Plan;
-use crate::profile::Split;
+use crate::profile::{CodePart, Split};
 use crate::values::{Component, One};
 use orugate_driver::report::Code;
 use orugate_driver::text::Text;
 use orugate_driver::{Fault, Scratch};
-use orugate_protocol::astm::record::Field;
+use orugate_protocol::astm::record::{Field, RecordType, Records};
 
 /// Between a code and the components that belong to it.
 const JOIN: u8 = b'/';
+
+/// So many results of an order are looked at for another of the same code.
+const SIBLINGS: usize = 512;
 
 /// The code of a test id.
 pub(crate) struct TestCode<'m> {
@@ -22,6 +25,8 @@ pub(crate) struct TestCode<'m> {
     /// The code without the components that belong to it.
     pub(crate) bare: Text<'m>,
     pub(crate) replicate: Text<'m>,
+    /// A component that this code needs is empty.
+    pub(crate) lacking: bool,
 }
 
 /// The code of an ordered test (O.5), where only results have components that belong to it.
@@ -33,11 +38,17 @@ pub(crate) fn of_order<'m>(plan: &'static Plan, test: Field<'m>) -> TestCode<'m>
 pub(crate) fn of_result<'m>(
     plan: &'static Plan,
     test: Field<'m>,
+    siblings: Option<&Records<'m>>,
     scratch: &mut Scratch<'m>,
 ) -> Result<TestCode<'m>, Fault> {
     let (mut read, from) = read(plan, test);
     if !read.bare.is_empty() {
-        read.code.id = with_parts(plan, read.bare, from, test, scratch)?;
+        read.code.id = with_parts(plan, read.bare, from, test, siblings, scratch)?;
+        read.lacking = plan.profile.code.part.iter().any(|part| {
+            part.required
+                && test.component(part.component.number()).trimmed().is_empty()
+                && !stands(part.without, test)
+        });
     }
     Ok(read)
 }
@@ -61,11 +72,12 @@ fn read<'m>(plan: &'static Plan, test: Field<'m>) -> (TestCode<'m>, Option<Compo
         replicate = if after.is_empty() { replicate } else { after.trimmed() };
         id = before.trimmed();
     }
-    if let Some(Split { at: One(at), part }) = rules.split
+    if let Some(Split { at: One(at), part, dilution }) = rules.split
         && let Some(code) = id.split(at).nth(part.number().saturating_sub(1))
     {
-        let others = id.split(at).enumerate().filter(|(n, _)| n.saturating_add(1) != part.number());
-        let diluted = others.map(|(_, text)| text).any(|text| !undiluted(plan, text));
+        let parts = id.split(at).enumerate().map(|(n, text)| (n.saturating_add(1), text));
+        let mut others = parts.filter(|(n, _)| dilution.map_or(*n != part.number(), |d| *n == d.number()));
+        let diluted = others.any(|(_, text)| !undiluted(plan, text));
         replicate = if diluted { id } else { replicate };
         id = code.trimmed();
     }
@@ -78,7 +90,12 @@ fn read<'m>(plan: &'static Plan, test: Field<'m>) -> (TestCode<'m>, Option<Compo
         system: plan.profile.coding_system.0,
         loinc: optional(rules.loinc),
     };
-    (TestCode { code, bare: id, replicate }, from)
+    (TestCode { code, bare: id, replicate, lacking: false }, from)
+}
+
+/// The component that a part must be without is filled.
+fn stands(without: Option<Component>, test: Field<'_>) -> bool {
+    without.is_some_and(|n| !test.component(n.number()).trimmed().is_empty())
 }
 
 fn undiluted(plan: &Plan, text: Text<'_>) -> bool {
@@ -91,16 +108,15 @@ fn with_parts<'m>(
     id: Text<'m>,
     from: Option<Component>,
     test: Field<'m>,
+    siblings: Option<&Records<'m>>,
     scratch: &mut Scratch<'m>,
 ) -> Result<Text<'m>, Fault> {
-    let parts = || {
-        plan.profile.code.part.iter().filter_map(|part| {
-            let field = test.component(part.component.number()).trimmed();
-            let excluded = part.without.is_some_and(|n| !test.component(n.number()).trimmed().is_empty())
-                || part.except.iter().any(|text| field.text().reads(text));
-            (!field.is_empty() && from != Some(part.component) && !excluded).then(|| field.bytes())
-        })
-    };
+    let rules = &plan.profile.code.part;
+    let apart =
+        |part: &CodePart| siblings.is_some_and(|siblings| has_twin(plan, id, from, test, part, siblings));
+    let told = rules.iter().find(|part| part.repeated && belongs(part, from, test).is_some() && apart(part));
+    let told = told.and_then(|part| belongs(part, from, test));
+    let parts = || parts(plan, from, test).chain(told);
     let length = parts().map(|part| part.len().saturating_add(1)).fold(0, usize::saturating_add);
     if length == 0 {
         return Ok(id);
@@ -111,4 +127,46 @@ fn with_parts<'m>(
         *slot = *byte;
     }
     Ok(id.with_bytes(space))
+}
+
+/// The components that belong to the code wherever they are filled.
+fn parts<'m>(
+    plan: &'static Plan,
+    from: Option<Component>,
+    test: Field<'m>,
+) -> impl Iterator<Item = &'m [u8]> + use<'m> {
+    let rules = plan.profile.code.part.iter().filter(|part| !part.repeated);
+    rules.filter_map(move |part| belongs(part, from, test))
+}
+
+/// The component's text where it belongs to the code.
+fn belongs<'m>(part: &CodePart, from: Option<Component>, test: Field<'m>) -> Option<&'m [u8]> {
+    let field = test.component(part.component.number()).trimmed();
+    let excluded = stands(part.without, test) || part.except.iter().any(|text| field.text().reads(text));
+    (!field.is_empty() && from != Some(part.component) && !excluded).then(|| field.bytes())
+}
+
+/// Another result of the order has the same code and another text in this component.
+fn has_twin<'m>(
+    plan: &'static Plan,
+    id: Text<'m>,
+    from: Option<Component>,
+    test: Field<'m>,
+    part: &CodePart,
+    siblings: &Records<'m>,
+) -> bool {
+    let results = siblings
+        .clone()
+        .take_while(|r| {
+            matches!(r.kind(), RecordType::Result | RecordType::Comment | RecordType::Manufacturer)
+        })
+        .filter(|r| r.kind() == RecordType::Result);
+    let text = |test: Field<'m>| test.component(part.component.number()).trimmed().bytes();
+    results.take(SIBLINGS).map(|record| record.field(3)).any(|other| {
+        let (read, its) = read(plan, other);
+        !text(other).is_empty()
+            && text(other) != text(test)
+            && read.bare.bytes() == id.bytes()
+            && parts(plan, its, other).eq(parts(plan, from, test))
+    })
 }

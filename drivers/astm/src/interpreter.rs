@@ -1,20 +1,22 @@
 //! From one stored message to report items: the walk over its records.
 //!
-//! Promises: no allocation; every R record becomes exactly one observation, whatever surrounds it; what cannot be told
-//! is said as a doubt or a note and never guessed. Order is not enforced: facts about real instruments, not the
+//! Promises: no allocation; every R record becomes exactly one observation, whatever surrounds it, and an order that
+//! has a remark and no R becomes one that waits for a person; what cannot be told is said as a doubt or a note and
+//! never guessed. Order is not enforced: facts about real instruments, not the
 //! standard, decide what is trouble. [`items`](crate::items) reads the single records.
 
 use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
 use crate::unframe;
+use crate::values::Framing;
 use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
-use orugate_driver::text::{Escapes, Text};
+use orugate_driver::text::{Charset, Escapes, Text};
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::{
-    Comment as CommentRecord, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
+    Comment as CommentRecord, CommentSource, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
     Query as QueryRecord, QueryStatus, Record, RecordType, Records, ResultRecord, TerminationCode,
     Terminator, View, Walker,
 };
@@ -34,6 +36,12 @@ const JUNK: &str = "Bytes that do not belong there stand before this result's re
 /// A NUL in the R record.
 const NUL: &str = "A NUL stands in this result, which no instrument means and no checksum sees: noise on the line. \
                    Transmit it again from the instrument; discard.";
+/// Any other one, in bare records.
+const CONTROL: &str = "A control character stands in this result, and bare records have no checksum that would tell \
+                       noise from what was meant. Transmit it again from the instrument; discard.";
+/// A record of bare records that may have been an R.
+const DAMAGED: &str = "This has the shape of a result, but its first bytes are those of none: noise on a line without \
+                       checksums. Transmit it again from the instrument; discard.";
 /// Of a record that this result depends on.
 const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
                       may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
@@ -53,10 +61,12 @@ impl Interpreter for AstmInterpreter {
         scratch: &mut Scratch<'m>,
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
-        let text = unframe::text(message, scratch, sink)?;
+        let text = unframe::text(message, self.plan.profile.framing, scratch, sink)?;
         let no_terminator = self.plan.profile.no_terminator;
         let mut walk = Walk {
             plan: self.plan,
+            bare: self.plan.profile.framing == Framing::Records,
+            charset: self.plan.charset(text),
             complete: message.complete || (no_terminator && ends_with_a_record(text)),
             scratch,
             sink,
@@ -64,17 +74,25 @@ impl Interpreter for AstmInterpreter {
             current: Current::default(),
             header: HeaderState::Missing,
             empty_order: None,
+            remarked: false,
+            siblings: None,
             isolates: Isolates::default(),
             open: false,
             aborted: false,
             unsure: false,
         };
-        for record in Records::new(text).in_charset(self.plan.charset) {
-            walk.record(record)?;
+        let mut records = Records::new(text).in_charset(walk.charset);
+        while let Some(record) = records.next() {
+            walk.record(record, &records)?;
         }
         walk.end(text.len());
         Ok(())
     }
+}
+
+/// A control character that no text has; some instruments put TAB or LF into a field.
+const fn is_control(byte: u8) -> bool {
+    matches!(byte, 0..=8 | 11..=31 | 0x7F)
 }
 
 /// True for a record of no known type that may have been one which says whose the results behind it are.
@@ -99,6 +117,9 @@ enum HeaderState {
 
 struct Walk<'a, 'm> {
     plan: &'static Plan,
+    /// The line has no frames, so no checksum has looked at this text.
+    bare: bool,
+    charset: Charset,
     complete: bool,
     scratch: &'a mut Scratch<'m>,
     sink: &'a mut dyn ReportSink<'m>,
@@ -107,6 +128,10 @@ struct Walk<'a, 'm> {
     header: HeaderState,
     /// An order that had no result yet.
     empty_order: Option<Order<'m>>,
+    /// A comment said something about that order.
+    remarked: bool,
+    /// What follows the order's record.
+    siblings: Option<Records<'m>>,
     isolates: Isolates,
     /// Records came after the last L.
     open: bool,
@@ -117,34 +142,59 @@ struct Walk<'a, 'm> {
 }
 
 impl<'m> Walk<'_, 'm> {
-    fn record(&mut self, record: Record<'m>) -> Result<(), Fault> {
+    fn record(&mut self, record: Record<'m>, rest: &Records<'m>) -> Result<(), Fault> {
         let place = self.walker.place(&record);
         let cut = !record.terminated() && !self.complete;
         self.judge(&record, &place, cut);
         self.unsure = match record.kind() {
-            RecordType::Header => record.bytes().contains(&0),
-            RecordType::Patient | RecordType::Order => self.unsure || record.bytes().contains(&0),
-            RecordType::Other(_) => self.unsure || may_be_whose(&record),
+            RecordType::Header => self.is_noisy(&record),
+            RecordType::Patient | RecordType::Order => self.unsure || self.is_noisy(&record),
+            RecordType::Other(_) => self.unsure || self.bare || may_be_whose(&record),
             _ => self.unsure,
         };
         match record.view() {
             View::Header(header) => self.header(&header),
             View::Patient(patient) => self.patient(&patient),
-            View::Order(order) => self.order(&order),
+            View::Order(order) => {
+                self.order(&order);
+                self.siblings = Some(rest.clone());
+            }
             View::Result(result) => self.result(&result, &place, cut)?,
             View::Comment(comment) => self.comment(&comment, &place),
             View::Query(query) => self.query(&query),
             View::Terminator(terminator) => self.terminator(&terminator),
-            View::Manufacturer(_) | View::Scientific(_) => self.note(NoteKind::ManufacturerRecord, &record),
+            View::Manufacturer(_) => self.note(NoteKind::ManufacturerRecord, &record),
+            // One flipped bit makes an S of an R.
+            View::Scientific(_) => {
+                self.note(NoteKind::ManufacturerRecord, &record);
+                self.damaged(&record);
+            }
             View::Other(_) => {
                 self.note(NoteKind::UnknownRecord, &record);
                 if let Some(result) = items::misplaced(self.plan, &record) {
                     self.sink.item(Item::Observation(Observation { doubt: Some(JUNK), ..result }));
+                } else {
+                    self.damaged(&record);
                 }
             }
         }
         self.open = record.kind() != RecordType::Terminator;
         Ok(())
+    }
+
+    /// A result that noise has made another record of, on a line where nothing else would tell.
+    fn damaged(&mut self, record: &Record<'m>) {
+        if self.bare
+            && let Some(result) = items::damaged(self.plan, record)
+        {
+            self.sink.item(Item::Observation(Observation { doubt: Some(DAMAGED), ..result }));
+        }
+    }
+
+    /// A byte stands in it that noise made: a NUL, and where no checksum has looked any control character.
+    fn is_noisy(&self, record: &Record<'m>) -> bool {
+        let noise = |b: &u8| *b == 0 || (self.bare && is_control(*b));
+        record.bytes().iter().any(noise)
     }
 
     /// Trouble that any record may have.
@@ -160,7 +210,7 @@ impl<'m> Walk<'_, 'm> {
         if place.gap.is_some() {
             self.note(NoteKind::SequenceGap, record);
         }
-        if let Some(at) = record.bytes().iter().position(|b| (*b < 0x20 && *b != b'\t') || *b == 0x7F) {
+        if let Some(at) = record.bytes().iter().position(|b| *b == LF || is_control(*b)) {
             let start = record.span().start as usize;
             let span = Span::new(start.saturating_add(at), start.saturating_add(at).saturating_add(1));
             self.note_at(NoteKind::ControlCharacter, record, span);
@@ -208,6 +258,7 @@ impl<'m> Walk<'_, 'm> {
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
+        self.remarked = false;
         self.isolates = Isolates::default();
         self.sink.item(Item::Order(item));
         items::place_notes(self.plan, &self.current, RecordType::Order, self.sink);
@@ -224,7 +275,15 @@ impl<'m> Walk<'_, 'm> {
         let mut item = if self.header == HeaderState::Bad {
             items::unsplit(self.plan, result)
         } else {
-            items::observation(self.plan, &self.current, result, &mut self.isolates, self.scratch, self.sink)?
+            items::observation(
+                self.plan,
+                &self.current,
+                result,
+                self.siblings.as_ref().filter(|_| under_order),
+                &mut self.isolates,
+                self.scratch,
+                self.sink,
+            )?
         };
         // The first doubt is the one to act on.
         item.doubt = if self.header == HeaderState::Bad {
@@ -235,10 +294,14 @@ impl<'m> Walk<'_, 'm> {
             Some(CUT)
         } else if record.bytes().contains(&0) {
             Some(NUL)
+        } else if self.is_noisy(&record) {
+            Some(CONTROL)
         } else if self.unsure {
             Some(UNSURE)
+        } else if item.code.id.is_empty() {
+            Some(NO_CODE)
         } else {
-            item.code.id.is_empty().then_some(NO_CODE)
+            item.doubt
         };
         self.sink.item(Item::Observation(item));
         if item.doubt.is_none() {
@@ -256,7 +319,11 @@ impl<'m> Walk<'_, 'm> {
             _ if comment.text().trimmed().is_empty() => return,
             _ => return self.note(NoteKind::UnplacedComment, &comment.record()),
         };
-        items::comments(self.plan, &comment.record(), level, self.sink);
+        let said = items::comments(self.plan, &comment.record(), level, self.sink);
+        // What the LIS said with an order comes back with it or stands in a copy of the order: no news of the test.
+        let of_instrument =
+            !matches!(comment.source(), CommentSource::InformationSystem | CommentSource::Practice);
+        self.remarked |= said && of_instrument && level == Level::Order;
     }
 
     fn query(&mut self, query: &QueryRecord<'m>) {
@@ -293,6 +360,9 @@ impl<'m> Walk<'_, 'm> {
         if let Some(order) = self.empty_order.take() {
             let subject = order.code.id;
             self.sink.note(Note { kind: NoteKind::OrderWithoutResult, span: order.span, subject });
+            if self.remarked {
+                self.sink.item(Item::Observation(items::remark_only(self.plan, &order)));
+            }
         }
     }
 
@@ -303,7 +373,7 @@ impl<'m> Walk<'_, 'm> {
     /// The subject is the record's letter.
     fn note_at(&mut self, kind: NoteKind, record: &Record<'m>, span: Span) {
         let letter = record.bytes().get(..1).unwrap_or_default();
-        let subject = Text::new(letter, self.plan.charset, Escapes::None);
+        let subject = Text::new(letter, self.charset, Escapes::None);
         self.sink.note(Note { kind, span, subject });
     }
 }

@@ -5,7 +5,7 @@
 //! what a record means beside others; the interpreter knows that.
 
 use crate::code::{self, TestCode};
-use crate::measure;
+use crate::measure::{self, Rule};
 use crate::place::{self, Current, Place};
 use crate::plan::Plan;
 use crate::sample;
@@ -19,8 +19,15 @@ use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Scratch};
 use orugate_protocol::astm::record::{
     ActionCode, Field, Header, Order as OrderRecord, Patient as PatientRecord, ProcessingId,
-    Query as QueryRecord, Record, RecordType, ReportType, ResultRecord,
+    Query as QueryRecord, Record, RecordType, Records, ReportType, ResultRecord,
 };
+
+/// An order whose results did not come, and which says something.
+const REMARK_ONLY: &str = "The instrument sent a remark on this order and no result, so nothing carries the remark: it \
+    may say why the test failed. Read it on the instrument's screen; tell the laboratory; discard.";
+/// R.3 lacks what tells this result from another.
+const NO_PART: &str = "The test code lacks a component that this kind of result needs, so it would look like another \
+    result. Look at the instrument's screen; correct `code.part` in the profile, then release, or discard.";
 
 pub(crate) fn sender<'m>(
     plan: &Plan,
@@ -29,9 +36,15 @@ pub(crate) fn sender<'m>(
     sink: &mut dyn ReportSink<'m>,
 ) -> Sender<'m> {
     let places = &plan.profile.sender;
+    let mut name = text_at(plan, places.name, current);
+    let mut serial = text_at(plan, places.serial, current);
+    if places.serial_is_digits && !serial.bytes().iter().all(u8::is_ascii_digit) {
+        name = if name.is_empty() { serial } else { name };
+        serial = Text::EMPTY;
+    }
     Sender {
-        name: text_at(plan, places.name, current),
-        serial: text_at(plan, places.serial, current),
+        name,
+        serial,
         version: text_at(plan, places.version, current),
         time: time(header.message_time(), "H.14", sink),
         qc: match header.processing_id() {
@@ -70,7 +83,7 @@ pub(crate) fn specimen<'m>(
     let rules = &plan.profile.qc;
     let qc = if order.action_code() == ActionCode::QualityControl {
         Some(Qc::ActionCode)
-    } else if rules.sample_prefixes.iter().any(|prefix| begins_with(&id, prefix))
+    } else if rules.sample_prefixes.iter().any(|prefix| sample::begins_with(&id, prefix))
         || rules.descriptors.iter().any(|descriptor| kind.reads(descriptor))
     {
         Some(Qc::ProfileRule)
@@ -113,15 +126,21 @@ pub(crate) fn observation<'m>(
     plan: &'static Plan,
     current: &Current<'m>,
     result: &ResultRecord<'m>,
+    siblings: Option<&Records<'m>>,
     isolates: &mut Isolates,
     scratch: &mut Scratch<'m>,
     sink: &mut dyn ReportSink<'m>,
 ) -> Result<Observation<'m>, Fault> {
     let profile = &plan.profile;
     let text = |field: Field<'m>| field.trimmed().text();
-    let TestCode { code, bare, replicate } = code::of_result(plan, result.universal_test_id(), scratch)?;
-    let mut value = measure::value(plan, result);
-    let not_reportable = measure::not_reportable(plan, &value);
+    let TestCode { code, bare, replicate, lacking } =
+        code::of_result(plan, result.universal_test_id(), siblings, scratch)?;
+    let (mut value, flags) = measure::value(plan, current, result, &bare);
+    let (not_reportable, held) = match measure::not_reportable(plan, &value) {
+        Some(Rule { hold: Some(sentence), .. }) => (None, Some(sentence)),
+        Some(Rule { name, hold: None }) => (Some(name), None),
+        None => (None, None),
+    };
     let mut range = text(measure::range(result.reference_ranges()));
     if profile.value.decimal_comma {
         value = measure::with_point(value, scratch)?;
@@ -134,7 +153,7 @@ pub(crate) fn observation<'m>(
         unit,
         unit_as_sent,
         range,
-        flags: measure::flags(plan, result),
+        flags,
         nature: text(result.abnormality_nature()),
         status: measure::status(plan, result),
         started: time_at(profile.time.started, current, sink),
@@ -146,7 +165,7 @@ pub(crate) fn observation<'m>(
         replicate,
         group: isolates.of(plan, &bare, current),
         not_reportable,
-        doubt: None,
+        doubt: lacking.then_some(NO_PART).or(held),
         span: result.record().span(),
     })
 }
@@ -159,9 +178,16 @@ pub(crate) fn place_notes<'m>(
     sink: &mut dyn ReportSink<'m>,
 ) {
     let level = if record == RecordType::Order { Level::Order } else { Level::Observation };
+    let code = current.result.map_or(Text::EMPTY, |result| code::of_order(plan, result.field(3)).bare);
     for note in plan.profile.note.iter().filter(|note| note.place.record() == record) {
         let Some(field) = note.place.read(current) else { continue };
         let text = field.text();
+        let other_test = !note.codes.is_empty() && !note.codes.iter().any(|listed| code.reads(listed));
+        if other_test
+            || place::first(&note.unless_same_as, current).is_some_and(|f| f.bytes() == field.bytes())
+        {
+            continue;
+        }
         let text = match &note.is {
             Some(is) if !text.reads(is) => continue,
             Some(_) => Text::EMPTY,
@@ -171,16 +197,29 @@ pub(crate) fn place_notes<'m>(
     }
 }
 
-/// The texts of a C record.
-pub(crate) fn comments<'m>(plan: &Plan, record: &Record<'m>, level: Level, sink: &mut dyn ReportSink<'m>) {
+/// The texts of a C record; true when there was one.
+pub(crate) fn comments<'m>(
+    plan: &Plan,
+    record: &Record<'m>,
+    level: Level,
+    sink: &mut dyn ReportSink<'m>,
+) -> bool {
+    let mut any = false;
     let rules = &plan.profile.comment;
     let delimiters = record.delimiters();
     for field in rules.fields.iter().map(|n| record.field(n.number()).trimmed()) {
         let text = field.text().without_tail(&[delimiters.component, delimiters.repeat, b' ']);
         if !text.is_empty() && !rules.ignore.iter().any(|ignored| text.reads(ignored)) {
             sink.item(Item::Comment(Comment { level, label: "", text, span: field.span() }));
+            any = true;
         }
     }
+    any
+}
+
+/// An order with a remark and no result: the remark waits for a person, for no ORU would carry it.
+pub(crate) fn remark_only<'m>(plan: &'static Plan, order: &Order<'m>) -> Observation<'m> {
+    Observation { code: order.code, doubt: Some(REMARK_ONLY), ..unread(plan, Text::EMPTY, order.span) }
 }
 
 /// Counts the isolates of an order.
@@ -204,7 +243,7 @@ impl Isolates {
 
 /// A result under a header whose delimiters cannot be used: fields as they are, nothing taken apart or unescaped.
 pub(crate) fn unsplit<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Observation<'m> {
-    let raw = |field: Field<'m>| Text::new(field.trimmed().bytes(), plan.charset, Escapes::None);
+    let raw = |field: Field<'m>| unescaped(field.trimmed());
     Observation {
         value: raw(result.value()),
         unit: raw(result.units()),
@@ -221,11 +260,35 @@ pub(crate) fn misplaced<'m>(plan: &'static Plan, record: &Record<'m>) -> Option<
     let delimiter = record.delimiters().field;
     match record.bytes().get(junk..)? {
         [b'R' | b'r', field, ..] if *field == delimiter && junk > 0 => {
-            let test = record.field(3).trimmed().bytes();
-            Some(unread(plan, Text::new(test, plan.charset, Escapes::None), record.span()))
+            Some(unread(plan, unescaped(record.field(3).trimmed()), record.span()))
         }
         _ => None,
     }
+}
+
+/// What has the shape of a result record without being one: the test stands in one of its first fields, or the header
+/// names another delimiter than the record has. Only its test is told, for the hold.
+pub(crate) fn damaged<'m>(plan: &'static Plan, record: &Record<'m>) -> Option<Observation<'m>> {
+    const FIELDS: usize = 4;
+    let component = record.delimiters().component;
+    let test = (2..=FIELDS)
+        .map(|n| record.field(n).trimmed())
+        .find(|test| record.field_count() >= FIELDS && test.bytes().contains(&component))
+        .map(unescaped);
+    let under_another = || {
+        let [b'R' | b'r', field, rest @ ..] = record.bytes() else { return None };
+        let mut fields = rest.split(|b| b == field);
+        let test = fields.nth(1)?;
+        (field.is_ascii_punctuation() && fields.count() >= FIELDS - 2)
+            .then(|| Text::new(test, record.field(1).text().charset(), Escapes::None))
+    };
+    let test = test.or_else(under_another)?;
+    Some(unread(plan, test, record.span()))
+}
+
+/// The field's bytes in its charset, each standing for itself.
+fn unescaped(field: Field<'_>) -> Text<'_> {
+    Text::new(field.bytes(), field.text().charset(), Escapes::None)
 }
 
 /// An observation of which nothing but the test is known.
@@ -262,11 +325,6 @@ pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn R
         let span = named.map_or_else(|| query.record().span(), |f| f.span());
         sink.item(Item::Query(Query { specimen, span }));
     }
-}
-
-fn begins_with(text: &Text<'_>, prefix: &str) -> bool {
-    let mut chars = text.chars();
-    prefix.chars().all(|c| chars.next() == Some(Ok(c)))
 }
 
 fn text_at<'m>(plan: &Plan, place: Option<Place>, current: &Current<'m>) -> Text<'m> {

@@ -31,6 +31,7 @@ mod outbox;
 mod place;
 mod plan;
 pub mod profile;
+mod result_options;
 mod said;
 mod sample;
 pub mod script;

@@ -4,24 +4,65 @@
 //! decimal comma becomes a point and a unit becomes UCUM only where a profile says so, and then what the instrument
 //! wrote goes along. Leaves out which test it is.
 
+use crate::place::{self, Current};
 use crate::plan::Plan;
-use crate::profile::NotReportable;
-use crate::values::{FlagSeparator, Letter};
+use crate::profile::{NotReportable, ValueWhen};
+use crate::values::{Component, FlagSeparator, Letter};
 use orugate_driver::report::{Flags, Status};
 use orugate_driver::text::Text;
 use orugate_driver::{Fault, Scratch};
-use orugate_protocol::astm::record::{Field, ResultRecord, ResultStatus};
+use orugate_protocol::astm::record::{Field, RecordType, ResultRecord, ResultStatus};
 
-/// The value as the instrument wrote it.
-pub(crate) fn value<'m>(plan: &Plan, result: &ResultRecord<'m>) -> Text<'m> {
+/// The value as the instrument wrote it, and the flags: R.7's, or for some tests those of places in R.4.
+pub(crate) fn value<'m>(
+    plan: &'static Plan,
+    current: &Current<'m>,
+    result: &ResultRecord<'m>,
+    code: &Text<'_>,
+) -> (Text<'m>, Flags<'m>) {
     let field = result.value();
-    let text = |field: Field<'m>| field.trimmed().text();
-    let places = plan.profile.value.components.iter();
-    let mut filled = places.map(|n| field.component(n.number())).filter(|part| !part.trimmed().is_empty());
-    match (filled.next(), filled.next(), field.repeats().nth(1)) {
-        (Some(only), None, None) => text(only),
-        _ => without_empty_tail(text(field), result.record().delimiters().component),
+    let flags = flags(plan, result);
+    let own = plan.profile.value.when.iter().find(|when| when.codes.iter().any(|listed| code.reads(listed)));
+    if let Some(when) = own
+        && accounted(plan, when, result, code)
+        && let Some(value) = part(&when.components, field)
+    {
+        let interpretation = place::first(&when.flags, current).map(|flag| flag.text());
+        return (value.unwrap_or(Text::EMPTY), Flags { text: interpretation.unwrap_or(flags.text), ..flags });
     }
+    let components = if own.is_some() { &[][..] } else { &plan.profile.value.components };
+    let value = part(components, field).flatten();
+    let whole = || without_empty_tail(field.trimmed().text(), result.record().delimiters().component);
+    (value.unwrap_or_else(whole), flags)
+}
+
+/// The one of these components that is filled; nothing when several are, and nothing within when none is.
+#[allow(clippy::option_option)] // Two kinds of nothing: more than one value, and none.
+fn part<'m>(components: &[Component], field: Field<'m>) -> Option<Option<Text<'m>>> {
+    let mut filled =
+        components.iter().map(|n| field.component(n.number()).trimmed()).filter(|f| !f.is_empty());
+    let first = filled.next();
+    let several = filled.any(|other| first.is_some_and(|first| other.bytes() != first.bytes()));
+    (!several && field.repeats().nth(1).is_none()).then_some(first.map(|first| first.text()))
+}
+
+/// True when each part of R.4 that is filled has a place in the ORU, and R.7 does not compete for one.
+fn accounted(plan: &Plan, when: &ValueWhen, result: &ResultRecord<'_>, code: &Text<'_>) -> bool {
+    let noted = |n: usize| {
+        plan.profile.note.iter().any(|note| {
+            note.place.is_component(RecordType::Result, 4, n)
+                && note.is.is_none()
+                && (note.codes.is_empty() || note.codes.iter().any(|listed| code.reads(listed)))
+        })
+    };
+    let known = |n: usize| {
+        when.components.iter().any(|c| c.number() == n)
+            || when.flags.iter().any(|flag| flag.is_component(RecordType::Result, 4, n))
+            || noted(n)
+    };
+    let mut parts = (1usize..).zip(result.value().components());
+    parts.all(|(n, part)| part.trimmed().is_empty() || known(n))
+        && (when.flags.is_empty() || result.abnormal_flags().trimmed().is_empty())
 }
 
 /// `NEGATIVE^` says no more than `NEGATIVE`: trailing empty components may be omitted as trailing fields may.
@@ -29,16 +70,29 @@ fn without_empty_tail(value: Text<'_>, component: u8) -> Text<'_> {
     value.without_tail(&[component]).trimmed()
 }
 
+/// A rule by which something is no value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: &'static str,
+    /// It is not known what it is instead: what the hold says.
+    pub(crate) hold: Option<&'static str>,
+}
+
 /// The rule by which this is no value.
-pub(crate) fn not_reportable(plan: &Plan, value: &Text<'_>) -> Option<&'static str> {
-    let applies = |rule: &&NotReportable| match (&rule.value, &rule.only) {
-        (Some(exact), _) => value.reads(exact),
-        (None, Some(only)) => {
+pub(crate) fn not_reportable(plan: &Plan, value: &Text<'_>) -> Option<Rule> {
+    let applies = |(rule, _): &(&NotReportable, &Rule)| match (&rule.value, &rule.only, &rule.between) {
+        (Some(exact), ..) => value.reads(exact),
+        (None, Some(only), _) => {
             !value.is_empty() && value.chars().all(|c| c.is_ok_and(|c| c == ' ' || only.contains(c)))
         }
-        (None, None) => false,
+        (None, None, Some(ends)) => {
+            let inside = value.bytes().get(1..value.bytes().len().saturating_sub(1));
+            inside.is_some_and(|inside| !inside.is_empty())
+                && [value.bytes().first(), value.bytes().last()].into_iter().flatten().eq(ends.as_bytes())
+        }
+        (None, None, None) => false,
     };
-    plan.profile.not_reportable.iter().find(applies).map(|rule| rule.rule.0)
+    plan.profile.not_reportable.iter().zip(&plan.rules).find(applies).map(|(_, rule)| *rule)
 }
 
 /// The unit, and what the instrument wrote for it when the profile's table says that it means something else.
@@ -48,7 +102,11 @@ pub(crate) fn unit<'m>(plan: &'static Plan, code: &Text<'_>, sent: Text<'m>) -> 
         let listed = unit.codes.is_empty() || unit.codes.iter().any(|listed| code.reads(listed));
         listed && sent.reads(&unit.sent)
     });
-    fits.next().map_or((sent, Text::EMPTY), |unit| (Text::plain(unit.ucum.0), sent))
+    match fits.next() {
+        None => (sent, Text::EMPTY),
+        Some(unit) if unit.ucum.0.is_empty() => (Text::EMPTY, Text::EMPTY),
+        Some(unit) => (Text::plain(unit.ucum.0), sent),
+    }
 }
 
 /// One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`, `^DEFAULT`). Several ranges, or one whose parts
@@ -58,7 +116,7 @@ pub(crate) fn range(ranges: Field<'_>) -> Field<'_> {
     if ranges.repeats().nth(1).is_none() && named { ranges.component(1) } else { ranges }
 }
 
-pub(crate) fn flags<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Flags<'m> {
+fn flags<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Flags<'m> {
     let delimiters = result.record().delimiters();
     Flags {
         text: result.abnormal_flags().trimmed().text(),

@@ -1,7 +1,7 @@
 //! Places in a message, as people and manuals name them: `R.4`, `O.4.3`.
 //!
 //! Promises: a [`Place`] is checked when the profile is read, and reading one from a message cannot fail; what is
-//! not there is empty. Leaves out repeats: a place is in the first.
+//! not there is empty. A place is in the first repeat of its field unless it names another: `R.13[2]`, `R.13[last]`.
 
 use crate::intern::intern;
 use orugate_protocol::astm::record::{Field, Record, RecordType};
@@ -9,14 +9,26 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
-/// A field of a record, or a component of its first repeat.
+/// A field of a record, or a component of one of its repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     record: RecordType,
     field: u8,
+    repeat: Repeat,
     /// From 1; `None` is the whole field.
     component: Option<u8>,
     name: &'static str,
+}
+
+/// Which repeat of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    /// None was named: the whole field, or a component of the first.
+    Unnamed,
+    /// From 1.
+    Number(u8),
+    /// The last that is filled.
+    Last,
 }
 
 /// The records that a place can be read from: the latest of each kind, as far as there is one.
@@ -48,6 +60,14 @@ impl Place {
         self.record == RecordType::Patient || (self.record == RecordType::Order && self.field == 3)
     }
 
+    /// True for this component of this field, in its first repeat.
+    pub(crate) fn is_component(&self, record: RecordType, field: usize, component: usize) -> bool {
+        self.record == record
+            && self.field() == field
+            && self.component.map(usize::from) == Some(component)
+            && self.repeat == Repeat::Unnamed
+    }
+
     /// The record's type.
     #[must_use]
     pub const fn record(&self) -> RecordType {
@@ -69,7 +89,7 @@ impl Place {
         (!part.is_empty() && !part.is_delete()).then_some(part)
     }
 
-    /// The whole field, with its repeats.
+    /// The whole field with its repeats, or the repeat that the place names.
     pub(crate) fn read_field<'m>(&self, current: &Current<'m>) -> Option<Field<'m>> {
         let record = match self.record {
             RecordType::Header => current.header,
@@ -80,6 +100,11 @@ impl Place {
             _ => None,
         }?;
         let field = record.field(usize::from(self.field)).trimmed();
+        let field = match self.repeat {
+            Repeat::Unnamed => field,
+            Repeat::Number(n) => field.repeat(usize::from(n)).trimmed(),
+            Repeat::Last => field.repeats().map(|f| f.trimmed()).filter(|f| !f.is_empty()).last()?,
+        };
         (!field.is_empty() && !field.is_delete()).then_some(field)
     }
 
@@ -102,7 +127,7 @@ impl TryFrom<String> for Place {
         parse(&text).ok_or_else(|| {
             format!(
                 "`{text}` is no place; a place is a record letter (H, P, O, R or Q), a field from 2 and, for a part \
-                 of it, a component from 1, such as \"O.3\" or \"O.4.3\""
+                 of it, a repeat in brackets and a component from 1, such as \"O.3\", \"O.4.3\" or \"R.13[last]\""
             )
         })
     }
@@ -118,7 +143,12 @@ fn parse(text: &str) -> Option<Place> {
         "Q" => RecordType::Query,
         _ => return None,
     };
-    let field = number(parts.next()?)?;
+    let (field, repeat) = match parts.next()?.split_once('[') {
+        None => (text.split('.').nth(1)?, Repeat::Unnamed),
+        Some((field, "last]")) => (field, Repeat::Last),
+        Some((field, n)) => (field, Repeat::Number(number(n.strip_suffix(']')?)?)),
+    };
+    let field = number(field)?;
     let component = match parts.next() {
         Some(n) => Some(number(n)?),
         None => None,
@@ -126,7 +156,7 @@ fn parse(text: &str) -> Option<Place> {
     // H.2 declares the delimiters; it has no parts and holds nothing about a result.
     let least = if record == RecordType::Header { 3 } else { 2 };
     let good = parts.next().is_none() && field >= least;
-    good.then(|| Place { record, field, component, name: intern(text) })
+    good.then(|| Place { record, field, repeat, component, name: intern(text) })
 }
 
 // By hand: derived for a type with a `&'static str`, it would want to borrow that from the file.
@@ -158,8 +188,9 @@ impl schemars::JsonSchema for Place {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "A record letter, a field and, for a part of it, a component: `O.3`, `O.4.3`.",
-            "pattern": r"^[HPORQ]\.[1-9][0-9]?(\.[1-9][0-9]?)?$",
+            "description": "A record letter, a field and, for a part of it, a repeat and a component: `O.3`, `O.4.3`, \
+                            `R.13[last]`.",
+            "pattern": r"^[HPORQ]\.[1-9][0-9]?(\[([1-9][0-9]?|last)\])?(\.[1-9][0-9]?)?$",
         })
     }
 }
@@ -170,12 +201,12 @@ mod tests {
 
     #[test]
     fn reads_places_and_refuses_what_is_none() {
-        for good in ["H.3", "P.6.2", "O.4.3", "R.14", "Q.3.2", "O.31.12"] {
+        for good in ["H.3", "P.6.2", "O.4.3", "R.14", "Q.3.2", "O.31.12", "R.13[2]", "R.13[last].1"] {
             assert_eq!(Place::try_from(good.to_owned()).unwrap().name(), good);
         }
         for bad in [
             "", "O", "O.", "O.0", "O.1", "H.2", "X.3", "o.3", "O.3.", "O.3.0", "O.3.1.1", "O.03", "O.100",
-            "O.+3",
+            "O.+3", "O.3[]", "O.3[0]", "O.3[last", "O.3.1[2]", "O.[2]", "O.3[2]]",
         ] {
             let error = Place::try_from(bad.to_owned()).unwrap_err();
             assert!(error.contains("is no place"), "{bad}: {error}");

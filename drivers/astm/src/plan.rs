@@ -2,11 +2,13 @@
 
 use crate::intern::{intern, intern_plan};
 use crate::link_options::FrameNumbersOption;
-use crate::profile::{AstmProfile, PlaceNote};
+use crate::measure::Rule;
+use crate::profile::{AstmProfile, NotReportable, PlaceNote};
 use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
-use orugate_driver::text::Charset;
+use orugate_driver::text::{Charset, Escapes, Text};
 use orugate_driver::{Common, ProfileError};
+use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::RecordType;
 use toml::de::DeTable;
 
@@ -24,7 +26,9 @@ pub(crate) fn is_same_in_hl7(flag: &[u8]) -> bool {
 pub(crate) struct Plan {
     pub(crate) common: Common,
     pub(crate) profile: AstmProfile,
-    pub(crate) charset: Charset,
+    charset: Charset,
+    /// Beside the profile's `not_reportable`, rule by rule.
+    pub(crate) rules: Vec<Rule>,
     /// The profile's flags, then those of LIS02 that it does not redefine.
     pub(crate) flags: Vec<KnownFlag<'static>>,
     /// The highest field of a record that the profile names, by the record's letter.
@@ -68,7 +72,16 @@ impl Plan {
         let all = profile.sample.when.iter().flat_map(|when| &when.id).chain(&profile.sample.id);
         let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
         let last_fields = last_fields(&profile);
-        Self { common, charset: profile.charset.0, flags, last_fields, differs, profile }
+        let rules = profile.not_reportable.iter().map(rule).collect();
+        Self { common, charset: profile.charset.0, rules, flags, last_fields, differs, profile }
+    }
+
+    /// The charset of a message. Its whole records decide: one that is cut may be cut inside a character.
+    pub(crate) fn charset(&self, message: &[u8]) -> Charset {
+        let Some(fallback) = &self.profile.charset_fallback else { return self.charset };
+        let whole = message.iter().rposition(|b| matches!(*b, CR | LF)).unwrap_or(message.len());
+        let text = Text::new(message.get(..whole).unwrap_or_default(), self.charset, Escapes::None);
+        if text.undecodable().is_some() { fallback.0 } else { self.charset }
     }
 
     /// The highest field of such a record that the profile names; 0 when it names none.
@@ -76,6 +89,18 @@ impl Plan {
         let fields = self.last_fields.iter().filter(|(letter, _)| *letter == kind.letter());
         fields.map(|(_, field)| *field).max().unwrap_or(0)
     }
+}
+
+/// A rule with what its hold says.
+fn rule(rule: &NotReportable) -> Rule {
+    let name = rule.rule.0;
+    let sentence = || {
+        intern(&format!(
+            "By the rule {name} of the profile nobody knows what such a value means. Compare with the instrument's \
+             screen; correct `not_reportable` in the profile, then release, or discard."
+        ))
+    };
+    Rule { name, hold: rule.hold.then(sentence) }
 }
 
 /// The fields of all places that are no more than places; the sample id's are within the standard's.
@@ -97,10 +122,13 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
         return wrong("sample.id", "sample.id names no place; without one every result would be held".into());
     }
     for (n, rule) in profile.not_reportable.iter().enumerate() {
-        if rule.value.is_some() == rule.only.is_some() {
+        let ways = [&rule.value, &rule.only, &rule.between].into_iter().flatten().count();
+        let bad = rule.between.as_ref().is_some_and(|ends| ends.len() != 2 || !ends.is_ascii());
+        if ways != 1 || bad {
             return wrong(
                 &format!("not_reportable.{n}.rule"),
-                "a not_reportable has neither `value` nor `only`, or both; say which text is no value by one of them"
+                "a not_reportable has neither `value`, `only` nor `between` (two ASCII characters), or several of them; \
+                 say which text is no value by one"
                     .into(),
             );
         }
@@ -111,11 +139,16 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
             "unit.sent is empty; a unit that was not sent cannot be translated".into(),
         );
     }
-    for (n, PlaceNote { place, .. }) in profile.note.iter().enumerate() {
+    for (n, PlaceNote { place, codes, .. }) in profile.note.iter().enumerate() {
         if !matches!(place.record(), RecordType::Order | RecordType::Result) {
             let message =
                 format!("note.place is `{}`, but a remark is made of a field of O or R", place.name());
             return wrong(&format!("note.{n}.place"), message);
+        }
+        if place.record() == RecordType::Order && !codes.is_empty() {
+            let message =
+                format!("note.codes is said for `{}`, but an order has tests and not one", place.name());
+            return wrong(&format!("note.{n}.codes"), message);
         }
     }
     let split = profile.code.split.as_ref().map(|split| split.at);

@@ -5,14 +5,13 @@
 //! that need two fields at once; [`Plan`](crate::plan::Plan) makes them.
 
 use crate::place::Place;
-use crate::values::{
-    Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, One, RuleName, StatusWord, Ucum,
-};
+use crate::values::{Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, StatusWord};
 use orugate_driver::{Evidence, Example};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 pub use crate::link_options::LinkOptions;
+pub use crate::result_options::{CodePart, CodeParts, Flag, NotReportable, Split, Unit, Value, ValueWhen};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
@@ -32,6 +31,10 @@ pub struct AstmProfile {
 
     /// How bytes become characters.
     pub charset: Charset,
+    /// How they do in a message that `charset` does not read to its end: for an instrument whose parts write different
+    /// ones.
+    #[serde(default)]
+    pub charset_fallback: Option<Charset>,
     /// The coding system of the vendor's codes in HL7, `99` and up to ten letters or digits: `99SYSMEX`.
     pub coding_system: CodingSystem,
     /// What is on the wire.
@@ -124,6 +127,9 @@ pub struct Sample {
     /// The places are a search: a note says where the id was found, and which other place has another.
     #[serde(default)]
     pub search: bool,
+    /// Beginnings of what the instrument writes when it could read no id. Such a text is none, and the result is held.
+    #[serde(default)]
+    pub none_prefixes: Vec<String>,
 }
 
 /// Places that hold for one model only.
@@ -136,74 +142,6 @@ pub struct SampleWhen {
     pub is: String,
     /// The places then.
     pub id: Vec<Place>,
-}
-
-/// Where the parts of a test code are, as components of R.3 and O.5.
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct CodeParts {
-    /// The vendor's code.
-    pub id: Component,
-    /// Where it is when that component is empty, in order.
-    pub or: Vec<Component>,
-    /// When all of these are empty, the first component that is not.
-    pub or_first: bool,
-    /// The vendor's name of the test.
-    pub name: Option<Component>,
-    /// A LOINC code.
-    pub loinc: Option<Component>,
-    /// Dilution or replicate.
-    pub replicate: Option<Component>,
-    /// A character at which the code ends; what follows it is the dilution (`136/1/not`).
-    pub ends_at: Option<One>,
-    /// The code is a part of its component (`1.0000+950+1.0`); the others are dilutions.
-    pub split: Option<Split>,
-    /// Components of R.3 that belong to the code where they are filled, each behind a `/`: the analyte of a panel,
-    /// what a number is (`Ct`), an antibiotic.
-    pub part: Vec<CodePart>,
-    /// Texts of `replicate`, or of the other parts of a split, that say "undiluted".
-    pub undiluted: Vec<String>,
-}
-
-/// A code that is a part of its component.
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Split {
-    /// What stands between the parts.
-    pub at: One,
-    /// Which part, from 1. A component with fewer parts is the code as it is.
-    pub part: Component,
-}
-
-/// A component that belongs to the code.
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CodePart {
-    /// The component of R.3.
-    pub component: Component,
-    /// Only where this other component is empty.
-    #[serde(default)]
-    pub without: Option<Component>,
-    /// Texts that are no part of the code.
-    #[serde(default)]
-    pub except: Vec<String>,
-}
-
-impl Default for CodeParts {
-    fn default() -> Self {
-        Self {
-            id: Component::FOURTH,
-            or: Vec::new(),
-            or_first: false,
-            name: None,
-            loinc: None,
-            replicate: None,
-            ends_at: None,
-            split: None,
-            part: Vec::new(),
-            undiluted: Vec::new(),
-        }
-    }
 }
 
 /// What an order of several tests is called in OBR-4; an order of one test has that test's code.
@@ -222,58 +160,6 @@ impl Default for Panel {
     }
 }
 
-/// How a value is written.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Value {
-    /// The components of R.4 in which the value may be. The one that is filled is it; where several are, and
-    /// without this, the whole field is, components and all.
-    pub components: Vec<Component>,
-    /// `5,4` is written for `5.4`: a comma between digits becomes a point, in the reference range too.
-    pub decimal_comma: bool,
-}
-
-/// A value field that is no value.
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NotReportable {
-    /// The exact text, spaces around it aside; `""` is an empty field.
-    #[serde(default)]
-    pub value: Option<String>,
-    /// Instead of it: the value has at least one of these characters and no other (`-.` for `-----` and `--.-`).
-    #[serde(default)]
-    pub only: Option<String>,
-    /// The rule's name, for the ledger: small letters, digits and `-`.
-    pub rule: RuleName,
-}
-
-/// A flag of R.7.
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Flag {
-    /// As the instrument writes it.
-    pub code: String,
-    /// The same in HL7 table 0078; absent when HL7 has no such flag or means something else by the letter; `""` when
-    /// it says that there is nothing to flag.
-    pub hl7: Option<String>,
-    /// What it means, for people.
-    #[serde(default)]
-    pub meaning: String,
-}
-
-/// A unit that the instrument writes as a code or with a font of its own. The text as sent goes along in OBX-6.
-#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Unit {
-    /// As the instrument writes it in R.5, exactly.
-    pub sent: String,
-    /// The tests for which it means this; without them, for all.
-    #[serde(default)]
-    pub codes: Vec<String>,
-    /// The unit in UCUM.
-    pub ucum: Ucum,
-}
-
 /// A field for which HL7 has no place.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -285,6 +171,12 @@ pub struct PlaceNote {
     /// Only when the text is this; then the label says it all.
     #[serde(default)]
     pub is: Option<String>,
+    /// Only for these tests (codes without their parts); for a place in R.
+    #[serde(default)]
+    pub codes: Vec<String>,
+    /// Not when the first of these places that is filled has the same text.
+    #[serde(default)]
+    pub unless_same_as: Vec<Place>,
 }
 
 /// What makes groups of results within an order. Their number goes into OBX-4, which ties an antibiogram to its
@@ -345,13 +237,15 @@ pub struct SenderPlaces {
     pub name: Option<Place>,
     /// Serial number.
     pub serial: Option<Place>,
+    /// A serial number is digits; any other text in its place is the model.
+    pub serial_is_digits: bool,
     /// Software version.
     pub version: Option<Place>,
 }
 
 impl Default for SenderPlaces {
     fn default() -> Self {
-        Self { name: place("H.5.1"), serial: None, version: None }
+        Self { name: place("H.5.1"), serial: None, serial_is_digits: false, version: None }
     }
 }
 

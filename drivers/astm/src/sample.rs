@@ -37,7 +37,12 @@ pub(crate) fn find<'m>(
         .iter()
         .find(|when| when.place.read(current).is_some_and(|f| f.text().reads(&when.is)))
         .map_or(&sample.id, |when| &when.id);
-    let mut found = places.iter().map(|place| (place, at(place, current)));
+    // What an instrument writes when it could read no barcode would file its results under a stranger.
+    let made_up = |id: &Field<'m>| sample.none_prefixes.iter().any(|prefix| begins_with(&id.text(), prefix));
+    let mut found = places.iter().map(|place| match at(place, current) {
+        Held::Id(id) if made_up(&id) => (place, Held::Nothing),
+        held => (place, held),
+    });
     let mut note = |kind, subject, field: Field<'m>| {
         sink.note(Note { kind, span: field.span(), subject: Text::plain(subject) });
     };
@@ -73,6 +78,11 @@ pub(crate) fn find<'m>(
         note(NoteKind::SampleIdFound, place.name(), id);
     }
     (id.text(), place.name())
+}
+
+pub(crate) fn begins_with(text: &Text<'_>, prefix: &str) -> bool {
+    let mut chars = text.chars();
+    prefix.chars().all(|c| chars.next() == Some(Ok(c)))
 }
 
 pub(crate) fn at<'m>(place: &Place, current: &Current<'m>) -> Held<'m> {

@@ -2,9 +2,11 @@
 //!
 //! Promises: no byte is added, and none of a frame's text is lost. What is no frame (ENQ, EOT, a chunk that only says
 //! how the message ended) is skipped; a frame that cannot be told from its surroundings is skipped with a note.
-//! Bytes without any STX, or a whole message between STX and ETX, are bare records. Leaves out checksums and numbers: the link judged them before it
-//! acknowledged the frame.
+//! Bare records are all that there is, without the STX and ETX that may stand around a message; a control character
+//! amid a record is left where it is, for whoever reads the record. Leaves out checksums and numbers: the link judged
+//! them before it acknowledged the frame.
 
+use crate::values::Framing;
 use orugate_driver::report::{Note, NoteKind, ReportSink};
 use orugate_driver::span::Span;
 use orugate_driver::text::Text;
@@ -12,21 +14,18 @@ use orugate_driver::{Fault, Scratch, StoredMessage};
 use orugate_protocol::ascii::{CR, ETX, LF, STX};
 use orugate_protocol::astm::link::parse_raw_frame;
 
-/// The text of a message; in the scratch space when it had to be put together.
+/// A checksum with CR LF.
+const TAIL: usize = 4;
+
+/// The text of a message that came in this framing; in the scratch space when it had to be put together.
 pub(crate) fn text<'m>(
     message: &StoredMessage<'m>,
+    framing: Framing,
     scratch: &mut Scratch<'m>,
     sink: &mut dyn ReportSink<'m>,
 ) -> Result<&'m [u8], Fault> {
-    if !message.raw.contains(&STX) {
-        return Ok(bare(message.raw));
-    }
-    if let [STX, whole @ ..] = message.raw
-        && let Some(b'H' | b'h') = whole.first()
-        && !whole.contains(&STX)
-    {
-        let end = whole.iter().position(|b| *b == ETX).unwrap_or(whole.len());
-        return Ok(bare(whole.get(..end).unwrap_or_default()));
+    if is_bare(message.raw, framing) {
+        return without_ends(message.raw, scratch);
     }
     // Two passes, so that no more space is taken than the text needs.
     let length = pieces(message).flatten().map(<[u8]>::len).fold(0, usize::saturating_add);
@@ -42,6 +41,52 @@ pub(crate) fn text<'m>(
         at = end;
     }
     Ok(text)
+}
+
+/// Whether these are bare records. A frame begins with STX and a digit; a capture may hold either, whatever its
+/// profile says, and one of bare records begins with an H.
+fn is_bare(raw: &[u8], framing: Framing) -> bool {
+    let first = raw.iter().position(|b| *b > b' ');
+    let before = first.and_then(|at| at.checked_sub(1)).and_then(|at| raw.get(at));
+    match first.and_then(|at| raw.get(at)) {
+        _ if !raw.contains(&STX) => true,
+        Some(b'0'..=b'9') if before == Some(&STX) => false,
+        Some(b'H' | b'h') => true,
+        _ => framing == Framing::Records,
+    }
+}
+
+/// Bare records without the STX and ETX around each message that is in them. A checksum may follow the last ETX.
+fn without_ends<'m>(raw: &'m [u8], scratch: &mut Scratch<'m>) -> Result<&'m [u8], Fault> {
+    let mut whole = bare(raw);
+    if let Some(etx) = whole.iter().rposition(|b| *b == ETX)
+        && let (before, [_, after @ ..]) = whole.split_at(etx)
+        && after.len() <= TAIL
+        && after.iter().all(|b| b.is_ascii_hexdigit() || matches!(*b, CR | LF))
+    {
+        whole = bare(before);
+    }
+    if !whole.iter().any(|b| matches!(*b, STX | ETX)) {
+        return Ok(whole);
+    }
+    let kept = || (0..whole.len()).filter_map(|at| kept(whole, at));
+    let text = scratch.take(kept().count()).ok_or(Fault::Space)?;
+    text.iter_mut().zip(kept()).for_each(|(to, byte)| *to = byte);
+    Ok(text)
+}
+
+/// What stays of one byte: an STX before a record goes; an ETX before another message's STX ends the last record, if
+/// no CR has.
+fn kept(raw: &[u8], at: usize) -> Option<u8> {
+    let byte = *raw.get(at)?;
+    let before = raw.get(..at).and_then(<[u8]>::last).copied();
+    let after = raw.get(at.saturating_add(1)..).unwrap_or_default();
+    let next = after.iter().find(|b| !matches!(**b, CR | LF));
+    match byte {
+        STX if before.is_none_or(|b| b <= b' ') => None,
+        ETX if next == Some(&STX) => before.is_none_or(|b| !matches!(b, CR | LF)).then_some(CR),
+        _ => Some(byte),
+    }
 }
 
 /// The texts of the frames of all chunks; `None` for a frame that is none.
@@ -99,7 +144,7 @@ mod tests {
         }
     }
 
-    fn check(chunks: &[&[u8]], expected: &str, bad: usize) {
+    fn check_as(framing: Framing, chunks: &[&[u8]], expected: &str, bad: usize) {
         let raw = chunks.concat();
         let mut end = 0;
         let ends: Vec<u32> = chunks
@@ -114,8 +159,12 @@ mod tests {
         let message = StoredMessage { raw: &raw, chunk_ends: &ends, complete: true, received, clock };
         let mut space = vec![0; raw.len()];
         let mut notes = Notes::default();
-        let text = text(&message, &mut Scratch::new(&mut space), &mut notes).unwrap();
+        let text = text(&message, framing, &mut Scratch::new(&mut space), &mut notes).unwrap();
         assert_eq!((String::from_utf8_lossy(text).as_ref(), notes.0), (expected, bad));
+    }
+
+    fn check(chunks: &[&[u8]], expected: &str, bad: usize) {
+        check_as(Framing::Lis01, chunks, expected, bad);
     }
 
     #[test]
@@ -140,5 +189,19 @@ mod tests {
         check(&[b"\x05H|\\^&\n", b"L|1\n\x04"], "H|\\^&\nL|1\n", 0);
         check(&[b"\x04"], "", 0);
         check(&[], "", 0);
+    }
+
+    /// A line without frames: what stands around a message goes, what stands amid a record stays to be seen.
+    #[test]
+    fn bare_records_lose_no_record_to_an_stx_or_etx() {
+        let check = |raw: &[u8], expected: &str| check_as(Framing::Records, &[raw], expected, 0);
+        check(b"\x02H|\\^&\rL|1\r\x03", "H|\\^&\rL|1\r");
+        check(b"\x02H|\\^&\rL|1\x03A7\r\n", "H|\\^&\rL|1");
+        check(b"\x02\x02H|\\^&\rL|1\r\x03", "H|\\^&\rL|1\r");
+        check(b"\xff\x02H|\\^&\rL|1\r\x03", "\u{fffd}\x02H|\\^&\rL|1\r");
+        check(b"\x02H|\\^&\rM|1\r\x03\x02H|\\^&\rL|1\r\x03", "H|\\^&\rM|1\rH|\\^&\rL|1\r");
+        check(b"\x02H|\\^&\rM|1\x03\r\n\x02H|\\^&\rL|1\x03", "H|\\^&\rM|1\r\r\nH|\\^&\rL|1");
+        check(b"H|\\^&\rR|1|5.\x034\rR|2|5.\x024\rL|1\r", "H|\\^&\rR|1|5.\x034\rR|2|5.\x024\rL|1\r");
+        check(b"\x02", "");
     }
 }

@@ -153,7 +153,7 @@ impl TryFrom<String> for RuleName {
     }
 }
 
-/// A unit in UCUM: visible ASCII characters, at most 40.
+/// A unit in UCUM: visible ASCII characters, at most 40; none of them for "no unit".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ucum(pub(crate) &'static str);
 
@@ -161,7 +161,7 @@ impl TryFrom<String> for Ucum {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        if text.len() <= 40 && text.bytes().all(|b| b.is_ascii_graphic()) {
             Ok(Self(intern(&text)))
         } else {
             Err(format!("`{text}` is no UCUM unit; it is up to 40 visible ASCII characters"))
@@ -308,7 +308,7 @@ macro_rules! schema {
 schema! {
     CodingSystem { "type": "string", "pattern": "^99[A-Za-z0-9]{1,10}$" }
     RuleName { "type": "string", "pattern": "^[a-z0-9-]{1,40}$" }
-    Ucum { "type": "string", "pattern": "^[!-~]{1,40}$" }
+    Ucum { "type": "string", "pattern": "^[!-~]{0,40}$" }
     Component { "type": "integer", "minimum": 1, "maximum": 99 }
     Letter { "type": "string", "maxLength": 1 }
     One { "type": "string", "minLength": 1, "maxLength": 1 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{COBAS, GENERIC, Message, XN, YUMIZEN, interpret, profile, records};
+use common::{COBAS, GENERIC, Message, XN, YUMIZEN, interpret, profile, records, variant};
 use expect_test::{Expect, expect};
 use orugate_driver::MessageEnd::{Complete, Incomplete};
 use orugate_driver::{MessageEnd, Profile};
@@ -538,5 +538,89 @@ fn results_behind_an_order_that_noise_has_hit_are_held_until_the_next_header() {
             assert!(line.is_some(), "{by:?} {test} {dump}");
             assert_eq!(doubted, held.contains(test), "{by:?} {test} {dump}");
         }
+    }
+}
+
+/// On a line without checksums noise may make any byte of any other: what cannot be right any more is held, and with it
+/// what stands behind.
+#[test]
+fn noise_in_bare_records_is_held_where_it_can_be_told() {
+    let plain = "H|\\^&\nP|1\nO|1|T-1||^^^X\nR|1|^^^X|1|g||N||F\nR|2|^^^Y|2|g||N||F\nL|1\n";
+    // What is hit, by what, and which of both results are then held.
+    let rows = [
+        ("R|1", "R\x7f|1", "XY"),
+        ("R|1", "S|1", "XY"),
+        ("R|1", "R1", "XY"),
+        ("R|1|", "R}1|", "XY"),
+        ("R|1|^^^X|1", "R|1|^^^X|\x061", "X"),
+        ("O|1|T", "O|1|\x06T", "XY"),
+        ("O|1|T", "N|1|T", "XY"),
+        ("H|\\^&", "H}\\^&", "XY"),
+        ("L|1", "\x06L|1", ""),
+    ];
+    let profile = variant("framing = \"records\"", "");
+    for (what, by, held) in rows {
+        let text = plain.replacen(what, by, 1);
+        assert_ne!(text, plain, "{what}");
+        let dump = interpret(&*profile.interpreter(), &records(&text, Complete)).text;
+        for test in ["X", "Y"] {
+            let line = dump.lines().find(|l| {
+                let l = l.trim();
+                (l.starts_with(test) || l.starts_with(&format!("^^^{test}"))) && l.contains(" = [")
+            });
+            let doubted = line.is_some_and(|line| line.contains("DOUBT"));
+            assert!(line.is_some(), "{by:?} {test} {dump}");
+            assert_eq!(doubted, held.contains(test), "{by:?} {test} {dump}");
+        }
+    }
+}
+
+#[test]
+fn an_order_with_a_remark_and_no_result_waits_for_a_person() {
+    let orders = "O|1|A||^^^X\nC|1|I|\nO|2|B||^^^Y\nC|1|I|clot in the tube\nO|3|D||^^^W\nC|1|L|as ordered\nO|4|C||^^^Z\nC|1|I|fine\nR|1|^^^Z|3\n";
+    let dump = interpret(
+        &*profile(GENERIC).interpreter(),
+        &records(&format!("H|\\^&\nP|1\n{orders}L|1\n"), Complete),
+    );
+    let results: Vec<_> = dump.text.lines().filter(|l| l.contains(" = [")).map(str::trim).collect();
+    assert_eq!(results.len(), 2, "{}", dump.text);
+    assert!(results[0].starts_with("Y| = []"), "{}", dump.text);
+    assert!(results[0].contains("DOUBT The instrument sent a remark on this order"), "{}", dump.text);
+    assert!(results[1].starts_with("Z| = [3]") && !results[1].contains("DOUBT"), "{}", dump.text);
+    assert_eq!(dump.text.matches("OrderWithoutResult").count(), 3, "{}", dump.text);
+}
+
+#[test]
+fn the_whole_records_of_a_message_say_which_of_two_charsets_it_is_in() {
+    let toml = GENERIC.replacen("\"ascii\"", "\"utf-8\"\ncharset_fallback = \"latin-1\"", 1);
+    let profile = profile(&toml);
+    for (comment, tail, end, read) in [
+        (&b"p\xC3\xA9rim\xC3\xA9"[..], &b"L|1\n"[..], Complete, "périmé"),
+        (b"p\xE9rim\xE9", b"L|1\n", Complete, "périmé"),
+        // One byte of Latin-1 in another record: nothing of the message is UTF-8 then.
+        (b"p\xC3\xA9rim\xC3\xA9", b"C|2||\xB5\nL|1\n", Complete, "pÃ©rimÃ©"),
+        // Cut inside a character: the records before are whole and say it.
+        (b"p\xC3\xA9rim\xC3\xA9", b"C|2||\xC3", Incomplete, "périmé"),
+    ] {
+        let text = [b"H|\\^&\rP|1\rO|1|A||^^^X\rR|1|^^^X|1\rC|1||", comment, b"\r", tail].concat();
+        let message = Message { chunks: vec![text], end: Some(end) };
+        let dump = interpret(&*profile.interpreter(), &message).text;
+        assert!(dump.contains(&format!("Observation: {read}")), "{dump}");
+    }
+}
+
+#[test]
+fn a_place_may_name_a_repeat() {
+    for (place, time) in
+        [("R.13", "20261122"), ("R.13[2]", "20261123"), ("R.13[last]", "20261124"), ("R.13[4]", "")]
+    {
+        let profile = profile(&format!("{GENERIC}\n[time]\ncompleted = \"{place}\"\n"));
+        let text = "H|\\^&\nP|1\nO|1|A||^^^X\nR|1|^^^X|1|||||||||20261122\\20261123\\20261124\nL|1\n";
+        let dump = interpret(&*profile.interpreter(), &records(text, Complete)).text;
+        let line = dump.lines().find(|l| l.contains("X| = [1]")).unwrap();
+        assert!(
+            line.contains(&format!("-..{}", if time.is_empty() { "- " } else { time })),
+            "{place}: {dump}"
+        );
     }
 }

@@ -65,6 +65,17 @@ fn mistakes_are_said_with_their_line() {
             "[[not_reportable]]\nvalue = \"-\"\nrule = \"a\"\n[[not_reportable]]\nrule = \"b\"\n[sample]",
             "line 11: a not_reportable has neither",
         ),
+        (
+            "[sample]",
+            "[[not_reportable]]\nbetween = \"(\"\nrule = \"a\"\n[sample]",
+            "line 9: a not_reportable has neither",
+        ),
+        (
+            "[sample]",
+            "[[note]]\nplace = \"O.14\"\nlabel = \"X: \"\ncodes = [\"A\"]\n[sample]",
+            "line 10: note.codes is said for `O.14`",
+        ),
+        ("O.3", "O.3[0]", "line 8: `O.3[0]` is no place"),
         ("[sample]", "[[unit]]\nsent = \"\"\nucum = \"g/L\"\n[sample]", "line 8: unit.sent is empty"),
         (
             "[sample]",

@@ -441,3 +441,15 @@ fn babble(profile: &dyn Profile, replies: &[u8]) {
     assert!(rig.sent().starts_with(replies));
     assert_eq!(rig.messages.last().unwrap().end, Some(Complete));
 }
+
+/// EOT amid a record: what is there of it is no whole record, so half a value is not taken for one.
+#[test]
+fn an_eot_amid_a_bare_record_ends_an_incomplete_message() {
+    let profile = variant("framing = \"records\"", "");
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    rig.bytes(b"H|\\^&\rP|1\rO|1|T-0001||^^^X\rR|1|^^^X|1\x0441||||F\rL|1\r");
+    rig.bytes(b"H|\\^&\rL|1|N\x04");
+    assert_eq!(rig.ends(), [Some(Incomplete), Some(Complete), Some(Complete)]);
+    let seen = interpret(&*profile.interpreter(), &rig.messages[0]);
+    assert!(seen.text.contains("DOUBT The transmission broke"), "{}", seen.text);
+}

@@ -1,15 +1,21 @@
 //! Turning batches into commits: which fit together, their bytes, the write and the sync, and what happens when
 //! the disk says no. This is the only place that makes receipts. It runs on the writer's thread and knows no time.
 
+use crate::catalog::{Catalog, Segment};
 use crate::error::{AppendError, DiskError};
-use crate::format::{COMMIT_HEADER_LEN, CommitHeader, PAGE_LEN, Position, RawRecord};
+use crate::format::{COMMIT_HEADER_LEN, CommitHeader, FIRST_OWN_KIND, PAGE_LEN, Position, RawRecord};
 use crate::identity::CeilingFile;
 use crate::journal::{Health, Shared};
+use crate::keeper::Keeper;
 use crate::receipt::Receipt;
-use crate::record::{Batch, Lane, Location, NewRecord, Seq};
+use crate::record::{Batch, Claim, Lane, Location, NewRecord, Number, Seq};
+use crate::recover::Replayed;
+use crate::room::Room;
+use crate::seal::Sealing;
 use crate::segment::Active;
 use crate::storage::write_all;
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -62,19 +68,24 @@ pub(crate) struct Request {
 }
 
 /// What a lane goes on with.
-struct LaneState {
+pub(crate) struct LaneState {
     active: Option<Active>,
     /// The last acknowledged commit, or at the start the last one found.
-    previous: u64,
+    pub(crate) previous: u64,
 }
 
-/// The writer's half of the journal.
+/// The writer's half of the journal. Its room is looked after in `room`, its checkpoints in `checkpoints`.
 pub(crate) struct Core {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) keeper: Arc<dyn Keeper>,
     ceiling: CeilingFile,
     results: LaneState,
     snapshots: LaneState,
-    newest_time: u64,
+    pub(crate) catalog: Catalog,
+    pub(crate) room: Room,
+    pub(crate) newest_time: u64,
+    /// The time that was given last. It may go back where the newest never does.
+    pub(crate) given_time: u64,
     buffer: Vec<u8>,
 }
 
@@ -93,9 +104,27 @@ struct Numbered {
 }
 
 impl Core {
-    pub(crate) fn new(shared: Arc<Shared>, ceiling: CeilingFile, last: [u64; 2], newest_time: u64) -> Self {
-        let [results, snapshots] = last.map(|previous| LaneState { active: None, previous });
-        Self { shared, ceiling, results, snapshots, newest_time, buffer: Vec::new() }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        keeper: Arc<dyn Keeper>,
+        ceiling: CeilingFile,
+        replayed: Replayed,
+    ) -> Self {
+        let [results, snapshots] = replayed.last.map(|previous| LaneState { active: None, previous });
+        let mut core = Self {
+            room: Room::new(replayed.checkpoint, &shared.options),
+            catalog: replayed.catalog,
+            newest_time: replayed.recovery.newest_time.map_or(0, |time| time.0),
+            given_time: 0,
+            buffer: Vec::new(),
+            shared,
+            keeper,
+            ceiling,
+            results,
+            snapshots,
+        };
+        core.tidy();
+        core
     }
 
     /// Commits everything, in the order given within each lane, and calls every `done`.
@@ -115,8 +144,8 @@ impl Core {
 
     fn commit_lane(&mut self, lane: Lane, mut waiting: VecDeque<Request>) {
         while let Some(first) = waiting.front() {
-            let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len());
-            if let Err(error) = self.make_room(lane, needed) {
+            let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len(self.shared.options.tag()));
+            if let Err(error) = self.make_room(lane, needed, first.batch.claim) {
                 // Those behind it go with it, even if one would fit: order within a lane is kept.
                 waiting.drain(..).for_each(|request| request.done.call(Err(error.clone())));
                 return;
@@ -133,7 +162,7 @@ impl Core {
         }
     }
 
-    const fn lane(&mut self, lane: Lane) -> &mut LaneState {
+    pub(crate) const fn lane(&mut self, lane: Lane) -> &mut LaneState {
         match lane {
             Lane::Results => &mut self.results,
             Lane::Snapshots => &mut self.snapshots,
@@ -141,30 +170,33 @@ impl Core {
     }
 
     /// Makes sure that the lane's segment can take `needed` bytes, before anything of them is written.
-    fn make_room(&mut self, lane: Lane, needed: usize) -> Result<(), AppendError> {
+    fn make_room(&mut self, lane: Lane, needed: usize, claim: Claim) -> Result<(), AppendError> {
         let fits = |active: &Active| usize::try_from(active.room()).is_ok_and(|room| needed <= room);
-        if self.lane(lane).active.as_ref().is_some_and(fits) {
+        // A segment that was begun for what settles something is not there for what comes in.
+        if self.lane(lane).active.as_ref().is_some_and(fits) && self.has_room_for(lane, claim, 0) {
             return Ok(());
         }
-        let active = self.new_segment(lane)?;
-        self.lane(lane).active = Some(active);
+        // Giving segments back writes to a lane too, and may have begun a segment that fits.
+        self.find_room(lane, claim)?;
+        if !self.lane(lane).active.as_ref().is_some_and(fits) {
+            let active = self.new_segment(lane, needed)?;
+            self.lane(lane).active = Some(active);
+        }
         Ok(())
     }
 
-    fn new_segment(&mut self, lane: Lane) -> Result<Active, AppendError> {
-        let size = self.shared.options.segment_size;
-        let used = self.shared.used.load(Ordering::Acquire);
-        if used.saturating_add(size.into()) > self.shared.limit.load(Ordering::Acquire) {
-            return Err(AppendError::Full);
-        }
-        let journal = self.shared.identity.journal;
-        let made = self
-            .draw(1)
-            .and_then(|number| Active::create(&*self.shared.storage, lane, number, journal, size));
+    fn new_segment(&mut self, lane: Lane, needed: usize) -> Result<Active, AppendError> {
+        let size = self.room.segment_size(needed, &self.shared.options);
+        let reuse = self.catalog.take_free(size.into());
+        let shared = Arc::clone(&self.shared);
+        let (journal, keys) = (shared.identity.journal, shared.options.keys.as_ref());
+        let made = self.draw(1).and_then(|number| {
+            Active::create(&*shared.storage, lane, number, journal, size, keys, reuse.as_deref())
+        });
         match made {
             Ok(active) => {
-                self.shared.used.fetch_add(size.into(), Ordering::AcqRel);
-                self.shared.segments.fetch_add(1, Ordering::AcqRel);
+                self.catalog.add(lane, Segment::new(active.segment, size.into()));
+                self.catalog.publish(&self.shared.totals);
                 Ok(active)
             }
             Err(error) if error.is_full() => Err(AppendError::Full),
@@ -175,14 +207,41 @@ impl Core {
         }
     }
 
+    /// Appends the journal's own batch, or a copy, to *results* at once. It gives nothing back to find room: it is part of
+    /// doing so, and the segments kept for what settles are there for it.
+    pub(crate) fn append_here(&mut self, batch: Batch) -> Result<(), AppendError> {
+        let lane = batch.lane;
+        let needed = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len(self.shared.options.tag()));
+        let fits = |active: &Active| usize::try_from(active.room()).is_ok_and(|room| needed <= room);
+        if !self.lane(lane).active.as_ref().is_some_and(fits) {
+            let active = self.new_segment(lane, needed)?;
+            self.lane(lane).active = Some(active);
+        }
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let done = Done::new(move |result| {
+            let _ = sender.send(result.map(drop));
+        });
+        let queued = Queued { shared: Arc::clone(&self.shared), bytes: 0 };
+        match self.prepare(lane, vec![Request { batch, done, queued }]) {
+            Ok(prepared) => self.write(lane, prepared),
+            Err((_, error)) => return Err(AppendError::Failed(error)),
+        }
+        receiver.try_recv().unwrap_or(Err(AppendError::Stopped))
+    }
+
+    pub(crate) fn is_active(&mut self, lane: Lane, segment: u64) -> bool {
+        self.lane(lane).active.as_ref().is_some_and(|active| active.segment == segment)
+    }
+
     /// As many batches from the front as one commit and the segment's room take; the first one fits.
     fn take_group(&mut self, lane: Lane, waiting: &mut VecDeque<Request>) -> Vec<Request> {
         let room =
             self.lane(lane).active.as_ref().map_or(0, Active::room).min(self.shared.options.max_commit);
         let mut left = usize::try_from(room).unwrap_or(usize::MAX).saturating_sub(COMMIT_HEADER_LEN);
         let mut group = Vec::new();
+        let tag = self.shared.options.tag();
         while let Some(request) = waiting.pop_front() {
-            let size = request.batch.encoded_len();
+            let size = request.batch.encoded_len(tag);
             if !group.is_empty() && size > left {
                 waiting.push_front(request);
                 break;
@@ -194,9 +253,8 @@ impl Core {
     }
 
     fn prepare(&mut self, lane: Lane, group: Vec<Request>) -> Result<Prepared, (Vec<Request>, DiskError)> {
-        let unnumbered = |request: &Request| {
-            request.batch.records.iter().filter(|record| record.sequence.is_none()).count() as u64
-        };
+        let is_drawn = |record: &&NewRecord| matches!(record.number, Number::Drawn);
+        let unnumbered = |request: &Request| request.batch.records.iter().filter(is_drawn).count() as u64;
         let wanted: u64 = group.iter().map(unnumbered).sum();
         let number = match self.draw(wanted.saturating_add(1)) {
             Ok(number) => number,
@@ -205,15 +263,19 @@ impl Core {
         let mut next = number;
         let mut batches = Vec::with_capacity(group.len());
         for Request { batch, done, queued } in group {
-            self.newest_time = self.newest_time.max(batch.time.map_or(0, |time| time.0));
-            let number = |mut record: NewRecord| {
-                let sequence = record.sequence.take().map_or_else(
-                    || {
+            if let Some(time) = batch.time {
+                self.given_time = time.0;
+                self.newest_time = self.newest_time.max(time.0);
+            }
+            let number = |record: NewRecord| {
+                let sequence = match &record.number {
+                    Number::Drawn => {
                         next = next.saturating_add(1);
                         Seq(next)
-                    },
-                    |reserved| reserved.get(),
-                );
+                    }
+                    Number::Reserved(reserved) => reserved.get(),
+                    Number::Carried(sequence) => *sequence,
+                };
                 (sequence, record)
             };
             let records = batch.records.into_iter().map(number).collect();
@@ -231,24 +293,36 @@ impl Core {
         for retry in [false, true] {
             let target = match active.take() {
                 Some(target) => Ok(target),
-                None => self.new_segment(lane),
+                None => self.new_segment(lane, prepared.len(self.shared.options.tag())),
             };
             let Ok(mut target) = target else { break };
             let next_sequence = self.shared.counter.next();
-            let locations = prepared.encode(&mut buffer, &target, next_sequence, retry);
-            let written = write_all(&*target.file, &buffer, target.offset.into())
-                .and_then(|()| target.file.sync_data());
+            let encoded = prepared.encode(&mut buffer, &target, next_sequence, retry);
+            let written = encoded.map_err(io::Error::from).and_then(|locations| {
+                write_all(&*target.file, &buffer, target.offset.into())?;
+                target.file.sync_data()?;
+                Ok(locations)
+            });
             // The buffer is whole pages and fits: `make_room` and `take_group` saw to it.
-            let end = target.offset.saturating_add(u32::try_from(buffer.len()).unwrap_or(u32::MAX));
+            let buffer_len = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+            let end = target.offset.saturating_add(buffer_len);
+            let target_segment = target.segment;
             match written {
-                Ok(()) => {
+                Ok(locations) => {
                     target.offset = end;
                     let state = self.lane(lane);
                     state.previous = prepared.number;
                     state.active = Some(target);
                     self.buffer = buffer;
                     self.shared.set_health(Health::Good);
-                    prepared.acknowledge(locations);
+                    self.room.written(buffer_len);
+                    if let Some(segment) = self.catalog.get_mut(lane, target_segment) {
+                        segment.records = segment.records.saturating_add(prepared.records());
+                    }
+                    if self.given_time > 0 {
+                        self.catalog.close(self.given_time);
+                    }
+                    prepared.acknowledge(&*self.keeper, locations);
                     return;
                 }
                 Err(error) => {
@@ -259,7 +333,7 @@ impl Core {
         }
         self.buffer = buffer;
         let error =
-            failure.unwrap_or_else(|| DiskError::new("making a segment", std::io::ErrorKind::Other.into()));
+            failure.unwrap_or_else(|| DiskError::new("making a segment", io::ErrorKind::Other.into()));
         self.shared.set_health(Health::Failed(error.to_string()));
         for batch in prepared.batches {
             batch.done.call(Err(AppendError::Failed(error.clone())));
@@ -267,9 +341,12 @@ impl Core {
     }
 
     /// A poisoned segment keeps what it has; its unused rest is given back, as far as the disk still obeys.
-    fn abandon(&self, target: &Active, end: u32) {
+    fn abandon(&mut self, target: &Active, end: u32) {
         if target.file.trim(end.into()).is_ok() {
-            self.shared.used.fetch_sub(target.size.saturating_sub(end).into(), Ordering::AcqRel);
+            if let Some(segment) = self.catalog.get_mut(target.lane, target.segment) {
+                segment.size = end.into();
+            }
+            self.catalog.publish(&self.shared.totals);
         }
     }
 
@@ -301,7 +378,7 @@ impl Prepared {
         target: &Active,
         next_sequence: u64,
         retry: bool,
-    ) -> Vec<Vec<Location>> {
+    ) -> Result<Vec<Vec<Location>>, Sealing> {
         let place = |at: usize| target.offset.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
         buffer.clear();
         buffer.resize(COMMIT_HEADER_LEN, 0);
@@ -313,8 +390,9 @@ impl Prepared {
             for (index, (sequence, record)) in batch.records.iter().enumerate() {
                 let start = buffer.len();
                 let position = Position { first: index == 0, last: index == last };
-                RawRecord::write(buffer, target.seed, *sequence, record, position);
                 let offset = place(start);
+                let seal = target.key.as_ref().map(|key| (key, offset));
+                RawRecord::write(buffer, target.seed, *sequence, record, position, seal)?;
                 let len = place(buffer.len()).saturating_sub(offset);
                 places.push(Location { lane: target.lane, segment: target.segment, offset, len });
                 records = records.saturating_add(1);
@@ -334,12 +412,29 @@ impl Prepared {
         };
         header.write(buffer, target.seed, target.offset / crate::format::PAGE);
         buffer.resize(buffer.len().next_multiple_of(PAGE_LEN), 0);
-        locations
+        Ok(locations)
     }
 
-    /// Only behind a successful sync.
-    fn acknowledge(self, locations: Vec<Vec<Location>>) {
+    /// Bytes in a commit of its own.
+    fn len(&self, tag: usize) -> usize {
+        let records = self.batches.iter().flat_map(|batch| &batch.records);
+        records.fold(COMMIT_HEADER_LEN, |sum, (_, record)| sum.saturating_add(record.encoded_len(tag)))
+    }
+
+    fn records(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.records.len() as u64).sum()
+    }
+
+    /// Only behind a successful sync. The keeper hears of a batch before its caller does.
+    fn acknowledge(self, keeper: &dyn Keeper, locations: Vec<Vec<Location>>) {
         for (batch, places) in self.batches.into_iter().zip(locations) {
+            let placed = batch.records.iter().zip(&places);
+            let others = placed.filter(|((_, record), _)| record.kind.0 < FIRST_OWN_KIND);
+            let records: Vec<_> = others.map(|((number, record), at)| record.placed(*number, *at)).collect();
+            if !records.is_empty() {
+                // As for callers: whatever its code does, the journal goes on.
+                let _ = catch_unwind(AssertUnwindSafe(|| keeper.seen(&records)));
+            }
             let sequences = batch.records.iter().map(|(sequence, _)| *sequence).collect();
             batch.done.call(Ok(Receipt::after_sync(sequences, places)));
         }

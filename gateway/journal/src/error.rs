@@ -1,6 +1,7 @@
 //! What can go wrong, and whose fault it is. Errors are clonable, since one failed sync fails many batches.
 
 use crate::record::{Lane, Location};
+use crate::seal::KeyId;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -106,6 +107,34 @@ impl fmt::Display for CreateError {
 
 impl std::error::Error for CreateError {}
 
+/// A segment is sealed with a key that was not given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoKey {
+    /// The segment's file.
+    pub file: String,
+    /// Its key.
+    pub wanted: KeyId,
+    /// The keys that were given, that of new segments first.
+    pub given: Vec<KeyId>,
+}
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is sealed with the key {}, and ", self.file, self.wanted)?;
+        match self.given.split_first() {
+            None => f.write_str("no key was given; give that key")?,
+            Some((first, rest)) => {
+                write!(f, "the keys given are {first}")?;
+                rest.iter().try_for_each(|id| write!(f, ", {id}"))?;
+                f.write_str("; give that key among the previous ones")?;
+            }
+        }
+        f.write_str(". Nothing was lost; without it nothing can be read")
+    }
+}
+
+impl std::error::Error for NoKey {}
+
 /// Why a journal was not opened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -123,6 +152,8 @@ pub enum OpenError {
         /// The oldest format version that a reader must know.
         needs: u16,
     },
+    /// A segment's key was not given.
+    NoKey(NoKey),
     /// The options contradict themselves.
     Options(&'static str),
     /// The disk failed or the rights are wrong.
@@ -138,6 +169,7 @@ impl fmt::Display for OpenError {
             Self::TooNew { file, needs } => {
                 write!(f, "{file} needs a reader of format {needs}, this is {}", crate::format::FORMAT)
             }
+            Self::NoKey(no_key) => write!(f, "{no_key}"),
             Self::Options(what) => f.write_str(what),
             Self::Disk(error) => write!(f, "{error}"),
         }
@@ -160,6 +192,10 @@ pub enum ReadError {
     NoSegment(Lane, u64),
     /// The bytes at this place are not a record of this segment, or their checksum is wrong.
     Damaged(Location),
+    /// The record's checksum is right, and yet the segment's key does not open it.
+    Seal(Location),
+    /// The segment's key was not given.
+    NoKey(NoKey),
     /// The disk failed.
     Disk(DiskError),
 }
@@ -174,6 +210,15 @@ impl fmt::Display for ReadError {
                 let file = crate::format::segment_name(at.lane, at.segment);
                 write!(f, "no intact record of {} bytes in {file} at {}", at.len, at.offset)
             }
+            Self::Seal(at) => {
+                let file = crate::format::segment_name(at.lane, at.segment);
+                write!(
+                    f,
+                    "the record in {file} at {} has the right checksum, and its key does not open it",
+                    at.offset
+                )
+            }
+            Self::NoKey(no_key) => write!(f, "{no_key}"),
             Self::Disk(error) => write!(f, "{error}"),
         }
     }

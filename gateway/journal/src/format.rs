@@ -2,7 +2,8 @@
 //! Checked views only; no IO, and nothing here decides what damage means.
 
 use crate::bytes::{Fields, put};
-use crate::record::{Kind, Lane, Location, RecordRef, Seq};
+use crate::record::{Kind, Lane, Location, Number, RecordRef, Seq};
+use crate::seal::{KeyId, Sealing, SegmentKey, TAG};
 use crc32c::{crc32c, crc32c_append};
 
 /// Everything starts on such a boundary.
@@ -19,6 +20,9 @@ pub(crate) const FORMAT: u16 = 1;
 /// The oldest reader that may open what this version writes.
 const OLDEST_READER: u16 = 1;
 
+/// Byte 13 of a segment whose records are sealed with AES-256-GCM.
+const SEALED: u8 = 1;
+
 const SEGMENT_MAGIC: [u8; 8] = *b"ORUGATES";
 const COMMIT_MAGIC: [u8; 4] = *b"OGCT";
 /// The commit was written to an earlier segment already, whose sync failed.
@@ -27,6 +31,17 @@ const COMMIT_RETRY: u16 = 1;
 /// commit; nothing reads them yet.
 const RECORD_FIRST: u8 = 1;
 const RECORD_LAST: u8 = 2;
+/// The record was written before, in a segment that is given back.
+const RECORD_CARRIED: u8 = 4;
+/// Segment header: the file held another segment before, so what is behind the last commit need not be zeros.
+const SEGMENT_REUSED: u8 = 1;
+
+/// Kinds from here on are the journal's own.
+pub(crate) const FIRST_OWN_KIND: u16 = 0xff00;
+/// A part of a checkpoint.
+pub(crate) const CHECKPOINT: Kind = Kind(0xffff);
+/// A segment is given back.
+pub(crate) const FREED: Kind = Kind(0xfffe);
 
 const PAGE_CRC: usize = PAGE_LEN - 4;
 
@@ -83,11 +98,15 @@ pub(crate) struct SegmentHeader {
     pub(crate) salt: [u8; 16],
     pub(crate) journal: [u8; 16],
     pub(crate) size: u32,
+    /// The file held another segment before.
+    pub(crate) reused: bool,
+    /// The key that its records are sealed with; `None` when they are not.
+    pub(crate) key: Option<KeyId>,
 }
 
 impl SegmentHeader {
     pub(crate) const fn new(lane: Lane, segment: u64, salt: [u8; 16], journal: [u8; 16], size: u32) -> Self {
-        Self { oldest_reader: OLDEST_READER, lane, segment, salt, journal, size }
+        Self { oldest_reader: OLDEST_READER, lane, segment, salt, journal, size, reused: false, key: None }
     }
 
     pub(crate) fn encode(&self) -> [u8; PAGE_LEN] {
@@ -99,7 +118,12 @@ impl SegmentHeader {
         put(&mut page, 16, &self.salt);
         put(&mut page, 32, &self.segment.to_le_bytes());
         put(&mut page, 40, &self.size.to_le_bytes());
+        put(&mut page, 44, &[if self.reused { SEGMENT_REUSED } else { 0 }]);
         put(&mut page, 48, &self.journal);
+        if let Some(key) = self.key {
+            put(&mut page, 13, &[SEALED]);
+            put(&mut page, 64, &key.0);
+        }
         finish_page(&mut page);
         page
     }
@@ -113,13 +137,22 @@ impl SegmentHeader {
         let _format = fields.u16()?;
         let oldest_reader = fields.u16()?;
         let lane = Lane::from_code(fields.u8()?)?;
-        fields.bytes(3)?;
+        let sealed = fields.u8()?;
+        fields.bytes(2)?;
         let salt = fields.array()?;
         let segment = fields.u64()?;
         let size = fields.u32()?;
-        fields.bytes(4)?;
+        let reused = fields.u8()? & SEGMENT_REUSED != 0;
+        fields.bytes(3)?;
         let journal = fields.array()?;
-        Some(Self { oldest_reader, lane, segment, salt, journal, size })
+        let key = match sealed {
+            0 => None,
+            SEALED => Some(KeyId(fields.array()?)),
+            // Only a format that this one must not read says so; who opens the segment looks at `oldest_reader` first.
+            _ if oldest_reader > FORMAT => None,
+            _ => return None,
+        };
+        Some(Self { oldest_reader, lane, segment, salt, journal, size, reused, key })
     }
 }
 
@@ -217,6 +250,7 @@ pub(crate) struct RawRecord<'a> {
     pub(crate) sequence: Seq,
     pub(crate) meta: &'a [u8],
     pub(crate) payload: &'a [u8],
+    pub(crate) carried: bool,
 }
 
 impl<'a> RawRecord<'a> {
@@ -226,13 +260,18 @@ impl<'a> RawRecord<'a> {
         sequence: Seq,
         record: &crate::record::NewRecord,
         position: Position,
-    ) {
+        // With the place that the record will have in the segment.
+        seal: Option<(&SegmentKey, u32)>,
+    ) -> Result<(), Sealing> {
         let start = buffer.len();
+        let tag = if seal.is_some() { TAG } else { 0 };
         // Both fit: the batch was checked against `max_commit`, a u32.
-        let len = u32::try_from(record.encoded_len()).unwrap_or(u32::MAX);
+        let len = u32::try_from(record.encoded_len(tag)).unwrap_or(u32::MAX);
         let meta_len = u32::try_from(record.meta.len()).unwrap_or(u32::MAX);
-        let flags =
-            if position.first { RECORD_FIRST } else { 0 } | if position.last { RECORD_LAST } else { 0 };
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(position.first, RECORD_FIRST)
+            | flag(position.last, RECORD_LAST)
+            | flag(matches!(record.number, Number::Carried(_)), RECORD_CARRIED);
         buffer.extend_from_slice(&len.to_le_bytes());
         buffer.extend_from_slice(&[0; 4]);
         buffer.extend_from_slice(&record.kind.0.to_le_bytes());
@@ -241,22 +280,33 @@ impl<'a> RawRecord<'a> {
         buffer.extend_from_slice(&meta_len.to_le_bytes());
         buffer.extend_from_slice(&record.meta);
         buffer.extend_from_slice(&record.payload);
+        if let Some((key, offset)) = seal {
+            key.seal(offset, buffer, start)?;
+        }
         let crc = buffer.get(start..).and_then(|bytes| record_crc(bytes, seed)).unwrap_or(0);
         put(buffer, start.saturating_add(4), &crc.to_le_bytes());
+        Ok(())
     }
 
-    /// The record at the front of `bytes`. Its checksum is not looked at.
+    /// The record at the front of `bytes`. Its checksum is not looked at. Of a sealed segment, what follows the meta
+    /// is the payload and its tag: see [`without_tag`](Self::without_tag).
     pub(crate) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut fields = Fields(bytes);
         let len = usize::try_from(fields.u32()?).ok()?;
         let mut fields = Fields(bytes.get(8..len)?);
         let kind = Kind(fields.u16()?);
         let meta_version = fields.u8()?;
-        let _flags = fields.u8()?;
+        let carried = fields.u8()? & RECORD_CARRIED != 0;
         let sequence = Seq(fields.u64()?);
         let meta_len = usize::try_from(fields.u32()?).ok()?;
         let meta = fields.bytes(meta_len)?;
-        Some(Self { len, kind, meta_version, sequence, meta, payload: fields.0 })
+        Some(Self { len, kind, meta_version, sequence, meta, payload: fields.0, carried })
+    }
+
+    /// The record with a tag of `tag` bytes taken off its payload, which [`SegmentKey::open`] has found right.
+    pub(crate) fn without_tag(self, tag: usize) -> Self {
+        let end = self.payload.len().saturating_sub(tag);
+        Self { payload: self.payload.get(..end).unwrap_or_default(), ..self }
     }
 
     /// Whether the record that fills `bytes` is intact.
@@ -274,6 +324,7 @@ impl<'a> RawRecord<'a> {
             meta: self.meta,
             payload: self.payload,
             location,
+            carried: self.carried,
         }
     }
 }
@@ -304,7 +355,9 @@ mod tests {
 
     #[test]
     fn a_segment_header_reads_back_and_every_flipped_byte_shows() {
-        let header = SegmentHeader::new(Lane::Snapshots, 77, [3; 16], [4; 16], 1 << 20);
+        let mut header = SegmentHeader::new(Lane::Snapshots, 77, [3; 16], [4; 16], 1 << 20);
+        assert_eq!(SegmentHeader::parse(&header.encode()).as_ref(), Some(&header));
+        header.key = Some(KeyId([5; 8]));
         let page = header.encode();
         assert_eq!(SegmentHeader::parse(&page), Some(header));
         for at in 0..PAGE_LEN {
@@ -340,7 +393,8 @@ mod tests {
         let seed = Seed::new(&[1; 16]);
         let record = NewRecord::new(Kind(0xfffe), 7, vec![1, 2, 3], b"payload".to_vec());
         let mut bytes = Vec::new();
-        RawRecord::write(&mut bytes, seed, Seq(42), &record, Position { first: true, last: true });
+        let position = Position { first: true, last: true };
+        RawRecord::write(&mut bytes, seed, Seq(42), &record, position, None).unwrap();
         let read = RawRecord::parse(&bytes).unwrap();
         assert_eq!((read.kind, read.meta_version, read.sequence), (Kind(0xfffe), 7, Seq(42)));
         assert_eq!((read.meta, read.payload, read.len), (&[1, 2, 3][..], &b"payload"[..], 34));

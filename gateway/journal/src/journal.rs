@@ -1,14 +1,16 @@
 //! The handle: create, open, append, reserve, read. It holds no state of its own but what it shares with the
 //! writer's thread, so it can be cloned and used from everywhere.
 
+use crate::catalog::Totals;
 use crate::commit::{Core, Done, Queued, Request};
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
 use crate::identity::{self, IDENTITY_FILE, Identity};
+use crate::keeper::{Keeper, Nobody};
 use crate::options::Options;
 use crate::receipt::Receipt;
-use crate::record::{Batch, Location, Record, RecordRef, UnixMillis};
-use crate::recover::{Recovery, replay};
+use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
+use crate::recover::{Recovery, Visit, replay};
 use crate::segment::Readers;
 use crate::sequence::{Counter, LEAP, Reservation};
 use crate::storage::Storage;
@@ -51,8 +53,7 @@ pub(crate) struct Shared {
     pub(crate) limit: AtomicU64,
     pub(crate) identity: Identity,
     pub(crate) counter: Counter,
-    pub(crate) used: AtomicU64,
-    pub(crate) segments: AtomicU64,
+    pub(crate) totals: Totals,
     pub(crate) queued: AtomicU64,
     pub(crate) heartbeat: AtomicU64,
     health: Mutex<Health>,
@@ -60,6 +61,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn read(&self, at: Location) -> Result<Record, ReadError> {
+        self.readers.read(&*self.storage, self.options.keys.as_ref(), at)
+    }
+
+    pub(crate) fn forget_reader(&self, lane: Lane, segment: u64) {
+        self.readers.forget(lane, segment);
+    }
+
     pub(crate) fn set_health(&self, health: Health) {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
     }
@@ -116,7 +125,8 @@ impl Journal {
         }
         let identity = Identity::new(now).map_err(disk)?;
         identity::create(&storage, &identity).map_err(disk)?;
-        let opened = Self::start(Box::new(storage), options, lock, &mut |_| {});
+        let keeper = Arc::new(Nobody);
+        let opened = Self::start(Box::new(storage), options, lock, &mut Kept(&Nobody), keeper);
         opened.map(|(journal, _)| journal).map_err(CreateError::Open)
     }
 
@@ -125,7 +135,7 @@ impl Journal {
     ///
     /// # Errors
     /// There is none ([`create`](Self::create) is deliberate); another process has it; a newer version wrote it;
-    /// the disk. Damaged content is no error: it is skipped and reported in the [`Recovery`].
+    /// a segment is sealed with a key that [`Options::keys`] does not have; the disk. Damaged content is no error: it is skipped and reported in the [`Recovery`].
     pub fn open(
         storage: impl Storage,
         options: Options,
@@ -133,18 +143,33 @@ impl Journal {
     ) -> Result<(Self, Recovery), OpenError> {
         options.check().map_err(OpenError::Options)?;
         let lock = lock(&storage)?;
-        Self::start(Box::new(storage), options, lock, visit)
+        Self::start(Box::new(storage), options, lock, &mut Shown(visit), Arc::new(Nobody))
+    }
+
+    /// Opens a journal for a keeper: it gets the newest checkpoint that it understands and every record behind it, and is
+    /// asked what can go when room is needed. Without a keeper nothing ever goes.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_for(
+        storage: impl Storage,
+        options: Options,
+        keeper: Arc<dyn Keeper>,
+    ) -> Result<(Self, Recovery), OpenError> {
+        options.check().map_err(OpenError::Options)?;
+        let lock = lock(&storage)?;
+        Self::start(Box::new(storage), options, lock, &mut Kept(&*keeper), Arc::clone(&keeper))
     }
 
     fn start(
         storage: Box<dyn Storage>,
         options: Options,
         lock: Box<dyn Send + Sync>,
-        visit: &mut dyn FnMut(RecordRef<'_>),
+        visit: &mut dyn Visit,
+        keeper: Arc<dyn Keeper>,
     ) -> Result<(Self, Recovery), OpenError> {
         let mut loaded = identity::load(&*storage)?;
-        let replayed = replay(&*storage, &loaded, visit)?;
-        let recovery = replayed.recovery;
+        let replayed = replay(&*storage, &loaded, options.keys.as_ref(), visit)?;
         // Durable before the first number is given: the next start begins above all that this one gives.
         let ceiling = replayed.next.saturating_add(LEAP);
         loaded.file.raise(ceiling)?;
@@ -155,15 +180,14 @@ impl Journal {
             options,
             identity: loaded.identity,
             counter: Counter::new(replayed.next, ceiling),
-            used: AtomicU64::new(recovery.used),
-            segments: AtomicU64::new(recovery.segments),
+            totals: Totals::default(),
             queued: AtomicU64::new(0),
             heartbeat: AtomicU64::new(0),
             health: Mutex::new(Health::Good),
             readers: Readers::default(),
         });
-        let newest_time = recovery.newest_time.map_or(0, |time| time.0);
-        let core = Core::new(Arc::clone(&shared), loaded.file, replayed.last, newest_time);
+        let recovery = replayed.recovery.clone();
+        let core = Core::new(Arc::clone(&shared), keeper, loaded.file, replayed);
         let thread = writer::start(core, receiver, Arc::clone(&shared), lock)
             .map_err(|error| DiskError::new("starting the journal's thread", error))?;
         let inner = Inner { shared, commands: Some(commands), thread: Some(thread) };
@@ -176,7 +200,7 @@ impl Journal {
     pub fn append(&self, batch: Batch, done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static) {
         let done = Done::new(done);
         let shared = &self.inner.shared;
-        let size = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len());
+        let size = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len(shared.options.tag()));
         let limit = usize::try_from(shared.options.max_commit).unwrap_or(usize::MAX);
         if size > limit {
             return done.call(Err(AppendError::TooLarge { size, limit }));
@@ -234,10 +258,9 @@ impl Journal {
     /// Reads one record and checks it.
     ///
     /// # Errors
-    /// The segment is gone, the bytes are not that record any more, or the disk.
+    /// The segment is gone, its key was not given, the bytes are not that record any more, or the disk.
     pub fn read(&self, at: Location) -> Result<Record, ReadError> {
-        let shared = &self.inner.shared;
-        shared.readers.read(&*shared.storage, at)
+        self.inner.shared.read(at)
     }
 
     /// What the journal was born with.
@@ -251,9 +274,9 @@ impl Journal {
     pub fn space(&self) -> Space {
         let shared = &self.inner.shared;
         Space {
-            used: shared.used.load(Ordering::Acquire),
+            used: shared.totals.all(),
             limit: shared.limit.load(Ordering::Acquire),
-            segments: shared.segments.load(Ordering::Acquire),
+            segments: shared.totals.segments.load(Ordering::Acquire),
         }
     }
 
@@ -280,6 +303,37 @@ impl Journal {
     #[must_use]
     pub fn heartbeat(&self) -> u64 {
         self.inner.shared.heartbeat.load(Ordering::Relaxed)
+    }
+}
+
+/// A visitor that wants every record.
+struct Shown<'a>(&'a mut dyn FnMut(RecordRef<'_>));
+
+impl Visit for Shown<'_> {
+    fn restore(&mut self, _: &[u8]) -> bool {
+        false
+    }
+
+    fn seen(&mut self, records: &[RecordRef<'_>]) {
+        records.iter().for_each(|record| (self.0)(*record));
+    }
+
+    fn thinned(&mut self, _: u64) {}
+}
+
+struct Kept<'a>(&'a dyn Keeper);
+
+impl Visit for Kept<'_> {
+    fn restore(&mut self, checkpoint: &[u8]) -> bool {
+        self.0.restore(checkpoint)
+    }
+
+    fn seen(&mut self, records: &[RecordRef<'_>]) {
+        self.0.seen(records);
+    }
+
+    fn thinned(&mut self, segment: u64) {
+        self.0.thinned(segment);
     }
 }
 

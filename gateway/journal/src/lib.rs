@@ -7,10 +7,11 @@
 //! - A sequence is given once in the life of a journal, crashes included ([`Journal::reserve`] says how).
 //! - Nothing that was synced is ever written again, and nothing is dropped silently: what cannot be read is in
 //!   [`Recovery::damaged`] with its file and offset.
+//! - With [`Options::keys`], nothing that a record holds is on flash in the clear; without the right key a journal is not
+//!   opened, rather than opened without what it holds.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
-//! record like any other. There is no clock here either: times come as arguments. Sealing, sidecars, the reuse
-//! of segments and the budgets of the lanes are not built yet; the format (`FORMAT.md`) has room for them.
+//! record like any other. There is no clock here either: times come as arguments. Sidecars, the reuse of segments and the budgets of the lanes are not built yet; the format (`FORMAT.md`) has room for them.
 //!
 //! ```
 //! use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, Urgency, UnixMillis, model::ModelDisk};
@@ -29,28 +30,37 @@
 )]
 
 mod bytes;
+mod catalog;
+mod checkpoint;
 mod commit;
 mod error;
 mod format;
 mod identity;
 mod journal;
+mod keeper;
 pub mod model;
 mod options;
 mod receipt;
 mod record;
 mod recover;
+mod room;
 mod scan;
+mod seal;
 mod segment;
 mod sequence;
 pub mod storage;
 mod writer;
 
-pub use error::{AppendError, CreateError, OpenError, ReadError, ReserveError};
+pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
 pub use journal::{Health, Journal, Space};
+pub use keeper::Keeper;
 pub use options::Options;
 pub use receipt::Receipt;
-pub use record::{Batch, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency};
+pub use record::{
+    Batch, Claim, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency,
+};
 pub use recover::{Damage, DamageKind, Recovery};
+pub use seal::{KeyId, KeyRing, SealKey};
 pub use sequence::{Reservation, Reserved};
 pub use storage::{FileStorage, Storage, StorageFile};

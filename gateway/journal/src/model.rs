@@ -61,6 +61,7 @@ struct Disk {
 struct Faults {
     fail_write_in: Option<u32>,
     fail_sync_in: Option<u32>,
+    fail_syncs_in: Option<u32>,
     fail_everything: bool,
     unreadable: Option<(String, u64)>,
     short_writes: bool,
@@ -73,6 +74,7 @@ struct Faults {
 enum Step {
     Create(String, u64),
     Remove(String),
+    Rename(String, String),
     SyncDir,
     Change(u64, Change),
     Sync(u64),
@@ -97,6 +99,12 @@ impl ModelDisk {
     #[must_use]
     pub fn steps(&self) -> usize {
         self.disk().log.len()
+    }
+
+    /// Files ever made.
+    #[must_use]
+    pub fn files_created(&self) -> u64 {
+        self.disk().next_file
     }
 
     /// Successful data syncs so far, of all files.
@@ -167,6 +175,12 @@ impl ModelDisk {
         self.disk().faults.fail_sync_in = Some(nth);
     }
 
+    /// The `nth` data sync from now and all after it fail (1 is the next), though what was written before each reaches
+    /// the disk; with 0 they work again.
+    pub fn fail_syncs_from(&self, nth: u32) {
+        self.disk().faults.fail_syncs_in = (nth > 0).then_some(nth);
+    }
+
     /// From now on all writes and syncs fail, or work again.
     pub fn fail_everything(&self, fail: bool) {
         self.disk().faults.fail_everything = fail;
@@ -231,7 +245,7 @@ impl Disk {
         let mut names: Vec<&Step> = Vec::new();
         for step in self.log.iter().take(step) {
             match step {
-                Step::Create(..) | Step::Remove(_) => names.push(step),
+                Step::Create(..) | Step::Remove(_) | Step::Rename(..) => names.push(step),
                 Step::SyncDir => names.drain(..).for_each(|step| image.rename(step)),
                 Step::Change(file, change) => changes.entry(*file).or_default().push(change),
                 Step::Sync(file) => {
@@ -287,6 +301,11 @@ impl Image {
             }
             Step::Remove(name) => {
                 self.names.remove(name);
+            }
+            Step::Rename(from, to) => {
+                if let Some(file) = self.names.remove(from) {
+                    self.names.insert(to.clone(), file);
+                }
             }
             Step::SyncDir | Step::Change(..) | Step::Sync(_) | Step::FailedSync(_) => {}
         }
@@ -424,6 +443,23 @@ impl Storage for ModelDisk {
         Ok(())
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        if disk.faults.fail_everything {
+            return Err(ErrorKind::Other.into());
+        }
+        if !disk.seen.names.contains_key(from) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        if disk.seen.names.contains_key(to) {
+            return Err(ErrorKind::AlreadyExists.into());
+        }
+        let step = Step::Rename(from.into(), to.into());
+        disk.seen.rename(&step);
+        disk.log.push(step);
+        Ok(())
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.names())
     }
@@ -490,7 +526,15 @@ impl StorageFile for ModelFile {
             }
             disk.faults.held = disk.faults.held.saturating_sub(1);
         }
-        if strikes(&mut disk.faults.fail_sync_in) || disk.faults.fail_everything {
+        let all = match &mut disk.faults.fail_syncs_in {
+            Some(1) => true,
+            Some(left) => {
+                *left = left.saturating_sub(1);
+                false
+            }
+            None => false,
+        };
+        if strikes(&mut disk.faults.fail_sync_in) || all || disk.faults.fail_everything {
             disk.log.push(Step::FailedSync(self.file));
             return Err(ErrorKind::Other.into());
         }

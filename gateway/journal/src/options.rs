@@ -1,6 +1,7 @@
 //! How large things may get. Checked once, when the journal starts.
 
 use crate::format::{COMMIT_HEADER, PAGE, SEGMENT_START};
+use crate::seal::{KeyRing, TAG};
 use std::time::Duration;
 
 /// Sizes and limits of a journal. They may change from one start to the next; segments keep the size that they
@@ -12,6 +13,11 @@ pub struct Options {
     pub segment_size: u32,
     /// Bytes that all segments together may take. The identity file and `LOCK` come on top (16 KiB).
     pub max_size: u64,
+    /// The lane *snapshots* takes at most one part in so many of [`max_size`](Self::max_size), and gives way to *results*.
+    pub snapshots_share: u64,
+    /// How old records may become; settled ones of a segment that is older than this go. Room is a stronger reason: without
+    /// it they go earlier, oldest first.
+    pub keep: Duration,
     /// Bytes of one commit, headers included, hence of the largest batch. At most a segment without its headers.
     pub max_commit: u32,
     /// Batches that may wait for the writer.
@@ -20,6 +26,8 @@ pub struct Options {
     pub queue_bytes: u64,
     /// How long a [`Urgency::Soon`](crate::Urgency::Soon) batch may wait for another's commit.
     pub soon: Duration,
+    /// With it, new segments are sealed. A journal that has sealed segments is not opened without their keys.
+    pub keys: Option<KeyRing>,
 }
 
 impl Default for Options {
@@ -27,15 +35,23 @@ impl Default for Options {
         Self {
             segment_size: 4 << 20,
             max_size: 4 << 30,
+            snapshots_share: 4,
+            keep: Duration::from_secs(30 * 86_400),
             max_commit: 1 << 20,
             queue: 1024,
             queue_bytes: 8 << 20,
             soon: Duration::from_secs(1),
+            keys: None,
         }
     }
 }
 
 impl Options {
+    /// Bytes that sealing adds to each record.
+    pub(crate) const fn tag(&self) -> usize {
+        if self.keys.is_some() { TAG } else { 0 }
+    }
+
     /// Says what is wrong with the numbers, in words for an operator.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         let room = self.segment_size.saturating_sub(SEGMENT_START);
@@ -43,8 +59,8 @@ impl Options {
             Err("segment_size must be a multiple of 4 KiB from 16 KiB to 1 GiB")
         } else if self.max_commit > room || self.max_commit <= COMMIT_HEADER {
             Err("max_commit must fit into a segment without its two header pages")
-        } else if self.max_size < u64::from(self.segment_size).saturating_mul(2) {
-            Err("max_size must have room for two segments, one for each lane")
+        } else if self.max_size < u64::from(self.segment_size).saturating_mul(8) {
+            Err("max_size must have room for eight segments")
         } else if self.queue == 0 || self.queue_bytes < u64::from(self.max_commit) {
             Err("queue must not be 0, and queue_bytes not less than max_commit")
         } else {

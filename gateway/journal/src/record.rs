@@ -61,7 +61,8 @@ impl Lane {
     }
 }
 
-/// What a record is. The journal carries every value, known to anybody or not.
+/// What a record is. The journal carries every value, known to anybody or not; those from 0xFF00 on are its own, and nobody
+/// is shown them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Kind(pub u16);
 
@@ -74,12 +75,23 @@ pub enum Urgency {
     Soon,
 }
 
+/// Where a record's number comes from.
+#[derive(Debug)]
+pub(crate) enum Number {
+    /// It is drawn when the record is written.
+    Drawn,
+    /// It was reserved for this record.
+    Reserved(Reserved),
+    /// The record was written before, under this number, and its segment is given back.
+    Carried(Seq),
+}
+
 /// A record to be written.
 #[derive(Debug)]
 pub struct NewRecord {
     pub(crate) kind: Kind,
     pub(crate) meta_version: u8,
-    pub(crate) sequence: Option<Reserved>,
+    pub(crate) number: Number,
     pub(crate) meta: Vec<u8>,
     pub(crate) payload: Vec<u8>,
 }
@@ -88,7 +100,7 @@ impl NewRecord {
     /// A record whose sequence is drawn when it is written.
     #[must_use]
     pub const fn new(kind: Kind, meta_version: u8, meta: Vec<u8>, payload: Vec<u8>) -> Self {
-        Self { kind, meta_version, sequence: None, meta, payload }
+        Self { kind, meta_version, number: Number::Drawn, meta, payload }
     }
 
     /// As [`new`](Self::new), with the meta encoded as postcard.
@@ -107,12 +119,45 @@ impl NewRecord {
     /// Gives the record a number that [`Journal::reserve`](crate::Journal::reserve) made. The number is used up.
     #[must_use]
     pub fn numbered(self, sequence: Reserved) -> Self {
-        Self { sequence: Some(sequence), ..self }
+        Self { number: Number::Reserved(sequence), ..self }
     }
 
-    pub(crate) const fn encoded_len(&self) -> usize {
-        RECORD_HEADER.saturating_add(self.meta.len()).saturating_add(self.payload.len())
+    /// A copy of a record whose segment is given back.
+    pub(crate) fn carried(record: &RecordRef<'_>) -> Self {
+        Self {
+            number: Number::Carried(record.sequence),
+            ..Self::new(record.kind, record.meta_version, record.meta.to_vec(), record.payload.to_vec())
+        }
     }
+
+    /// As it will be read back.
+    pub(crate) fn placed(&self, sequence: Seq, location: Location) -> RecordRef<'_> {
+        RecordRef {
+            sequence,
+            kind: self.kind,
+            meta_version: self.meta_version,
+            meta: &self.meta,
+            payload: &self.payload,
+            location,
+            carried: matches!(self.number, Number::Carried(_)),
+        }
+    }
+
+    /// With a tag of so many bytes behind it.
+    pub(crate) const fn encoded_len(&self, tag: usize) -> usize {
+        RECORD_HEADER.saturating_add(self.meta.len()).saturating_add(self.payload.len()).saturating_add(tag)
+    }
+}
+
+/// How much of the room a batch may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// What comes in: all but the last four segments.
+    Intake,
+    /// What becomes of what came in: all but the last two.
+    Outcome,
+    /// What settles something, and so makes room: all of it.
+    Settling,
 }
 
 /// Records that are found together after a crash, or not at all. Never empty, always in one lane: lanes are
@@ -121,6 +166,7 @@ impl NewRecord {
 pub struct Batch {
     pub(crate) lane: Lane,
     pub(crate) urgency: Urgency,
+    pub(crate) claim: Claim,
     pub(crate) time: Option<UnixMillis>,
     pub(crate) records: Vec<NewRecord>,
 }
@@ -129,12 +175,19 @@ impl Batch {
     /// A batch of one record; [`push`](Self::push) adds more.
     #[must_use]
     pub fn new(lane: Lane, urgency: Urgency, first: NewRecord) -> Self {
-        Self { lane, urgency, time: None, records: vec![first] }
+        Self { lane, urgency, claim: Claim::Intake, time: None, records: vec![first] }
     }
 
     /// Adds a record behind the others.
     pub fn push(&mut self, record: NewRecord) {
         self.records.push(record);
+    }
+
+    /// Says how much of the room it may use; without it, [`Claim::Intake`].
+    #[must_use]
+    pub const fn claim(mut self, claim: Claim) -> Self {
+        self.claim = claim;
+        self
     }
 
     /// Says when this happened. Give it only while the clock is known to be good: the newest such time comes back
@@ -145,8 +198,9 @@ impl Batch {
         self
     }
 
-    pub(crate) fn encoded_len(&self) -> usize {
-        self.records.iter().fold(0, |sum: usize, record| sum.saturating_add(record.encoded_len()))
+    /// With a tag of so many bytes behind each record.
+    pub(crate) fn encoded_len(&self, tag: usize) -> usize {
+        self.records.iter().fold(0, |sum: usize, record| sum.saturating_add(record.encoded_len(tag)))
     }
 }
 
@@ -207,6 +261,8 @@ pub struct RecordRef<'a> {
     pub payload: &'a [u8],
     /// Where it is, for [`Journal::read`](crate::Journal::read).
     pub location: Location,
+    /// It is a copy: its first place was in a segment that has been given back.
+    pub carried: bool,
 }
 
 impl<'a> RecordRef<'a> {
@@ -228,6 +284,7 @@ pub struct Record {
     pub(crate) kind: Kind,
     pub(crate) meta_version: u8,
     pub(crate) meta_len: usize,
+    pub(crate) carried: bool,
 }
 
 impl Record {
@@ -261,6 +318,7 @@ impl Record {
             meta,
             payload,
             location: self.location,
+            carried: self.carried,
         }
     }
 }

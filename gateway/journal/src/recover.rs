@@ -1,14 +1,17 @@
 //! What a start finds: every whole commit of both lanes in the order of writing, and an account of the rest.
 //! Memory does not grow with the journal: one commit of each lane is held at a time.
 
+use crate::catalog::{Catalog, Freed, Segment};
+use crate::checkpoint::{Checkpoint, Collector};
 use crate::error::{DiskError, OpenError};
-use crate::format::{RawRecord, parse_segment_name};
+use crate::format::{FIRST_OWN_KIND, RawRecord, segment_name};
 use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Loaded};
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
-use crate::scan::{Found, LaneScan};
+use crate::scan::{Entered, Found, LaneScan, Walk};
+use crate::seal::KeyRing;
 use crate::sequence::LEAP_WHEN_DAMAGED;
 use crate::storage::Storage;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
 /// What a start found.
@@ -16,14 +19,19 @@ use std::fmt;
 pub struct Recovery {
     /// Segment files, those that could not be read included.
     pub segments: u64,
-    /// Bytes of those files.
+    /// Bytes of all files that hold or held segments.
     pub used: u64,
+    /// The start began at a checkpoint; what is counted below came after it.
+    pub from_checkpoint: bool,
     /// Whole commits.
     pub commits: u64,
-    /// Records in them, each shown to the visitor once.
+    /// Records in them, each shown once.
     pub records: u64,
-    /// Bytes of commits that a crash cut off. Nobody got a receipt for them.
+    /// Bytes of commits that a crash cut off, as far as they can be told from what a reused file held before. Nobody got a
+    /// receipt for them.
     pub torn_bytes: u64,
+    /// Commits that failed twice and reached the disk all the same. Their callers know that they do not count.
+    pub void_commits: u64,
     /// What was lost or is about to be. Empty after a mere power cut.
     pub damaged: Vec<Damage>,
     /// The largest sequence of a record.
@@ -49,8 +57,12 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.kind {
             DamageKind::Commit => "commits are damaged and skipped",
+            DamageKind::Seal => {
+                "the checksum is right, and yet the segment's key does not open this; the commit is skipped"
+            }
             DamageKind::Unreadable => "the disk cannot read this",
             DamageKind::MissingBefore => "commits before this one are missing",
+            DamageKind::MissingSegment => "the segment is gone",
             DamageKind::OutOfOrder => "a commit that does not belong here is skipped",
             DamageKind::HeaderCopy => "one of two header pages is damaged; nothing is lost",
             DamageKind::Header => "both header pages are damaged; the segment is unreadable",
@@ -67,10 +79,15 @@ impl fmt::Display for Damage {
 pub enum DamageKind {
     /// At least one commit is wrong, and a valid one follows it.
     Commit,
+    /// A commit has the right checksums, and yet one of its records does not open with the segment's key: somebody
+    /// changed it, or wrote it with another key.
+    Seal,
     /// The disk gave an error.
     Unreadable,
     /// A commit that this one was written after is nowhere: a segment is gone, or the end of one.
     MissingBefore,
+    /// A segment that a checkpoint knew is not there.
+    MissingSegment,
     /// A commit is older than the one before it, or the same one again.
     OutOfOrder,
     /// One copy of a segment's header is wrong, the other is used.
@@ -90,12 +107,26 @@ pub(crate) struct Replayed {
     pub(crate) next: u64,
     /// The last commit of each lane.
     pub(crate) last: [u64; 2],
+    pub(crate) catalog: Catalog,
+    /// Where a start has begun to read, when there is a checkpoint.
+    pub(crate) checkpoint: Option<[u64; 2]>,
+}
+
+/// Who is shown what a start finds.
+pub(crate) trait Visit {
+    /// Takes a checkpoint in place of all that is before it, or refuses.
+    fn restore(&mut self, checkpoint: &[u8]) -> bool;
+    /// One commit's records.
+    fn seen(&mut self, records: &[RecordRef<'_>]);
+    /// All that was in this segment of the lane *snapshots* is gone.
+    fn thinned(&mut self, segment: u64);
 }
 
 pub(crate) fn replay(
     storage: &dyn Storage,
     loaded: &Loaded,
-    visit: &mut dyn FnMut(RecordRef<'_>),
+    keys: Option<&KeyRing>,
+    visit: &mut dyn Visit,
 ) -> Result<Replayed, OpenError> {
     let mut recovery = Recovery::default();
     let mut next = loaded.ceiling;
@@ -110,13 +141,32 @@ pub(crate) fn replay(
     let is_damage = |number: &&u64| **number < CEILING_PAGE || ceilings == 2;
     recovery.damaged.extend(loaded.damaged_pages.iter().filter(is_damage).map(page));
 
-    let (results, snapshots) = segments(storage)?;
+    let listing = |error| DiskError::new("listing the journal's directory", error);
+    let mut catalog = Catalog::load(storage).map_err(listing)?;
+    let numbers = |lane| catalog.lane(lane).iter().map(|segment| segment.number).collect::<VecDeque<_>>();
+    let [results, snapshots] = Lane::ALL.map(numbers);
     for newest in [results.back(), snapshots.back()].into_iter().flatten() {
         next = next.max(newest.saturating_add(1));
     }
     let journal = loaded.identity.journal;
-    let mut results = LaneScan::new(storage, journal, Lane::Results, results);
-    let mut snapshots = LaneScan::new(storage, journal, Lane::Snapshots, snapshots);
+    let checkpoint =
+        newest_checkpoint(storage, journal, keys, &results)?.filter(|found| visit.restore(&found.keeper));
+    let mut results = LaneScan::new(storage, journal, keys, Lane::Results, results);
+    let mut snapshots = LaneScan::new(storage, journal, keys, Lane::Snapshots, snapshots);
+    if let Some(found) = &checkpoint {
+        recovery.from_checkpoint = true;
+        for (lane, known) in Lane::ALL.into_iter().zip(&found.head.segments) {
+            catalog.learn(lane, known);
+        }
+        let [_, last] = found.head.last;
+        results.resume(Some(found.behind), found.commit, &mut recovery)?;
+        let before =
+            found.head.segments.get(1).and_then(|known| known.last()).map(|segment| (segment.number, 0));
+        snapshots.resume(before, last, &mut recovery)?;
+        recovery.newest_time = (found.head.newest_time > 0).then_some(UnixMillis(found.head.newest_time));
+        next = next.max(found.commit.saturating_add(1));
+    }
+    let mut freed = BTreeSet::new();
     let mut result = results.next(&mut recovery)?;
     let mut snapshot = snapshots.next(&mut recovery)?;
     // Commit numbers order the two lanes as they were written.
@@ -128,15 +178,70 @@ pub(crate) fn replay(
             (&mut snapshots, &mut snapshot, Lane::Snapshots)
         };
         let Some(found) = *slot else { break };
-        let newest = show(&found, lane, &scan.body, &mut recovery, visit);
+        let newest = show(&found, lane, &scan.body, &mut recovery, &mut freed, visit);
         next = next.max(newest.saturating_add(1)).max(found.header.next_sequence);
+        if let Some(segment) = catalog.get_mut(lane, found.segment) {
+            segment.records = segment.records.saturating_add(found.header.records.into());
+        }
         *slot = scan.next(&mut recovery)?;
     }
     // A damaged page may have held the newer ceiling: stay clear of whatever was given below it.
     if ceilings > 0 {
         next = next.saturating_add(LEAP_WHEN_DAMAGED);
     }
-    Ok(Replayed { recovery, next, last: [results.last, snapshots.last] })
+    let last = [results.last, snapshots.last];
+    let newest = |known: &Vec<Segment>| known.last().map_or(0, |segment| segment.number);
+    let checkpoint_at = checkpoint.as_ref().map(|found| {
+        let [_, snapshots] = found.head.segments.each_ref().map(newest);
+        [found.first_segment, snapshots]
+    });
+    if let Some(found) = &checkpoint {
+        for (lane, known) in Lane::ALL.into_iter().zip(&found.head.segments) {
+            catalog.look_for_lost(lane, known, &freed, &mut recovery);
+        }
+    }
+    // The scan removes what was never used.
+    catalog.measure(storage).map_err(listing)?;
+    recovery.segments = Lane::ALL.into_iter().map(|lane| catalog.lane(lane).len() as u64).sum();
+    recovery.used = catalog.total();
+    Ok(Replayed { recovery, next, last, catalog, checkpoint: checkpoint_at })
+}
+
+/// The newest whole checkpoint, looked for from the newest segment backwards.
+fn newest_checkpoint(
+    storage: &dyn Storage,
+    journal: [u8; 16],
+    keys: Option<&KeyRing>,
+    segments: &VecDeque<u64>,
+) -> Result<Option<Checkpoint>, OpenError> {
+    let mut end = segments.len();
+    for begin in (0..segments.len()).rev() {
+        let mut collector = Collector::default();
+        for &number in segments.range(begin..end) {
+            let name = segment_name(Lane::Results, number);
+            let failed = |error| DiskError::new(format!("opening {name}"), error);
+            let file = storage.open(&name).map_err(failed)?;
+            let len = file.size().map_err(failed)?;
+            let Entered::Segment(mut walk) = Walk::enter(file, len, journal, keys, Lane::Results, number)?
+            else {
+                continue;
+            };
+            let mut body = Vec::new();
+            // What is damaged here is reported when it is read in earnest.
+            while let Some(found) = walk.next(&mut body, &mut Recovery::default()) {
+                for record in records(&found, Lane::Results, &body) {
+                    collector.look(&record, found.header.number, (number, walk.offset));
+                }
+            }
+        }
+        if collector.newest.is_some() {
+            return Ok(collector.newest);
+        }
+        if !collector.is_headless() {
+            end = begin;
+        }
+    }
+    Ok(None)
 }
 
 /// Shows the records of a commit and returns the largest number in it.
@@ -145,38 +250,46 @@ fn show(
     lane: Lane,
     body: &[u8],
     recovery: &mut Recovery,
-    visit: &mut dyn FnMut(RecordRef<'_>),
+    freed: &mut BTreeSet<Freed>,
+    visit: &mut dyn Visit,
 ) -> u64 {
-    let mut newest = found.header.number;
-    let mut rest = body;
-    let mut offset = found.body_at;
-    while let Some(record) = RawRecord::parse(rest) {
-        let len = u32::try_from(record.len).unwrap_or(u32::MAX);
-        visit(record.placed(Location { lane, segment: found.segment, offset, len }));
-        recovery.records += 1;
-        recovery.newest_sequence = recovery.newest_sequence.max(Some(record.sequence));
-        newest = newest.max(record.sequence.0);
-        offset = offset.saturating_add(len);
-        rest = rest.get(record.len..).unwrap_or_default();
+    let records = records(found, lane, body);
+    // The journal's own records are nobody else's business.
+    let (own, others): (Vec<_>, Vec<_>) = records.iter().partition(|record| record.kind.0 >= FIRST_OWN_KIND);
+    for freeing in own.iter().filter_map(Freed::decode) {
+        if freeing.lane() == Some(Lane::Snapshots) {
+            visit.thinned(freeing.segment);
+        }
+        freed.insert(freeing);
     }
+    if !others.is_empty() {
+        visit.seen(&others);
+    }
+    let newest = records.iter().map(|record| record.sequence).max();
+    recovery.records += records.len() as u64;
+    recovery.newest_sequence = recovery.newest_sequence.max(newest);
     recovery.commits += 1;
     if found.header.newest_time > 0 {
         recovery.newest_time = recovery.newest_time.max(Some(UnixMillis(found.header.newest_time)));
     }
-    newest
+    newest.map_or(0, |newest| newest.0).max(found.header.number)
 }
 
-/// The segments of both lanes, oldest first. Other files are none of the journal's business.
-fn segments(storage: &dyn Storage) -> Result<(VecDeque<u64>, VecDeque<u64>), OpenError> {
-    let names = storage.list().map_err(|error| DiskError::new("listing the journal's directory", error))?;
-    let of = |wanted: Lane| {
-        let mut found: Vec<u64> = names
-            .iter()
-            .filter_map(|name| parse_segment_name(name))
-            .filter_map(|(lane, segment)| (lane == wanted).then_some(segment))
-            .collect();
-        found.sort_unstable();
-        VecDeque::from(found)
-    };
-    Ok((of(Lane::Results), of(Lane::Snapshots)))
+/// The records of a whole commit.
+pub(crate) fn records<'a>(found: &Found, lane: Lane, body: &'a [u8]) -> Vec<RecordRef<'a>> {
+    let mut records = Vec::new();
+    let mut rest = body;
+    let mut offset = found.body_at;
+    while let Some(record) = RawRecord::parse(rest) {
+        let len = u32::try_from(record.len).unwrap_or(u32::MAX);
+        records.push(record.without_tag(found.tag).placed(Location {
+            lane,
+            segment: found.segment,
+            offset,
+            len,
+        }));
+        offset = offset.saturating_add(len);
+        rest = rest.get(record.len..).unwrap_or_default();
+    }
+    records
 }

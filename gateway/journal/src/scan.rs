@@ -10,6 +10,7 @@ use crate::format::{
 };
 use crate::record::Lane;
 use crate::recover::{Damage, DamageKind, Recovery};
+use crate::seal::{KeyRing, SegmentKey, TAG, key_of};
 use crate::segment::read_headers;
 use crate::storage::{Storage, StorageFile, read_exact};
 use std::collections::VecDeque;
@@ -21,29 +22,41 @@ pub(crate) struct Found {
     pub(crate) segment: u64,
     /// Where the records start in the file.
     pub(crate) body_at: u32,
+    /// Bytes of the tag behind each record, which is open.
+    pub(crate) tag: usize,
 }
 
 pub(crate) struct LaneScan<'a> {
     storage: &'a dyn Storage,
     journal: [u8; 16],
+    keys: Option<&'a KeyRing>,
     lane: Lane,
     waiting: VecDeque<u64>,
     walk: Option<Walk>,
     pub(crate) body: Vec<u8>,
+    /// A whole commit that waits for what the next one says of it.
+    unconfirmed: Option<(Found, Vec<u8>)>,
+    spare: Vec<u8>,
     /// The last commit that was found.
     pub(crate) last: u64,
+    /// Commits up to here are known already.
+    resumed: u64,
     /// Damage was reported since then, so a gap in the chain is explained.
     explained: bool,
 }
 
 /// A segment being walked through.
-struct Walk {
+pub(crate) struct Walk {
     name: String,
     segment: u64,
     seed: Seed,
+    /// The file held another segment before: what is left of that is no trace of this one.
+    reused: bool,
+    key: Option<SegmentKey>,
     file: Box<dyn StorageFile>,
     len: u64,
-    offset: u64,
+    /// Where the next commit may start.
+    pub(crate) offset: u64,
     gap: Option<Gap>,
     /// Offset of a damaged copy of the header.
     header_damage: Option<u64>,
@@ -58,12 +71,23 @@ struct Gap {
     unreadable: bool,
 }
 
+/// What a segment file turned out to be.
+pub(crate) enum Entered {
+    Segment(Box<Walk>),
+    /// A crash while it was made left it, with nothing behind the headers.
+    Unborn,
+    Unusable(DamageKind),
+}
+
 /// What one page turned out to be.
 enum Page {
     Commit(CommitHeader, u64),
+    /// A whole commit that the segment's key does not open; it goes on after it.
+    Sealed(u64),
     /// A header whose body is wrong; it goes on after that body.
     Torn(u64),
-    Zero,
+    /// Never written in this segment.
+    Unused,
     Other,
     Unreadable,
 }
@@ -73,23 +97,56 @@ impl<'a> LaneScan<'a> {
     pub(crate) fn new(
         storage: &'a dyn Storage,
         journal: [u8; 16],
+        keys: Option<&'a KeyRing>,
         lane: Lane,
         segments: VecDeque<u64>,
     ) -> Self {
         Self {
             storage,
             journal,
+            keys,
             lane,
             waiting: segments,
             walk: None,
             body: Vec::new(),
+            unconfirmed: None,
+            spare: Vec::new(),
             last: 0,
+            resumed: 0,
             explained: false,
         }
     }
 
-    /// The next whole commit of the lane.
+    /// The next commit of the lane that counts; its records are in [`body`](Self::body).
+    ///
+    /// A commit whose two attempts both failed may be on the disk all the same. Its callers were told so and went on, so it
+    /// must not count: the next commit of the lane names an older one as the last that was known to be synced.
     pub(crate) fn next(&mut self, recovery: &mut Recovery) -> Result<Option<Found>, OpenError> {
+        loop {
+            let mut body = std::mem::take(&mut self.spare);
+            let found = self.next_whole(&mut body, recovery)?;
+            let Some((before, earlier)) = self.unconfirmed.take() else {
+                let Some(found) = found else { return Ok(None) };
+                self.unconfirmed = Some((found, body));
+                continue;
+            };
+            let void = found.is_some_and(|found| found.header.previous < before.header.number);
+            self.unconfirmed = found.map(|found| (found, body));
+            if void {
+                recovery.void_commits += 1;
+                self.spare = earlier;
+                continue;
+            }
+            self.spare = std::mem::replace(&mut self.body, earlier);
+            return Ok(Some(before));
+        }
+    }
+
+    fn next_whole(
+        &mut self,
+        body: &mut Vec<u8>,
+        recovery: &mut Recovery,
+    ) -> Result<Option<Found>, OpenError> {
         loop {
             let Some(mut walk) = self.walk.take() else {
                 let Some(segment) = self.waiting.pop_front() else { return Ok(None) };
@@ -97,7 +154,7 @@ impl<'a> LaneScan<'a> {
                 continue;
             };
             let reported = recovery.damaged.len();
-            let found = walk.next(&mut self.body, recovery);
+            let found = walk.next(body, recovery);
             self.explained |= recovery.damaged.len() > reported;
             let Some(found) = found else {
                 self.leave(&walk, recovery);
@@ -110,6 +167,32 @@ impl<'a> LaneScan<'a> {
         }
     }
 
+    /// Goes on at this place: everything before it in the segment, and the segments before it, are known already.
+    /// `last` is the lane's last commit up to there.
+    pub(crate) fn resume(
+        &mut self,
+        at: Option<(u64, u64)>,
+        last: u64,
+        recovery: &mut Recovery,
+    ) -> Result<(), OpenError> {
+        self.last = last;
+        self.resumed = last;
+        let Some((segment, offset)) = at else { return Ok(()) };
+        while self.waiting.front().is_some_and(|&first| first < segment) {
+            self.waiting.pop_front();
+        }
+        if self.waiting.front() == Some(&segment) {
+            self.waiting.pop_front();
+            self.walk = self.enter(segment, recovery)?;
+            if let Some(walk) = &mut self.walk {
+                walk.offset = walk.offset.max(offset);
+                // There are commits before that place.
+                walk.commits = 1;
+            }
+        }
+        Ok(())
+    }
+
     fn enter(&mut self, segment: u64, recovery: &mut Recovery) -> Result<Option<Walk>, OpenError> {
         let name = segment_name(self.lane, segment);
         let failed = |error| DiskError::new(format!("opening {name}"), error);
@@ -120,34 +203,18 @@ impl<'a> LaneScan<'a> {
             file.sync_data().map_err(failed)?;
         }
         let len = file.size().map_err(failed)?;
-        let copies = read_headers(&*file);
-        let header_damage = copies.iter().position(Option::is_none).map(|copy| copy as u64 * u64::from(PAGE));
-        if let Some(newer) = copies.iter().flatten().find(|header| header.oldest_reader > FORMAT) {
-            return Err(OpenError::TooNew { file: name, needs: newer.oldest_reader });
-        }
-        let damage = match copies.into_iter().flatten().next() {
-            Some(header) => {
-                if header.lane == self.lane && header.segment == segment && header.journal == self.journal {
-                    let seed = Seed::new(&header.salt);
-                    let offset = SEGMENT_START.into();
-                    let walk =
-                        Walk { name, segment, seed, file, len, offset, gap: None, header_damage, commits: 0 };
-                    return Ok(Some(walk));
-                }
-                DamageKind::Foreign
-            }
-            // A crash while it was made leaves such a file, with nothing behind the headers.
-            None if is_zero_from(&*file, SEGMENT_START.into(), len) => {
+        match Walk::enter(file, len, self.journal, self.keys, self.lane, segment)? {
+            Entered::Segment(walk) => Ok(Some(*walk)),
+            Entered::Unborn => {
                 let _ = self.storage.remove(&name);
-                return Ok(None);
+                Ok(None)
             }
-            None => DamageKind::Header,
-        };
-        recovery.segments += 1;
-        recovery.used += len;
-        recovery.damaged.push(Damage { file: name, offset: 0, bytes: len, kind: damage });
-        self.explained = true;
-        Ok(None)
+            Entered::Unusable(kind) => {
+                recovery.damaged.push(Damage { file: name, offset: 0, bytes: len, kind });
+                self.explained = true;
+                Ok(None)
+            }
+        }
     }
 
     /// The end of a segment: its tail, its headers, its space.
@@ -172,10 +239,6 @@ impl<'a> LaneScan<'a> {
         if let Some(offset) = walk.header_damage.filter(|_| walk.commits > 0) {
             walk.report(recovery, offset, PAGE.into(), DamageKind::HeaderCopy);
         }
-        let kept =
-            if used_until < walk.len && walk.file.trim(used_until).is_ok() { used_until } else { walk.len };
-        recovery.segments += 1;
-        recovery.used += kept;
     }
 
     /// Whether the commit is to be seen: it is new, and what came before it is known.
@@ -187,6 +250,9 @@ impl<'a> LaneScan<'a> {
             let file = segment_name(self.lane, found.segment);
             recovery.damaged.push(Damage { file, offset: at, bytes, kind });
         };
+        if header.number <= self.resumed {
+            return false;
+        }
         if header.number <= self.last {
             // The first attempt's sync failed, yet it reached the disk: the same records, seen already.
             if !(header.retry && header.number == self.last) {
@@ -204,26 +270,64 @@ impl<'a> LaneScan<'a> {
 }
 
 impl Walk {
-    fn next(&mut self, body: &mut Vec<u8>, recovery: &mut Recovery) -> Option<Found> {
+    /// Opens a segment and looks at its headers. A newer version's segment is an error.
+    pub(crate) fn enter(
+        file: Box<dyn StorageFile>,
+        len: u64,
+        journal: [u8; 16],
+        keys: Option<&KeyRing>,
+        lane: Lane,
+        segment: u64,
+    ) -> Result<Entered, OpenError> {
+        let name = segment_name(lane, segment);
+        let copies = read_headers(&*file);
+        let header_damage = copies.iter().position(Option::is_none).map(|copy| copy as u64 * u64::from(PAGE));
+        if let Some(newer) = copies.iter().flatten().find(|header| header.oldest_reader > FORMAT) {
+            return Err(OpenError::TooNew { file: name, needs: newer.oldest_reader });
+        }
+        Ok(match copies.into_iter().flatten().next() {
+            Some(header) if header.lane == lane && header.segment == segment && header.journal == journal => {
+                Entered::Segment(Box::new(Self {
+                    name,
+                    segment,
+                    seed: Seed::new(&header.salt),
+                    key: key_of(&header, keys)?,
+                    reused: header.reused,
+                    file,
+                    len,
+                    offset: SEGMENT_START.into(),
+                    gap: None,
+                    header_damage,
+                    commits: 0,
+                }))
+            }
+            Some(_) => Entered::Unusable(DamageKind::Foreign),
+            None if is_zero_from(&*file, SEGMENT_START.into(), len) => Entered::Unborn,
+            None => Entered::Unusable(DamageKind::Header),
+        })
+    }
+
+    pub(crate) fn next(&mut self, body: &mut Vec<u8>, recovery: &mut Recovery) -> Option<Found> {
         while self.offset < self.len {
             let at = self.offset;
             let gap = || Gap { start: at, used_until: at, unreadable: false };
             match self.look(body) {
                 Page::Commit(header, end) => {
-                    if let Some(gap) = self.gap.take() {
-                        let kind = if gap.unreadable { DamageKind::Unreadable } else { DamageKind::Commit };
-                        self.report(recovery, gap.start, at - gap.start, kind);
-                    }
-                    self.commits += 1;
-                    self.offset = end;
+                    self.arrive(end, recovery);
                     let body_at = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(COMMIT_HEADER);
-                    return Some(Found { header, segment: self.segment, body_at });
+                    let tag = if self.key.is_some() { TAG } else { 0 };
+                    return Some(Found { header, segment: self.segment, body_at, tag });
+                }
+                // Its checksums are right, so no crash tore it: damage, even if nothing follows.
+                Page::Sealed(end) => {
+                    self.arrive(end, recovery);
+                    self.report(recovery, at, end - at, DamageKind::Seal);
                 }
                 Page::Torn(end) => {
                     self.offset = end;
                     self.gap.get_or_insert_with(gap).used_until = end;
                 }
-                Page::Zero => {
+                Page::Unused => {
                     self.offset += u64::from(PAGE);
                     self.gap.get_or_insert_with(gap);
                 }
@@ -240,6 +344,16 @@ impl Walk {
         None
     }
 
+    /// At a commit that ends at `end`: what came before it has been lost.
+    fn arrive(&mut self, end: u64, recovery: &mut Recovery) {
+        if let Some(gap) = self.gap.take() {
+            let kind = if gap.unreadable { DamageKind::Unreadable } else { DamageKind::Commit };
+            self.report(recovery, gap.start, self.offset - gap.start, kind);
+        }
+        self.commits += 1;
+        self.offset = end;
+    }
+
     fn look(&self, body: &mut Vec<u8>) -> Page {
         let mut page = [0; PAGE_LEN];
         if self.len - self.offset < PAGE_LEN as u64 {
@@ -250,7 +364,7 @@ impl Walk {
         }
         let number = u32::try_from(self.offset / u64::from(PAGE)).unwrap_or(u32::MAX);
         let Some(header) = CommitHeader::parse(&page, self.seed, number) else {
-            return if all_zero(&page) { Page::Zero } else { Page::Other };
+            return if self.is_unused(&page) { Page::Unused } else { Page::Other };
         };
         let body_at = self.offset + u64::from(COMMIT_HEADER);
         let end = page_up(body_at + u64::from(header.body_len));
@@ -261,10 +375,23 @@ impl Walk {
         body.clear();
         body.resize(body_len, 0);
         match read_exact(&*self.file, body, body_at) {
-            Ok(()) if header.matches(body, self.seed) => Page::Commit(header, end),
+            Ok(()) if header.matches(body, self.seed) => {
+                let body_at = u32::try_from(body_at).unwrap_or(u32::MAX);
+                if self.key.as_ref().is_none_or(|key| key.open_all(body_at, body)) {
+                    Page::Commit(header, end)
+                } else {
+                    Page::Sealed(end)
+                }
+            }
             Ok(()) => Page::Torn(end),
             Err(_) => Page::Unreadable,
         }
+    }
+
+    /// Whether a page without a valid commit shows no trace of this segment. In a reused file nothing does: what a crash tore
+    /// cannot be told from what the file held before.
+    fn is_unused(&self, page: &[u8]) -> bool {
+        self.reused || all_zero(page)
     }
 
     fn report(&self, recovery: &mut Recovery, offset: u64, bytes: u64, kind: DamageKind) {

@@ -5,6 +5,7 @@ use crate::error::{DiskError, ReadError};
 use crate::format::{FORMAT, PAGE, PAGE_LEN, RawRecord, SEGMENT_START, Seed, SegmentHeader, segment_name};
 use crate::identity::random;
 use crate::record::{Lane, Location, Record};
+use crate::seal::{KeyRing, SegmentKey, TAG, key_of, seal_new};
 use crate::storage::{Storage, StorageFile, read_exact, write_all};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ pub(crate) struct Active {
     pub(crate) lane: Lane,
     pub(crate) segment: u64,
     pub(crate) seed: Seed,
+    pub(crate) key: Option<SegmentKey>,
     pub(crate) file: Box<dyn StorageFile>,
     /// Where the next commit starts; a multiple of the page.
     pub(crate) offset: u32,
@@ -22,30 +24,50 @@ pub(crate) struct Active {
 
 impl Active {
     /// Makes a segment that is durable, name included, before anything is committed to it: zeros, two headers,
-    /// sync of file and directory. What is left of a failed attempt is removed.
+    /// sync of file and directory. With `reuse`, a file of that name and size takes the place of the zeros, and gets its new
+    /// name only when its new headers are on flash. What is left of a failed attempt is removed.
     pub(crate) fn create(
         storage: &dyn Storage,
         lane: Lane,
         segment: u64,
         journal: [u8; 16],
         size: u32,
+        keys: Option<&KeyRing>,
+        reuse: Option<&str>,
     ) -> Result<Self, DiskError> {
         let name = segment_name(lane, segment);
         let failed = |error| DiskError::new(format!("making {name}"), error);
         let salt = random().map_err(failed)?;
-        let file = storage.create(&name).map_err(failed)?;
-        let header = SegmentHeader::new(lane, segment, salt, journal, size).encode();
-        let written = file
-            .allocate(size.into())
-            .and_then(|()| write_all(&*file, &header, 0))
-            .and_then(|()| write_all(&*file, &header, PAGE.into()))
-            .and_then(|()| file.sync_data())
-            .and_then(|()| storage.sync_dir());
+        let mut header = SegmentHeader {
+            reused: reuse.is_some(),
+            ..SegmentHeader::new(lane, segment, salt, journal, size)
+        };
+        let key = seal_new(&mut header, keys)?;
+        let header = header.encode();
+        let begin = || match reuse {
+            Some(old) => storage.open(old),
+            None => storage.create(&name).and_then(|file| file.allocate(size.into()).map(|()| file)),
+        };
+        let written = begin().and_then(|file| {
+            write_all(&*file, &header, 0)?;
+            write_all(&*file, &header, PAGE.into())?;
+            file.sync_data()?;
+            if let Some(old) = reuse {
+                storage.rename(old, &name)?;
+            }
+            storage.sync_dir()?;
+            Ok(file)
+        });
         match written {
-            Ok(()) => Ok(Self { lane, segment, seed: Seed::new(&salt), file, offset: SEGMENT_START, size }),
+            Ok(file) => {
+                Ok(Self { lane, segment, seed: Seed::new(&salt), key, file, offset: SEGMENT_START, size })
+            }
             Err(error) => {
                 // Nothing was committed to it. If even this fails, the next start removes it.
                 let _ = storage.remove(&name);
+                if let Some(old) = reuse {
+                    let _ = storage.remove(old);
+                }
                 Err(failed(error))
             }
         }
@@ -75,6 +97,7 @@ struct Reader {
     lane: Lane,
     segment: u64,
     seed: Seed,
+    key: Option<SegmentKey>,
     size: u32,
     file: Box<dyn StorageFile>,
 }
@@ -82,8 +105,19 @@ struct Reader {
 impl Readers {
     const KEPT: usize = 16;
 
-    pub(crate) fn read(&self, storage: &dyn Storage, at: Location) -> Result<Record, ReadError> {
-        let reader = self.reader(storage, at)?;
+    /// Forgets a segment that was given back.
+    pub(crate) fn forget(&self, lane: Lane, segment: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|reader| reader.lane != lane || reader.segment != segment);
+    }
+
+    pub(crate) fn read(
+        &self,
+        storage: &dyn Storage,
+        keys: Option<&KeyRing>,
+        at: Location,
+    ) -> Result<Record, ReadError> {
+        let reader = self.reader(storage, keys, at)?;
         let damaged = || ReadError::Damaged(at);
         // A location may come from anywhere that serde reads; do not allocate whatever it says.
         if at.len > reader.size {
@@ -101,16 +135,27 @@ impl Readers {
             .filter(|record| record.len == bytes.len() && RawRecord::is_intact(&bytes, reader.seed))
             .ok_or_else(damaged)?;
         let (sequence, kind, meta_version) = (record.sequence, record.kind, record.meta_version);
-        let meta_len = record.meta.len();
-        Ok(Record { bytes, location: at, sequence, kind, meta_version, meta_len })
+        let (meta_len, carried) = (record.meta.len(), record.carried);
+        if let Some(key) = &reader.key {
+            if !key.open(at.offset, &mut bytes) {
+                return Err(ReadError::Seal(at));
+            }
+            bytes.truncate(bytes.len().saturating_sub(TAG));
+        }
+        Ok(Record { bytes, location: at, sequence, kind, meta_version, meta_len, carried })
     }
 
-    fn reader(&self, storage: &dyn Storage, at: Location) -> Result<Arc<Reader>, ReadError> {
+    fn reader(
+        &self,
+        storage: &dyn Storage,
+        keys: Option<&KeyRing>,
+        at: Location,
+    ) -> Result<Arc<Reader>, ReadError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let known = open.iter().position(|reader| reader.lane == at.lane && reader.segment == at.segment);
         let reader = match known {
             Some(index) => open.remove(index),
-            None => Arc::new(Reader::open(storage, at)?),
+            None => Arc::new(Reader::open(storage, keys, at)?),
         };
         if open.len() >= Self::KEPT {
             open.remove(0);
@@ -121,7 +166,7 @@ impl Readers {
 }
 
 impl Reader {
-    fn open(storage: &dyn Storage, at: Location) -> Result<Self, ReadError> {
+    fn open(storage: &dyn Storage, keys: Option<&KeyRing>, at: Location) -> Result<Self, ReadError> {
         let name = segment_name(at.lane, at.segment);
         let file = storage.open(&name).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => ReadError::NoSegment(at.lane, at.segment),
@@ -138,6 +183,7 @@ impl Reader {
             lane: at.lane,
             segment: at.segment,
             seed: Seed::new(&header.salt),
+            key: key_of(&header, keys)?,
             size: header.size,
             file,
         })

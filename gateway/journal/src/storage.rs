@@ -33,6 +33,12 @@ pub trait Storage: Send + Sync + 'static {
     /// `NotFound`, or the disk.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Gives a file another name, in one step; durable after [`sync_dir`](Self::sync_dir).
+    ///
+    /// # Errors
+    /// `NotFound`, `AlreadyExists` (nothing is ever replaced), or the disk.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
     /// The names of the files, in no order.
     ///
     /// # Errors
@@ -151,6 +157,14 @@ impl Storage for FileStorage {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         std::fs::remove_file(self.directory.join(name))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        // The journal has the directory's lock, so nobody makes it in between.
+        if self.directory.join(to).try_exists()? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        std::fs::rename(self.directory.join(from), self.directory.join(to))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

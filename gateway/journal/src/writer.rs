@@ -68,6 +68,7 @@ fn run(mut core: Core, commands: &Receiver<Command>, shared: &Shared) {
     let soon = shared.options.soon;
     let half_queue = shared.options.queue_bytes / 2;
     let mut pending = Pending::default();
+    let began = now();
     loop {
         shared.heartbeat.fetch_add(1, Ordering::Relaxed);
         let mut command = commands.recv_timeout(pending.wait());
@@ -82,9 +83,11 @@ fn run(mut core: Core, commands: &Receiver<Command>, shared: &Shared) {
             core.commit(std::mem::take(&mut pending).requests);
         }
         if stopping {
+            core.stop();
             return;
         }
         core.keep_ahead();
+        core.keep_house(now().saturating_duration_since(began));
     }
 }
 

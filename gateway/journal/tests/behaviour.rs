@@ -189,12 +189,12 @@ fn unknown_kinds_and_typed_metas_survive() {
     let disk = ModelDisk::new();
     let journal = create(&disk);
     let meta = (7_u32, "haematology-1".to_string());
-    let record = NewRecord::encode(Kind(0xffff), 200, &meta, b"\xff\x00raw".to_vec()).unwrap();
+    let record = NewRecord::encode(Kind(0xfeff), 200, &meta, b"\xff\x00raw".to_vec()).unwrap();
     let receipt = journal.append_wait(Batch::new(Lane::Results, Urgency::Now, record)).unwrap();
     let read = journal.read(receipt.locations()[0]).unwrap();
     assert_eq!(
         (read.kind(), read.sequence(), read.payload()),
-        (Kind(0xffff), receipt.first(), &b"\xff\x00raw"[..])
+        (Kind(0xfeff), receipt.first(), &b"\xff\x00raw"[..])
     );
     drop(journal);
     let mut seen = 0;
@@ -202,7 +202,7 @@ fn unknown_kinds_and_typed_metas_survive() {
         seen += 1;
         assert_eq!(
             (record.kind, record.meta_version, record.location),
-            (Kind(0xffff), 200, receipt.locations()[0])
+            (Kind(0xfeff), 200, receipt.locations()[0])
         );
         assert_eq!(record.decode::<(u32, String)>().unwrap(), meta);
         assert_eq!(record.payload, b"\xff\x00raw");
@@ -223,7 +223,7 @@ fn the_newest_trusted_time_comes_back() {
 }
 
 #[test]
-fn every_start_writes_to_a_segment_of_its_own_and_gives_back_unused_space() {
+fn every_start_writes_to_a_segment_of_its_own() {
     let disk = ModelDisk::new();
     drop(create(&disk));
     for text in ["one", "two"] {
@@ -237,8 +237,7 @@ fn every_start_writes_to_a_segment_of_its_own_and_gives_back_unused_space() {
     }
     let (journal, recovery, seen) = open(&disk);
     assert_eq!((texts(&seen), recovery.segments), (vec!["one", "two"], 2));
-    // Two header pages and one commit each.
-    assert_eq!((recovery.used, journal.space().used), (2 * 3 * 4096, 2 * 3 * 4096));
+    assert_eq!((recovery.used, journal.space().used), (64 << 10, 64 << 10));
 }
 
 #[test]

@@ -12,7 +12,8 @@ mod common;
 use common::{batch, create, open, record, segments, small, texts};
 use orugate_journal::model::{Crash, ModelDisk};
 use orugate_journal::{
-    AppendError, Batch, DamageKind, Health, Journal, Kind, Lane, NewRecord, OpenError, ReadError, Urgency,
+    AppendError, Batch, Claim, DamageKind, Health, Journal, Kind, Lane, NewRecord, OpenError, ReadError,
+    Urgency,
 };
 
 const PAGE: usize = 4096;
@@ -306,23 +307,30 @@ fn short_writes_are_continued() {
 #[test]
 fn the_limit_is_full_before_anything_is_written() {
     let disk = ModelDisk::new();
-    let options = orugate_journal::Options { max_size: 64 << 10, ..small() };
-    let journal = Journal::create(disk.clone(), common::NOW, options.clone()).unwrap();
+    let options = orugate_journal::Options { max_size: 256 << 10, ..small() };
+    let journal = Journal::create(disk.clone(), common::NOW, options).unwrap();
     let long = "z".repeat(15_000);
     let mut stored = 0;
     while journal.append_wait(batch(&[&long])).map(|receipt| assert_eq!(receipt.locations().len(), 1)).is_ok()
     {
         stored += 1;
     }
-    // Two segments of 32 KiB, each with room for one commit of 16 KiB behind its headers.
-    assert_eq!(stored, 2);
+    // Four segments of 32 KiB, each with room for one commit of 16 KiB behind its headers; four are kept for what settles.
+    assert_eq!(stored, 4);
     let space = journal.space();
-    assert_eq!((space.used, space.limit, space.segments), (64 << 10, 64 << 10, 2));
+    assert_eq!((space.used, space.limit, space.segments), (128 << 10, 256 << 10, 4));
     let steps = disk.steps();
     assert!(matches!(journal.append_wait(batch(&[&long])), Err(AppendError::Full)));
     assert_eq!(disk.steps(), steps, "nothing was written");
-    // What still fits is still taken.
+    // What still fits is still taken, and what settles something has room of its own.
     let _ = journal.append_wait(batch(&["small"])).unwrap();
+    for (claim, more) in [(Claim::Outcome, 2), (Claim::Settling, 2)] {
+        for _ in 0..more {
+            let _ = journal.append_wait(batch(&[&long]).claim(claim)).unwrap();
+        }
+        assert!(matches!(journal.append_wait(batch(&[&long]).claim(claim)), Err(AppendError::Full)));
+    }
+    assert_eq!(journal.space().used, 256 << 10);
 }
 
 #[test]

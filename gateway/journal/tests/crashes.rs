@@ -16,9 +16,11 @@
 
 mod common;
 
-use common::{NOW, small};
+use common::{NOW, sealed, small};
 use orugate_journal::model::{Crash, ModelDisk};
-use orugate_journal::{AppendError, Batch, Journal, Kind, Lane, Location, NewRecord, Receipt, Seq, Urgency};
+use orugate_journal::{
+    AppendError, Batch, Journal, Kind, Lane, Location, NewRecord, Options, Receipt, Seq, Urgency,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
@@ -130,9 +132,9 @@ fn send(journal: &Journal, disk: &ModelDisk, known: &mut Known, group: Vec<(u32,
     }
 }
 
-fn run(disk: &mut ModelDisk, work: &[Work]) -> Known {
+fn run(disk: &mut ModelDisk, options: &Options, work: &[Work]) -> Known {
     let mut known = Known::default();
-    let mut journal = Some(Journal::create(disk.clone(), NOW, small()).unwrap());
+    let mut journal = Some(Journal::create(disk.clone(), NOW, options.clone()).unwrap());
     for item in work {
         let open = journal.as_ref().unwrap();
         match item {
@@ -173,7 +175,7 @@ fn run(disk: &mut ModelDisk, work: &[Work]) -> Known {
                     *disk = disk.kill(disk.steps());
                 }
                 // A fault that waits may hit the start, which then refuses; it strikes once.
-                let mut tries = (0..8).map(|_| Journal::open(disk.clone(), small(), &mut |_| {}));
+                let mut tries = (0..8).map(|_| Journal::open(disk.clone(), options.clone(), &mut |_| {}));
                 journal = Some(tries.find_map(Result::ok).unwrap().0);
             }
         }
@@ -182,14 +184,14 @@ fn run(disk: &mut ModelDisk, work: &[Work]) -> Known {
 }
 
 /// Recovers and compares with what is known to have been promised by `step`. Gives back the open journal.
-fn check(disk: &ModelDisk, known: &Known, step: usize) -> Result<Journal, TestCaseError> {
+fn check(disk: &ModelDisk, options: &Options, known: &Known, step: usize) -> Result<Journal, TestCaseError> {
     let mut seen: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
     let mut found = BTreeMap::new();
     let mut sequences = BTreeSet::new();
     let mut order: BTreeMap<Lane, Vec<u32>> = BTreeMap::new();
     let mut twice = None;
     let mut spoiled = 0;
-    let opened = Journal::open(disk.clone(), small(), &mut |record| {
+    let opened = Journal::open(disk.clone(), options.clone(), &mut |record| {
         spoiled += usize::from(!is_intact(record.payload));
         let id = u32::from_le_bytes([record.payload[0], record.payload[1], 0, 0]);
         let parts = seen.entry(id).or_insert_with(|| vec![record.payload[3]]);
@@ -240,19 +242,28 @@ fn check(disk: &ModelDisk, known: &Known, step: usize) -> Result<Journal, TestCa
 
 #[test]
 fn every_receipt_stands_after_any_crash() {
+    try_crashes(&small());
+}
+
+#[test]
+fn every_receipt_of_a_sealed_journal_stands_after_any_crash() {
+    try_crashes(&sealed(&[1]));
+}
+
+fn try_crashes(options: &Options) {
     let states = Cell::new(0_u32);
     let config = Config { cases: 14, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let strategy = (prop::collection::vec(work(), 1..14), any::<u64>());
     let result = runner.run(&strategy, |(work, seed)| {
         let mut disk = ModelDisk::new();
-        let known = run(&mut disk, &work);
+        let known = run(&mut disk, options, &work);
         // The creation itself ends with its directory sync; before that there is no journal to promise anything.
         for step in 4..=disk.steps() {
             let seed = seed.wrapping_add(step as u64);
             for how in [Crash::Lost, Crash::Kept, Crash::Torn(seed), Crash::Torn(seed.rotate_left(17))] {
                 let crashed = disk.crash(step, how);
-                let journal = check(&crashed, &known, step)?;
+                let journal = check(&crashed, options, &known, step)?;
                 states.set(states.get() + 1);
                 if step % 8 == 0 {
                     let mut more = Known { batches: known.batches, ..Known::default() };
@@ -260,9 +271,9 @@ fn every_receipt_stands_after_any_crash() {
                     send(&journal, &crashed, &mut more, vec![(id, batch)], false);
                     drop(journal);
                     let again = crashed.crash(crashed.steps(), Crash::Torn(seed));
-                    check(&again, &more, usize::MAX)?;
+                    check(&again, options, &more, usize::MAX)?;
                     let old = Known { batches: 0, ..known_until(&known, step) };
-                    check(&again.crash(again.steps(), Crash::Lost), &old, usize::MAX)?;
+                    check(&again.crash(again.steps(), Crash::Lost), options, &old, usize::MAX)?;
                     states.set(states.get() + 2);
                 }
             }

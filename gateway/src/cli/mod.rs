@@ -154,7 +154,7 @@ enum Command {
         #[arg(long)]
         stay: bool,
     },
-    /// Make the journal of a new box
+    /// Make the journal of a new box, and keys to seal it
     Journal {
         #[command(flatten)]
         configured: Configured,
@@ -234,6 +234,11 @@ fn message_number(typed: &str) -> Result<u64, String> {
 enum JournalAction {
     /// Create the journal where the configuration says; refuses when there is one
     Init,
+    /// Write a fresh key for a sealed journal into a new file that only its owner can read
+    NewKey {
+        /// Where; not in the journal's folder
+        file: PathBuf,
+    },
 }
 
 /// The program with these drivers and profiles. Returns its exit code.
@@ -266,6 +271,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Journal { configured, action: JournalAction::Init } => {
             service::init(catalogue, &configured.config)
         }
+        Command::Journal { action: JournalAction::NewKey { file }, .. } => service::new_key(&file),
     };
     ExitCode::from(code)
 }

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{self, Difference, Loaded, Mistakes};
 use crate::reload::{self, Applied};
 use crate::run::{Gateway, StartError, init_journal};
+use crate::seal;
 use crate::systemd;
 use crate::tls;
 use crate::words::count;
@@ -46,13 +47,18 @@ pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
             let Ok(runtime) = runtime() else { return IO };
             let clock = runtime.block_on(async { Clock::system(0) });
             let (wrong, warnings) = tls::check(&loaded, &clock);
-            for warning in loaded.warnings.iter().chain(&warnings) {
+            let (bad_keys, remarks) = seal::check(&loaded);
+            for warning in loaded.warnings.iter().chain(&warnings).chain(&remarks) {
                 println!("warning: {warning}");
             }
+            for mistake in wrong.iter().chain(&bad_keys) {
+                eprintln!("{mistake}");
+            }
+            if !bad_keys.is_empty() {
+                eprintln!("The service would not start: its journal is sealed, and a key cannot be used.");
+                return CONFIG;
+            }
             if !wrong.is_empty() {
-                for mistake in &wrong {
-                    eprintln!("{mistake}");
-                }
                 let files = count(wrong.len() as u64, "file", "files");
                 eprintln!("{files} of TLS cannot be used. The service would run, without what needs them.");
                 return CONFIG;
@@ -75,7 +81,15 @@ pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
     // Tokio keeps the clocks.
     let Ok(runtime) = runtime() else { return IO };
     let now = runtime.block_on(async { Clock::system(0).utc() });
-    let journal = &loaded.plan.journal.path;
+    let plan = &loaded.plan.journal;
+    // A credential is there for the service only. Nothing is sealed yet, so it is enough that the service can read it.
+    if seal::is_for_the_service(plan) {
+        println!("The journal's key is a credential: the service reads it when it starts.");
+    } else if let Err(why) = seal::keys(plan) {
+        eprintln!("{why}. No journal was made.");
+        return IO;
+    }
+    let journal = &plan.path;
     if let Err(error) = std::fs::create_dir_all(journal) {
         eprintln!("The journal's folder {} cannot be made: {error}.", journal.display());
         return IO;
@@ -88,6 +102,32 @@ pub(super) fn init(catalogue: &Catalogue, path: &Path) -> u8 {
         }
         Err(why) => {
             eprintln!("{why}. Nothing was changed.");
+            IO
+        }
+    }
+}
+
+/// A file for a key of the journal.
+pub(super) fn new_key(file: &Path) -> u8 {
+    match seal::new_key(file) {
+        Ok(id) => {
+            println!("A new key is in {}; its id is {id}, which is no secret.", file.display());
+            println!(
+                "Keep a copy of it away from this box before anything is sealed: a lost key is a lost journal. Then name \
+                 it in [journal]: seal = {{ key = \"{}\" }}, or better as a systemd credential (docs/sealing.md).",
+                file.display()
+            );
+            0
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            eprintln!(
+                "There is a file {} already, and what it sealed could be read by nobody without it. Nothing was changed.",
+                file.display()
+            );
+            REFUSED
+        }
+        Err(error) => {
+            eprintln!("The key cannot be written to {}: {error}.", file.display());
             IO
         }
     }

@@ -11,7 +11,7 @@ use super::nearest::did_you_mean;
 use super::plan::{ConfigHash, GatewayPlan, JournalPlan, Plan};
 use super::source::Source;
 use super::units::{duration, show_duration, show_size, size};
-use super::{Profiles, check_destination, check_instrument};
+use super::{Profiles, check_destination, check_instrument, check_seal};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -227,7 +227,11 @@ fn journal_plan(typed: &JournalFile, scope: &Scope<'_>, out: &mut Findings) -> O
     }
     let keep_delivered =
         keep.map_or(30 * DAY, |typed| span(scope, "keep_delivered", typed, HOUR..=3650 * DAY, out));
-    Some(JournalPlan { path: path?, max_size, keep_delivered })
+    let seal = typed
+        .seal
+        .as_ref()
+        .and_then(|typed| check_seal::plan(&typed.value, path.as_deref(), &scope.inside("seal", typed), out));
+    Some(JournalPlan { path: path?, max_size, keep_delivered, seal })
 }
 
 /// A duration within bounds.

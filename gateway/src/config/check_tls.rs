@@ -6,7 +6,7 @@
 use super::check::{Scope, absolute};
 use super::file::{At, TlsFile};
 use super::mistakes::{Findings, Mistake};
-use super::plan_tls::{OwnPem, PeerId, Pem, TlsPlan, TlsSide};
+use super::plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide};
 use std::path::PathBuf;
 
 /// A `tls` table with the places of its keys.
@@ -94,8 +94,8 @@ fn finish(
     };
     pair("cert", typed.cert.as_ref(), typed.key.as_ref(), out);
     pair("key", typed.key.as_ref(), typed.cert.as_ref(), out);
-    let cert = typed.cert.as_ref().and_then(|typed| pem(scope, "cert", typed, out));
-    let key = typed.key.as_ref().and_then(|typed| pem(scope, "key", typed, out));
+    let cert = typed.cert.as_ref().and_then(|typed| file_or_credential(scope, "cert", typed, out));
+    let key = typed.key.as_ref().and_then(|typed| file_or_credential(scope, "key", typed, out));
     let own = cert.zip(key).map(|(cert, key)| OwnPem { cert, key });
     let min_version = typed.min_version.as_ref().map(|typed| typed.value).unwrap_or_default();
     let ca_typed = if ca_key == "ca" { &typed.ca } else { &typed.clients };
@@ -114,9 +114,15 @@ fn stray<T>(scope: &Scope<'_>, key: &str, typed: Option<&At<T>>, owner: &str, ou
     }
 }
 
-fn pem(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> Option<Pem> {
+/// A path, or `credential:NAME`.
+pub(super) fn file_or_credential(
+    scope: &Scope<'_>,
+    key: &str,
+    typed: &At<String>,
+    out: &mut Findings,
+) -> Option<FileOrCredential> {
     let Some(name) = typed.value.strip_prefix("credential:") else {
-        return Some(Pem::File(absolute(scope, key, typed, out)));
+        return Some(FileOrCredential::File(absolute(scope, key, typed, out)));
     };
     let fits = !name.is_empty() && name != "." && name != ".." && !name.contains('/') && name.len() < 256;
     if !fits {
@@ -126,7 +132,7 @@ fn pem(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> 
         );
         out.wrong(scope.at(key, typed, message));
     }
-    fits.then(|| Pem::Credential(name.to_owned()))
+    fits.then(|| FileOrCredential::Credential(name.to_owned()))
 }
 
 fn peers(

@@ -3,8 +3,8 @@
 //! Promises one line for the gateway, one per destination, one per instrument, in the order of the files.
 
 use super::plan::{
-    Accepts, AckMode, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode, Plan, SerialPlan,
-    WirePlan,
+    Accepts, AckMode, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode, Plan, SealPlan,
+    SerialPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
@@ -12,19 +12,29 @@ use orugate_driver::Parity;
 use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
 
+/// How a journal is sealed.
+pub(super) fn sealing(seal: Option<&SealPlan>) -> String {
+    let Some(seal) = seal else { return "not sealed".to_owned() };
+    let previous: Vec<String> = seal.previous.iter().map(ToString::to_string).collect();
+    let before =
+        if previous.is_empty() { String::new() } else { format!(" (before: {})", previous.join(", ")) };
+    format!("sealed by {}{before}", seal.key)
+}
+
 impl Plan {
     /// The plan in sentences, one per line.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         let (gateway, journal) = (&self.gateway, &self.journal);
         let first = format!(
-            "gateway {}: sends as {} at {}, instruments' clocks run in {}, journal {} up to {}",
+            "gateway {}: sends as {} at {}, instruments' clocks run in {}, journal {} up to {}{}",
             gateway.id,
             gateway.application,
             or_nowhere(&gateway.facility),
             gateway.timezone_name,
             journal.path.display(),
             show_size(journal.max_size),
+            journal.seal.as_ref().map_or_else(String::new, |seal| format!(", {}", sealing(Some(seal)))),
         );
         let destinations = self.destinations.iter().map(destination);
         let instruments = self.instruments.iter().map(|plan| self.instrument(plan));

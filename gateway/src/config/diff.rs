@@ -69,7 +69,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 33] = [
+pub const KEYS: [(&str, Takes); 34] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -78,6 +78,7 @@ pub const KEYS: [(&str, Takes); 33] = [
     ("journal.path", Takes::Restart),
     ("journal.max_size", Takes::Live),
     ("journal.keep_delivered", Takes::Live),
+    ("journal.seal", Takes::Restart),
     ("destination", Takes::Connection),
     ("destination.role", Takes::Live),
     ("destination.receiving", Takes::Live),
@@ -233,7 +234,7 @@ impl Difference {
     }
 
     fn journal(&mut self, old: &JournalPlan, new: &JournalPlan) {
-        let JournalPlan { path, max_size, keep_delivered } = old;
+        let JournalPlan { path, max_size, keep_delivered, seal } = old;
         if *path != new.path {
             self.add(
                 Subject::Journal,
@@ -253,6 +254,10 @@ impl Difference {
         if *keep_delivered != new.keep_delivered {
             let words = words::time("keep_delivered", *keep_delivered, new.keep_delivered);
             self.add(Subject::Journal, "journal.keep_delivered", Weight::Detail, words);
+        }
+        if *seal != new.seal {
+            let words = words::seal(seal.as_ref(), new.seal.as_ref());
+            self.add(Subject::Journal, "journal.seal", Weight::Delivery, words);
         }
     }
 
@@ -387,7 +392,11 @@ impl Plan {
                 admin_socket: running.gateway.admin_socket.clone(),
                 ..self.gateway
             },
-            journal: JournalPlan { path: running.journal.path.clone(), ..self.journal },
+            journal: JournalPlan {
+                path: running.journal.path.clone(),
+                seal: running.journal.seal.clone(),
+                ..self.journal
+            },
             ..self
         }
     }

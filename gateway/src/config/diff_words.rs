@@ -2,10 +2,10 @@
 //!
 //! Promises that the consequence stands beside the value, and that nothing here decides anything.
 
-use super::describe::wire as wire_words;
+use super::describe::{sealing, wire as wire_words};
 use super::plan::{
     Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
-    Resends, SampleIdIn, WirePlan,
+    Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
@@ -46,6 +46,26 @@ pub(super) fn journal_path(old: &str, new: &str) -> String {
 
 pub(super) fn max_size(old: u64, new: u64) -> String {
     plain("max_size", &show_size(old), &show_size(new))
+}
+
+pub(super) fn seal(old: Option<&SealPlan>, new: Option<&SealPlan>) -> String {
+    let change = format!("seal: {} → {}", sealing(old), sealing(new));
+    // A key that is named no more, although what it sealed may be there still.
+    let lost = old
+        .into_iter()
+        .flat_map(SealPlan::all)
+        .find(|key| new.is_none_or(|new| new.all().all(|k| k != *key)));
+    match (old, lost) {
+        (None, _) => format!("{change}; what is in the journal already stays as readable as it is"),
+        (_, Some(key)) => {
+            let next = if new.is_some() { "leave it in previous" } else { "keep the table" };
+            format!(
+                "{change}; as long as the journal holds anything that {key} sealed, the gateway does not start without \
+                 it: {next}"
+            )
+        }
+        _ => change,
+    }
 }
 
 pub(super) fn role(new: DestinationRole) -> String {

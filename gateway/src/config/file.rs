@@ -70,6 +70,21 @@ pub struct JournalFile {
     /// How long delivered results are kept: `"1 h"` to `"3650 days"`. Default `"30 days"`. Not acted on yet: this
     /// version keeps everything, and at `max_size` instruments are told busy.
     pub keep_delivered: Option<At<String>>,
+    /// With it, what is written into the journal is sealed (AES-256-GCM), and it cannot be read without the key; by default
+    /// it is not. `docs/sealing.md` says what it protects against.
+    pub seal: Option<At<SealFile>>,
+}
+
+/// The keys of a sealed journal.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SealFile {
+    /// The key for what is written from now on: `"credential:NAME"` from systemd, or a file outside the journal's folder.
+    /// It holds 32 bytes, or 64 hexadecimal digits; `orugate journal new-key FILE` makes one. A lost key is a lost journal.
+    #[schemars(required)]
+    pub key: Option<At<String>>,
+    /// Keys of before, for what is in the journal already. Default `[]`.
+    pub previous: Option<At<Vec<At<String>>>>,
 }
 
 /// A system that gets results.
@@ -386,6 +401,7 @@ tables!(
     MllpFile,
     PatientFile,
     ReceivingFile,
+    SealFile,
     TlsFile,
     WireFile
 );

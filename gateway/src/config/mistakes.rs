@@ -3,6 +3,7 @@
 //! Promises one line per mistake, in the order of the files, with the place first as compilers print it, so that
 //! editors can jump there. Leaves out finding them.
 
+use super::check_seal::TypedSeal;
 use super::check_tls::TypedTls;
 use super::plan::Plan;
 use super::source::Source;
@@ -112,6 +113,7 @@ pub(super) struct Findings {
     pub(super) mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
     pub(super) tls: Vec<TypedTls>,
+    pub(super) seal: Option<TypedSeal>,
     /// The files in their order, to sort by.
     order: Vec<PathBuf>,
 }
@@ -167,7 +169,8 @@ impl Findings {
         self.warnings.sort_by_key(place);
         match plan {
             Some(plan) if self.mistakes.is_empty() => {
-                Ok(Loaded { plan, warnings: self.warnings, tls: self.tls, texts: Texts::default() })
+                let Self { warnings, tls, seal, .. } = self;
+                Ok(Loaded { plan, warnings, tls, seal, texts: Texts::default() })
             }
             _ => Err(Mistakes { list: self.mistakes, warnings: self.warnings }),
         }

@@ -14,6 +14,7 @@
 mod check;
 mod check_destination;
 mod check_instrument;
+mod check_seal;
 mod check_tls;
 mod describe;
 mod diff;
@@ -29,6 +30,7 @@ pub mod units;
 #[cfg(test)]
 mod tests;
 
+pub use check_seal::TypedSeal;
 pub use check_tls::TypedTls;
 pub use diff::{Change, Difference, KEYS, Subject, Takes, Weight};
 pub use file::{ConfigFile, json_schema, json_schema_of_part};
@@ -36,10 +38,11 @@ pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
     Accepts, AckMode, AckWhen, Allow, ConfigHash, Corrections, DestinationPlan, DestinationRole, Flow,
     GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Resends, SampleIdIn,
-    SerialPlan, WirePlan,
+    SealPlan, SerialPlan, WirePlan,
 };
-pub use plan_tls::{OwnPem, PeerId, Pem, TlsPlan, TlsSide, TlsVersion};
+pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersion};
 
+pub(crate) use check_seal::beside;
 pub(crate) use source::reword;
 
 use crate::profiles::{self, Shelf};
@@ -100,6 +103,8 @@ pub struct Loaded {
     pub warnings: Vec<Mistake>,
     /// Every `tls` table of the files, to place what is wrong with the files that it names.
     pub tls: Vec<TypedTls>,
+    /// The table `seal`, to place what is wrong with the keys that it names.
+    pub seal: Option<TypedSeal>,
     /// What it was read from, when that was files.
     pub texts: Texts,
 }

@@ -3,7 +3,7 @@
 //! Promises that a value of these types needs no second look: ranges, names and references were checked when it was
 //! made, which happens only in [`load`](super::load). Leaves out where each value was typed.
 
-use super::plan_tls::TlsPlan;
+use super::plan_tls::{FileOrCredential, TlsPlan};
 use jiff::tz::TimeZone;
 use orugate_driver::{LineSettings, Profile};
 use orugate_protocol::text::Charset;
@@ -57,6 +57,24 @@ pub struct JournalPlan {
     pub max_size: u64,
     /// How long delivered results stay.
     pub keep_delivered: Duration,
+    /// `None`: it is not sealed.
+    pub seal: Option<SealPlan>,
+}
+
+/// The keys of a sealed journal. What is in them is read by [`seal`](crate::seal).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealPlan {
+    /// For what is written from now on.
+    pub key: FileOrCredential,
+    /// For what was written before.
+    pub previous: Vec<FileOrCredential>,
+}
+
+impl SealPlan {
+    /// All keys, that of new records first.
+    pub fn all(&self) -> impl Iterator<Item = &FileOrCredential> {
+        std::iter::once(&self.key).chain(&self.previous)
+    }
 }
 
 /// A system that gets results.

@@ -30,9 +30,9 @@ pub struct TlsPlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPem {
     /// The certificate, then its intermediates.
-    pub cert: Pem,
+    pub cert: FileOrCredential,
     /// Its key.
-    pub key: Pem,
+    pub key: FileOrCredential,
 }
 
 /// Who begins the handshake.
@@ -44,9 +44,9 @@ pub enum TlsSide {
     Server,
 }
 
-/// Where text comes from that may be secret.
+/// Where something comes from that may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pem {
+pub enum FileOrCredential {
     /// An absolute path.
     File(PathBuf),
     /// A name in systemd's `$CREDENTIALS_DIRECTORY`.
@@ -82,7 +82,7 @@ impl TlsPlan {
     }
 }
 
-impl fmt::Display for Pem {
+impl fmt::Display for FileOrCredential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => path.display().fmt(f),

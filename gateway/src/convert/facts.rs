@@ -136,6 +136,8 @@ pub struct Fact {
     pub status: Status,
     /// It says nothing: no value, no flag, no comment.
     pub blank: bool,
+    /// Remarks under it.
+    pub remarks: u32,
     content: Keyed,
 }
 
@@ -162,6 +164,8 @@ pub struct Group {
     pub specimen: u128,
     /// Indexes of its observations.
     pub observations: Range<usize>,
+    /// Remarks on the order itself.
+    pub remarks: u32,
     block: Option<Candidate>,
 }
 
@@ -324,7 +328,7 @@ impl<'f> Collector<'f> {
             .copied();
         let start = self.facts.observations.len();
         self.facts.too_large |= self.facts.groups.len() >= GROUPS;
-        self.facts.groups.push(Group { sample, specimen, observations: start..start, block });
+        self.facts.groups.push(Group { sample, specimen, observations: start..start, remarks: 0, block });
     }
 
     fn observation(&mut self, observation: &Observation<'_>) {
@@ -392,6 +396,7 @@ impl<'f> Collector<'f> {
             blank: observation.value.is_empty()
                 && observation.flags.text.is_empty()
                 && observation.status != Status::NotDone,
+            remarks: 0,
             content,
         });
         let end = self.facts.observations.len();
@@ -407,6 +412,7 @@ impl<'f> Collector<'f> {
             Level::Observation => {
                 if let Some(fact) = self.facts.observations.last_mut() {
                     fact.content.text(text);
+                    fact.remarks += u32::from(label.is_empty());
                     // A lot number beside an empty value is no result either.
                     fact.blank &= !label.is_empty();
                     if let (Some(bad), Candidate::Sendable) = (bad, fact.candidate) {
@@ -416,6 +422,7 @@ impl<'f> Collector<'f> {
             }
             Level::Order => {
                 if let Some(group) = self.facts.groups.last_mut() {
+                    group.remarks += u32::from(label.is_empty());
                     group.block = group.block.or(bad);
                 }
             }

@@ -295,6 +295,30 @@ impl Conversion<'_> {
     pub fn filler(&self, fact: &Fact) -> u32 {
         fact.order.and_then(|o| self.fillers.get(usize::from(o))).copied().unwrap_or(0)
     }
+
+    /// Remarks that no ORU carries because this observation is not reportable: its own, and with the first of an order
+    /// of which nothing is reportable the order's.
+    #[must_use]
+    pub fn unsent_remarks(&self, index: usize) -> u32 {
+        let not_reportable = |i: usize| matches!(self.going.get(i), Some(Going::NotReportable(_)));
+        let Some(fact) = self.facts.observations.get(index).filter(|_| not_reportable(index)) else {
+            return 0;
+        };
+        let group = fact.order.and_then(|o| self.facts.groups.get(usize::from(o)));
+        let of_order =
+            group.filter(|g| g.observations.start == index && g.observations.clone().all(not_reportable));
+        fact.remarks.saturating_add(of_order.map_or(0, |group| group.remarks))
+    }
+
+    /// The rule by which an observation is not reportable, and what is lost to the receiver by it.
+    #[must_use]
+    pub fn by_the_rule(&self, index: usize, rule: &str) -> String {
+        match self.unsent_remarks(index) {
+            0 => rule.to_owned(),
+            1 => format!("{rule}; its remark is in no ORU"),
+            n => format!("{rule}; its {n} remarks are in no ORU"),
+        }
+    }
 }
 
 impl Converter {

@@ -94,12 +94,13 @@ fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget]) -> Rea
         .observations
         .iter()
         .zip(conversion.going)
-        .map(|(fact, going)| Observed {
+        .enumerate()
+        .map(|(index, (fact, going))| Observed {
             code: match facts.word(&fact.code) {
                 "" => "(no code)".to_owned(),
                 code => code.to_owned(),
             },
-            fate: fate(*going),
+            fate: fate(conversion, index, *going),
             rows: vec![None; targets.len()],
         })
         .collect();
@@ -134,12 +135,14 @@ fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget]) -> Rea
     Read { raw: raw.to_vec(), observations, notes, orus }
 }
 
-fn fate(going: Going) -> String {
+fn fate(conversion: &Conversion<'_>, index: usize, going: Going) -> String {
     match going {
         Going::Sent => SENT.to_owned(),
         Going::Held(reason) => format!("held, {}: {}", reason.code(), reason.sentence()),
         Going::Qc(evidence) => format!("qc, not a patient's result, because {evidence}"),
-        Going::NotReportable(rule) => format!("not reportable by the rule {rule}"),
+        Going::NotReportable(rule) => {
+            format!("not reportable by the rule {}", conversion.by_the_rule(index, rule))
+        }
         // Only with a past.
         Going::Repeat | Going::Superseded | Going::Untouched => "not sent again".to_owned(),
     }

@@ -150,15 +150,15 @@ impl Batch<'_> {
 
     fn dispositions(&self, holds: &BTreeMap<Reason, u64>) -> Vec<Disposition> {
         let facts = self.conversion.facts;
-        let all = (0u32..).zip(&facts.observations).zip(self.conversion.going);
-        all.filter_map(|((observation, fact), going)| {
+        let all = (0u32..).zip(&facts.observations).zip(self.conversion.going).enumerate();
+        all.filter_map(|(index, ((observation, fact), going))| {
             let fate = match going {
                 Going::Sent => Fate::Sent,
                 Going::Held(reason) => Fate::Held(holds.get(&(fact.order, *reason)).copied().unwrap_or(0)),
                 Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
                 Going::Repeat => Fate::Repeat,
                 Going::Superseded => Fate::Superseded,
-                Going::NotReportable(rule) => Fate::NotReportable((*rule).to_owned()),
+                Going::NotReportable(rule) => Fate::NotReportable(self.conversion.by_the_rule(index, rule)),
                 Going::Untouched => return None,
             };
             Some(Disposition {
@@ -186,6 +186,13 @@ impl Batch<'_> {
             };
             let colon = if place.is_empty() { "" } else { ": " };
             let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
+            (worker.told)(name, Tell::Note(&sentence));
+        }
+        let unsent = (0..facts.observations.len()).map(|i| self.conversion.unsent_remarks(i)).sum::<u32>();
+        if unsent > 0 {
+            let sentence = format!(
+                "{unsent} of the instrument's remarks are in no ORU, for what they are about is not reportable"
+            );
             (worker.told)(name, Tell::Note(&sentence));
         }
         if first {

@@ -52,7 +52,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
             profiles.d/a.toml:11: code.name: 0 is no component; components count from 1 to 99
             profiles.d/a.toml:12: flag[0]: code is missing here
             profiles.d/a.toml:15: link.receive: integer 5 stands here; allowed is text in quotes
-            profiles.d/a.toml:16: typo: unknown key; allowed are name, driver, title, evidence, example, charset, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
+            profiles.d/a.toml:16: typo: unknown key; allowed are name, driver, title, evidence, example, charset, charset_fallback, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
     );
     let lacking = "name = \"x\"\ndriver = \"astm\"\ntypo = 1\n";
     check(
@@ -63,7 +63,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
             profiles.d/a.toml:1: charset: is missing: How bytes become characters
             profiles.d/a.toml:1: coding_system: is missing: The coding system of the vendor's codes in HL7, `99` and up to ten letters or digits: `99SYSMEX`
             profiles.d/a.toml:1: sample: is missing: Where the sample id is
-            profiles.d/a.toml:3: typo: unknown key; allowed are name, driver, title, evidence, example, charset, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
+            profiles.d/a.toml:3: typo: unknown key; allowed are name, driver, title, evidence, example, charset, charset_fallback, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
     );
     check(
         &["name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"proven\"\n"],
@@ -102,8 +102,8 @@ fn mistakes_of_a_change_are_told_in_its_own_file() {
     check(
         &[&typo],
         expect![[r#"
-        profiles.d/a.toml:7: sample.idd: unknown key; allowed are id, when, search; did you mean "id"?
-        profiles.d/a.toml:9: code.id: string "4" stands here; allowed is a whole number without quotes"#]],
+            profiles.d/a.toml:7: sample.idd: unknown key; allowed are id, when, search, none_prefixes; did you mean "id"?
+            profiles.d/a.toml:9: code.id: string "4" stands here; allowed is a whole number without quotes"#]],
     );
     check(
         &[&CHANGE.replace("evidence = \"described\"\n", "")],

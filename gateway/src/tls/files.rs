@@ -4,15 +4,14 @@
 //! one, every list can be read. Leaves out whether it is in date ([`dates`](super::dates)).
 
 use super::facts::{self, Facts};
-use crate::config::{Pem, TlsPlan};
+use crate::config::{FileOrCredential, TlsPlan};
+use crate::secret::{self, Unread, path_of};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
-use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,20 +113,6 @@ pub(super) fn all(plan: &TlsPlan) -> Vec<PathBuf> {
     own.chain(plan.ca.iter().cloned()).chain(plan.crl.iter().cloned()).collect()
 }
 
-fn path_of(pem: &Pem) -> PathBuf {
-    match pem {
-        Pem::File(path) => path.clone(),
-        // Without systemd there is no folder, and then no such file.
-        Pem::Credential(name) => {
-            credentials().map_or_else(|| name.into(), |folder| Path::new(&folder).join(name))
-        }
-    }
-}
-
-fn credentials() -> Option<OsString> {
-    std::env::var_os("CREDENTIALS_DIRECTORY")
-}
-
 struct Reader<'p> {
     provider: &'p CryptoProvider,
     dated: Vec<Dated>,
@@ -137,7 +122,7 @@ struct Reader<'p> {
 
 impl Reader<'_> {
     fn roots(&mut self, key: &'static str, path: &Path) -> Option<Arc<RootCertStore>> {
-        let from = Pem::File(path.to_owned());
+        let from = FileOrCredential::File(path.to_owned());
         let certificates = self.certificates(key, &from)?;
         let mut roots = RootCertStore::empty();
         for (number, certificate) in (1..).zip(certificates) {
@@ -155,7 +140,7 @@ impl Reader<'_> {
         Some(Arc::new(roots))
     }
 
-    fn own(&mut self, cert: &Pem, key: &Pem) -> Option<Arc<CertifiedKey>> {
+    fn own(&mut self, cert: &FileOrCredential, key: &FileOrCredential) -> Option<Arc<CertifiedKey>> {
         let chain = self.certificates("cert", cert);
         let secret = self.secret(key);
         let (chain, secret) = (chain?, secret?);
@@ -190,10 +175,16 @@ impl Reader<'_> {
                         "{cert}: its certificate {} belongs to the key; it must be the first, then who signed it",
                         place + 1
                     ),
-                    None if matches!((cert, key), (Pem::File(_), Pem::Credential(_))) => format!(
-                        "{key} does not belong to the certificate in {cert}. systemd copies credentials when the \
+                    None if matches!(
+                        (cert, key),
+                        (FileOrCredential::File(_), FileOrCredential::Credential(_))
+                    ) =>
+                    {
+                        format!(
+                            "{key} does not belong to the certificate in {cert}. systemd copies credentials when the \
                          service starts: restart it when both are in place"
-                    ),
+                        )
+                    }
                     None => format!("{key} does not belong to the certificate in {cert}"),
                 };
                 self.wrong("key", message);
@@ -207,7 +198,7 @@ impl Reader<'_> {
     }
 
     fn lists(&mut self, path: &Path) -> Option<Vec<CertificateRevocationListDer<'static>>> {
-        let from = Pem::File(path.to_owned());
+        let from = FileOrCredential::File(path.to_owned());
         let bytes = self.bytes("crl", &from)?;
         let lists: Result<Vec<_>, _> = if is_pem(&bytes) {
             CertificateRevocationListDer::pem_slice_iter(&bytes).collect()
@@ -240,7 +231,11 @@ impl Reader<'_> {
         }
     }
 
-    fn certificates(&mut self, key: &'static str, from: &Pem) -> Option<Vec<CertificateDer<'static>>> {
+    fn certificates(
+        &mut self,
+        key: &'static str,
+        from: &FileOrCredential,
+    ) -> Option<Vec<CertificateDer<'static>>> {
         let bytes = self.bytes(key, from)?;
         let certificates: Result<Vec<_>, _> = if is_pem(&bytes) {
             CertificateDer::pem_slice_iter(&bytes).collect()
@@ -272,13 +267,9 @@ impl Reader<'_> {
         }
     }
 
-    fn secret(&mut self, from: &Pem) -> Option<PrivateKeyDer<'static>> {
+    fn secret(&mut self, from: &FileOrCredential) -> Option<PrivateKeyDer<'static>> {
         let bytes = self.bytes("key", from)?;
-        if let Pem::File(path) = from
-            && fs::metadata(path).is_ok_and(|m| m.mode() & 0o004 != 0)
-        {
-            let message =
-                format!("{from} can be read by every user of this machine: chmod o-r {}", path.display());
+        if let Some(message) = secret::open_to_all(from) {
             self.remarks.push(Finding { key: "key", message, weight: Weight::Remark });
         }
         let has = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
@@ -303,31 +294,13 @@ impl Reader<'_> {
         }
     }
 
-    fn bytes(&mut self, key: &'static str, from: &Pem) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let read =
-            fs::File::open(path_of(from)).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
-        let message = match read {
-            Ok(_) if bytes.len() as u64 > MAX_FILE => format!("{from} is larger than 16 MiB"),
-            Ok(_) if bytes.is_empty() => format!("{from} is empty"),
-            Ok(_) => return Some(bytes),
-            Err(error) => {
-                let message = match (error.kind(), from) {
-                    (_, Pem::Credential(_)) if credentials().is_none() => {
-                        format!("{from} is only there when systemd starts the service")
-                    }
-                    (io::ErrorKind::NotFound, Pem::Credential(name)) => {
-                        format!("{from} is not there; the unit needs LoadCredential={name}:FILE")
-                    }
-                    (io::ErrorKind::NotFound, _) => format!("{from} is not on this machine"),
-                    (io::ErrorKind::PermissionDenied, _) => format!("{from} may not be read by this user"),
-                    _ => format!("{from} cannot be read: {error}"),
-                };
-                self.faults.push(Finding { key, message, weight: Weight::Absent });
-                return None;
-            }
+    fn bytes(&mut self, key: &'static str, from: &FileOrCredential) -> Option<Vec<u8>> {
+        let (message, weight) = match secret::read(from, MAX_FILE, "16 MiB") {
+            Ok(mut bytes) => return Some(std::mem::take(&mut *bytes)),
+            Err(Unread::Absent(message)) => (message, Weight::Absent),
+            Err(Unread::Wrong(message)) => (message, Weight::Wrong),
         };
-        self.wrong(key, message);
+        self.faults.push(Finding { key, message, weight });
         None
     }
 

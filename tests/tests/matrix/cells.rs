@@ -43,7 +43,8 @@ pub(crate) const OUTCOMES: [(char, &str); 11] = [
 ];
 
 /// Kinds of link notes, by the letters of the page.
-pub(crate) const NOTES: [(char, &str); 24] = [
+pub(crate) const NOTES: [(char, &str); 26] = [
+    ('a', "records could not be stored; the instrument cannot be told"),
     ('b', "the instrument began anew in the middle of a transfer; the message is incomplete"),
     ('c', "a frame's checksum is wrong; it was refused"),
     ('d', "the connection ended in the middle of a transfer; the message is incomplete"),
@@ -51,6 +52,7 @@ pub(crate) const NOTES: [(char, &str); 24] = [
     ('f', "an answer to a query could not be delivered"),
     ('g', "both ends asked for the line at once"),
     ('h', "a frame's checksum is no hexadecimal number"),
+    ('i', "silence before the end of a message; it is incomplete"),
     ('j', "the instrument asked for the line in the middle of an answer"),
     ('k', "a frame was cut by a control character"),
     ('l', "silence in the middle of a transfer; the message is incomplete"),

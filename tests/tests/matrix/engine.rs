@@ -136,11 +136,57 @@ the name has no address: 1d 1d!
 ";
 
 /// How often the second message came and what became of it; both others come once and are delivered in each cell.
-pub(crate) const OUTCOMES: [(char, &str); 3] = [
+pub(crate) const OUTCOMES: [(char, &str); 4] = [
     ('d', "delivered; the number before it is how often the engine got it, always with the same bytes"),
     ('p', "parked: it waits for a person, who is told by a condition; the next message goes"),
+    (
+        'b',
+        "it stays in front and is tried again about once a minute, the third waits behind it, and a condition says so",
+    ),
     ('!', "while it lasts, a condition says that this destination is late; it clears by itself"),
 ];
+
+const STOP: &str = "
+                     silent: 1d 1d 1d 2d 2d 2d 2d
+                         AA: 1d 1d 1d 1d 1d 1d 1d
+              AA after 29 s: 1d 1d 1d 1d 1d 2d 1d
+              AA after 31 s: 1d 2d 1d 2d 2d 3d 1d
+                         CA: 1d 1d 1d 1d 2d 1d 1d
+                         AE: 1d 1d 1d 2d 2d 2d 2d
+                         AR: 1d 1d 1d 2d 2d 2d 2d
+              AR, error 203: 1d 1d 1d 2d 2d 2d 2d
+                         CE: 1d 1d 1d 2d 2d 2d 2d
+                         CR: 1d 1d 1d 2d 2d 2d 2d
+     AA for somebody else's: 1d 1d 1d 2d 2d 2d 2d
+        AA with empty MSA-2: 1d 1d 1d 2d 2d 2d 2d
+    AA for one not sent yet: 1d 1d 1d 2d 2d 2d 2d
+          MSA-1 of no table: 1d 1d 1d 2d 2d 2d 2d
+                   AA twice: 1d 1d 1d 1d 1d 1d 1d
+   a foreign AA glued to AA: 1d 1d 1d 1d 1d 1d 1d
+             noise, then AA: 1d 1d 1d 1d 1d 1d 1d
+               AA and CR LF: 1d 1d 1d 1d 1d 1d 1d
+     AA without CR after FS: 1d 2d 2d 2d 2d 3d 2d
+ half of AA, rest after 5 s: 1d 1d 1d 1d 1d 2d 1d
+half of AA, rest after 15 s: 1d 2d 1d 2d 2d 3d 2d
+        half of AA, no rest: 1d 1d 1d 2d 2d 2d 2d
+    a frame that is not HL7: 1d 1d 1d 2d 2d 2d 2d
+                20,000 NULs: 1d 1d 1d 2d 2d 2d 2d
+        a frame without end: 1d 1d 1d 2d 2d 2d 2d
+                      reset: 1d 1d 1d 2d 2d 2d 2d
+            closes in order: 1d 1d 1d 2d 2d 2d 2d
+";
+/// What an engine may refuse with.
+const REFUSALS: [&str; 8] = ["silent", "CA", "AE", "AR", "AR, error 203", "CE", "CR", "AA with empty MSA-2"];
+const REFUSED: &str = "
+silent: b
+CA: 1d
+AE: b
+AR: b
+AR, error 203: b
+CE: b
+CR: b
+AA with empty MSA-2: b
+";
 
 /// The engine's memory.
 #[derive(Default)]
@@ -157,6 +203,8 @@ struct Engine {
     kept: Mutex<Kept>,
     does: Does,
     state: State,
+    /// It does it each time.
+    always: bool,
     /// Changes when the play wants the engine to talk unasked.
     poke: tokio::sync::watch::Sender<bool>,
 }
@@ -221,7 +269,7 @@ impl Engine {
     /// True once, when it is time.
     fn takes(&self, state: State) -> bool {
         let mut kept = self.kept.lock().unwrap();
-        let due = self.state == state && !kept.done;
+        let due = self.state == state && (self.always || !kept.done);
         kept.done |= due;
         due
     }
@@ -339,20 +387,38 @@ fn lenient_eob(plan: &mut Plan) {
     plan.destinations[0].lenient_eob = true;
 }
 
-fn play(kind: Does, state: State, lenient: bool) -> String {
-    let change: fn(&mut Plan) = match (state == State::Application, lenient) {
-        (false, false) => address,
-        (false, true) => lenient_eob,
-        (true, false) => require_aa,
-        (true, true) => |plan| {
+fn stop_on_error(plan: &mut Plan) {
+    address(plan);
+    plan.destinations[0].stop_on_error = true;
+}
+
+/// What is set for the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum With {
+    Nothing,
+    LenientEob,
+    StopOnError,
+}
+
+fn play(kind: Does, state: State, with: With) -> String {
+    let change: fn(&mut Plan) = match (state == State::Application, with) {
+        (false, With::Nothing) => address,
+        (false, With::LenientEob) => lenient_eob,
+        (false, With::StopOnError) => stop_on_error,
+        (true, With::Nothing) => require_aa,
+        (true, With::LenientEob) => |plan| {
             lenient_eob(plan);
+            require_aa(plan);
+        },
+        (true, With::StopOnError) => |plan| {
+            stop_on_error(plan);
             require_aa(plan);
         },
     };
     run(&Setup { change, ..Setup::default() }, async |rig| {
         let listener = rig.net.host(BOX).listen(PLACE.parse().unwrap()).unwrap();
         let (poke, _) = tokio::sync::watch::channel(false);
-        let engine = Arc::new(Engine { kept: Mutex::default(), does: kind, state, poke });
+        let engine = Arc::new(Engine { kept: Mutex::default(), does: kind, state, always: false, poke });
         let serving = tokio::spawn(engine.clone().serve(listener));
         result(rig, 1, 1).await;
         rig.pass(5).await;
@@ -411,12 +477,53 @@ fn play(kind: Does, state: State, lenient: bool) -> String {
     })
 }
 
+/// The engine does this to the second message each time, and takes the others.
+fn refused(kind: Does) -> String {
+    run(&Setup { change: stop_on_error, ..Setup::default() }, async |rig| {
+        let listener = rig.net.host(BOX).listen(PLACE.parse().unwrap()).unwrap();
+        let (poke, _) = tokio::sync::watch::channel(false);
+        let engine =
+            Arc::new(Engine { kept: Mutex::default(), does: kind, state: State::Answer, always: true, poke });
+        let serving = tokio::spawn(engine.clone().serve(listener));
+        for number in 1..=3 {
+            result(rig, number, 1).await;
+        }
+        rig.pass(3600).await;
+        let (waiting, parked) = {
+            let state = rig.gateway().store.state();
+            let (_, queue) = state.queues().next().unwrap();
+            (queue.waiting.len(), queue.parked.len())
+        };
+        let conditions = rig.gateway().admin.conditions.list();
+        let times: Vec<u32> = {
+            let kept = engine.kept.lock().unwrap();
+            kept.order.iter().map(|id| kept.bodies[id].1).collect()
+        };
+        serving.abort();
+        match (waiting, parked, times.as_slice()) {
+            (2, 0, [1, often]) => {
+                assert!((35..75).contains(often), "{kind:?}: {often} times in an hour");
+                let codes: Vec<Code> = conditions.iter().map(|condition| condition.code).collect();
+                assert_eq!(codes, [Code::DestinationLate], "{kind:?}");
+                "b".to_owned()
+            }
+            (0, 0, [1, often, 1]) => format!("{often}d"),
+            other => format!("?{other:?}"),
+        }
+    })
+}
+
 /// The next connections fail so.
 fn dials(dials: &[Dial]) -> String {
     run(&Setup { change: address, ..Setup::default() }, async |rig| {
         let (poke, _) = tokio::sync::watch::channel(false);
-        let engine =
-            Arc::new(Engine { kept: Mutex::default(), does: Does::Nothing, state: State::Parked, poke });
+        let engine = Arc::new(Engine {
+            kept: Mutex::default(),
+            does: Does::Nothing,
+            state: State::Parked,
+            always: false,
+            poke,
+        });
         engine.kept.lock().unwrap().done = true;
         engine.kept.lock().unwrap().refused = true;
         rig.net.dial(PLACE, dials.iter().copied());
@@ -444,10 +551,18 @@ pub(crate) fn tables(mode: Mode) -> Vec<Table> {
     let columns = || STATES.iter().map(|(_, name)| (*name).to_owned()).collect::<Vec<_>>();
     let title = "What the engine does with a message, by the state of its delivery".to_owned();
     let main = Table { title, columns: columns(), rows: rows(&names, TEXT) };
-    check(mode, &main, |row, column| play(KINDS[row].1, STATES[column].0, false));
+    check(mode, &main, |row, column| play(KINDS[row].1, STATES[column].0, With::Nothing));
     let title = "The same with lenient_eob".to_owned();
     let lenient = Table { title, columns: columns(), rows: rows(&["AA without CR after FS"], LENIENT) };
-    check(mode, &lenient, |_, column| play(Does::NoCr, STATES[column].0, true));
+    check(mode, &lenient, |_, column| play(Does::NoCr, STATES[column].0, With::LenientEob));
+    let title = "The same with stop_on_error".to_owned();
+    let mut stopping = columns();
+    "refused for good".clone_into(&mut stopping[6]);
+    let stop = Table { title, columns: stopping, rows: rows(&names, STOP) };
+    check(mode, &stop, |row, column| play(KINDS[row].1, STATES[column].0, With::StopOnError));
+    let title = "The engine refuses a message always, with stop_on_error".to_owned();
+    let refusing = Table { title, columns: vec!["for an hour".to_owned()], rows: rows(&REFUSALS, REFUSED) };
+    check(mode, &refusing, |row, _| refused(KINDS.iter().find(|kind| kind.0 == REFUSALS[row]).unwrap().1));
     let kinds = [
         ("nothing listens", Dial::Refused),
         ("the name has no address", Dial::Nameless),
@@ -457,5 +572,5 @@ pub(crate) fn tables(mode: Mode) -> Vec<Table> {
     let columns = vec!["once".to_owned(), "eight times".to_owned()];
     let reached = Table { title, columns, rows: rows(&kinds.map(|(name, _)| name), DIALS) };
     check(mode, &reached, |row, column| dials(&vec![kinds[row].1; [1, 8][column]]));
-    vec![main, lenient, reached]
+    vec![main, lenient, stop, refusing, reached]
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods)] // A rig lets time pass, and watches that the real one does not.
 
 mod asking;
+mod bare;
 mod cells;
 mod engine;
 mod net;
@@ -19,6 +20,11 @@ use cells::Mode;
 #[test]
 fn whatever_happens_while_the_instrument_sends() {
     sending::tables(Mode::Play);
+}
+
+#[test]
+fn whatever_happens_on_a_line_of_bare_records() {
+    bare::tables(Mode::Play);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 /// A play: its name, what comes of it in words, and the play, which fails when it does not.
 pub(crate) type Odd = (&'static str, &'static str, fn());
 
-pub(crate) const PLAYS: [Odd; 10] = [
+pub(crate) const PLAYS: [Odd; 13] = [
     (
         "One byte a second",
         "Each result once, and no note: a slow line is no broken one, since the wait for the next byte begins with each.",
@@ -46,6 +46,25 @@ pub(crate) const PLAYS: [Odd; 10] = [
         "Every frame is stored and acknowledged in its turn; what the line gives too fast waits in the line. Each result \
          once.",
         frames_without_waiting,
+    ),
+    (
+        "An hour of good frames at 115,200 bits a second, without waiting for an ACK",
+        "A journal of 48 MiB takes what it may, 736 messages, and is busy then: the instrument is told to wait, and what it \
+         sends all the same is neither acknowledged nor stored. What was acknowledged is delivered, each result once, and \
+         the queues stay short. Another instrument is served until then, and told to wait at once after it.",
+        an_hour_of_frames,
+    ),
+    (
+        "The journal refuses a message of bare records",
+        "Nobody can tell the instrument, and it does not send again: a note says that records were lost, and the next \
+         message is whole.",
+        refused_bare_records,
+    ),
+    (
+        "What came of a message cannot be synced, twice, but is on flash all the same",
+        "It is stored again, with other numbers, and delivered once. At the next start both are found, and the later one \
+         counts alone: nothing is delivered a second time.",
+        stored_twice,
     ),
     (
         "The journal is nearly full, and then has room again",
@@ -286,5 +305,97 @@ fn refused_end() {
         rig.pass(10).await;
         assert_eq!(rig.came("one").sent, message.of(6).sent);
         assert!(rig.gateway().store.state().open_messages().is_empty());
+    });
+}
+
+/// An hour's bytes of one line: 40 MB, of which the journal takes what it may, some minutes' worth. After that the play
+/// is about a gateway that is busy.
+fn an_hour_of_frames() {
+    let setup = Setup { max_size: 48 << 20, ..alone(&["one", "two"]) };
+    run(&setup, async |rig| {
+        let mut peer = Peer::connect(rig, "one").await;
+        let message = Invented::new("S", Layout::Records).wire();
+        let times = 3600 * 11_520 / message.len();
+        let flood = tokio::spawn(async move {
+            let burst = message.repeat(times / 3600);
+            for _ in 0..3600 {
+                peer.send(&burst).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(120)).await;
+        });
+        rig.pass(3).await;
+        assert_eq!(neighbour(rig, 0).await, Duration::ZERO);
+        for _ in 0..360 {
+            rig.pass(10).await;
+            let state = rig.gateway().store.state();
+            let waiting: usize = state.queues().map(|(_, queue)| queue.waiting.len()).sum();
+            assert!(waiting + state.unread("one").count() < 50, "the queues grow");
+        }
+        let mut other = Peer::connect(rig, "two").await;
+        other.send(&[ENQ]).await;
+        let begin = rig.clock.tick();
+        assert_eq!(other.byte().await, Some(NAK), "the neighbour is told to wait");
+        assert_eq!(rig.clock.tick().since(begin), Duration::ZERO);
+        flood.await.unwrap();
+        rig.pass(600).await;
+        let space = rig.gateway().store.journal().space();
+        assert!(space.used <= space.limit, "{space:?}");
+        // Ten ACKs a message: one for ENQ and one for each frame.
+        let acknowledged = rig.heard("one").matches('A').count();
+        let came = rig.came("one");
+        assert!(acknowledged > 1000 && acknowledged.is_multiple_of(10), "{acknowledged}");
+        assert_eq!((came.sent.len(), came.held), (acknowledged / 10 * 3 + 1, 0));
+        assert_eq!(rig.engine.counts().messages, rig.engine.counts().distinct);
+        assert!(rig.is_drained());
+    });
+}
+
+fn refused_bare_records() {
+    let otherwise = ("charset = ", "framing = \"records\"\ncharset = ");
+    run(&Setup { otherwise, ..Setup::default() }, async |rig| {
+        let mut peer = Peer::connect(rig, "one").await;
+        let message = |number| invented("S", "20261122093000", &[number]).join("\r") + "\r";
+        rig.disk.fail_everything(true);
+        peer.send(message(1).as_bytes()).await;
+        rig.pass(10).await;
+        rig.disk.fail_everything(false);
+        peer.send(message(2).as_bytes()).await;
+        rig.pass(60).await;
+        let came = rig.came("one");
+        let values: Vec<&str> = came.sent.iter().map(|seen| seen.value.as_str()).collect();
+        assert_eq!((values.as_slice(), came.messages.as_slice()), (&["2"][..], &[Some(true)][..]));
+        assert_eq!(crate::cells::notes(&came), "a");
+        assert!(rig.heard("one").is_empty());
+    });
+}
+
+fn stored_twice() {
+    run(&Setup::default(), async |rig| {
+        let message = Invented::new("S", Layout::Records);
+        let mut peer = Peer::connect(rig, "one").await;
+        peer.send(&[ENQ]).await;
+        assert_eq!(peer.byte().await, Some(ACK));
+        let (last, before) = message.frames.split_last().unwrap();
+        for frame in before {
+            peer.send(frame).await;
+            assert_eq!(peer.byte().await, Some(ACK));
+        }
+        // The sync of the last frame works, those of what comes of the message do not.
+        rig.disk.fail_syncs_from(2);
+        peer.send(last).await;
+        assert_eq!(peer.byte().await, Some(ACK));
+        peer.send(&[EOT]).await;
+        rig.pass(1).await;
+        assert_eq!(rig.engine.counts().messages, 0, "it was delivered before it was on flash");
+        rig.disk.fail_syncs_from(0);
+        rig.pass(120).await;
+        once(rig, &message);
+        let messages = rig.engine.counts().messages;
+        drop(peer);
+        rig.restart(1 << 30).await;
+        rig.pass(120).await;
+        once(rig, &message);
+        assert_eq!(rig.engine.counts().messages, messages, "a second delivery after the start");
     });
 }

@@ -1,7 +1,7 @@
 //! `docs/faults.md`: the tables of this test, for people.
 
 use crate::cells::{self, Mode, Table};
-use crate::{asking, engine, odd, sending};
+use crate::{asking, bare, engine, odd, sending};
 use std::fmt::Write as _;
 
 const BEGIN: &str = "\
@@ -18,6 +18,13 @@ What holds in every cell, whatever its letter:
 - no value arrives altered, and none under another sample;
 - no MSH-10 is ever used for two different messages: what is sent again has the same bytes;
 - every result has exactly one disposition (the ledger's difference is 0), and nothing waits at the end.
+
+";
+
+const BARE: &str = "\
+Without frames (`framing = \"records\"`) there is no checksum, no count and no ACK, so the first two promises above cannot
+be kept for every noise: an instrument that can be set to LIS01 frames should be. What can be told is told: a record with
+a control character in it, one that is no record but looks like a result, and what stands behind such a record are held.
 
 ";
 
@@ -75,6 +82,17 @@ fn page() -> String {
         &cells::NOTES,
     );
     for table in sending::tables(Mode::Show) {
+        show(&mut page, &table);
+    }
+    page.push_str("## The instrument sends bare records\n\n");
+    page.push_str(BARE);
+    letters(
+        &mut page,
+        "The first letter of a cell says what comes of the first of two messages; of the second, each result arrives once \
+         unless the letter says otherwise:",
+        &bare::OUTCOMES,
+    );
+    for table in bare::tables(Mode::Show) {
         show(&mut page, &table);
     }
     page.push_str("## The gateway answers a query\n\n");

@@ -56,10 +56,10 @@ fn place(message: &Invented, step: Step) -> (usize, usize) {
 }
 
 /// A line's fault: its name, and what it does to a byte.
-type Kind = (&'static str, fn(u8) -> (usize, Vec<u8>, Act));
+pub(crate) type Kind = (&'static str, fn(u8) -> (usize, Vec<u8>, Act));
 
 /// What noise makes of one byte.
-const BYTES: [Kind; 9] = [
+pub(crate) const BYTES: [Kind; 9] = [
     ("lowest bit flipped", |byte| (1, vec![byte ^ 1], Act::Nothing)),
     ("highest bit flipped", |byte| (1, vec![byte ^ 0x80], Act::Nothing)),
     ("byte lost", |_| (1, vec![], Act::Nothing)),
@@ -76,7 +76,7 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 /// What becomes of the line before a byte.
-const LINES: [Kind; 10] = [
+pub(crate) const LINES: [Kind; 10] = [
     ("connection closed", |_| (0, vec![], Act::Close)),
     ("connection reset", |_| (0, vec![], Act::Reset)),
     ("half-open, back after 60 s", |_| (0, vec![], Act::Vanish(seconds(60)))),
@@ -90,7 +90,7 @@ const LINES: [Kind; 10] = [
 ];
 
 /// A serial port whose cable is pulled before a byte.
-const CABLE: [Kind; 2] = [
+pub(crate) const CABLE: [Kind; 2] = [
     ("cable out for 3 s, EIO", |_| (0, vec![], Act::Unplug(Pulled::Error, seconds(3)))),
     ("cable out for 3 s, Ok(0)", |_| (0, vec![], Act::Unplug(Pulled::Nothing, seconds(3)))),
 ];

@@ -192,7 +192,7 @@ fn example(page: &mut Page, seen: &Seen<'_>, link: &LinkSeen) {
          the same shape. Check that nothing of a person is left, then compare `expect` with the analyzer.",
     );
     page.line("[[example]]");
-    page.line("shows = \"The first captured message with results, scrubbed\"");
+    page.line("shows = \"The first captured message with results (at most eight of them), scrubbed\"");
     if input.contains("'''") {
         page.line(&format!("input = {}", toml::Value::from(input)));
     } else {

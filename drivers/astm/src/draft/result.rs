@@ -153,7 +153,8 @@ pub(super) fn value(page: &mut Page, seen: &Seen<'_>) {
             page.comment(&format!("Several components are filled: {}.", listed.join(", ")));
             page.ask(
                 "which component of R.4 is the value on the screen? Write components = [N]; without it all of them go \
-                 out as one text. A reaction strength, an index or an instrument's own number may stand beside it.",
+                 out as one text. A reaction strength, an index or an instrument's own number may stand beside it: give \
+                 each such component a [[note]] (place = \"R.4.2\", label = \"…: \"), or it is not sent.",
             );
         }
     }

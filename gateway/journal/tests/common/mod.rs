@@ -1,13 +1,24 @@
 //! What the journal's tests share: small segments, records that know what they should contain.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub(crate) mod ledger;
+
 use orugate_journal::model::ModelDisk;
-use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, Recovery, Seq, UnixMillis, Urgency};
+use orugate_journal::{
+    Batch, Journal, KeyRing, Kind, Lane, NewRecord, Options, Recovery, SealKey, Seq, UnixMillis, Urgency,
+};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
 pub(crate) fn small() -> Options {
     Options { segment_size: 32 << 10, max_size: 8 << 20, max_commit: 16 << 10, ..Options::default() }
+}
+
+/// [`small`], with a key for each number; the first is for new segments.
+pub(crate) fn sealed(keys: &[u8]) -> Options {
+    let mut keys = keys.iter().map(|key| SealKey::new([*key; 32].into()).unwrap());
+    let ring = keys.next().map(|current| KeyRing::new(current, keys.collect()));
+    Options { keys: ring, ..small() }
 }
 
 pub(crate) fn create(disk: &ModelDisk) -> Journal {

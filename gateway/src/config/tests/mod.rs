@@ -3,6 +3,7 @@
 mod example;
 mod format;
 mod meaning;
+mod seal;
 mod tls;
 
 use super::*;
@@ -180,6 +181,7 @@ fn defaults_are_those_of_the_comments() {
                 path: "/var/lib/orugate/journal",
                 max_size: 4294967296,
                 keep_delivered: 2592000s,
+                seal: None,
             },
             destinations: [
                 DestinationPlan {
