@@ -27,7 +27,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 /// The largest commit: what becomes of one message must fit into it.
 const COMMIT: u32 = 3 << 20;
 /// How long one message may take to interpret: a thousand times what the slowest needs.
-const MESSAGE: Duration = Duration::from_secs(10);
+pub(crate) const MESSAGE: Duration = Duration::from_secs(10);
 /// After so long the interpretation thread looks again for what it could not store.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often space is looked at.
@@ -222,8 +222,11 @@ impl Gateway {
             worker: worker.clone(),
             lineup: lineup.clone(),
             reloads: OnceLock::new(),
+            running: Mutex::default(),
             conditions: Conditions::default(),
         });
+        // Whoever asks first hears it, not only who asks after the first look.
+        tls.tell(&admin.conditions);
         let rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
             tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),

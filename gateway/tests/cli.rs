@@ -489,6 +489,36 @@ fn replay_of_what_is_no_capture_says_so() {
 }
 
 #[test]
+fn a_replay_shows_what_a_destination_would_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = folder.path().join("sent");
+    let replay = |charset: &str| {
+        let arguments =
+            ["replay", "-p", "roche-cobas-c", "--charset", charset, "--mllp", sent.to_str().unwrap()];
+        let records = "H|\\^&|||LAB^Roche^c111|||||host|RSUPL^REAL|P|1|20261122093713\nP|1||\nO|1||T-0007||S||||||N\n\
+                       R|1|^^^413|4|µmol/L||N||F||||20261122093700\nL|1|N\n";
+        let capture = folder.path().join("capture");
+        let latin: Vec<u8> = records.chars().map(|c| u8::try_from(c).unwrap()).collect();
+        std::fs::write(&capture, latin).unwrap();
+        orugate(&[&arguments[..], &[capture.to_str().unwrap()]].concat())
+    };
+    let latin = replay("8859/1");
+    latin.is(0);
+    latin.says("|8859/1");
+    latin.says("|µmol/L");
+    let bytes = std::fs::read(&sent).unwrap();
+    assert!(bytes.windows(7).any(|window| window == b"|\xB5mol/L"), "{bytes:?}");
+    let ascii = replay("us-ascii");
+    ascii.is(0);
+    ascii.says("note this ORU would not be sent but parked: OBX-6 has a character that ASCII does not have");
+    ascii.says("1 ORU would wait parked");
+    assert_eq!(std::fs::read(&sent).unwrap(), b"", "what would not be sent is not in the file");
+    let unknown = replay("latin");
+    unknown.is(2);
+    unknown.says("what can stand in MSH-18 is \"ASCII\", \"8859/1\"");
+}
+
+#[test]
 fn every_result_of_the_examples_is_in_an_oru_or_has_a_line() {
     let mut results = 0;
     for name in orugate_drivers::SHIPPED.names() {
