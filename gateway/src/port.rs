@@ -17,7 +17,7 @@ use crate::store::{Entry, Store};
 use crate::wire::{Listener, Wire, Wires};
 use keep::{Keep, Open, Part};
 pub use open::unheard;
-use open::{Opened, open, until};
+use open::{Opened, open, unopened, until};
 use orugate_driver::{Answer, Channel, Deadline, Input, Output, Peer, Reason, Session, Ticket};
 use orugate_journal::{AppendError, Receipt, Urgency};
 use orugate_protocol::time::Tick;
@@ -258,7 +258,7 @@ impl Running {
                 // With a connection up, it is only the next one that could not be taken.
                 let down = match (&self.port.wire, &self.port.listener) {
                     (WirePlan::Listen { bind, .. }, None) => Line::Deaf(unheard(*bind, &error)),
-                    _ => Line::Down(error.to_string()),
+                    (wire, _) => Line::Down(unopened(wire, &error)),
                 };
                 if self.connection.is_none() && self.port.status.line(down, self.port.clock.utc()) {
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");

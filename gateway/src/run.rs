@@ -20,7 +20,7 @@ use crate::store::{Entry, Store};
 use crate::systemd;
 use crate::tls::Tls;
 use crate::wire::{self, Wires};
-use orugate_journal::{FileStorage, Journal, NoKey, OpenError, Options, UnixMillis};
+use orugate_journal::{CreateError, FileStorage, Journal, NoKey, OpenError, Options, UnixMillis};
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -112,7 +112,11 @@ impl fmt::Display for StartError {
                 f.write_str(". Nothing is lost as long as that key is kept; do not make a new journal")
             }
             Self::Journal(path, error) => write!(f, "the journal in {}: {error}", path.display()),
-            Self::Append(error) => write!(f, "the journal cannot be written: {error}"),
+            Self::Append(error) => write!(
+                f,
+                "the journal cannot be written: {error}. Free space on the disk that journal.path is on (df), or raise \
+                 journal.max_size, then start again; what is stored is safe"
+            ),
             Self::Listen(name, address, error) => {
                 write!(f, "nobody could connect as {name}: {}", unheard(*address, error))
             }
@@ -135,9 +139,10 @@ impl std::error::Error for StartError {}
 pub fn init_journal(path: &Path, now: Utc) -> Result<(), String> {
     let storage = FileStorage::new(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let now = UnixMillis(u64::try_from(now.0 / 1000).unwrap_or(0));
-    Journal::create(storage, now, Options::default())
-        .map(drop)
-        .map_err(|e| format!("{}: {e}", path.display()))
+    Journal::create(storage, now, Options::default()).map(drop).map_err(|error| match error {
+        CreateError::Disk(error) => format!("{}: {error}; look at its disk: df, dmesg", path.display()),
+        error => format!("{}: {error}", path.display()),
+    })
 }
 
 /// A running gateway.

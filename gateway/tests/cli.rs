@@ -293,6 +293,27 @@ fn a_journal_with_a_credential_is_made_before_the_service_has_it() {
 }
 
 #[test]
+fn a_serial_port_that_is_not_there_is_named_with_what_to_do() {
+    let site = Site::new();
+    let wire = format!("wire = {{ listen = \"{}\", allow = [\"127.0.0.1\"] }}", site.address);
+    let port = site.folder.path().join("port0");
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    let serial = format!("wire = {{ serial = \"{}\", baud = 9600 }}", port.display());
+    assert!(text.contains(&wire));
+    std::fs::write(&site.config, text.replace(&wire, &serial)).unwrap();
+    site.run(&["journal", "init"]).is(0);
+    let mut service = site.start();
+    service.until("haem-1: the wire is down");
+    let says = format!(
+        "haem-1: the wire is down ({}: there is no such port; plug its adapter in, or take its name from ls \
+         /dev/serial/by-path).",
+        port.display()
+    );
+    site.run(&["status"]).says(&says);
+    service.stop();
+}
+
+#[test]
 fn a_service_that_is_not_there_is_named_so() {
     let site = Site::new();
     for command in [&["status"][..], &["holds", "list"], &["holds", "discard", "1", "--reason", "x"]] {
