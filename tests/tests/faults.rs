@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use orugate::clock::Clock;
-use orugate::replay::{Heard, replay};
+use orugate::replay::{Heard, How, replay};
 use orugate::simulate::{self, Fault, Plug as Plugged, Target};
 use orugate_driver::Profile;
 use orugate_protocol::ascii::STX;
@@ -119,7 +119,7 @@ fn came(profile: &dyn Profile, host: &Host) -> Vec<Came> {
         let (mut sent, mut text) = (Vec::new(), String::new());
         let heard = Heard { messages: vec![message.clone()], notes: Vec::new() };
         let now = Utc(1_795_000_000_000_000);
-        let totals = replay(profile, &heard, now, &mut text, &mut |oru| sent.extend(results(oru)));
+        let totals = replay(profile, &heard, &How::at(now), &mut text, &mut |oru| sent.extend(results(oru)));
         Came { complete: message.complete, sent, held: totals.held }
     });
     each.collect()

@@ -202,7 +202,11 @@ impl Core {
                 self.catalog.publish(&self.shared.totals);
                 Ok(active)
             }
-            Err(error) if error.is_full() => Err(AppendError::Full),
+            // Within its limit, and yet no room: whoever asks how it is must hear of the disk.
+            Err(error) if error.is_full() => {
+                self.shared.set_health(Health::Failed(error.to_string()));
+                Err(AppendError::Full)
+            }
             Err(error) => {
                 self.shared.set_health(Health::Failed(error.to_string()));
                 Err(AppendError::Failed(error))

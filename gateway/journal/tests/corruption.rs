@@ -343,8 +343,11 @@ fn a_full_disk_is_full_and_leaves_no_half_segment() {
     let snapshot = Batch::new(Lane::Snapshots, Urgency::Now, record("snapshot"));
     assert!(matches!(journal.append_wait(snapshot), Err(AppendError::Full)));
     assert_eq!(segments(&disk, Lane::Snapshots), [""; 0]);
+    // The journal is far from its own limit, so only its health can say why.
+    assert!(matches!(journal.health(), Health::Failed(_)));
     // The space of the results' segment was taken beforehand.
     let _ = journal.append_wait(batch(&["two"])).unwrap();
+    assert_eq!(journal.health(), Health::Good);
 }
 
 #[test]

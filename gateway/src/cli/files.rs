@@ -2,9 +2,10 @@
 
 use super::profile::Site;
 use super::{Configured, log, runtime};
-use crate::replay;
+use crate::replay::{self, How};
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_drivers::Catalogue;
+use orugate_protocol::text::Charset;
 use orugate_protocol::time::Utc;
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read as _};
@@ -41,7 +42,16 @@ pub(super) fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c
     }
 }
 
-pub(super) fn replay(site: &Site, profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
+/// A charset by its value in MSH-18, as a destination has it, or by its IANA name.
+pub(super) fn charset(typed: &str) -> Result<Charset, String> {
+    let by_value = Charset::all().find(|charset| charset.msh_18().eq_ignore_ascii_case(typed));
+    by_value.or_else(|| Charset::named(typed)).ok_or_else(|| {
+        let all: Vec<_> = Charset::all().map(|charset| format!("{:?}", charset.msh_18())).collect();
+        format!("what can stand in MSH-18 is {}", all.join(", "))
+    })
+}
+
+pub(super) fn replay(site: &Site, profile: &str, file: &Path, charset: Charset, mllp: Option<&Path>) -> u8 {
     let profile = match site.profile(profile) {
         Ok(site) => site.profile,
         Err(why) => {
@@ -57,7 +67,8 @@ pub(super) fn replay(site: &Site, profile: &str, file: &Path, mllp: Option<&Path
     let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
     let heard = replay::hear(&*profile, &line_bytes(&*profile, &capture), &[]);
     let (mut text, mut framed) = (String::new(), Vec::new());
-    let totals = replay::replay(&*profile, &heard, now, &mut text, &mut |oru| {
+    let how = How { charset, ..How::at(now) };
+    let totals = replay::replay(&*profile, &heard, &how, &mut text, &mut |oru| {
         framed.push(0x0B);
         framed.extend_from_slice(oru);
         framed.extend_from_slice(b"\x1C\r");
@@ -73,6 +84,19 @@ pub(super) fn replay(site: &Site, profile: &str, file: &Path, mllp: Option<&Path
         totals.qc,
         totals.not_reportable
     );
+    if totals.parked > 0 {
+        println!(
+            "{} would wait parked, because {} does not have all characters; the note behind each says where.",
+            count(totals.parked, "ORU"),
+            charset.msh_18()
+        );
+    }
+    if totals.broken > 0 {
+        eprintln!(
+            "The driver came to no good end with {}: see the hold lines.",
+            count(totals.broken, "message")
+        );
+    }
     if let Some(path) = mllp
         && let Err(error) = std::fs::write(path, framed)
     {
