@@ -229,7 +229,7 @@ fn a_file_is_not_written_over_before_its_new_name_is_durable() {
     let (disk, journal, _, pinned) = lived(60);
     drop(journal);
     let last = disk.steps();
-    for step in last - 120..last {
+    for step in last - 60..last {
         let killed = disk.kill(step);
         let (journal, ledger, _) = start(&killed);
         let open = ledger.open().items;
@@ -241,9 +241,11 @@ fn a_file_is_not_written_over_before_its_new_name_is_durable() {
         drop(journal);
         for cut in step..=killed.steps() {
             let crashed = killed.crash(cut, Crash::Lost);
-            let (_journal, ledger, recovery) = start(&crashed);
+            // From a checkpoint a start would not even look at what was given back.
+            let all = Arc::new(Ledger::refusing());
+            let (_journal, recovery) = Journal::open_for(crashed.clone(), tight(), all.clone()).unwrap();
             assert_eq!(recovery.damaged, [], "killed behind step {step}, cut behind step {cut}");
-            assert!(open.contains_key(&pinned) && ledger.open().items.contains_key(&pinned));
+            assert!(open.contains_key(&pinned) && !recovery.from_checkpoint);
             crashed.fail_everything(true);
         }
     }
