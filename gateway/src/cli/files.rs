@@ -135,9 +135,26 @@ pub(super) struct Simulate {
     /// Bits per second: the serial port's rate [there: 9600], and the pace on any other wire [there: none]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     baud: Option<u32>,
-    /// A fault to make, may be given several times: flip-bit:2, lose-lf:1, lose-ack:3, repeat:2, cut:500,
-    /// disconnect:4. The number is the frame, from 1; for cut it is the byte
-    #[arg(long = "fault", value_name = "FAULT")]
+    /// A fault to make once, may be given several times: flip-bit:2 or another of the list in --help
+    ///
+    /// The first number is the frame, from 1; without frames, the record. A byte is counted from the frame's STX, which is 0;
+    /// without one it is the tenth. docs/faults.md says what comes of each.
+    ///
+    ///   flip-bit:2, flip-bit:2:9:7  a bit of a byte is wrong
+    ///   lose-byte:2, lose-byte:2:0  a byte is lost
+    ///   double-byte:2:0             a byte comes twice
+    ///   insert:2:0:5                a byte with this code, here an ENQ, comes before one
+    ///   lose-lf:2, lose-tail:2      a frame without its LF, without its CR LF
+    ///   lose-start:2                a frame without its STX and number
+    ///   checksum:2, number:2:5      another checksum, another number
+    ///   lose-frame:2, twice:2       a frame is lost, comes twice at once
+    ///   repeat:2                    a frame comes again although its ACK was heard
+    ///   lose-ack:2                  a frame comes again at once, as after a NAK
+    ///   lose-reply:2, lose-reply:0  the reply is waited for in vain; 0 is that to ENQ
+    ///   stall:2:40                  silence for 40 seconds in the middle of a frame
+    ///   disconnect:2                the line breaks after the ACK of a frame
+    ///   cut:500                     the line breaks after 500 bytes
+    #[arg(long = "fault", value_name = "FAULT", verbatim_doc_comment)]
     faults: Vec<Fault>,
     /// Send all messages so many times
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
