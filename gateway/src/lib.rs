@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod apart;
 pub mod cli;
 pub mod clock;
 pub mod conditions;

@@ -3,19 +3,20 @@
 //! The journal is the only truth; this is what of it must be at hand. It holds places of records, not their bytes:
 //! messages that wait for interpretation or belong to an open hold, ORUs that wait for a destination, holds, what is
 //! needed to know a resend, and counts for the ledger. [`State::apply`] is the only way in, and the batch that a
-//! running gateway applies has been synced before. An outcome that the journal tells twice counts once
-//! (`told.rs`).
+//! running gateway applies has been synced before. What was tried and failed is never in it,
+//! also when the disk has kept it (`failed.rs`).
 
 mod checkpoint;
+#[cfg(test)]
+mod failed;
 mod needed;
 mod queues;
-mod told;
 
 pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Sending, Settlement,
+    ParkedSettled, Reconfigured, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -38,7 +39,6 @@ pub struct State {
     recovered: BTreeMap<u64, u32>,
     /// Records of kinds or versions that this software does not know. Another one may, so they are never let go.
     unknown: BTreeMap<u64, Location>,
-    told: told::Told,
 }
 
 /// A message that is open, waits for interpretation, or belongs to a hold.
@@ -220,7 +220,6 @@ impl State {
                 if let Some(oru) = Oru::decode(version, meta) {
                     self.newest = self.newest.max(oru.at);
                     self.queues.oru(&oru, sequence, at);
-                    self.told.record(sequence);
                     change.waiting = true;
                 }
             }
@@ -239,9 +238,6 @@ impl State {
                 if let Some(settled) = ParkedSettled::decode(version, meta) {
                     self.newest = self.newest.max(settled.at);
                     change.waiting = self.queues.parked_settled(&settled);
-                    if let Sending::Anew(new) = settled.how {
-                        self.told.not_of_an_outcome(new);
-                    }
                 }
             }
             Hold::KIND => {
@@ -251,7 +247,6 @@ impl State {
                         message.holds += 1;
                     }
                     self.holds.insert(sequence, OpenHold { hold, at });
-                    self.told.record(sequence);
                 }
             }
             HoldSettled::KIND => {
@@ -406,21 +401,17 @@ impl State {
 
     fn outcome(&mut self, outcome: &Outcome, sequence: u64, at: Location) {
         self.newest = self.newest.max(outcome.at);
-        self.take_back(outcome);
         let instrument = self.instrument_name(&outcome.instrument);
         self.queues.outcome(outcome.message, &instrument, sequence, at);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
-        let counts = self.ledger.entry(instrument.clone()).or_default();
-        let before = *counts;
+        let counts = self.ledger.entry(instrument).or_default();
         counts.messages += u64::from(outcome.released.is_none());
         // A release counts again only what its hold could not count.
         counts.observations += outcome.dispositions.len().saturating_sub(held) as u64;
         for disposition in &outcome.dispositions {
             *counts.of(&disposition.fate) += 1;
         }
-        let change = counts.with(&before, u64::saturating_sub);
-        self.told.outcome(outcome, instrument, change);
         self.history.learn(outcome);
         self.recovered.remove(&outcome.message);
         if self.pending.remove(&outcome.message) {
@@ -430,11 +421,7 @@ impl State {
 
     fn hold_settled(&mut self, settled: &HoldSettled) {
         self.newest = self.newest.max(settled.at);
-        let Some(open) = self.holds.remove(&settled.hold) else { return };
-        if settled.how == Settlement::Released {
-            self.told.settled(settled.hold, &open);
-        }
-        let OpenHold { hold, .. } = open;
+        let Some(OpenHold { hold, .. }) = self.holds.remove(&settled.hold) else { return };
         let instrument = self.instrument_name(&hold.instrument);
         let counts = self.ledger.entry(instrument).or_default();
         let held = hold.observations.len() as u64;
@@ -453,8 +440,8 @@ impl State {
     fn forget_if_settled(&mut self, number: u64) {
         let settled = self.messages.get(&number).is_some_and(|m| m.holds == 0 && m.complete.is_some())
             && !self.pending.contains(&number);
-        if settled && let Some(message) = self.messages.remove(&number) {
-            self.told.forgotten(number, message);
+        if settled {
+            self.messages.remove(&number);
         }
     }
 
@@ -486,21 +473,6 @@ const fn is_known(kind: u16, version: u8) -> bool {
 }
 
 impl Counts {
-    /// Each count with that of another.
-    fn with(&self, other: &Self, how: fn(u64, u64) -> u64) -> Self {
-        Self {
-            messages: how(self.messages, other.messages),
-            observations: how(self.observations, other.observations),
-            sent: how(self.sent, other.sent),
-            held: how(self.held, other.held),
-            qc: how(self.qc, other.qc),
-            repeat: how(self.repeat, other.repeat),
-            superseded: how(self.superseded, other.superseded),
-            discarded: how(self.discarded, other.discarded),
-            not_reportable: how(self.not_reportable, other.not_reportable),
-        }
-    }
-
     fn of(&mut self, fate: &Fate) -> &mut u64 {
         match fate {
             Fate::Sent => &mut self.sent,

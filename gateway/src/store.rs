@@ -9,6 +9,7 @@ use orugate_journal::{
     AppendError, Batch, Claim, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError, ReadError,
     Receipt, Record, RecordRef, Recovery, Reserved, Storage, UnixMillis, Urgency,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -89,7 +90,7 @@ impl Store {
     pub fn nearly_full(&self) -> bool {
         let space = self.inner.journal.space();
         let reserve = (space.limit / 16).max(16 << 20);
-        let needed = self.inner.fold.needed_bytes();
+        let needed = self.inner.fold.needed.load(Ordering::Relaxed);
         // As the journal reckons: copies need room themselves, so not more than three quarters can be packed close.
         let packed = needed.saturating_add(needed / 3);
         packed.saturating_add(reserve) > space.limit
@@ -198,7 +199,8 @@ impl Store {
                 Err(error) => error,
             };
             // Each turn is another move, and a segment is given back only once.
-            match now(&self.state()) {
+            let place = now(&self.state());
+            match place {
                 Some(moved) if moved != at => at = moved,
                 _ => return Err(error),
             }
@@ -222,15 +224,11 @@ struct Fold {
     pending: watch::Sender<u64>,
     waiting: watch::Sender<u64>,
     applied: watch::Sender<u64>,
-    needed: Mutex<Needed>,
-}
-
-/// Bytes that are needed, reckoned again only after some batches: it is asked for with every message.
-#[derive(Default)]
-struct Needed {
-    bytes: u64,
-    /// The count of batches from which on it is reckoned again.
-    again_at: u64,
+    /// Bytes that are needed still, as [`State::needed_bytes`] reckons them. Kept here because it is asked for with every
+    /// message, also by those that hold the state.
+    needed: AtomicU64,
+    /// The count of batches from which on they are reckoned again.
+    again_at: AtomicU64,
 }
 
 impl Default for Fold {
@@ -241,7 +239,8 @@ impl Default for Fold {
             pending: counter(),
             waiting: counter(),
             applied: counter(),
-            needed: Mutex::default(),
+            needed: AtomicU64::default(),
+            again_at: AtomicU64::default(),
         }
     }
 }
@@ -251,16 +250,14 @@ impl Fold {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn needed_bytes(&self) -> u64 {
-        let mut needed = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Some hundred records are looked at for each batch, however many are needed.
+    fn reckon(&self, state: &State) {
         let batches = *self.applied.borrow();
-        if batches >= needed.again_at {
-            let state = self.state();
-            needed.bytes = state.needed_bytes();
-            // Some hundred records are looked at for each batch, however many there are.
-            needed.again_at = batches.wrapping_add(1).wrapping_add(state.needed_count() as u64 / 256);
+        if batches >= self.again_at.load(Ordering::Relaxed) {
+            self.needed.store(state.needed_bytes(), Ordering::Relaxed);
+            let later = state.needed_count() as u64 / 256;
+            self.again_at.store(batches.saturating_add(1).saturating_add(later), Ordering::Relaxed);
         }
-        needed.bytes
     }
 }
 
@@ -275,6 +272,7 @@ impl Keeper for Fold {
                 all.pending |= change.pending;
                 all.waiting |= change.waiting;
             }
+            self.reckon(&state);
         }
         if all.pending {
             self.pending.send_modify(|n| *n = n.wrapping_add(1));
@@ -291,6 +289,7 @@ impl Keeper for Fold {
 
     fn restore(&self, checkpoint: &[u8]) -> bool {
         State::restored(checkpoint).is_some_and(|state| {
+            self.reckon(&state);
             *self.state() = state;
             true
         })
@@ -301,7 +300,7 @@ impl Keeper for Fold {
     }
 
     fn needed_bytes(&self) -> u64 {
-        Self::needed_bytes(self)
+        self.needed.load(Ordering::Relaxed)
     }
 
     fn thinned(&self, segment: u64) {

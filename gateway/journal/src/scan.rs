@@ -43,6 +43,8 @@ pub(crate) struct LaneScan<'a> {
     tidies: bool,
     /// Commits up to here are known already.
     resumed: u64,
+    /// The lane's first commit says that there were others. Whether they were given back, the records tell that follow.
+    pub(crate) front_missing: Option<Damage>,
     /// Damage was reported since then, so a gap in the chain is explained.
     explained: bool,
 }
@@ -116,6 +118,7 @@ impl<'a> LaneScan<'a> {
             last: 0,
             tidies: true,
             resumed: 0,
+            front_missing: None,
             explained: false,
         }
     }
@@ -133,6 +136,12 @@ impl<'a> LaneScan<'a> {
                 self.unconfirmed = Some((found, body));
                 continue;
             };
+            if found.is_some_and(|found| found.header.number == before.header.number) {
+                // The sync of the first attempt failed: it may be in the page cache only, and gone tomorrow.
+                self.unconfirmed = found.map(|found| (found, body));
+                self.spare = earlier;
+                continue;
+            }
             let void = found.is_some_and(|found| found.header.previous < before.header.number);
             self.unconfirmed = found.map(|found| (found, body));
             if void {
@@ -254,27 +263,30 @@ impl<'a> LaneScan<'a> {
         }
     }
 
-    /// Whether the commit is to be seen: it is new, and what came before it is known.
+    /// Whether the commit is to be seen: it is new, or the second attempt of the one before.
     fn accept(&mut self, found: &Found, recovery: &mut Recovery) -> bool {
         let header = found.header;
         let at = u64::from(found.body_at.saturating_sub(COMMIT_HEADER));
         let bytes = u64::from(header.body_len) + u64::from(COMMIT_HEADER);
-        let mut report = |kind| {
-            let file = segment_name(self.lane, found.segment);
-            recovery.damaged.push(Damage { file, offset: at, bytes, kind });
-        };
+        let damage = |kind| Damage { file: segment_name(self.lane, found.segment), offset: at, bytes, kind };
         if header.number <= self.resumed {
             return false;
         }
         if header.number <= self.last {
-            // The first attempt's sync failed, yet it reached the disk: the same records, seen already.
-            if !(header.retry && header.number == self.last) {
-                report(DamageKind::OutOfOrder);
+            // The first attempt's sync failed, yet it reached the disk: the same records, and only these are synced.
+            let again = header.retry && header.number == self.last;
+            if !again {
+                recovery.damaged.push(damage(DamageKind::OutOfOrder));
             }
-            return false;
+            return again;
         }
         if header.previous > self.last && !self.explained {
-            report(DamageKind::MissingBefore);
+            let missing = damage(DamageKind::MissingBefore);
+            if self.last == 0 {
+                self.front_missing = Some(missing);
+            } else {
+                recovery.damaged.push(missing);
+            }
         }
         self.last = header.number;
         self.explained = false;

@@ -1,7 +1,7 @@
 //! A keeper as simple as one can be: items that are open until something closes them.
 
 use orugate_journal::{Keeper, Kind, Lane, Location, NewRecord, RecordRef, Seq};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// An item; open until it is closed.
@@ -28,21 +28,33 @@ pub(crate) struct Open {
     /// Items that were closed, though they were not open.
     pub(crate) closed_twice: u64,
     pub(crate) thinned: Vec<u64>,
+    /// Items that were open in a segment of *snapshots* when it was dropped.
+    pub(crate) gone: BTreeSet<Seq>,
     /// Records that came from the log, not from a checkpoint.
     pub(crate) shown: u64,
     pub(crate) copies: u64,
+}
+
+fn padding(len: u16) -> Vec<u8> {
+    (0..len).map(|at| (at ^ (at >> 7)) as u8).collect()
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     open: Mutex<Open>,
     refuses: bool,
+    /// Bytes that its checkpoints are longer than they need be, so that one commit does not take them.
+    padding: u16,
 }
 
 impl Ledger {
     /// One that understands no checkpoint.
     pub(crate) fn refusing() -> Self {
         Self { refuses: true, ..Self::default() }
+    }
+
+    pub(crate) fn padded(padding: u16) -> Self {
+        Self { padding, ..Self::default() }
     }
 
     pub(crate) fn open(&self) -> Open {
@@ -71,7 +83,8 @@ impl Keeper for Ledger {
                     }
                     CLOSE => {
                         let number = Seq(u64::from_le_bytes(record.payload.try_into().unwrap()));
-                        open.closed_twice += u64::from(open.items.remove(&number).is_none());
+                        let known = open.items.remove(&number).is_some() || open.gone.contains(&number);
+                        open.closed_twice += u64::from(!known);
                     }
                     _ => {}
                 }
@@ -80,15 +93,19 @@ impl Keeper for Ledger {
     }
 
     fn checkpoint(&self) -> Vec<u8> {
-        self.with(|open| postcard::to_stdvec(&(open.seen, &open.items)).unwrap())
+        let padding = padding(self.padding);
+        self.with(|open| postcard::to_stdvec(&(open.seen, &open.items, &open.gone, padding)).unwrap())
     }
 
     fn restore(&self, checkpoint: &[u8]) -> bool {
-        let Ok((seen, items)) = postcard::from_bytes(checkpoint) else { return false };
+        let Ok((seen, items, gone, padded)) = postcard::from_bytes::<(_, _, _, Vec<u8>)>(checkpoint) else {
+            return false;
+        };
+        assert_eq!(padded, padding(padded.len() as u16));
         if self.refuses {
             return false;
         }
-        self.with(|open| *open = Open { seen, items, ..Open::default() });
+        self.with(|open| *open = Open { seen, items, gone, ..Open::default() });
         true
     }
 
@@ -105,7 +122,9 @@ impl Keeper for Ledger {
 
     fn thinned(&self, segment: u64) {
         self.with(|open| {
-            open.items.retain(|_, at| at.lane() != Lane::Snapshots || at.segment() != segment);
+            let is_in = |at: &Location| at.lane() == Lane::Snapshots && at.segment() == segment;
+            open.gone.extend(open.items.iter().filter(|(_, at)| is_in(at)).map(|(number, _)| *number));
+            open.items.retain(|_, at| !is_in(at));
             open.thinned.push(segment);
         });
     }
