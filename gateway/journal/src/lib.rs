@@ -9,6 +9,7 @@
 //!   [`Recovery::damaged`] with its file and offset.
 //! - With [`Options::keys`], nothing that a record holds is on flash in the clear; without the right key a journal is not
 //!   opened, rather than opened without what it holds.
+//! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
 //! record like any other. There is no clock here either: times come as arguments. Sidecars, the reuse of segments and the budgets of the lanes are not built yet; the format (`FORMAT.md`) has room for them.
@@ -36,10 +37,12 @@ mod commit;
 mod error;
 mod format;
 mod identity;
+mod inspect;
 mod journal;
 mod keeper;
 pub mod model;
 mod options;
+mod readonly;
 mod receipt;
 mod record;
 mod recover;
@@ -53,9 +56,11 @@ mod writer;
 
 pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
+pub use inspect::{Around, Commit, Inspected, Inspector, Own, SegmentFile, Spot};
 pub use journal::{Health, Journal, Space};
 pub use keeper::Keeper;
 pub use options::Options;
+pub use readonly::ReadOnly;
 pub use receipt::Receipt;
 pub use record::{
     Batch, Claim, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency,
