@@ -30,7 +30,9 @@ pub(super) fn since(typed: &str) -> Result<Since, String> {
     if let Ok(time) = typed.parse::<jiff::Timestamp>() {
         return Ok(Since::At(time.as_microsecond()));
     }
-    if let Ok(day) = typed.parse::<jiff::civil::Date>()
+    // A time without its zone would be read as its day.
+    if typed.len() == 10
+        && let Ok(day) = typed.parse::<jiff::civil::Date>()
         && let Ok(time) = day.to_zoned(jiff::tz::TimeZone::UTC)
     {
         return Ok(Since::At(time.timestamp().as_microsecond()));
