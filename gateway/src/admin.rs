@@ -10,7 +10,7 @@ pub use parked::ParkedView;
 
 use crate::clock::Clock;
 use crate::conditions::{Condition, Conditions, derive};
-use crate::config::Difference;
+use crate::config::{Difference, Texts};
 use crate::interpret::{Handle, Order, Released};
 use crate::lineup::Current;
 use crate::reload::{self, Applied};
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt as _, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -72,6 +72,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// What the service runs by.
+    Running,
     /// Parked messages.
     Parked {
         /// Only this one.
@@ -99,6 +101,13 @@ pub enum Response {
     Status(Box<Status>),
     /// To [`Request::Holds`] and [`Request::Hold`].
     Holds(Vec<HoldView>),
+    /// To [`Request::Running`]: the texts, and the gateway's id, which a reload does not change.
+    Running {
+        /// `gateway.id` in force.
+        id: String,
+        /// The files as they were read.
+        texts: Texts,
+    },
     /// To [`Request::Parked`].
     Parked(Vec<ParkedView>),
     /// To [`Request::Reload`].
@@ -271,6 +280,8 @@ pub struct Admin {
     pub lineup: Current,
     /// Where reloads are asked for, once somebody answers there.
     pub reloads: OnceLock<mpsc::Sender<reload::Request>>,
+    /// The texts of what is in force, when it was read from files.
+    pub running: Mutex<Option<Texts>>,
     /// What is wrong.
     pub conditions: Conditions,
 }
@@ -343,6 +354,7 @@ impl Admin {
             },
             Request::Release { hold, sample } => self.release(hold, sample, actor).await,
             Request::Discard { hold, reason } => self.discard(hold, reason, actor).await,
+            Request::Running => self.running(),
             Request::Parked { number } => self.parked(number),
             Request::SendParked { number } => self.send_parked(number, actor).await,
             Request::DiscardParked { number, reason } => self.discard_parked(number, reason, actor).await,
@@ -357,6 +369,20 @@ impl Admin {
     /// Looks what is wrong, so that it is logged and shown. To be called every few seconds.
     pub fn look(&self) {
         self.status();
+    }
+
+    fn running(&self) -> Response {
+        let texts = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let id = self.lineup.get().plan.gateway.id.clone();
+        texts.map_or_else(
+            || Response::Refused("This gateway has no configuration files.".to_owned()),
+            |texts| Response::Running { id, texts },
+        )
+    }
+
+    /// From now on this is in force.
+    pub fn runs_by(&self, texts: Texts) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(texts);
     }
 
     fn status(&self) -> Status {

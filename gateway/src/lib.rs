@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod apart;
 pub mod archive;
 pub mod cli;
 pub mod clock;

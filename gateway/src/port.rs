@@ -17,7 +17,7 @@ use crate::store::{Entry, Store};
 use crate::wire::{Listener, Wire, Wires};
 use keep::{Keep, Open, Part};
 pub use open::unheard;
-use open::{Opened, open, until};
+use open::{Opened, open, unopened, until};
 use orugate_driver::{Answer, Channel, Deadline, Input, Output, Peer, Reason, Session, Ticket};
 use orugate_journal::{AppendError, Receipt, Urgency};
 use orugate_protocol::time::Tick;
@@ -26,7 +26,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
@@ -79,7 +79,8 @@ pub struct Port {
     /// Where its wires come from.
     pub wires: Arc<dyn Wires>,
     /// A listener that is bound already, for [`WirePlan::Listen`]; without one the port tries again until it has one.
-    pub listener: Option<Arc<dyn Listener>>,
+    /// Its supervisor keeps it, so that a thread which is left behind keeps no address.
+    pub listener: Option<Weak<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
     /// Where chunks go.
@@ -202,6 +203,7 @@ impl Running {
         let (port, connection) = (&mut self.port, &mut self.connection);
         let connected = connection.is_some();
         let peer = connection.as_ref().and_then(|c| c.peer);
+        let listener = port.listener.as_ref().and_then(Weak::upgrade);
         let deadline = self.deadline.map(|d| port.clock.instant(d.at));
         let end = self.end_at;
         let notes = self.notes.deadline().map(|at| port.clock.instant(at));
@@ -216,7 +218,7 @@ impl Running {
             () = until(deadline), if deadline.is_some() => Event::Deadline,
             () = until(notes), if notes.is_some() => Event::Notes,
             () = until(end), if end.is_some() => Event::End,
-            opened = open(&port.wire, &*port.wires, port.listener.as_deref(), peer, connected, self.retry_at),
+            opened = open(&port.wire, &*port.wires, listener.as_deref(), peer, connected, self.retry_at),
                 if stopping.is_none() => Event::Opened(opened),
         }
     }
@@ -242,7 +244,8 @@ impl Running {
             Event::Opened(Ok(Opened::Listener(listener))) => {
                 self.failures = 0;
                 self.retry_at = None;
-                self.port.listener = Some(listener);
+                self.port.listener = Some(Arc::downgrade(&listener));
+                self.port.pulse.hears(listener);
                 self.port.status.line(Line::Starting, self.port.clock.utc());
                 tracing::info!(instrument = %self.port.name, "the instrument is listened for again");
             }
@@ -255,7 +258,7 @@ impl Running {
                 // With a connection up, it is only the next one that could not be taken.
                 let down = match (&self.port.wire, &self.port.listener) {
                     (WirePlan::Listen { bind, .. }, None) => Line::Deaf(unheard(*bind, &error)),
-                    _ => Line::Down(error.to_string()),
+                    (wire, _) => Line::Down(unopened(wire, &error)),
                 };
                 if self.connection.is_none() && self.port.status.line(down, self.port.clock.utc()) {
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");

@@ -3,8 +3,9 @@
 //! Promises that nothing which happens inside one instrument's driver delays another instrument: each port has a thread
 //! and a runtime of its own, because a thread that is stuck in a driver can be neither stopped nor shared. A port whose
 //! thread is stuck is given up ([`Pulse`]) and begun anew on another thread, [`LIVES`] times. What the stuck thread
-//! keeps is its wire: a TCP peer connects anew, a serial port stays taken until the service is restarted. Leaves out
-//! what a port does; that is [`Port`].
+//! keeps is its wire: a TCP peer connects anew, a serial port stays taken until the service is restarted. A
+//! listener stays with the supervisor, so an address is free for its next owner. Leaves out what a port does; that is
+//! [`Port`].
 
 use crate::clock::Clock;
 use crate::config::WirePlan;
@@ -198,7 +199,7 @@ impl Ports {
             name: setup.name.clone(),
             wire: setup.wire,
             wires: setup.wires,
-            listener: setup.listener,
+            listener: setup.listener.as_ref().map(Arc::downgrade),
             begin: setup.begin,
             store: self.store.clone(),
             clock: self.clock.clone(),

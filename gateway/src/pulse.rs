@@ -5,10 +5,11 @@
 //! before it stores anything more. Nothing in Rust ends a thread from outside; it can only be left behind, with the
 //! lowest priority. Its connection is shut down for it, so that an instrument which keeps one for ever connects anew.
 
+use crate::wire::Listener;
 use orugate_protocol::time::Tick;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// One port's thread, seen from both sides.
@@ -23,6 +24,8 @@ struct Inner {
     thread: Option<rustix::process::Pid>,
     /// The connection that it serves.
     socket: Option<OwnedFd>,
+    /// The listener that it bound, which nobody but this keeps: the system gives an address once.
+    listener: Option<Arc<dyn Listener>>,
 }
 
 /// The thread was given up and must do nothing more.
@@ -38,6 +41,11 @@ impl Pulse {
     /// The thread serves this connection, or none.
     pub fn serves(&self, socket: Option<OwnedFd>) {
         self.inner().socket = socket;
+    }
+
+    /// The thread listens with this. It may use it until it is given up; then the address is free.
+    pub fn hears(&self, listener: Arc<dyn Listener>) {
+        self.inner().listener = Some(listener);
     }
 
     /// Does what a driver asked for, unless the thread was given up: both cannot happen at once.
@@ -95,6 +103,7 @@ impl Pulse {
 impl Inner {
     fn give_up(&mut self) {
         self.lost = true;
+        self.listener = None;
         if let Some(socket) = self.socket.take() {
             // It may have been closed from the other side meanwhile, which is as well.
             let _ = socket2::Socket::from(socket).shutdown(Shutdown::Both);

@@ -165,6 +165,7 @@ impl Gateway {
         let now = self.base.clock.utc();
         self.admin.conditions.replace("reload-restart", now, condition.into_iter().collect());
         self.admin.conditions.replace("reload-rejected", now, Vec::new());
+        self.base.tls.tell(&self.admin.conditions);
         self.admin.look();
     }
 

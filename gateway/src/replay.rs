@@ -3,14 +3,18 @@
 //! The same code that serves instruments does the work; only the session is the profile's capture session, which is
 //! tolerant where nobody can be asked to send again.
 
-use crate::convert::{Conversion, Converter, Corrections, Going, NoPast, Numbers, Setting, Target, Task};
+use crate::apart::{self, Apart, Scene};
+use crate::convert::{Conversion, Corrections, Going};
+use crate::interpret::OwnedTarget;
 use crate::receipts;
 use jiff::tz::TimeZone;
-use orugate_driver::{Channel, Input, MessageEnd, Output, Peer, Profile, StoredMessage};
-use orugate_protocol::oru::{Route, SampleIdIn};
-use orugate_protocol::time::{ClockQuality, Tick, Utc};
+use orugate_driver::{Channel, Input, MessageEnd, Output, Peer, Profile};
+use orugate_protocol::oru::SampleIdIn;
+use orugate_protocol::text::{Charset, Escapes, Text};
+use orugate_protocol::time::{Tick, Utc};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Bytes given to the session at once, as a port would.
 const READ: usize = 4096;
@@ -75,7 +79,7 @@ pub fn hear(profile: &dyn Profile, capture: &[u8], cuts: &[usize]) -> Heard {
     let mut start = 0;
     for cut in cuts.iter().copied().chain([capture.len()]) {
         for piece in capture.get(start..cut).unwrap_or_default().chunks(READ) {
-            now = now.after(std::time::Duration::from_millis(1));
+            now = now.after(Duration::from_millis(1));
             feed(now, Input::Bytes(channel, piece));
         }
         start = cut.max(start);
@@ -96,76 +100,72 @@ pub struct Totals {
     pub qc: usize,
     pub not_reportable: usize,
     pub orus: usize,
+    /// Of these, would not be sent: the charset does not have a character.
+    pub parked: usize,
+    /// Messages that the driver could not be had back from.
+    pub broken: usize,
 }
 
-struct Counter(u64);
+/// How a capture is replayed.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// What the destination reads.
+    pub charset: Charset,
+    /// The time that MSH-7 and OBR-22 carry.
+    pub now: Utc,
+    /// How long a message may take.
+    pub limit: Duration,
+}
 
-impl Numbers for Counter {
-    fn next(&mut self) -> Option<u64> {
-        self.0 += 1;
-        Some(self.0)
+impl How {
+    /// In UTF-8, and a message may take as long as in the gateway.
+    #[must_use]
+    pub const fn at(now: Utc) -> Self {
+        Self { charset: Charset::Utf8, now, limit: apart::MESSAGE }
     }
 }
 
-/// Replays a capture into text for people, and gives each ORU to `oru`. The zone is UTC and the ids count from 1,
-/// so the output depends on the capture, the profile and `now` alone.
+/// Replays a capture into text for people, in UTF-8, and gives each ORU to `oru` as it would go out in `charset`. The
+/// zone is UTC and the ids count from 1, so the output depends on the capture, the profile, the charset and `now`
+/// alone. A message with which the driver panics, or needs longer than `limit`, is a line that says so.
 pub fn replay(
     profile: &dyn Profile,
     heard: &Heard,
-    now: Utc,
+    how: &How,
     out: &mut String,
     oru: &mut dyn FnMut(&[u8]),
 ) -> Totals {
-    let targets = [Target {
+    let target = OwnedTarget {
         index: 0,
-        route: Route {
-            sending_application: "ORUGATE",
-            sending_facility: "REPLAY",
-            receiving_application: "ENGINE",
-            receiving_facility: "REPLAY",
-            processing: 'T',
-            acknowledgment: ("", ""),
-            charset: orugate_protocol::text::Charset::Utf8,
-            sample_id_in: SampleIdIn::Specimen,
-            structured_numeric: false,
-            patient: None,
-        },
+        name: "replay".to_owned(),
+        sending_application: "ORUGATE".to_owned(),
+        sending_facility: "REPLAY".to_owned(),
+        receiving_application: "ENGINE".to_owned(),
+        receiving_facility: "REPLAY".to_owned(),
+        processing: 'T',
+        acknowledgment: ("", ""),
+        charset: how.charset,
+        sample_id_in: SampleIdIn::Specimen,
+        structured_numeric: false,
+        patient: None,
         record: false,
         corrections: Corrections::Corrected,
         suppress_resends: false,
-    }];
-    let setting = Setting {
-        instrument: "replay",
-        destinations: &targets,
-        gateway: "RPLY",
-        zone: &TimeZone::UTC,
-        key: &[0; 16],
     };
-    let interpreter = profile.interpreter();
-    let mut converter = Converter::default();
-    let mut numbers = Counter(0);
+    let scene = Scene {
+        instrument: "replay".to_owned(),
+        targets: vec![target],
+        gateway: "RPLY".to_owned(),
+        zone: TimeZone::UTC,
+        now: how.now,
+        numbered: true,
+    };
+    let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();
     for note in &heard.notes {
         let _ = writeln!(out, "note link, {note}");
     }
     for (n, message) in heard.messages.iter().enumerate() {
-        let stored = StoredMessage {
-            raw: &message.raw,
-            chunk_ends: &message.chunk_ends,
-            complete: message.complete,
-            received: now,
-            clock: ClockQuality::Synchronised,
-        };
-        let task = Task {
-            interpreter: &*interpreter,
-            message: stored,
-            number: 0,
-            setting,
-            past: &NoPast,
-            now,
-            release: None,
-        };
-        let conversion = converter.convert(&task, &mut numbers);
         let _ = writeln!(
             out,
             "message {}: {} bytes in {} chunks, {}",
@@ -174,21 +174,48 @@ pub fn replay(
             message.chunk_ends.len(),
             if message.complete { "complete" } else { "incomplete" }
         );
-        print(&conversion, out, oru, &mut totals);
+        match apart.convert(message) {
+            Ok(conversion) => print(&conversion, how.charset, out, oru, &mut totals),
+            Err(broken) => {
+                let _ = writeln!(out, "hold (the whole message) driver-fault: {}", broken.sentence());
+                totals.broken += 1;
+            }
+        }
         totals.messages += 1;
     }
     totals
 }
 
-fn print(conversion: &Conversion<'_>, out: &mut String, oru: &mut dyn FnMut(&[u8]), totals: &mut Totals) {
+fn print(
+    conversion: &Conversion<'_>,
+    charset: Charset,
+    out: &mut String,
+    oru: &mut dyn FnMut(&[u8]),
+    totals: &mut Totals,
+) {
     for ready in conversion.orus {
         let bytes = conversion.bytes(ready);
-        for segment in bytes.split(|b| *b == b'\r').filter(|s| !s.is_empty()) {
-            let _ = writeln!(out, "{}", String::from_utf8_lossy(segment));
+        let charset = if ready.inexpressible.is_some() { Charset::Utf8 } else { charset };
+        let text = Text::new(bytes, charset, Escapes::None).to_string();
+        for segment in text.split('\r').filter(|s| !s.is_empty()) {
+            let _ = writeln!(out, "{segment}");
         }
         out.push('\n');
-        oru(bytes);
         totals.orus += 1;
+        match ready.inexpressible {
+            None => oru(bytes),
+            Some(place) => {
+                totals.parked += 1;
+                let _ = writeln!(
+                    out,
+                    "note this ORU would not be sent but parked: {}-{} has a character that {} does not have. It is \
+                     shown in UTF-8. Give the destination a charset that has it.\n",
+                    place.segment,
+                    place.field,
+                    place.charset.msh_18()
+                );
+            }
+        }
     }
     let facts = conversion.facts;
     for (index, (fact, going)) in facts.observations.iter().zip(conversion.going).enumerate() {

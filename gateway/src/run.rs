@@ -20,14 +20,14 @@ use crate::store::{Entry, Store};
 use crate::systemd;
 use crate::tls::Tls;
 use crate::wire::{self, Wires};
-use orugate_journal::{FileStorage, Journal, NoKey, OpenError, Options, UnixMillis};
+use orugate_journal::{CreateError, FileStorage, Journal, NoKey, OpenError, Options, UnixMillis};
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ use tokio::task::JoinHandle;
 /// The largest commit: what becomes of one message must fit into it.
 const COMMIT: u32 = 3 << 20;
 /// How long one message may take to interpret: a thousand times what the slowest needs.
-const MESSAGE: Duration = Duration::from_secs(10);
+pub(crate) const MESSAGE: Duration = Duration::from_secs(10);
 /// After so long the interpretation thread looks again for what it could not store.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often space is looked at.
@@ -112,7 +112,11 @@ impl fmt::Display for StartError {
                 f.write_str(". Nothing is lost as long as that key is kept; do not make a new journal")
             }
             Self::Journal(path, error) => write!(f, "the journal in {}: {error}", path.display()),
-            Self::Append(error) => write!(f, "the journal cannot be written: {error}"),
+            Self::Append(error) => write!(
+                f,
+                "the journal cannot be written: {error}. Free space on the disk that journal.path is on (df), or raise \
+                 journal.max_size, then start again; what is stored is safe"
+            ),
             Self::Listen(name, address, error) => {
                 write!(f, "nobody could connect as {name}: {}", unheard(*address, error))
             }
@@ -135,9 +139,10 @@ impl std::error::Error for StartError {}
 pub fn init_journal(path: &Path, now: Utc) -> Result<(), String> {
     let storage = FileStorage::new(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let now = UnixMillis(u64::try_from(now.0 / 1000).unwrap_or(0));
-    Journal::create(storage, now, Options::default())
-        .map(drop)
-        .map_err(|e| format!("{}: {e}", path.display()))
+    Journal::create(storage, now, Options::default()).map(drop).map_err(|error| match error {
+        CreateError::Disk(error) => format!("{}: {error}; look at its disk: df, dmesg", path.display()),
+        error => format!("{}: {error}", path.display()),
+    })
 }
 
 /// A running gateway.
@@ -222,8 +227,11 @@ impl Gateway {
             worker: worker.clone(),
             lineup: lineup.clone(),
             reloads: OnceLock::new(),
+            running: Mutex::default(),
             conditions: Conditions::default(),
         });
+        // Whoever asks first hears it, not only who asks after the first look.
+        tls.tell(&admin.conditions);
         let rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
             tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),

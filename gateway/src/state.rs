@@ -3,17 +3,18 @@
 //! The journal is the only truth; this is what of it must be at hand. It holds places of records, not their bytes:
 //! messages that wait for interpretation or belong to an open hold, ORUs that wait for a destination, holds, what is
 //! needed to know a resend, and counts for the ledger. [`State::apply`] is the only way in, and the batch that a
-//! running gateway applies has been synced before. An outcome that the journal tells twice counts once
-//! (`told.rs`).
+//! running gateway applies has been synced before. What was tried and failed is never in it,
+//! also when the disk has kept it (`failed.rs`).
 
+#[cfg(test)]
+mod failed;
 mod queues;
-mod told;
 
 pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Sending, Settlement,
+    ParkedSettled, Reconfigured, Settlement,
 };
 use orugate_journal::Location;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -34,7 +35,6 @@ pub struct State {
     newest: i64,
     /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
     recovered: BTreeMap<u64, u32>,
-    told: told::Told,
 }
 
 /// A message that is open, waits for interpretation, or belongs to a hold.
@@ -185,7 +185,6 @@ impl State {
                 if let Some(oru) = Oru::decode(version, meta) {
                     self.newest = self.newest.max(oru.at);
                     self.queues.oru(&oru, sequence, at);
-                    self.told.record(sequence);
                     change.waiting = true;
                 }
             }
@@ -204,9 +203,6 @@ impl State {
                 if let Some(settled) = ParkedSettled::decode(version, meta) {
                     self.newest = self.newest.max(settled.at);
                     change.waiting = self.queues.parked_settled(&settled);
-                    if let Sending::Anew(new) = settled.how {
-                        self.told.not_of_an_outcome(new);
-                    }
                 }
             }
             Hold::KIND => {
@@ -216,7 +212,6 @@ impl State {
                         message.holds += 1;
                     }
                     self.holds.insert(sequence, OpenHold { hold });
-                    self.told.record(sequence);
                 }
             }
             HoldSettled::KIND => {
@@ -360,13 +355,11 @@ impl State {
 
     fn outcome(&mut self, outcome: &Outcome, at: Location) {
         self.newest = self.newest.max(outcome.at);
-        self.take_back(outcome);
         let instrument = self.instrument_name(&outcome.instrument);
         self.queues.outcome(outcome.message, &instrument, at);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
-        let counts = self.ledger.entry(instrument.clone()).or_default();
-        let before = *counts;
+        let counts = self.ledger.entry(instrument).or_default();
         counts.messages += u64::from(outcome.released.is_none());
         // A release counts again only what its hold could not count.
         counts.observations += outcome.dispositions.len().saturating_sub(held) as u64;
@@ -384,8 +377,6 @@ impl State {
                 self.history.remember(identity, sent);
             }
         }
-        let change = counts.with(&before, u64::saturating_sub);
-        self.told.outcome(outcome, instrument, change);
         for (specimen, number) in &outcome.fillers {
             let highest = self.history.fillers.entry(*specimen).or_default();
             *highest = (*highest).max(*number);
@@ -398,11 +389,7 @@ impl State {
 
     fn hold_settled(&mut self, settled: &HoldSettled) {
         self.newest = self.newest.max(settled.at);
-        let Some(open) = self.holds.remove(&settled.hold) else { return };
-        if settled.how == Settlement::Released {
-            self.told.settled(settled.hold, &open);
-        }
-        let OpenHold { hold } = open;
+        let Some(OpenHold { hold }) = self.holds.remove(&settled.hold) else { return };
         let instrument = self.instrument_name(&hold.instrument);
         let counts = self.ledger.entry(instrument).or_default();
         let held = hold.observations.len() as u64;
@@ -421,8 +408,8 @@ impl State {
     fn forget_if_settled(&mut self, number: u64) {
         let settled = self.messages.get(&number).is_some_and(|m| m.holds == 0 && m.complete.is_some())
             && !self.pending.contains(&number);
-        if settled && let Some(message) = self.messages.remove(&number) {
-            self.told.forgotten(number, message);
+        if settled {
+            self.messages.remove(&number);
         }
     }
 
@@ -435,21 +422,6 @@ impl State {
 }
 
 impl Counts {
-    /// Each count with that of another.
-    fn with(&self, other: &Self, how: fn(u64, u64) -> u64) -> Self {
-        Self {
-            messages: how(self.messages, other.messages),
-            observations: how(self.observations, other.observations),
-            sent: how(self.sent, other.sent),
-            held: how(self.held, other.held),
-            qc: how(self.qc, other.qc),
-            repeat: how(self.repeat, other.repeat),
-            superseded: how(self.superseded, other.superseded),
-            discarded: how(self.discarded, other.discarded),
-            not_reportable: how(self.not_reportable, other.not_reportable),
-        }
-    }
-
     fn of(&mut self, fate: &Fate) -> &mut u64 {
         match fate {
             Fate::Sent => &mut self.sent,

@@ -215,6 +215,30 @@ fn without_an_old_one_the_orus_are_shown() {
 }
 
 #[test]
+fn without_an_old_one_the_service_is_asked_what_it_runs_by() {
+    if Path::new("/etc/orugate/orugate.toml").exists() {
+        eprintln!("skipped: this machine has a configuration installed, whose service would be asked");
+        return;
+    }
+    let change = Change::of_profiles("", "");
+    change.site.run(&["journal", "init"]).is(0);
+    let mut service = change.site.start();
+    service.until("ready;");
+    // Neither file is what the service has read.
+    let profile = change.folder().join("profiles.d/haem.toml");
+    std::fs::write(profile, format!("{PROFILE}[sample]\nid = [\"O.3\"]\n")).unwrap();
+    let check = |change: &Change| change.site.run(&["check", "--against", &change.capture]);
+    let ran = check(&change);
+    ran.is(0);
+    ran.says("Compared with what the service at ");
+    ran.says("sample id (SPM-2) changed in 2 of 2: T-0990 → TUBE-7");
+    change.site.run(&["reload"]).is(0);
+    check(&change).says("No difference in 2 observations of 1 capture.");
+    drop(service);
+    check(&change).says("There is nothing to compare with: no service answers at ");
+}
+
+#[test]
 fn an_instrument_of_one_of_the_two() {
     let change = Change::new(&[("name = \"haem-1\"", "name = \"haem-2\"")]);
     let capture = |name: &str| format!("{name}={}", change.capture);

@@ -293,6 +293,27 @@ fn a_journal_with_a_credential_is_made_before_the_service_has_it() {
 }
 
 #[test]
+fn a_serial_port_that_is_not_there_is_named_with_what_to_do() {
+    let site = Site::new();
+    let wire = format!("wire = {{ listen = \"{}\", allow = [\"127.0.0.1\"] }}", site.address);
+    let port = site.folder.path().join("port0");
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    let serial = format!("wire = {{ serial = \"{}\", baud = 9600 }}", port.display());
+    assert!(text.contains(&wire));
+    std::fs::write(&site.config, text.replace(&wire, &serial)).unwrap();
+    site.run(&["journal", "init"]).is(0);
+    let mut service = site.start();
+    service.until("haem-1: the wire is down");
+    let says = format!(
+        "haem-1: the wire is down ({}: there is no such port; plug its adapter in, or take its name from ls \
+         /dev/serial/by-path).",
+        port.display()
+    );
+    site.run(&["status"]).says(&says);
+    service.stop();
+}
+
+#[test]
 fn a_service_that_is_not_there_is_named_so() {
     let site = Site::new();
     for command in [&["status"][..], &["holds", "list"], &["holds", "discard", "1", "--reason", "x"]] {
@@ -486,6 +507,36 @@ fn replay_of_what_is_no_capture_says_so() {
     let stdin = orugate_with(&["replay", "-p", "generic-astm", "-"], NO_SAMPLE);
     stdin.is(0);
     stdin.says("1 message, 1 observation");
+}
+
+#[test]
+fn a_replay_shows_what_a_destination_would_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = folder.path().join("sent");
+    let replay = |charset: &str| {
+        let arguments =
+            ["replay", "-p", "roche-cobas-c", "--charset", charset, "--mllp", sent.to_str().unwrap()];
+        let records = "H|\\^&|||LAB^Roche^c111|||||host|RSUPL^REAL|P|1|20261122093713\nP|1||\nO|1||T-0007||S||||||N\n\
+                       R|1|^^^413|4|µmol/L||N||F||||20261122093700\nL|1|N\n";
+        let capture = folder.path().join("capture");
+        let latin: Vec<u8> = records.chars().map(|c| u8::try_from(c).unwrap()).collect();
+        std::fs::write(&capture, latin).unwrap();
+        orugate(&[&arguments[..], &[capture.to_str().unwrap()]].concat())
+    };
+    let latin = replay("8859/1");
+    latin.is(0);
+    latin.says("|8859/1");
+    latin.says("|µmol/L");
+    let bytes = std::fs::read(&sent).unwrap();
+    assert!(bytes.windows(7).any(|window| window == b"|\xB5mol/L"), "{bytes:?}");
+    let ascii = replay("us-ascii");
+    ascii.is(0);
+    ascii.says("note this ORU would not be sent but parked: OBX-6 has a character that ASCII does not have");
+    ascii.says("1 ORU would wait parked");
+    assert_eq!(std::fs::read(&sent).unwrap(), b"", "what would not be sent is not in the file");
+    let unknown = replay("latin");
+    unknown.is(2);
+    unknown.says("what can stand in MSH-18 is \"ASCII\", \"8859/1\"");
 }
 
 #[test]

@@ -379,6 +379,36 @@ mod tests {
         }
     }
 
+    /// The Encoding Standard's encoder: places below lead byte 0xA1 are read and never written; of several places the
+    /// first is written, and for six characters the last. So U+4EDD goes out as C6 DF, though it is at C9 69 too.
+    #[cfg(feature = "charsets")]
+    #[test]
+    fn big5_is_written_as_the_encoding_standard_says() {
+        let big5 = Charset::Coded(Coded::Big5);
+        let mut places = std::collections::BTreeMap::<char, Vec<[u8; 2]>>::new();
+        for lead in 0x81..=0xFE {
+            for trail in (0x40..=0x7E).chain(0xA1..=0xFE) {
+                let pair = [lead, trail];
+                let mut chars = Text::new(&pair, big5, Escapes::None).chars();
+                if let (Some(Ok(c)), None) = (chars.next(), chars.next()) {
+                    places.entry(c).or_default().push(pair);
+                }
+            }
+        }
+        let mut several = 0;
+        for (c, all) in &places {
+            let mut written = all.iter().filter(|pair| pair[0] >= 0xA1);
+            let last = "\u{2550}\u{255E}\u{2561}\u{256A}\u{5341}\u{5345}".contains(*c);
+            let expected = if last { written.next_back() } else { written.next() };
+            let mut bytes = [0; 4];
+            let encoded = big5.encode(*c, &mut bytes).map(|len| &bytes[..len]);
+            assert_eq!(encoded, expected.map(|pair| &pair[..]), "{c:?} has {all:02X?}");
+            several += usize::from(all.len() > 1);
+        }
+        assert!(places.len() > 18_000 && several >= 7, "{} and {several}", places.len());
+        assert_eq!(places[&'\u{4EDD}'], [[0xC6, 0xDF], [0xC9, 0x69]]);
+    }
+
     #[test]
     fn bytes_that_no_charset_defines_are_undecodable() {
         for (name, bytes, offset) in [

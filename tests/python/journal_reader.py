@@ -354,7 +354,10 @@ def chain(segments, damaged):
             whole = 64 + commit["length"]
             place = {"file": segment.name, "offset": commit["at"], "bytes": whole}
             if commit["number"] <= last:
-                if not (commit["retry"] and commit["number"] == last):
+                if commit["retry"] and commit["number"] == last:
+                    commit["explained"] = found[-1]["explained"]
+                    found[-1] = commit
+                else:
                     damaged.append({"damage": "out of order", **place})
                 continue
             commit["explained"] |= explained

@@ -6,7 +6,7 @@
 //! damaged frames of sound instruments (`faults.rs`).
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use orugate::replay::{Heard, replay};
+use orugate::replay::{Heard, How, replay};
 use orugate_protocol::ascii::{CR, ENQ, EOT, ETB, ETX, LF, STX};
 use orugate_protocol::astm::link::{checksum, next_number};
 use orugate_protocol::time::Utc;
@@ -269,7 +269,7 @@ fn every_case_has_its_sentence_and_its_place() {
         let (mut text, mut sent) = (String::new(), Vec::new());
         let heard = Heard { messages: host.messages, notes: Vec::new() };
         let now = Utc(1_795_000_000_000_000);
-        replay(&*profile, &heard, now, &mut text, &mut |oru| sent.extend(results(oru)));
+        replay(&*profile, &heard, &How::at(now), &mut text, &mut |oru| sent.extend(results(oru)));
         assert_eq!(sent, case.sent, "{}", case.what);
         let said: Vec<&str> =
             text.lines().filter(|l| l.starts_with("hold ") || l.starts_with("note ")).collect();

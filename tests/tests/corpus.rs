@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
-use orugate::replay::{hear, replay};
+use orugate::replay::{How, hear, replay};
 use orugate_protocol::ascii::{CR, ETB, ETX, LF, STX};
 use orugate_protocol::time::Utc;
 use orugate_tests::corpus::lab_astm;
@@ -52,7 +52,7 @@ fn every_r_record_is_a_disposition_and_every_oru_is_hl7() {
             let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
             let heard = hear(&*profile, &capture, &[]);
             let (mut text, mut sent) = (String::new(), 0);
-            let totals = replay(&*profile, &heard, NOW, &mut text, &mut |oru| {
+            let totals = replay(&*profile, &heard, &How::at(NOW), &mut text, &mut |oru| {
                 sent += observations(oru);
                 // Each replay counts from 1; a file of many needs ids of its own.
                 messages += 1;
@@ -125,7 +125,7 @@ fn cut_anywhere((file, name, own): &(PathBuf, &str, bool)) {
     assert!(hear(&*profile, &capture, &all) == whole, "{} through {name}, bytewise", file.display());
     let orus = || {
         let mut orus = Vec::new();
-        replay(&*profile, &whole, NOW, &mut String::new(), &mut |oru| orus.push(comparable(oru)));
+        replay(&*profile, &whole, &How::at(NOW), &mut String::new(), &mut |oru| orus.push(comparable(oru)));
         orus
     };
     assert_eq!(orus(), orus());
@@ -213,7 +213,7 @@ fn the_models_own_profile_gives_exactly_what_was_recorded() {
         let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
         let heard = hear(&*profile, &std::fs::read(&file).unwrap(), &[]);
         let mut seen = Vec::new();
-        replay(&*profile, &heard, NOW, &mut String::new(), &mut |oru| {
+        replay(&*profile, &heard, &How::at(NOW), &mut String::new(), &mut |oru| {
             let segments = segments(oru);
             let sample = segments.iter().find(|s| s.starts_with("SPM|")).unwrap();
             seen.push(field(sample, 2).to_owned());

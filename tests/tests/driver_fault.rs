@@ -116,6 +116,7 @@ fn a_dry_run_says_what_a_broken_driver_would_hold() {
             instrument,
             &hear(&*instrument.profile, capture.as_bytes(), &[]),
             Utc(1_795_000_000_000_000),
+            orugate::apart::MESSAGE,
         )
     };
     let (old, new) = (of(&sound), of(&breaks));
@@ -125,7 +126,7 @@ fn a_dry_run_says_what_a_broken_driver_would_hold() {
     assert!(comparison.differs);
     for told in [
         "1 observation (T1): observation removed, was sent",
-        "note new: a message is held whole, driver-fault: ",
+        "note new: analyzer: message 1 of the capture is held whole, driver-fault: ",
         "note new: the rest of a message is held, driver-fault: ",
         "engine: 3 observations went there, 2 would",
         "1 observation removed: T1",

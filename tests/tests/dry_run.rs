@@ -4,15 +4,20 @@
 //! MSH-10. Leaves out the past, which a dry run does not know.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+use orugate::apart::MESSAGE;
 use orugate::clock::Clock;
 use orugate::dryrun::see;
 use orugate::engine::Engine;
-use orugate::replay::hear;
+use orugate::replay::{How, hear, replay};
 use orugate::run::{Gateway, init_journal};
 use orugate_protocol::time::Utc;
+use orugate_tests::breaking::Breaking;
 use orugate_tests::oru::{comparable, field, segments};
 use orugate_tests::sender::{Sender, invented};
 use orugate_tests::world::{PATIENCE, Plug, configuration, plan};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// All but MSH-7, MSH-10 and OBR-22; `comparable` leaves more of MSH out.
 fn without_now(oru: &[u8]) -> (String, [String; 5]) {
@@ -39,7 +44,7 @@ async fn a_dry_run_gives_what_the_gateway_delivers() {
     let capture: String = messages.iter().map(|records| records.join("\r") + "\r").collect();
     let instrument = &plan.instruments[0];
     let heard = hear(&*instrument.profile, capture.as_bytes(), &[]);
-    let seen = see(&plan, instrument, &heard, Utc(1_795_000_000_000_000));
+    let seen = see(&plan, instrument, &heard, Utc(1_795_000_000_000_000), MESSAGE);
     assert_eq!(seen.observations(), 6);
 
     std::fs::create_dir(&plan.journal.path).unwrap();
@@ -65,4 +70,43 @@ async fn a_dry_run_gives_what_the_gateway_delivers() {
         assert_eq!(dry, delivered, "{name}");
     }
     gateway.stop().await;
+}
+
+/// A message in milliseconds, where one of the gateway has seconds: a driver that does not come back is left behind.
+#[test]
+fn a_driver_that_comes_to_no_end_costs_its_message_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = configuration(
+        folder.path(),
+        "127.0.0.1:1".parse().unwrap(),
+        &[("analyzer", "generic-astm", Plug::Tcp)],
+    );
+    let mut plan = plan(folder.path(), &text);
+    let mended = Arc::new(AtomicBool::new(false));
+    plan.instruments[0].profile = Arc::new(Breaking::new(mended.clone()));
+    let instrument = &plan.instruments[0];
+    let messages = |values: &[u64]| -> String {
+        let each = values.iter().map(|value| invented("D-1", "20261122101500", &[*value]).join("\r") + "\r");
+        each.collect()
+    };
+    let now = Utc(1_795_000_000_000_000);
+    let limit = Duration::from_millis(1500);
+    let heard = hear(&*instrument.profile, messages(&[5, 999, 6]).as_bytes(), &[]);
+    let seen = see(&plan, instrument, &heard, now, limit);
+    assert_eq!(seen.observations(), 2, "the next message goes on");
+    let said = seen.not_sent();
+    let told =
+        "analyzer: message 2 of the capture is held whole, driver-fault: The driver came to no end with this";
+    assert!(said.contains(told), "{said}");
+
+    let heard = hear(&*instrument.profile, messages(&[999, 999, 5]).as_bytes(), &[]);
+    let mut text = String::new();
+    let how = How { limit, ..How::at(now) };
+    let totals = replay(&*instrument.profile, &heard, &how, &mut text, &mut |_| {});
+    assert_eq!((totals.messages, totals.broken, totals.sent), (3, 3, 0), "{text}");
+    assert!(
+        text.contains("came to no end with two messages before, so this one was not given to it"),
+        "{text}"
+    );
+    mended.store(true, Ordering::Relaxed);
 }

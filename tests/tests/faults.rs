@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use orugate::clock::Clock;
-use orugate::replay::{Heard, replay};
+use orugate::replay::{Heard, How, replay};
 use orugate::simulate::{self, Fault, Plug as Plugged, Target};
 use orugate_driver::Profile;
 use orugate_protocol::ascii::STX;
@@ -42,6 +42,11 @@ const NO_HEX: &str = "a frame's checksum is no hexadecimal number";
 const NO_TAIL: &str = "a frame does not end with CR LF";
 const CONTROL: &str = "a frame was cut by a control character";
 const STRAY: &str = "stray bytes were ignored";
+const ORDER: &str = "a frame's number is out of order";
+const SAME: &str = "a frame has the number of the one before and other text";
+const PROMISED: &str = "EOT after a frame that promised another; the message is incomplete";
+const SILENCE: &str = "silence in the middle of a transfer; the message is incomplete";
+const ODD: &str = "characters in a frame's text that the standard keeps out; taken as they are";
 const BROKE: &str = "the connection ended in the middle of a transfer; the message is incomplete";
 
 /// Faults that are over within moments: played over TCP, and with the test's clock. The fourth frame of `Records` is
@@ -93,6 +98,34 @@ const QUICK: &[Row] = &[
     (Whole, "flip-bit:1:200:0", Nothing, CHECKSUM),
     (Split, "flip-bit:2:0:1", Nothing, NO_START),
     (Split, "flip-bit:2:20:0", Nothing, CHECKSUM),
+    (Records, "lose-byte:4:0", Nothing, NO_START),
+    (Records, "lose-byte:4:1", Nothing, NO_NUMBER),
+    (Records, "lose-byte:4", Nothing, CHECKSUM),
+    (Records, "lose-byte:4:49", Nothing, NO_HEX),
+    (Records, "lose-byte:4:51", Nothing, ""),
+    (Whole, "lose-byte:1:200", Nothing, CHECKSUM),
+    (Records, "double-byte:4:0", Nothing, CONTROL),
+    (Records, "double-byte:4", Nothing, CHECKSUM),
+    (Records, "double-byte:4:48", Nothing, NO_HEX),
+    (Records, "double-byte:4:50", Nothing, NO_TAIL),
+    (Split, "double-byte:5:20", Nothing, CHECKSUM),
+    (Records, "insert:4:0:255", Nothing, STRAY),
+    (Records, "insert:4:1:0", Nothing, NO_NUMBER),
+    (Records, "insert:4:0:0", Nothing, ""),
+    (Records, "insert:4:10:6", Nothing, ODD),
+    (Records, "insert:4:10:5", Nothing, CONTROL),
+    (Records, "insert:4:10:4", Nothing, CONTROL),
+    (Records, "lose-tail:4", Nothing, ""),
+    (Whole, "lose-tail:1", Nothing, ""),
+    (Records, "lose-start:4", Nothing, NO_START),
+    (Split, "lose-start:5", Nothing, NO_START),
+    (Records, "twice:4", Nothing, REPEATED),
+    (Whole, "twice:1", Nothing, REPEATED),
+    (Records, "number:4:5", Nothing, ORDER),
+    (Records, "number:4:3", Nothing, SAME),
+    (Records, "number:4:9", Nothing, ORDER),
+    (Records, "checksum:4", Nothing, CHECKSUM),
+    (Split, "checksum:5", Nothing, CHECKSUM),
 ];
 
 /// Faults after which the instrument waits 15 seconds for a reply and 10 for its next try: ETX or ETB is damaged, so
@@ -104,6 +137,14 @@ const SLOW: &[Row] = &[
     (Whole, "flip-bit:1:299:2", Nothing, CONTROL),
     (Split, "flip-bit:1:39:3", Nothing, CONTROL),
     (Split, "flip-bit:5:39:3", Again(4), CONTROL),
+    (Records, "lose-byte:4:48", Again(3), CONTROL),
+    (Records, "lose-frame:1", Nothing, ""),
+    (Split, "lose-frame:5", Again(4), PROMISED),
+    (Records, "lose-reply:0", Nothing, ""),
+    (Split, "lose-reply:5", Again(5), PROMISED),
+    (Whole, "lose-reply:1", Again(1), ""),
+    (Records, "stall:4:10", Nothing, ""),
+    (Records, "stall:4:50", Again(3), SILENCE),
 ];
 
 fn wanted(message: &Invented, cost: Cost) -> Vec<Came> {
@@ -119,7 +160,7 @@ fn came(profile: &dyn Profile, host: &Host) -> Vec<Came> {
         let (mut sent, mut text) = (Vec::new(), String::new());
         let heard = Heard { messages: vec![message.clone()], notes: Vec::new() };
         let now = Utc(1_795_000_000_000_000);
-        let totals = replay(profile, &heard, now, &mut text, &mut |oru| sent.extend(results(oru)));
+        let totals = replay(profile, &heard, &How::at(now), &mut text, &mut |oru| sent.extend(results(oru)));
         Came { complete: message.complete, sent, held: totals.held }
     });
     each.collect()
@@ -149,6 +190,33 @@ fn every_row_on_the_tests_own_clock() {
     }
 }
 
+/// Without frames a fault hits a record, and nobody can ask for it again: what can be told of it is held.
+#[test]
+fn a_fault_of_a_bare_record() {
+    let text = orugate_drivers::SHIPPED.text("generic-astm").unwrap();
+    let text = text.replacen("charset = ", "framing = \"records\"\ncharset = ", 1);
+    let profile = orugate_drivers::SHIPPED.read(&text).unwrap();
+    let message = Invented::new("BARE", Records);
+    let all = message.of(message.frames.len()).sent;
+    let [first, second, third] = all.as_slice() else { panic!("three results") };
+    let rows = [
+        ("cut:5000", vec![first, second, third], 0),
+        ("twice:4", vec![first, first, second, third], 0),
+        ("lose-frame:4", vec![second, third], 0),
+        ("insert:4:10:6", vec![second, third], 1),
+        ("flip-bit:4:42:0", vec![first, second, third], 0), // in its time
+    ];
+    for (fault, sent, held) in rows {
+        let (host, _) = bench::play(&*profile, message.texts.concat().as_bytes(), &[fault.parse().unwrap()]);
+        let [came] = came(&*profile, &host).try_into().unwrap_or_else(|came| panic!("{fault}: {came:?}"));
+        let mut codes: Vec<_> = came.sent.iter().map(|seen| &seen.value).collect();
+        let mut wanted: Vec<_> = sent.iter().map(|seen| &seen.value).collect();
+        codes.sort();
+        wanted.sort();
+        assert_eq!((codes, came.held), (wanted, held), "{fault} {:?}", host.notes);
+    }
+}
+
 /// Each single fault that the simulator has, at each place.
 fn faults(message: &Invented) -> Vec<(Fault, usize)> {
     let mut all = Vec::new();
@@ -158,8 +226,19 @@ fn faults(message: &Invented) -> Vec<(Fault, usize)> {
             (Fault::LoseAck { frame }, 0),
             (Fault::RepeatFrame { frame }, 0),
             (Fault::Disconnect { after_frame: frame }, frame + 1),
+            (Fault::LoseStart { frame }, 0),
+            (Fault::LoseTail { frame }, 0),
+            (Fault::Twice { frame }, 0),
+            (Fault::WrongChecksum { frame }, 0),
         ]);
         for (byte, was) in bytes.iter().enumerate() {
+            // Without its ETX a frame does not end.
+            let endless = byte + 5 == bytes.len();
+            all.extend([
+                (Fault::LoseByte { frame, byte }, if endless { frame } else { 0 }),
+                (Fault::DoubleByte { frame, byte }, 0),
+                (Fault::InsertByte { frame, byte, code: 0xff }, 0),
+            ]);
             for bit in 0..8 {
                 let is = was ^ (1 << bit);
                 // A frame that does not end is waited for until its sender has lost patience. What looks like the

@@ -9,9 +9,10 @@
 use orugate::admin::{Request, Response, Status};
 use orugate::clock::Clock;
 use orugate::conditions::Code;
-use orugate::config::Plan;
+use orugate::config::{Plan, WirePlan};
 use orugate::engine::{Behaviour, Engine};
 use orugate::run::{Gateway, init_journal};
+use orugate::status::Line;
 use orugate_tests::breaking::Breaking;
 use orugate_tests::oru::results;
 use orugate_tests::sender::{Sender, invented};
@@ -19,8 +20,10 @@ use orugate_tests::world::{PATIENCE, Plug, configuration, plan};
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::time::timeout;
 
 async fn begin(plan: Plan) -> Gateway {
     std::fs::create_dir(&plan.journal.path).unwrap();
@@ -30,7 +33,7 @@ async fn begin(plan: Plan) -> Gateway {
 
 /// A gateway with an instrument whose driver breaks until it is mended, and a sound neighbour.
 struct Pair {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     engine: Engine,
     gateway: Gateway,
     mended: Arc<AtomicBool>,
@@ -40,12 +43,32 @@ impl Pair {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = Engine::start(Clock::system(0)).unwrap();
-        let instruments = [("bad", "generic-astm", Plug::Tcp), ("good", "generic-astm", Plug::Tcp)];
-        let mut plan = plan(folder.path(), &configuration(folder.path(), engine.address(), &instruments));
         let mended = Arc::new(AtomicBool::new(false));
-        plan.instruments[0].profile = Arc::new(Breaking::new(mended.clone()));
-        let gateway = begin(plan).await;
-        Self { _folder: folder, engine, gateway, mended }
+        let gateway = begin(bad_and_good(folder.path(), &engine, &mended)).await;
+        Self { folder, engine, gateway, mended }
+    }
+
+    /// Reloads with another wire for the bad one, which listens here; gives what failed.
+    async fn listens(&self, bind: SocketAddr) -> Vec<String> {
+        let mut plan = bad_and_good(self.folder.path(), &self.engine, &self.mended);
+        let fixed = [bind, self.gateway.listening()["good"]];
+        for (instrument, here) in plan.instruments.iter_mut().zip(fixed) {
+            if let WirePlan::Listen { bind, .. } = &mut instrument.wire {
+                *bind = here;
+            }
+        }
+        timeout(PATIENCE, self.gateway.reload(plan, "test")).await.unwrap().failed
+    }
+
+    /// Takes a thread of the bad one, and waits until its port has another.
+    async fn lose_a_thread(&self, bind: SocketAddr, sample: &str) {
+        let status = self.gateway.lineup().instrument("bad").unwrap().status.clone();
+        let (acknowledged, sent) = send(bind, breaking(sample, 5, "SESSION-LOOPS")).await;
+        assert_eq!((acknowledged, sent.unwrap_err().kind()), (4, io::ErrorKind::UnexpectedEof));
+        let given_up = |line: &Line| matches!(line, Line::Down(why) if why.contains("did not come back"));
+        let mut changes = status.changed();
+        let given_up = changes.wait_for(|view| given_up(&view.line) || view.line == Line::Starting);
+        timeout(PATIENCE, given_up).await.unwrap().unwrap();
     }
 
     /// Sends a message; gives how many records were acknowledged.
@@ -55,7 +78,7 @@ impl Pair {
 
     async fn arrived(&self, distinct: u64) {
         let mut counts = self.engine.watch();
-        tokio::time::timeout(PATIENCE, counts.wait_for(|c| c.distinct >= distinct)).await.unwrap().unwrap();
+        timeout(PATIENCE, counts.wait_for(|c| c.distinct >= distinct)).await.unwrap().unwrap();
     }
 
     async fn status(&self) -> Status {
@@ -73,6 +96,13 @@ impl Pair {
         came.sort();
         came
     }
+}
+
+fn bad_and_good(folder: &Path, engine: &Engine, mended: &Arc<AtomicBool>) -> Plan {
+    let instruments = [("bad", "generic-astm", Plug::Tcp), ("good", "generic-astm", Plug::Tcp)];
+    let mut plan = plan(folder, &configuration(folder, engine.address(), &instruments));
+    plan.instruments[0].profile = Arc::new(Breaking::new(mended.clone()));
+    plan
 }
 
 async fn send(address: SocketAddr, records: Vec<String>) -> (usize, io::Result<()>) {
@@ -170,6 +200,45 @@ async fn a_session_that_loops_is_left_behind() {
     pair_of.gateway.stop().await;
 }
 
+/// A lost thread does not keep the address of its instrument: its wire can be changed by a reload.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_left_behind_keeps_no_address_from_a_reload() {
+    let pair_of = Pair::start().await;
+    let bind = pair_of.gateway.listening()["bad"];
+    pair_of.lose_a_thread(bind, "BAD-1").await;
+    assert_eq!(pair_of.listens(bind).await, Vec::<String>::new());
+    send(bind, message("BAD-2", 6)).await.1.unwrap();
+    pair_of.arrived(2).await;
+    assert_eq!(pair_of.came(), [pair("BAD-1", "5"), pair("BAD-2", "6")]);
+    pair_of.mended.store(true, Ordering::Relaxed);
+    pair_of.gateway.stop().await;
+}
+
+/// Nor one that the lost thread had come to by itself, because it was taken at first: the next thread takes it, and so
+/// does a reload.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_left_behind_keeps_no_address_that_it_took_itself() {
+    let pair_of = Pair::start().await;
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let bind = other.local_addr().unwrap();
+    assert_eq!(pair_of.listens(bind).await.len(), 1);
+    let status = pair_of.gateway.lineup().instrument("bad").unwrap().status.clone();
+    let mut changes = status.changed();
+    drop(other);
+    let heard = changes.wait_for(|view| view.line == Line::Starting);
+    timeout(PATIENCE, heard).await.unwrap().unwrap();
+    pair_of.lose_a_thread(bind, "BAD-1").await;
+    let heard = changes.wait_for(|view| view.line == Line::Starting);
+    timeout(PATIENCE, heard).await.unwrap().unwrap();
+    pair_of.lose_a_thread(bind, "BAD-2").await;
+    assert_eq!(pair_of.listens(bind).await, Vec::<String>::new());
+    send(bind, message("BAD-3", 6)).await.1.unwrap();
+    pair_of.arrived(3).await;
+    assert_eq!(pair_of.came(), [pair("BAD-1", "5"), pair("BAD-2", "5"), pair("BAD-3", "6")]);
+    pair_of.mended.store(true, Ordering::Relaxed);
+    pair_of.gateway.stop().await;
+}
+
 /// An interpreter that comes to no end with messages of one instrument holds up no message of another; after two such
 /// messages the rest of its instrument is held unread, so that it costs no further core.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,7 +262,7 @@ async fn an_interpreter_that_loops_holds_up_its_own_instrument_only() {
             applied.changed().await.unwrap();
         }
     };
-    tokio::time::timeout(PATIENCE, all_held).await.unwrap();
+    timeout(PATIENCE, all_held).await.unwrap();
     let sentences: Vec<_> = store.state().holds().map(|(_, h)| h.hold.sentence.clone()).collect();
     assert!(sentences[0].contains("no end with this message"), "{sentences:?}");
     assert!(sentences[1].contains("no end with this message"), "{sentences:?}");
@@ -273,7 +342,7 @@ async fn thirty_two_instruments_and_four_destinations_at_once() {
     for engine in &engines[..3] {
         let mut counts = engine.watch();
         let all = counts.wait_for(|c| c.distinct >= expected as u64);
-        tokio::time::timeout(PATIENCE, all).await.unwrap().unwrap();
+        timeout(PATIENCE, all).await.unwrap().unwrap();
         let mut came: Vec<_> = engine.messages().iter().flat_map(|m| results(&m.bytes)).collect();
         came.retain(|r| r.sample != "STUCK");
         came.sort();

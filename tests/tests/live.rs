@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
-use orugate::replay::{hear, replay};
+use orugate::replay::{How, hear, replay};
 use orugate_protocol::ascii::{ENQ, EOT, STX};
 use orugate_protocol::time::Utc;
 use orugate_tests::corpus::lab_astm;
@@ -44,7 +44,7 @@ fn expected(profile: &str, capture: &[u8]) -> Vec<String> {
     let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, profile).unwrap();
     let heard = hear(&*profile, capture, &[]);
     let mut orus = Vec::new();
-    replay(&*profile, &heard, Utc(1_795_000_000_000_000), &mut String::new(), &mut |oru| {
+    replay(&*profile, &heard, &How::at(Utc(1_795_000_000_000_000)), &mut String::new(), &mut |oru| {
         orus.push(comparable(oru))
     });
     orus

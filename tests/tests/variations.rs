@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
-use orugate::replay::{Heard, Totals, hear, replay};
+use orugate::replay::{Heard, How, Totals, hear, replay};
 use orugate_driver::Profile;
 use orugate_protocol::time::Utc;
 use orugate_tests::oru::comparable;
@@ -15,7 +15,7 @@ const NOW: Utc = Utc(1_795_000_000_000_000);
 fn outcome(profile: &dyn Profile, heard: &Heard) -> (Vec<String>, Vec<String>, [usize; 4]) {
     let (mut text, mut orus) = (String::new(), Vec::new());
     let Totals { sent, held, qc, not_reportable, .. } =
-        replay(profile, heard, NOW, &mut text, &mut |oru| orus.push(comparable(oru)));
+        replay(profile, heard, &How::at(NOW), &mut text, &mut |oru| orus.push(comparable(oru)));
     let told = ["hold ", "qc ", "note the instrument asks"];
     let told =
         text.lines().filter(|l| told.iter().any(|t| l.starts_with(t)) || l.contains(": not reportable"));

@@ -30,6 +30,73 @@ pub enum SimulatedFault {
         /// Which frame.
         frame: usize,
     },
+    /// A byte of a frame does not arrive.
+    LoseByte {
+        /// Which frame.
+        frame: usize,
+        /// Which byte of it, from its STX.
+        byte: usize,
+    },
+    /// A byte of a frame arrives twice.
+    DoubleByte {
+        /// Which frame.
+        frame: usize,
+        /// Which byte of it, from its STX.
+        byte: usize,
+    },
+    /// A byte that nobody sent comes before one of a frame.
+    InsertByte {
+        /// Which frame.
+        frame: usize,
+        /// Before which byte of it, from its STX.
+        byte: usize,
+        /// What comes.
+        code: u8,
+    },
+    /// A whole frame does not arrive.
+    LoseFrame {
+        /// Which frame.
+        frame: usize,
+    },
+    /// A frame arrives twice at once, before its ACK.
+    Twice {
+        /// Which frame.
+        frame: usize,
+    },
+    /// A frame has another number, and the checksum that goes with it.
+    Renumber {
+        /// Which frame.
+        frame: usize,
+        /// The number, 0 to 9.
+        number: u8,
+    },
+    /// A frame's checksum is another one's.
+    WrongChecksum {
+        /// Which frame.
+        frame: usize,
+    },
+    /// A frame comes without its STX and number.
+    LoseStart {
+        /// Which frame.
+        frame: usize,
+    },
+    /// A frame comes without its CR LF.
+    LoseTail {
+        /// Which frame.
+        frame: usize,
+    },
+    /// The reply is not heard, and waited for in vain.
+    LoseReply {
+        /// To which frame; `None` for the reply to ENQ.
+        frame: Option<usize>,
+    },
+    /// The line is silent in the middle of a frame.
+    Stall {
+        /// Which frame.
+        frame: usize,
+        /// For how long.
+        seconds: u32,
+    },
     /// The line breaks after so many bytes from the start.
     CutAt {
         /// How many bytes still leave.
@@ -42,35 +109,62 @@ pub enum SimulatedFault {
     },
 }
 
-/// `flip-bit:2`, `lose-lf:1`, `lose-ack:3`, `repeat:2`, `cut:500`, `disconnect:4`; here people count frames from 1. A
-/// flipped bit is the lowest of the frame's tenth byte unless `flip-bit:FRAME:BYTE:BIT` says another.
+/// `flip-bit:2`, `insert:3:0:255`, `cut:500` and so on; here people count frames from 1, and bytes from 0. Without a byte
+/// the frame's tenth is meant, without a bit the lowest.
 impl FromStr for SimulatedFault {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const ALLOWED: &str = "flip-bit:FRAME, flip-bit:FRAME:BYTE:BIT, lose-lf:FRAME, lose-ack:FRAME, repeat:FRAME, \
-                               cut:BYTE, disconnect:FRAME, with frames from 1 and bits from 0 to 7";
+        const ALLOWED: &str = "flip-bit:FRAME, flip-bit:FRAME:BYTE:BIT, lose-byte:FRAME[:BYTE], double-byte:FRAME[:BYTE], \
+                               insert:FRAME:BYTE:CODE, lose-lf:FRAME, lose-tail:FRAME, lose-start:FRAME, lose-frame:FRAME, \
+                               twice:FRAME, number:FRAME:NUMBER, checksum:FRAME, lose-ack:FRAME, lose-reply:FRAME, \
+                               repeat:FRAME, stall:FRAME:SECONDS, cut:BYTE, disconnect:FRAME, with frames from 1, bits from 0 \
+                               to 7, codes from 0 to 255, numbers from 0 to 9, and lose-reply:0 for the reply to ENQ";
         let wrong = || format!("`{text}` is no fault; allowed are {ALLOWED}");
         let (name, rest) = text.split_once(':').ok_or_else(wrong)?;
         let numbers: Vec<u32> =
             rest.split(':').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
-        let frame = |n: u32| n.checked_sub(1).and_then(|n| usize::try_from(n).ok()).ok_or_else(wrong);
-        match (name, numbers.as_slice()) {
-            ("flip-bit", [n]) => Ok(Self::FlipBit { frame: frame(*n)?, byte: 10, bit: 0 }),
-            ("flip-bit", [n, byte, bit @ 0..=7]) => Ok(Self::FlipBit {
-                frame: frame(*n)?,
-                byte: usize::try_from(*byte).map_err(|_| wrong())?,
-                bit: u8::try_from(*bit).map_err(|_| wrong())?,
-            }),
-            ("lose-lf", [n]) => Ok(Self::LoseLf { frame: frame(*n)? }),
-            ("lose-ack", [n]) => Ok(Self::LoseAck { frame: frame(*n)? }),
-            ("repeat", [n]) => Ok(Self::RepeatFrame { frame: frame(*n)? }),
-            ("cut", [byte]) => Ok(Self::CutAt { byte: (*byte).into() }),
-            ("disconnect", [n]) => Ok(Self::Disconnect { after_frame: frame(*n)? }),
+        let place = |n: u32| usize::try_from(n).map_err(|_| wrong());
+        let small = |n: u32| u8::try_from(n).map_err(|_| wrong());
+        if let ("lose-reply", [0]) = (name, numbers.as_slice()) {
+            return Ok(Self::LoseReply { frame: None });
+        }
+        if let ("cut", [byte]) = (name, numbers.as_slice()) {
+            return Ok(Self::CutAt { byte: (*byte).into() });
+        }
+        let (first, rest) = numbers.split_first().ok_or_else(wrong)?;
+        let frame = place(first.checked_sub(1).ok_or_else(wrong)?)?;
+        match (name, rest) {
+            ("flip-bit", []) => Ok(Self::FlipBit { frame, byte: TENTH, bit: 0 }),
+            ("flip-bit", [byte, bit @ 0..=7]) => {
+                Ok(Self::FlipBit { frame, byte: place(*byte)?, bit: small(*bit)? })
+            }
+            ("lose-byte", []) => Ok(Self::LoseByte { frame, byte: TENTH }),
+            ("lose-byte", [byte]) => Ok(Self::LoseByte { frame, byte: place(*byte)? }),
+            ("double-byte", []) => Ok(Self::DoubleByte { frame, byte: TENTH }),
+            ("double-byte", [byte]) => Ok(Self::DoubleByte { frame, byte: place(*byte)? }),
+            ("insert", [byte, code]) => {
+                Ok(Self::InsertByte { frame, byte: place(*byte)?, code: small(*code)? })
+            }
+            ("lose-lf", []) => Ok(Self::LoseLf { frame }),
+            ("lose-tail", []) => Ok(Self::LoseTail { frame }),
+            ("lose-start", []) => Ok(Self::LoseStart { frame }),
+            ("lose-frame", []) => Ok(Self::LoseFrame { frame }),
+            ("twice", []) => Ok(Self::Twice { frame }),
+            ("number", [number @ 0..=9]) => Ok(Self::Renumber { frame, number: small(*number)? }),
+            ("checksum", []) => Ok(Self::WrongChecksum { frame }),
+            ("lose-ack", []) => Ok(Self::LoseAck { frame }),
+            ("lose-reply", []) => Ok(Self::LoseReply { frame: Some(frame) }),
+            ("repeat", []) => Ok(Self::RepeatFrame { frame }),
+            ("stall", [seconds]) => Ok(Self::Stall { frame, seconds: *seconds }),
+            ("disconnect", []) => Ok(Self::Disconnect { after_frame: frame }),
             _ => Err(wrong()),
         }
     }
 }
+
+/// The byte that is meant when none is named: in a record's text.
+const TENTH: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -80,7 +174,18 @@ mod tests {
     fn people_count_from_one() {
         assert_eq!("repeat:2".parse(), Ok(SimulatedFault::RepeatFrame { frame: 1 }));
         assert_eq!("flip-bit:1:5:7".parse(), Ok(SimulatedFault::FlipBit { frame: 0, byte: 5, bit: 7 }));
-        for wrong in ["repeat", "repeat:0", "repeat:x", "flip-bit:1:5:8", "burn:1"] {
+        assert_eq!("lose-reply:0".parse(), Ok(SimulatedFault::LoseReply { frame: None }));
+        assert_eq!("stall:2:40".parse(), Ok(SimulatedFault::Stall { frame: 1, seconds: 40 }));
+        for wrong in [
+            "repeat",
+            "repeat:0",
+            "repeat:x",
+            "flip-bit:1:5:8",
+            "burn:1",
+            "insert:1:2:256",
+            "number:1:10",
+            "cut:1:2",
+        ] {
             assert!(wrong.parse::<SimulatedFault>().unwrap_err().contains("allowed are"), "{wrong}");
         }
     }

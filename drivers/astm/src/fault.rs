@@ -1,7 +1,8 @@
-//! How a simulator makes the faults that it was asked for, each once.
+//! How a simulator makes the faults that it was asked for, each once. On a line without frames a record counts as one.
 
 use orugate_driver::SimulatedFault as Fault;
-use orugate_protocol::ascii::LF;
+use orugate_protocol::ascii::{CR, LF, STX};
+use std::time::Duration;
 
 /// The faults that are still to come.
 #[derive(Debug)]
@@ -25,6 +26,52 @@ impl Faults {
                 }
                 false
             }
+            Fault::LoseByte { frame: of, byte } if of == frame => {
+                if byte < bytes.len() {
+                    bytes.remove(byte);
+                }
+                false
+            }
+            Fault::DoubleByte { frame: of, byte } if of == frame => {
+                if let Some(twice) = bytes.get(byte).copied() {
+                    bytes.insert(byte, twice);
+                }
+                false
+            }
+            Fault::InsertByte { frame: of, byte, code } if of == frame => {
+                if byte <= bytes.len() {
+                    bytes.insert(byte, code);
+                }
+                false
+            }
+            Fault::LoseFrame { frame: of } if of == frame => {
+                bytes.clear();
+                false
+            }
+            Fault::Twice { frame: of } if of == frame => {
+                bytes.extend_from_within(..);
+                false
+            }
+            Fault::Renumber { frame: of, number } if of == frame => {
+                renumber(&mut bytes, number);
+                false
+            }
+            Fault::WrongChecksum { frame: of } if of == frame => {
+                add_to_checksum(&mut bytes, 1);
+                false
+            }
+            Fault::LoseStart { frame: of } if of == frame => {
+                if bytes.first() == Some(&STX) {
+                    bytes.drain(..bytes.len().min(2));
+                }
+                false
+            }
+            Fault::LoseTail { frame: of } if of == frame => {
+                if bytes.ends_with(&[CR, LF]) {
+                    bytes.truncate(bytes.len().saturating_sub(2));
+                }
+                false
+            }
             Fault::LoseLf { frame: of } if of == frame => {
                 if bytes.last() == Some(&LF) {
                     bytes.pop();
@@ -38,6 +85,22 @@ impl Faults {
 
     pub(crate) fn loses_ack(&mut self, frame: usize) -> bool {
         self.once(Fault::LoseAck { frame })
+    }
+
+    pub(crate) fn loses_reply(&mut self, frame: Option<usize>) -> bool {
+        self.once(Fault::LoseReply { frame })
+    }
+
+    /// How long the line is silent in the middle of this frame.
+    pub(crate) fn stalls(&mut self, frame: usize) -> Option<Duration> {
+        let at = self
+            .left
+            .iter()
+            .position(|fault| matches!(fault, Fault::Stall { frame: of, .. } if *of == frame));
+        match self.left.swap_remove(at?) {
+            Fault::Stall { seconds, .. } => Some(Duration::from_secs(seconds.into())),
+            _ => None,
+        }
     }
 
     pub(crate) fn repeats(&mut self, frame: usize) -> bool {
@@ -63,5 +126,28 @@ impl Faults {
     fn once(&mut self, wanted: Fault) -> bool {
         let at = self.left.iter().position(|fault| *fault == wanted);
         at.map(|index| self.left.swap_remove(index)).is_some()
+    }
+}
+
+/// Gives a frame another number, and the checksum that goes with it.
+fn renumber(frame: &mut [u8], number: u8) {
+    if frame.first() != Some(&STX) {
+        return;
+    }
+    let Some(place) = frame.get_mut(1) else { return };
+    let was = std::mem::replace(place, b'0'.saturating_add(number));
+    let by = place.wrapping_sub(was);
+    add_to_checksum(frame, by);
+}
+
+/// Raises a frame's checksum, whose two digits stand behind the last ETX or ETB; without them nothing happens.
+fn add_to_checksum(frame: &mut [u8], by: u8) {
+    let end = frame.iter().rposition(|b| matches!(b, 0x03 | 0x17));
+    let Some(digits) = end.and_then(|end| frame.get_mut(end.saturating_add(1)..end.saturating_add(3))) else {
+        return;
+    };
+    let sum = std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    if let Some(sum) = sum {
+        digits.copy_from_slice(format!("{:02X}", sum.wrapping_add(by)).as_bytes());
     }
 }

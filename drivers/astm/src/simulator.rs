@@ -39,6 +39,8 @@ pub(crate) struct Simulator {
     host: Link<Box<[u8]>, Vec<u8>>,
     state: State,
     faults: Faults,
+    /// The rest of a frame in which the line is silent, and until when.
+    rest: Option<(Tick, Vec<u8>)>,
     stopping: bool,
 }
 
@@ -82,6 +84,7 @@ impl Simulator {
             host: Link::new(settings, vec![0; 64_000].into_boxed_slice()),
             state: State::Idle,
             faults: Faults::new(faults),
+            rest: None,
             stopping: false,
         }
     }
@@ -102,6 +105,7 @@ impl Simulator {
         if let Some(channel) = self.channel.take() {
             self.out.close(channel, Reason::Finished);
         }
+        self.rest = None;
         self.state = State::Idle;
     }
 
@@ -112,8 +116,11 @@ impl Simulator {
         }
         let Some(next) = self.transfers.front() else { return };
         if self.bare {
-            let all = next.concat();
+            let records: Vec<Vec<u8>> =
+                next.iter().flat_map(|all| all.split_inclusive(|b| *b == CR)).map(<[u8]>::to_vec).collect();
             self.transfers.pop_front();
+            let spoilt = records.into_iter().enumerate().map(|(n, record)| self.faults.spoil(n, record));
+            let all: Vec<u8> = spoilt.flatten().collect();
             self.send(&all);
             return self.begin(now);
         }
@@ -129,19 +136,30 @@ impl Simulator {
             self.send(&[EOT]);
             return self.begin(now);
         };
-        let bytes = self.faults.spoil(frame, bytes.clone());
-        self.state = State::Sending { frame, sends, until: now.after(self.settings.frame_reply) };
+        let mut bytes = self.faults.spoil(frame, bytes.clone());
+        let mut begun = now;
+        self.rest = None;
+        if let Some(silence) = self.faults.stalls(frame) {
+            begun = now.after(silence);
+            self.rest = Some((begun, bytes.split_off(bytes.len() / 2)));
+        }
+        self.state = State::Sending { frame, sends, until: begun.after(self.settings.frame_reply) };
         self.send(&bytes);
     }
 
     /// The message was not delivered; it will be sent again.
     fn give_up(&mut self, now: Tick, sentence: &'static str) {
         self.out.say(sentence, true, 0);
+        self.rest = None;
         self.state = State::Pausing { until: now.after(self.settings.busy), why: "the next try" };
         self.send(&[EOT]);
     }
 
     fn reply(&mut self, now: Tick, byte: u8) {
+        let to = if let State::Sending { frame, .. } = self.state { Some(frame) } else { None };
+        if self.faults.loses_reply(to) {
+            return;
+        }
         match (self.state, byte) {
             (State::Asking { .. }, ACK) => self.send_frame(now, 0, 1),
             (State::Asking { .. }, NAK) => {
@@ -219,6 +237,9 @@ impl Simulator {
     }
 
     fn due(&mut self, now: Tick) {
+        if let Some((_, rest)) = self.rest.take_if(|(until, _)| *until <= now) {
+            self.send(&rest);
+        }
         match self.state {
             State::Asking { until } if until <= now => self.give_up(now, "the host did not reply to ENQ"),
             State::Sending { until, .. } if until <= now => {
@@ -247,10 +268,14 @@ impl Session for Simulator {
             Input::Bytes(channel, bytes) if self.channel == Some(channel) => self.bytes(now, bytes),
             Input::Closed(channel) if self.channel == Some(channel) => {
                 self.channel = None;
+                self.rest = None;
                 self.state = State::Idle;
             }
             Input::Sent(channel) if self.channel == Some(channel) => {
                 let Settings { enq_reply, frame_reply, .. } = self.settings;
+                if self.rest.is_some() {
+                    return;
+                }
                 match &mut self.state {
                     State::Asking { until } => *until = now.after(enq_reply),
                     State::Sending { until, .. } => *until = now.after(frame_reply),
@@ -281,7 +306,8 @@ impl Session for Simulator {
                 State::Pausing { until, why } => Some(Deadline { at: until, why }),
             };
             let host = self.host.deadline().map(|d| Deadline { at: d.at, why: "the host's next byte" });
-            return Output::Wait(own.into_iter().chain(host).min_by_key(|deadline| deadline.at));
+            let rest = self.rest.as_ref().map(|(at, _)| Deadline { at: *at, why: "the end of a silence" });
+            return Output::Wait(own.into_iter().chain(host).chain(rest).min_by_key(|deadline| deadline.at));
         }
         self.out.next().unwrap_or(Output::Wait(None))
     }

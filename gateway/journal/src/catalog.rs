@@ -81,6 +81,8 @@ pub(crate) struct Catalog {
     lanes: [VecDeque<Segment>; 2],
     free: Vec<(String, u64)>,
     aside: u64,
+    /// A file has another name, which a power cut may take back: then it must not be written to.
+    names_unsynced: bool,
 }
 
 impl Catalog {
@@ -95,6 +97,8 @@ impl Catalog {
                 catalog.lane_mut(lane).push_back(Segment::new(number, size));
             } else if is_free_name(&name) {
                 catalog.free.push((name.clone(), storage.open(&name)?.size()?));
+                // Who renamed it may have been killed before it synced the directory.
+                catalog.names_unsynced = true;
             } else if name.ends_with(ASIDE) {
                 catalog.aside = catalog.aside.saturating_add(storage.open(&name)?.size()?);
             }
@@ -199,8 +203,8 @@ impl Catalog {
         self.lane_mut(lane).retain(|segment| segment.number != number);
     }
 
-    /// Gives a segment's file up: it waits to be used again, or is removed when it is of another size or enough wait. What
-    /// is not durably renamed is not used again, for a power cut would bring the old name back.
+    /// Gives a segment's file up: it waits to be used again, or is removed when it is of another size or enough wait. When
+    /// that fails, the segment is still the oldest and its turn comes again.
     pub(crate) fn give_back(
         &mut self,
         storage: &dyn Storage,
@@ -209,15 +213,23 @@ impl Catalog {
         full_size: u64,
     ) -> io::Result<()> {
         let name = segment_name(lane, segment.number);
-        self.drop(lane, segment.number);
         if segment.size != full_size || self.free.len() >= POOL {
             storage.remove(&name)?;
-            return storage.sync_dir();
+        } else {
+            let free = free_name(segment.number);
+            storage.rename(&name, &free)?;
+            self.free.push((free, segment.size));
         }
-        let free = free_name(segment.number);
-        storage.rename(&name, &free)?;
-        storage.sync_dir()?;
-        self.free.push((free, segment.size));
+        self.drop(lane, segment.number);
+        self.names_unsynced = true;
+        self.sync_names(storage)
+    }
+
+    fn sync_names(&mut self, storage: &dyn Storage) -> io::Result<()> {
+        if self.names_unsynced {
+            storage.sync_dir()?;
+            self.names_unsynced = false;
+        }
         Ok(())
     }
 
@@ -232,12 +244,15 @@ impl Catalog {
         storage.rename(&name, &format!("{name}{ASIDE}"))?;
         self.aside = self.aside.saturating_add(segment.size);
         self.drop(lane, segment.number);
-        storage.sync_dir()
+        self.names_unsynced = true;
+        self.sync_names(storage)
     }
 
-    /// A file to use again, of exactly this size.
-    pub(crate) fn take_free(&mut self, size: u64) -> Option<String> {
+    /// A file to use again, of exactly this size. Its name is durable: otherwise a power cut could bring the old one back
+    /// to a file that is a segment of something else by then.
+    pub(crate) fn take_free(&mut self, storage: &dyn Storage, size: u64) -> Option<String> {
         let at = self.free.iter().position(|(_, free)| *free == size)?;
+        self.sync_names(storage).ok()?;
         Some(self.free.swap_remove(at).0)
     }
 

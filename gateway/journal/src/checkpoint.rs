@@ -67,6 +67,8 @@ pub(crate) fn records(head: &Head, keeper: &[u8], part_len: usize) -> Vec<NewRec
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
     part: Option<Part>,
+    /// The commit of that part.
+    commit: u64,
     bytes: Vec<u8>,
     first_segment: u64,
     /// A part came whose first part is in an earlier segment.
@@ -80,6 +82,10 @@ impl Collector {
         let Some(part) = Part::decode(record).filter(|_| record.location.lane() == Lane::Results) else {
             return;
         };
+        if self.part == Some(part) && self.commit == commit {
+            // The second attempt of a commit whose first one reached the disk all the same.
+            return;
+        }
         let follows =
             self.part.is_some_and(|last| Part { part: last.part.saturating_add(1), ..last } == part);
         if part.part == 0 {
@@ -92,6 +98,7 @@ impl Collector {
         }
         self.bytes.extend_from_slice(record.payload);
         self.part = Some(part);
+        self.commit = commit;
         if part.part.saturating_add(1) == part.parts
             && let Some((head, keeper)) = split(&self.bytes)
         {

@@ -110,9 +110,12 @@ impl Core {
         ceiling: CeilingFile,
         replayed: Replayed,
     ) -> Self {
-        let [results, snapshots] = replayed.last.map(|previous| LaneState { active: None, previous });
+        let ([results, snapshots], [begun, other]) = (replayed.last, replayed.active);
+        let made = u64::from(begun.is_some()).saturating_add(other.is_some().into());
+        let results = LaneState { active: begun, previous: results };
+        let snapshots = LaneState { active: other, previous: snapshots };
         let mut core = Self {
-            room: Room::new(replayed.checkpoint, &shared.options),
+            room: Room::new(replayed.checkpoint, made, &shared.options),
             catalog: replayed.catalog,
             newest_time: replayed.recovery.newest_time.map_or(0, |time| time.0),
             given_time: 0,
@@ -187,7 +190,7 @@ impl Core {
 
     fn new_segment(&mut self, lane: Lane, needed: usize) -> Result<Active, AppendError> {
         let size = self.room.segment_size(needed, &self.shared.options);
-        let reuse = self.catalog.take_free(size.into());
+        let reuse = self.catalog.take_free(&*self.shared.storage, size.into());
         let shared = Arc::clone(&self.shared);
         let (journal, keys) = (shared.identity.journal, shared.options.keys.as_ref());
         let made = self.draw(1).and_then(|number| {
@@ -199,7 +202,11 @@ impl Core {
                 self.catalog.publish(&self.shared.totals);
                 Ok(active)
             }
-            Err(error) if error.is_full() => Err(AppendError::Full),
+            // Within its limit, and yet no room: whoever asks how it is must hear of the disk.
+            Err(error) if error.is_full() => {
+                self.shared.set_health(Health::Failed(error.to_string()));
+                Err(AppendError::Full)
+            }
             Err(error) => {
                 self.shared.set_health(Health::Failed(error.to_string()));
                 Err(AppendError::Failed(error))

@@ -303,6 +303,12 @@ impl<'a> RawRecord<'a> {
         Some(Self { len, kind, meta_version, sequence, meta, payload: fields.0, carried })
     }
 
+    /// Where the record at the front of `bytes` is in its batch.
+    pub(crate) fn position(bytes: &[u8]) -> Option<Position> {
+        let flags = *bytes.get(11)?;
+        Some(Position { first: flags & RECORD_FIRST != 0, last: flags & RECORD_LAST != 0 })
+    }
+
     /// The record with a tag of `tag` bytes taken off its payload, which [`SegmentKey::open`] has found right.
     pub(crate) fn without_tag(self, tag: usize) -> Self {
         let end = self.payload.len().saturating_sub(tag);

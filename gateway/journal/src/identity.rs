@@ -6,6 +6,7 @@ use crate::error::{DiskError, OpenError};
 use crate::format::{FORMAT, PAGE, PAGE_LEN, checked_page, finish_page};
 use crate::record::{Seq, UnixMillis};
 use crate::recover::{Damage, DamageKind};
+use crate::sequence::LEAP;
 use crate::storage::{Storage, StorageFile, read_exact, write_all};
 use std::fs::File;
 use std::io::{self, Read};
@@ -118,17 +119,40 @@ fn parse_ceiling(page: &[u8]) -> Option<(u64, u64)> {
 pub(crate) struct CeilingFile {
     file: Box<dyn StorageFile>,
     generation: u64,
+    /// What the newest page says, when that is known from reading only: it may be in no more than the page cache.
+    unproven: Option<u64>,
+}
+
+impl Loaded {
+    /// Makes sure that this number and some more can be given.
+    pub(crate) fn raise_for(&mut self, number: u64) -> Result<(), DiskError> {
+        if number.saturating_add(LEAP / 2) > self.ceiling {
+            let ceiling = number.saturating_add(LEAP);
+            self.file.raise(ceiling)?;
+            self.ceiling = ceiling;
+        }
+        Ok(())
+    }
 }
 
 impl CeilingFile {
     pub(crate) fn raise(&mut self, ceiling: u64) -> Result<(), DiskError> {
+        // The other page is written over only when this one is certainly on flash.
+        if let Some(newest) = self.unproven {
+            self.write(self.generation, newest)?;
+            self.unproven = None;
+        }
         let generation = self.generation.saturating_add(1);
+        self.write(generation, ceiling)?;
+        self.generation = generation;
+        Ok(())
+    }
+
+    fn write(&self, generation: u64, ceiling: u64) -> Result<(), DiskError> {
         let offset = (CEILING_PAGE + generation % 2) * u64::from(PAGE);
         write_all(&*self.file, &ceiling_page(generation, ceiling), offset)
             .and_then(|()| self.file.sync_data())
-            .map_err(|error| DiskError::new("raising the sequence's ceiling in journal.id", error))?;
-        self.generation = generation;
-        Ok(())
+            .map_err(|error| DiskError::new("raising the sequence's ceiling in journal.id", error))
     }
 }
 
@@ -202,8 +226,9 @@ pub(crate) fn load(storage: &dyn Storage) -> Result<Loaded, OpenError> {
     if oldest_reader > FORMAT {
         return Err(OpenError::TooNew { file: IDENTITY_FILE.into(), needs: oldest_reader });
     }
+    let unproven = ceiling.map(|(_, ceiling)| ceiling);
     let (generation, ceiling) = ceiling.unwrap_or((1, identity.start.0));
-    Ok(Loaded { file: CeilingFile { file, generation }, ceiling, identity, damaged_pages })
+    Ok(Loaded { file: CeilingFile { file, generation, unproven }, ceiling, identity, damaged_pages })
 }
 
 /// Bytes from the operating system's generator.

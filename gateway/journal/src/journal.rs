@@ -12,7 +12,7 @@ use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
 use crate::recover::{Recovery, Visit, replay};
 use crate::segment::Readers;
-use crate::sequence::{Counter, LEAP, Reservation};
+use crate::sequence::{Counter, Reservation};
 use crate::storage::Storage;
 use crate::writer::{self, Command};
 use std::fmt;
@@ -169,17 +169,16 @@ impl Journal {
         keeper: Arc<dyn Keeper>,
     ) -> Result<(Self, Recovery), OpenError> {
         let mut loaded = identity::load(&*storage)?;
-        let replayed = replay(&*storage, &loaded, options.keys.as_ref(), visit)?;
+        let replayed = replay(&*storage, &mut loaded, &options, visit)?;
         // Durable before the first number is given: the next start begins above all that this one gives.
-        let ceiling = replayed.next.saturating_add(LEAP);
-        loaded.file.raise(ceiling)?;
+        loaded.raise_for(replayed.next)?;
         let (commands, receiver) = sync_channel(options.queue);
         let shared = Arc::new(Shared {
             storage,
             limit: AtomicU64::new(options.max_size),
             options,
             identity: loaded.identity,
-            counter: Counter::new(replayed.next, ceiling),
+            counter: Counter::new(replayed.next, loaded.ceiling),
             totals: Totals::default(),
             queued: AtomicU64::new(0),
             heartbeat: AtomicU64::new(0),

@@ -5,14 +5,17 @@
 //!   copied elsewhere, so an ACK made from one is true.
 //! - A [`Batch`] is found whole after a crash, or not at all.
 //! - A sequence is given once in the life of a journal, crashes included ([`Journal::reserve`] says how).
-//! - Nothing that was synced is ever written again, and nothing is dropped silently: what cannot be read is in
-//!   [`Recovery::damaged`] with its file and offset.
+//! - Nothing that was synced is written again as long as anybody needs it, and nothing is dropped silently: what cannot be
+//!   read is in [`Recovery::damaged`] with its file and offset.
+//! - A full journal goes on: segments are given back oldest first, never before what a [`Keeper`] needs of them is copied, and
+//!   their files are used again. Two checkpoints are kept, so that a start reads little and may lose one.
 //! - With [`Options::keys`], nothing that a record holds is on flash in the clear; without the right key a journal is not
 //!   opened, rather than opened without what it holds.
 //! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
-//! record like any other. There is no clock here either: times come as arguments. Sidecars, the reuse of segments and the budgets of the lanes are not built yet; the format (`FORMAT.md`) has room for them.
+//! record like any other. There is no clock here either: times come as arguments. Sidecars are not built yet; the format
+//! (`FORMAT.md`) has room for them.
 //!
 //! ```
 //! use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, Urgency, UnixMillis, model::ModelDisk};
@@ -34,6 +37,7 @@ mod bytes;
 mod catalog;
 mod checkpoint;
 mod commit;
+mod confirm;
 mod error;
 mod format;
 mod identity;

@@ -2,16 +2,16 @@
 //! be crashed at every step of its history. Other crates' tests may use it; production code must not.
 //!
 //! What a crash may do to writes that no successful sync covered: keep them, lose them, or keep any of their
-//! 512-byte sectors, in any order. A name that no directory sync covered may be lost with its file. A failed sync
+//! 512-byte sectors or 4 KiB pages, in any order. A name that no directory sync covered may be lost with its file. A failed sync
 //! covers nothing, and a later successful one does not make up for it. What it leaves out: damage to what was
 //! synced (tests do that with [`ModelDisk::edit`]) and time.
 
+mod medium;
+
 use crate::storage::{Storage, StorageFile};
-use std::collections::BTreeMap;
+use medium::{Change, Image, Medium, Step, index};
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-
-const SECTOR: usize = 512;
 
 /// What becomes of unsynced writes in [`ModelDisk::crash`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,32 @@ pub enum Crash {
     Kept,
     /// Whole writes, sectors of them and names are lost by chance; the same number gives the same disk.
     Torn(u64),
+}
+
+/// What can be made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// A new file.
+    Create,
+    /// A write; half of it reaches the file.
+    Write,
+    /// A data sync.
+    Sync,
+    /// A directory sync.
+    SyncDir,
+    /// Another name for a file.
+    Rename,
+    /// Taking a file away.
+    Remove,
+}
+
+/// How a disk may lie, to see that tests notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// Data syncs return and do nothing.
+    Sync,
+    /// Directory syncs return and do nothing.
+    SyncDir,
 }
 
 /// The disk. Clones are the same disk.
@@ -36,13 +62,6 @@ struct Shared {
     changed: Condvar,
 }
 
-/// Contents by inode, and names.
-#[derive(Clone, Default)]
-struct Image {
-    files: BTreeMap<u64, Vec<u8>>,
-    names: BTreeMap<String, u64>,
-}
-
 #[derive(Default)]
 struct Disk {
     /// What every crash starts from.
@@ -51,6 +70,8 @@ struct Disk {
     log: Vec<Step>,
     /// What running programs see.
     seen: Image,
+    /// Where [`ModelDisk::crash`] was last: the next one is most often a little further on.
+    cursor: Option<Medium>,
     next_file: u64,
     locked: bool,
     syncs: u64,
@@ -59,33 +80,15 @@ struct Disk {
 
 #[derive(Default)]
 struct Faults {
-    fail_write_in: Option<u32>,
-    fail_sync_in: Option<u32>,
+    planned: Vec<(Operation, u32, ErrorKind)>,
     fail_syncs_in: Option<u32>,
-    fail_everything: bool,
+    fail_everything: Option<ErrorKind>,
+    lie: Option<Lie>,
     unreadable: Option<(String, u64)>,
     short_writes: bool,
     capacity: Option<u64>,
     hold_syncs: bool,
     held: u32,
-}
-
-#[derive(Clone)]
-enum Step {
-    Create(String, u64),
-    Remove(String),
-    Rename(String, String),
-    SyncDir,
-    Change(u64, Change),
-    Sync(u64),
-    FailedSync(u64),
-}
-
-#[derive(Clone)]
-enum Change {
-    Write(u64, Vec<u8>),
-    Zeros(u64),
-    Trim(u64),
 }
 
 impl ModelDisk {
@@ -116,47 +119,41 @@ impl ModelDisk {
     /// The disk after the power failed behind `step`. The original goes on as if nothing had happened.
     #[must_use]
     pub fn crash(&self, step: usize, how: Crash) -> Self {
-        let disk = self.disk();
+        let mut disk = self.disk();
         let image = disk.after(step, how);
-        Self::from_disk(Disk {
-            seen: image.clone(),
-            base: image,
-            next_file: disk.next_file,
-            ..Disk::default()
-        })
+        let faults = Faults { lie: disk.faults.lie, ..Faults::default() };
+        let next_file = disk.next_file;
+        Self::from_disk(Disk { seen: image.clone(), base: image, next_file, faults, ..Disk::default() })
     }
 
     /// The disk after the process was killed behind `step`: what was written is seen by the next process, but is
     /// no more durable than before.
     #[must_use]
     pub fn kill(&self, step: usize) -> Self {
-        let disk = self.disk();
+        let mut disk = self.disk();
         let seen = disk.after(step, Crash::Kept);
         let log = disk.log.iter().take(step).cloned().collect();
-        Self::from_disk(Disk {
-            base: disk.base.clone(),
-            log,
-            seen,
-            next_file: disk.next_file,
-            ..Disk::default()
-        })
+        let faults = Faults { lie: disk.faults.lie, ..Faults::default() };
+        let (base, next_file) = (disk.base.clone(), disk.next_file);
+        Self::from_disk(Disk { base, log, seen, next_file, faults, ..Disk::default() })
     }
 
     /// Changes a file behind everybody's back, durably: for damage. Ends the history that can be crashed into.
     pub fn edit(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut disk = self.disk();
         if let Some(file) = disk.seen.names.get(name).copied() {
-            change(disk.seen.files.entry(file).or_default());
+            change(Arc::make_mut(disk.seen.content(file)));
         }
         disk.base = disk.seen.clone();
         disk.log.clear();
+        disk.cursor = None;
     }
 
     /// A file's bytes as a program sees them.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         let disk = self.disk();
-        disk.seen.files.get(disk.seen.names.get(name)?).cloned()
+        disk.seen.files.get(disk.seen.names.get(name)?).map(|content| content.to_vec())
     }
 
     /// The names of all files, sorted.
@@ -167,12 +164,12 @@ impl ModelDisk {
 
     /// The `nth` write from now fails after half of its bytes (1 is the next).
     pub fn fail_write(&self, nth: u32) {
-        self.disk().faults.fail_write_in = Some(nth);
+        self.fail(Operation::Write, nth, ErrorKind::Other);
     }
 
     /// The `nth` data sync from now fails (1 is the next).
     pub fn fail_sync(&self, nth: u32) {
-        self.disk().faults.fail_sync_in = Some(nth);
+        self.fail(Operation::Sync, nth, ErrorKind::Other);
     }
 
     /// The `nth` data sync from now and all after it fail (1 is the next), though what was written before each reaches
@@ -181,9 +178,29 @@ impl ModelDisk {
         self.disk().faults.fail_syncs_in = (nth > 0).then_some(nth);
     }
 
-    /// From now on all writes and syncs fail, or work again.
+    /// The `nth` operation of this kind from now fails once, in this way (1 is the next).
+    pub fn fail(&self, operation: Operation, nth: u32, how: ErrorKind) {
+        self.disk().faults.planned.push((operation, nth, how));
+    }
+
+    /// Takes back what [`fail`](Self::fail) planned and what has not struck yet.
+    pub fn calm(&self) {
+        self.disk().faults.planned.clear();
+    }
+
+    /// From now on all changes and syncs fail, or work again.
     pub fn fail_everything(&self, fail: bool) {
-        self.disk().faults.fail_everything = fail;
+        self.disk().faults.fail_everything = fail.then_some(ErrorKind::Other);
+    }
+
+    /// From now on all changes and syncs fail as on a file system that was remounted for reading, or work again.
+    pub fn read_only(&self, fail: bool) {
+        self.disk().faults.fail_everything = fail.then_some(ErrorKind::ReadOnlyFilesystem);
+    }
+
+    /// From now on this disk, and what crashes leave of it, lies: a control, which tests of crashes must notice.
+    pub fn lie(&self, lie: Lie) {
+        self.disk().faults.lie = Some(lie);
     }
 
     /// Reads that touch this byte of this file fail.
@@ -214,6 +231,12 @@ impl ModelDisk {
         }
     }
 
+    /// Whether a sync is held.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.disk().faults.held > 0
+    }
+
     /// Lets syncs go on.
     pub fn release_syncs(&self) {
         self.disk().faults.hold_syncs = false;
@@ -235,41 +258,32 @@ impl ModelDisk {
 
 impl Disk {
     /// What is on the medium if the power fails behind `step`.
-    fn after(&self, step: usize, how: Crash) -> Image {
-        let mut chance = Chance(match how {
-            Crash::Torn(seed) => seed,
-            Crash::Lost | Crash::Kept => 0,
-        });
-        let mut image = self.base.clone();
-        let mut changes: BTreeMap<u64, Vec<&Change>> = BTreeMap::new();
-        let mut names: Vec<&Step> = Vec::new();
-        for step in self.log.iter().take(step) {
-            match step {
-                Step::Create(..) | Step::Remove(_) | Step::Rename(..) => names.push(step),
-                Step::SyncDir => names.drain(..).for_each(|step| image.rename(step)),
-                Step::Change(file, change) => changes.entry(*file).or_default().push(change),
-                Step::Sync(file) => {
-                    let content = image.files.entry(*file).or_default();
-                    changes.remove(file).into_iter().flatten().for_each(|change| change.apply(content));
-                }
-                Step::FailedSync(file) => {
-                    let content = image.files.entry(*file).or_default();
-                    maybe(changes.remove(file).unwrap_or_default(), content, how, &mut chance);
-                }
-            }
-        }
-        for (file, changes) in changes {
-            maybe(changes, image.files.entry(file).or_default(), how, &mut chance);
-        }
-        // Names are metadata and go to the medium in order: any front part of them may be there.
-        let kept = match how {
-            Crash::Lost => 0,
-            Crash::Kept => names.len(),
-            Crash::Torn(_) => chance.below(names.len().saturating_add(1)),
-        };
-        names.into_iter().take(kept).for_each(|step| image.rename(step));
-        image.files.retain(|file, _| image.names.values().any(|named| named == file));
+    fn after(&mut self, step: usize, how: Crash) -> Image {
+        let cursor = self.cursor.take().filter(|cursor| cursor.at <= step);
+        let mut medium = cursor.unwrap_or_else(|| Medium::new(&self.base));
+        medium.advance(&self.log, step);
+        let image = medium.after(&self.log, how);
+        self.cursor = Some(medium);
         image
+    }
+
+    /// Whether this operation is to fail, and how.
+    fn check(&mut self, operation: Operation) -> io::Result<()> {
+        if let Some(kind) = self.faults.fail_everything {
+            return Err(kind.into());
+        }
+        let mut struck = None;
+        self.faults.planned.retain_mut(|(planned, left, kind)| {
+            if *planned != operation {
+                return true;
+            }
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                struck = Some(*kind);
+            }
+            *left > 0
+        });
+        struck.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
     fn used(&self) -> u64 {
@@ -278,7 +292,7 @@ impl Disk {
     }
 
     fn change(&mut self, file: u64, change: Change) {
-        change.apply(self.seen.files.entry(file).or_default());
+        change.apply(Arc::make_mut(self.seen.content(file)));
         self.log.push(Step::Change(file, change));
     }
 
@@ -289,104 +303,6 @@ impl Disk {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Image {
-    fn rename(&mut self, step: &Step) {
-        match step {
-            Step::Create(name, file) => {
-                self.names.insert(name.clone(), *file);
-                self.files.entry(*file).or_default();
-            }
-            Step::Remove(name) => {
-                self.names.remove(name);
-            }
-            Step::Rename(from, to) => {
-                if let Some(file) = self.names.remove(from) {
-                    self.names.insert(to.clone(), file);
-                }
-            }
-            Step::SyncDir | Step::Change(..) | Step::Sync(_) | Step::FailedSync(_) => {}
-        }
-    }
-}
-
-impl Change {
-    fn apply(&self, content: &mut Vec<u8>) {
-        match self {
-            Self::Write(offset, bytes) => write(content, *offset, bytes),
-            Self::Zeros(len) => content.resize(index(*len), 0),
-            Self::Trim(len) => content.truncate(index(*len)),
-        }
-    }
-}
-
-/// Unsynced changes at the moment of a crash.
-fn maybe(mut changes: Vec<&Change>, content: &mut Vec<u8>, how: Crash, chance: &mut Chance) {
-    match how {
-        Crash::Lost => {}
-        Crash::Kept => changes.into_iter().for_each(|change| change.apply(content)),
-        Crash::Torn(_) => {
-            let reorder = chance.below(2) == 0;
-            while !changes.is_empty() {
-                let change = changes.remove(if reorder { chance.below(changes.len()) } else { 0 });
-                match (chance.below(3), change) {
-                    (0, _) => {}
-                    (1, Change::Write(offset, bytes)) => {
-                        for (number, sector) in bytes.chunks(SECTOR).enumerate() {
-                            if chance.below(2) == 0 {
-                                let at = offset.saturating_add(number.saturating_mul(SECTOR) as u64);
-                                write(content, at, sector);
-                            }
-                        }
-                    }
-                    (_, change) => change.apply(content),
-                }
-            }
-        }
-    }
-}
-
-fn write(content: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
-    let start = index(offset);
-    let end = start.saturating_add(bytes.len());
-    if content.len() < end {
-        content.resize(end, 0);
-    }
-    if let Some(place) = content.get_mut(start..end) {
-        place.copy_from_slice(bytes);
-    }
-}
-
-fn index(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
-}
-
-/// A small deterministic generator (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        index((mixed ^ (mixed >> 31)).checked_rem(limit as u64).unwrap_or(0))
-    }
-}
-
-/// Counts down to a fault.
-fn strikes(countdown: &mut Option<u32>) -> bool {
-    match countdown.as_mut() {
-        Some(1) => {
-            *countdown = None;
-            true
-        }
-        Some(left) => {
-            *left = left.saturating_sub(1);
-            false
-        }
-        None => false,
     }
 }
 
@@ -409,9 +325,7 @@ impl Storage for ModelDisk {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         let mut disk = self.disk();
-        if disk.faults.fail_everything {
-            return Err(ErrorKind::Other.into());
-        }
+        disk.check(Operation::Create)?;
         if disk.seen.names.contains_key(name) {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -434,6 +348,7 @@ impl Storage for ModelDisk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
+        disk.check(Operation::Remove)?;
         if !disk.seen.names.contains_key(name) {
             return Err(ErrorKind::NotFound.into());
         }
@@ -445,9 +360,7 @@ impl Storage for ModelDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut disk = self.disk();
-        if disk.faults.fail_everything {
-            return Err(ErrorKind::Other.into());
-        }
+        disk.check(Operation::Rename)?;
         if !disk.seen.names.contains_key(from) {
             return Err(ErrorKind::NotFound.into());
         }
@@ -466,8 +379,9 @@ impl Storage for ModelDisk {
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut disk = self.disk();
-        if disk.faults.fail_everything {
-            return Err(ErrorKind::Other.into());
+        disk.check(Operation::SyncDir)?;
+        if disk.faults.lie == Some(Lie::SyncDir) {
+            return Ok(());
         }
         disk.log.push(Step::SyncDir);
         Ok(())
@@ -488,7 +402,7 @@ impl StorageFile for ModelFile {
         {
             return Err(ErrorKind::Other.into());
         }
-        let content = disk.seen.files.get(&self.file).map_or(&[][..], Vec::as_slice);
+        let content = disk.seen.files.get(&self.file).map_or(&[][..], |content| content.as_slice());
         let rest = content.get(index(offset)..).unwrap_or_default();
         let count = rest.len().min(buffer.len());
         if let (Some(to), Some(from)) = (buffer.get_mut(..count), rest.get(..count)) {
@@ -499,21 +413,22 @@ impl StorageFile for ModelFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut disk = self.disk.disk();
-        if disk.faults.fail_everything {
-            return Err(ErrorKind::Other.into());
-        }
         let end = offset.saturating_add(bytes.len() as u64);
         let len = disk.seen.files.get(&self.file).map_or(0, |content| content.len() as u64);
         disk.check_space(end.saturating_sub(len))?;
-        let fails = strikes(&mut disk.faults.fail_write_in);
-        let taken = match (fails, disk.faults.short_writes) {
-            (true, _) => bytes.len() / 2,
-            (false, true) => bytes.len().min(1000),
-            (false, false) => bytes.len(),
+        let broken = disk.faults.fail_everything.is_some();
+        let failed = disk.check(Operation::Write);
+        if broken {
+            return failed.map(|()| 0);
+        }
+        let taken = match (&failed, disk.faults.short_writes) {
+            (Err(_), _) => bytes.len() / 2,
+            (Ok(()), true) => bytes.len().min(1000),
+            (Ok(()), false) => bytes.len(),
         };
-        let front = bytes.get(..taken).unwrap_or_default().to_vec();
+        let front = bytes.get(..taken).unwrap_or_default().into();
         disk.change(self.file, Change::Write(offset, front));
-        if fails { Err(ErrorKind::Other.into()) } else { Ok(taken) }
+        failed.map(|()| taken)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -534,9 +449,13 @@ impl StorageFile for ModelFile {
             }
             None => false,
         };
-        if strikes(&mut disk.faults.fail_sync_in) || all || disk.faults.fail_everything {
+        let failed = disk.check(Operation::Sync);
+        if failed.is_err() || all {
             disk.log.push(Step::FailedSync(self.file));
-            return Err(ErrorKind::Other.into());
+            return failed.and(Err(ErrorKind::Other.into()));
+        }
+        if disk.faults.lie == Some(Lie::Sync) {
+            return Ok(());
         }
         disk.log.push(Step::Sync(self.file));
         disk.syncs = disk.syncs.saturating_add(1);
@@ -549,8 +468,8 @@ impl StorageFile for ModelFile {
 
     fn allocate(&self, len: u64) -> io::Result<()> {
         let mut disk = self.disk.disk();
-        if disk.faults.fail_everything {
-            return Err(ErrorKind::Other.into());
+        if let Some(kind) = disk.faults.fail_everything {
+            return Err(kind.into());
         }
         disk.check_space(len)?;
         disk.change(self.file, Change::Zeros(len));
@@ -559,8 +478,8 @@ impl StorageFile for ModelFile {
 
     fn trim(&self, len: u64) -> io::Result<()> {
         let mut disk = self.disk.disk();
-        if disk.faults.fail_everything {
-            return Err(ErrorKind::Other.into());
+        if let Some(kind) = disk.faults.fail_everything {
+            return Err(kind.into());
         }
         disk.change(self.file, Change::Trim(len));
         Ok(())

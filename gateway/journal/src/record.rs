@@ -130,6 +130,12 @@ impl NewRecord {
         }
     }
 
+    /// The same record, to be written under its own number.
+    pub(crate) fn again(record: &RecordRef<'_>) -> Self {
+        let number = if record.carried { Number::Carried(record.sequence) } else { Number::Drawn };
+        Self { number, ..Self::carried(record) }
+    }
+
     /// As it will be read back.
     pub(crate) fn placed(&self, sequence: Seq, location: Location) -> RecordRef<'_> {
         RecordRef {

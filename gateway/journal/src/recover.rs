@@ -3,12 +3,15 @@
 
 use crate::catalog::{Catalog, Freed, Segment};
 use crate::checkpoint::{Checkpoint, Collector};
+use crate::confirm::{last_commit, write_again};
 use crate::error::{DiskError, OpenError};
 use crate::format::{FIRST_OWN_KIND, RawRecord, segment_name};
 use crate::identity::Loaded;
+use crate::options::Options;
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Entered, Found, LaneScan, Walk};
 use crate::seal::KeyRing;
+use crate::segment::Active;
 use crate::sequence::LEAP_WHEN_DAMAGED;
 use crate::storage::Storage;
 use std::collections::{BTreeSet, VecDeque};
@@ -32,6 +35,9 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Commits that failed twice and reached the disk all the same. Their callers know that they do not count.
     pub void_commits: u64,
+    /// Lanes whose last commit could not be written again at this start, for want of room or because the disk refused. If the
+    /// process before was killed right after a sync that failed, a power cut may yet take that commit away.
+    pub unconfirmed: u64,
     /// What was lost or is about to be. Empty after a mere power cut.
     pub damaged: Vec<Damage>,
     /// The largest sequence of a record.
@@ -120,6 +126,8 @@ pub(crate) struct Replayed {
     pub(crate) next: u64,
     /// The last commit of each lane.
     pub(crate) last: [u64; 2],
+    /// Segments that this start has made.
+    pub(crate) active: [Option<Active>; 2],
     pub(crate) catalog: Catalog,
     /// Where a start has begun to read, when there is a checkpoint.
     pub(crate) checkpoint: Option<[u64; 2]>,
@@ -137,10 +145,11 @@ pub(crate) trait Visit {
 
 pub(crate) fn replay(
     storage: &dyn Storage,
-    loaded: &Loaded,
-    keys: Option<&KeyRing>,
+    loaded: &mut Loaded,
+    options: &Options,
     visit: &mut dyn Visit,
 ) -> Result<Replayed, OpenError> {
+    let keys = options.keys.as_ref();
     let mut recovery = Recovery::default();
     let mut next = loaded.ceiling;
     let ceilings = loaded.damaged_ceilings();
@@ -156,6 +165,32 @@ pub(crate) fn replay(
     let journal = loaded.identity.journal;
     let checkpoint =
         newest_checkpoint(storage, journal, keys, &results)?.filter(|found| visit.restore(&found.keeper));
+    let confirmed = checkpoint.as_ref().map_or([0, 0], |found| {
+        let [_, snapshots] = found.head.last;
+        [found.commit.saturating_sub(1), snapshots]
+    });
+    let mut active = [None, None];
+    let mut waiting = [results, snapshots];
+    let of_lanes = Lane::ALL.into_iter().zip(confirmed).zip(waiting.iter_mut().zip(&mut active));
+    for ((lane, confirmed), (segments, active)) in of_lanes {
+        let Some((found, body)) = last_commit(storage, journal, keys, lane, segments)? else { continue };
+        if found.header.number <= confirmed {
+            continue;
+        }
+        let leap = if ceilings > 0 { LEAP_WHEN_DAMAGED } else { 0 };
+        let unused = next.max(found.header.number.saturating_add(1)).max(found.header.next_sequence);
+        let segment = unused.saturating_add(leap);
+        loaded.raise_for(segment)?;
+        let commit = (&found, &body[..]);
+        *active = write_again(storage, options, &mut catalog, journal, lane, segment, commit);
+        if active.is_some() {
+            segments.push_back(segment);
+            next = segment.saturating_add(1);
+        } else {
+            recovery.unconfirmed += 1;
+        }
+    }
+    let [results, snapshots] = waiting;
     let mut results = LaneScan::new(storage, journal, keys, Lane::Results, results);
     let mut snapshots = LaneScan::new(storage, journal, keys, Lane::Snapshots, snapshots);
     if let Some(found) = &checkpoint {
@@ -209,7 +244,7 @@ pub(crate) fn replay(
     catalog.measure(storage).map_err(listing)?;
     recovery.segments = Lane::ALL.into_iter().map(|lane| catalog.lane(lane).len() as u64).sum();
     recovery.used = catalog.total();
-    Ok(Replayed { recovery, next, last, catalog, checkpoint: checkpoint_at })
+    Ok(Replayed { recovery, next, last, active, catalog, checkpoint: checkpoint_at })
 }
 
 /// The newest whole checkpoint, looked for from the newest segment backwards.

@@ -40,13 +40,14 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(checkpoint: Option<[u64; 2]>, options: &Options) -> Self {
+    /// `made`: segments that the start has made.
+    pub(crate) fn new(checkpoint: Option<[u64; 2]>, made: u64, options: &Options) -> Self {
         Self {
             checkpoints: [checkpoint, None],
             // What a start had to read is not known; the first checkpoint comes early rather than late.
             since_checkpoint: u64::from(options.segment_size) / 2,
             checkpoint_len: 0,
-            segments_made: 0,
+            segments_made: made,
             aged: None,
         }
     }
@@ -59,9 +60,7 @@ impl Room {
     pub(crate) fn segment_size(&mut self, needed: usize, options: &Options) -> u32 {
         let first = self.segments_made == 0;
         self.segments_made = self.segments_made.saturating_add(1);
-        let least = page_up(u64::from(SEGMENT_START).saturating_add(needed as u64));
-        let fits = u32::try_from(least).is_ok_and(|least| least <= FIRST_SEGMENT);
-        if first && fits { FIRST_SEGMENT.min(options.segment_size) } else { options.segment_size }
+        if first { first_segment_size(needed, options) } else { options.segment_size }
     }
 
     /// Whether a start could do without this segment: it is older than what the two newest checkpoints need.
@@ -75,6 +74,13 @@ impl Room {
         };
         self.checkpoints.iter().all(|checkpoint| segment < needed(checkpoint))
     }
+}
+
+/// The size of a process's first segment.
+pub(crate) fn first_segment_size(needed: usize, options: &Options) -> u32 {
+    let least = page_up(u64::from(SEGMENT_START).saturating_add(needed as u64));
+    let fits = u32::try_from(least).is_ok_and(|least| least <= FIRST_SEGMENT);
+    if fits { FIRST_SEGMENT.min(options.segment_size) } else { options.segment_size }
 }
 
 impl Core {

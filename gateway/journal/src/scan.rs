@@ -154,6 +154,12 @@ impl<'a> LaneScan<'a> {
                 self.unconfirmed = Some((found, body));
                 continue;
             };
+            if found.is_some_and(|found| found.header.number == before.header.number) {
+                // The sync of the first attempt failed: it may be in the page cache only, and gone tomorrow.
+                self.unconfirmed = found.map(|found| (found, body));
+                self.spare = earlier;
+                continue;
+            }
             let void = found.is_some_and(|found| found.header.previous < before.header.number);
             self.unconfirmed = found.map(|found| (found, body));
             recovery.void_commits += u64::from(void);
@@ -264,7 +270,7 @@ impl<'a> LaneScan<'a> {
         self.explained |= recovery.damaged.iter().skip(reported).any(bytes);
     }
 
-    /// Whether the commit is to be seen: it is new, and what came before it is known.
+    /// Whether the commit is to be seen: it is new, or the second attempt of the one before.
     fn accept(&mut self, found: &Found, recovery: &mut Recovery) -> bool {
         let header = found.header;
         let at = u64::from(found.body_at.saturating_sub(COMMIT_HEADER));
@@ -277,11 +283,12 @@ impl<'a> LaneScan<'a> {
             return false;
         }
         if header.number <= self.last {
-            // The first attempt's sync failed, yet it reached the disk: the same records, seen already.
-            if !(header.retry && header.number == self.last) {
+            // The first attempt's sync failed, yet it reached the disk: the same records, and only these are synced.
+            let again = header.retry && header.number == self.last;
+            if !again {
                 report(DamageKind::OutOfOrder);
             }
-            return false;
+            return again;
         }
         if header.previous > self.last && !self.explained {
             match &mut self.watch {

@@ -3,14 +3,17 @@
 use super::files::{line_bytes, read};
 use super::service::{load, load_configured};
 use super::{INSTALLED, runtime};
+use crate::admin::{self, Request, Response};
+use crate::apart::MESSAGE;
 use crate::clock::Clock;
-use crate::config::{InstrumentPlan, Plan, main_file};
+use crate::config::{InstrumentPlan, Plan, admin_socket, main_file};
 use crate::dryrun::{Seen, compare, see};
 use crate::profiles::examples::line_by_line;
 use crate::replay::hear;
 use crate::words::count;
 use orugate_drivers::Catalogue;
 use orugate_protocol::time::Utc;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const DIFFERS: u8 = 1;
@@ -24,7 +27,7 @@ pub(super) struct Against {
     /// Say what it makes of this capture: INSTRUMENT=FILE, or FILE with --instrument; may be several
     #[arg(long, num_args = 1.., value_name = "CAPTURE")]
     against: Vec<String>,
-    /// The configuration to compare with, a file or a folder [there: the installed one, if it is another]
+    /// The configuration to compare with, a file or a folder [there: what the service runs by; if it does not answer, the installed one]
     #[arg(long, requires = "against", value_name = "FILE")]
     old: Option<PathBuf>,
     /// The instrument of captures that name none [there: the only one]
@@ -42,15 +45,56 @@ impl Against {
     pub(super) const fn is_asked(&self) -> bool {
         !self.against.is_empty()
     }
+}
 
-    /// The configuration to compare with: the one that is named, or the installed one where that is another.
-    fn base(&self, new: &Path) -> Option<PathBuf> {
-        let installed = || {
-            let installed = Path::new(INSTALLED);
-            let same = main_file(new).canonicalize().ok() == installed.canonicalize().ok();
-            (installed.is_file() && !same).then(|| installed.to_owned())
-        };
-        self.old.clone().or_else(installed)
+/// What to compare with, and where it comes from, as a sentence.
+fn base(catalogue: &Catalogue, asked: &Against, new: &Path) -> Result<(Option<Plan>, String), u8> {
+    if let Some(old) = &asked.old {
+        let said = format!("Compared with {}.", main_file(old).display());
+        return Ok((Some(load(catalogue, old)?.plan), said));
+    }
+    let installed = Path::new(INSTALLED);
+    let served = if installed.is_file() { installed } else { new };
+    let silent = match running(catalogue, served) {
+        Ok((plan, socket)) => {
+            let said = format!("Compared with what the service at {} runs by now.", socket.display());
+            return Ok((Some(plan), said));
+        }
+        Err(why) => why,
+    };
+    let same = main_file(new).canonicalize().ok() == installed.canonicalize().ok();
+    if installed.is_file() && !same {
+        let said = format!(
+            "{silent}, so this is compared with the installed file {}, which may be another than what runs.",
+            installed.display()
+        );
+        return Ok((Some(load(catalogue, installed)?.plan), said));
+    }
+    Ok((None, format!("There is nothing to compare with: {silent}, and no --old FILE was given.")))
+}
+
+/// The plan of the running service, and where it was asked; or why there is none, to be followed by a comma.
+fn running(catalogue: &Catalogue, served: &Path) -> Result<(Plan, PathBuf), String> {
+    let socket = admin_socket(served).map_err(|_| format!("{} cannot be read", served.display()))?;
+    let at = socket.display();
+    match admin::ask(&socket, &Request::Running) {
+        Ok(Response::Running { id, texts }) => {
+            let mut plan = texts
+                .load(catalogue)
+                .map_err(|_| {
+                    format!(
+                        "the service at {at} is of another version and its configuration cannot be read here"
+                    )
+                })?
+                .plan;
+            plan.gateway.id = id;
+            Ok((plan, socket))
+        }
+        Ok(_) => Err(format!("the service at {at} does not say what it runs by")),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(format!("you may not ask the service at {at} (ask as root)"))
+        }
+        Err(_) => Err(format!("no service answers at {at}")),
     }
 }
 
@@ -65,8 +109,7 @@ fn dry_run(catalogue: &Catalogue, path: &Path, asked: &Against) -> Result<u8, u8
     for warning in &new.warnings {
         eprintln!("warning: {warning}");
     }
-    let base = asked.base(path);
-    let old = base.as_deref().map(|base| load(catalogue, base)).transpose()?.map(|loaded| loaded.plan);
+    let (old, compared) = base(catalogue, asked, path)?;
     let captures: Vec<(String, PathBuf)> = asked
         .against
         .iter()
@@ -74,10 +117,7 @@ fn dry_run(catalogue: &Catalogue, path: &Path, asked: &Against) -> Result<u8, u8
         .collect::<Result<_, _>>()?;
     let runtime = runtime().map_err(|_| IO)?;
     let now: Utc = runtime.block_on(async { Clock::system(0).utc() });
-    match &base {
-        Some(base) => println!("Compared with {}. Nothing is stored or sent.", main_file(base).display()),
-        None => println!("There is nothing to compare with (--old FILE). Nothing is stored or sent."),
-    }
+    println!("{compared} Nothing is stored or sent.");
     let (mut differing, mut observations, mut empty) = (0, 0, false);
     for (name, file) in &captures {
         let bytes = read(file)?;
@@ -139,7 +179,7 @@ fn instrument<'p>(plan: &'p Plan, name: &str) -> Option<&'p InstrumentPlan> {
 fn sight(plan: &Plan, name: &str, capture: &[u8], now: Utc) -> Seen {
     instrument(plan, name).map_or_else(Seen::default, |instrument| {
         let profile = &*instrument.profile;
-        see(plan, instrument, &hear(profile, &line_bytes(profile, capture), &[]), now)
+        see(plan, instrument, &hear(profile, &line_bytes(profile, capture), &[]), now, MESSAGE)
     })
 }
 

@@ -2,9 +2,10 @@
 
 use super::profile::Site;
 use super::{Configured, log, runtime};
-use crate::replay;
+use crate::replay::{self, How};
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_drivers::Catalogue;
+use orugate_protocol::text::Charset;
 use orugate_protocol::time::Utc;
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read as _};
@@ -41,7 +42,16 @@ pub(super) fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c
     }
 }
 
-pub(super) fn replay(site: &Site, profile: &str, file: &Path, mllp: Option<&Path>) -> u8 {
+/// A charset by its value in MSH-18, as a destination has it, or by its IANA name.
+pub(super) fn charset(typed: &str) -> Result<Charset, String> {
+    let by_value = Charset::all().find(|charset| charset.msh_18().eq_ignore_ascii_case(typed));
+    by_value.or_else(|| Charset::named(typed)).ok_or_else(|| {
+        let all: Vec<_> = Charset::all().map(|charset| format!("{:?}", charset.msh_18())).collect();
+        format!("what can stand in MSH-18 is {}", all.join(", "))
+    })
+}
+
+pub(super) fn replay(site: &Site, profile: &str, file: &Path, charset: Charset, mllp: Option<&Path>) -> u8 {
     let profile = match site.profile(profile) {
         Ok(site) => site.profile,
         Err(why) => {
@@ -57,7 +67,8 @@ pub(super) fn replay(site: &Site, profile: &str, file: &Path, mllp: Option<&Path
     let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
     let heard = replay::hear(&*profile, &line_bytes(&*profile, &capture), &[]);
     let (mut text, mut framed) = (String::new(), Vec::new());
-    let totals = replay::replay(&*profile, &heard, now, &mut text, &mut |oru| {
+    let how = How { charset, ..How::at(now) };
+    let totals = replay::replay(&*profile, &heard, &how, &mut text, &mut |oru| {
         framed.push(0x0B);
         framed.extend_from_slice(oru);
         framed.extend_from_slice(b"\x1C\r");
@@ -73,6 +84,19 @@ pub(super) fn replay(site: &Site, profile: &str, file: &Path, mllp: Option<&Path
         totals.qc,
         totals.not_reportable
     );
+    if totals.parked > 0 {
+        println!(
+            "{} would wait parked, because {} does not have all characters; the note behind each says where.",
+            count(totals.parked, "ORU"),
+            charset.msh_18()
+        );
+    }
+    if totals.broken > 0 {
+        eprintln!(
+            "The driver came to no good end with {}: see the hold lines.",
+            count(totals.broken, "message")
+        );
+    }
     if let Some(path) = mllp
         && let Err(error) = std::fs::write(path, framed)
     {
@@ -111,9 +135,26 @@ pub(super) struct Simulate {
     /// Bits per second: the serial port's rate [there: 9600], and the pace on any other wire [there: none]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     baud: Option<u32>,
-    /// A fault to make, may be given several times: flip-bit:2, lose-lf:1, lose-ack:3, repeat:2, cut:500,
-    /// disconnect:4. The number is the frame, from 1; for cut it is the byte
-    #[arg(long = "fault", value_name = "FAULT")]
+    /// A fault to make once, may be given several times: flip-bit:2 or another of the list in --help
+    ///
+    /// The first number is the frame, from 1; without frames, the record. A byte is counted from the frame's STX, which is 0;
+    /// without one it is the tenth. docs/faults.md says what comes of each.
+    ///
+    ///   flip-bit:2, flip-bit:2:9:7  a bit of a byte is wrong
+    ///   lose-byte:2, lose-byte:2:0  a byte is lost
+    ///   double-byte:2:0             a byte comes twice
+    ///   insert:2:0:5                a byte with this code, here an ENQ, comes before one
+    ///   lose-lf:2, lose-tail:2      a frame without its LF, without its CR LF
+    ///   lose-start:2                a frame without its STX and number
+    ///   checksum:2, number:2:5      another checksum, another number
+    ///   lose-frame:2, twice:2       a frame is lost, comes twice at once
+    ///   repeat:2                    a frame comes again although its ACK was heard
+    ///   lose-ack:2                  a frame comes again at once, as after a NAK
+    ///   lose-reply:2, lose-reply:0  the reply is waited for in vain; 0 is that to ENQ
+    ///   stall:2:40                  silence for 40 seconds in the middle of a frame
+    ///   disconnect:2                the line breaks after the ACK of a frame
+    ///   cut:500                     the line breaks after 500 bytes
+    #[arg(long = "fault", value_name = "FAULT", verbatim_doc_comment)]
     faults: Vec<Fault>,
     /// Send all messages so many times
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -15,6 +15,7 @@ mod show;
 
 use clap::{Parser, Subcommand};
 use orugate_drivers::Catalogue;
+use orugate_protocol::text::Charset;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -130,7 +131,10 @@ enum Command {
         profile: String,
         /// The capture, a script or records, one a line; - is standard input
         file: PathBuf,
-        /// Write the ORUs, MLLP-framed, into this file too
+        /// What the destination reads, as its key charset has it (MSH-18); shown is UTF-8, --mllp has the bytes
+        #[arg(long, value_name = "NAME", default_value = "UNICODE UTF-8", value_parser = files::charset)]
+        charset: Charset,
+        /// Write the ORUs that would be sent, MLLP-framed, into this file too
         #[arg(long, value_name = "FILE")]
         mllp: Option<PathBuf>,
     },
@@ -259,9 +263,9 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         }
         Command::Schema { part } => service::schema(part),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
-        Command::Replay { configured, profile, file, mllp } => {
+        Command::Replay { configured, profile, file, charset, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);
-            files::replay(&site, &profile, &file, mllp.as_deref())
+            files::replay(&site, &profile, &file, charset, mllp.as_deref())
         }
         Command::Simulate(simulate) => files::simulate(catalogue, simulate),
         Command::Profiles(configured) => profile::list(catalogue, &configured.config),

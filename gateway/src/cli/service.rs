@@ -169,6 +169,7 @@ async fn serve(
     let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let socket = loaded.plan.gateway.admin_socket.clone();
     let gateway = Gateway::start(loaded.plan, Clock::system).await?;
+    gateway.admin.runs_by(loaded.texts);
     let mut requests = gateway.requests();
     let lineup = gateway.lineup();
     for served in &lineup.instruments {
@@ -250,7 +251,9 @@ async fn reload(
             for warning in &loaded.warnings {
                 tracing::warn!(actor, "{warning}");
             }
-            Ok(gateway.reload(loaded.plan, actor).await)
+            let applied = gateway.reload(loaded.plan, actor).await;
+            gateway.admin.runs_by(loaded.texts);
+            Ok(applied)
         }
         Ok(Err(mistakes)) => Err(mistakes.to_string()),
         Err(_) => Err(UNREAD.to_owned()),
@@ -436,6 +439,6 @@ fn answer(response: Response) -> u8 {
             eprintln!("The old configuration goes on.");
             CONFIG
         }
-        Response::Status(_) | Response::Holds(_) | Response::Parked(_) => REFUSED,
+        Response::Status(_) | Response::Holds(_) | Response::Parked(_) | Response::Running { .. } => REFUSED,
     }
 }

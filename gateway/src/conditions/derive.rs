@@ -24,7 +24,7 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "",
             Fault::Disk,
             format!("The journal cannot write: {}. Instruments are refused.", status.journal.health),
-            "Look at the disk: df, dmesg.",
+            "Look at the disk that journal.path is on: df, dmesg. It is tried again with each message.",
         ));
     }
     if status.journal.nearly_full {

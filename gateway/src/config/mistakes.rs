@@ -3,11 +3,11 @@
 //! Promises one line per mistake, in the order of the files, with the place first as compilers print it, so that
 //! editors can jump there. Leaves out finding them.
 
-use super::Loaded;
 use super::check_seal::TypedSeal;
 use super::check_tls::TypedTls;
 use super::plan::Plan;
 use super::source::Source;
+use super::{Loaded, Texts};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -169,7 +169,8 @@ impl Findings {
         self.warnings.sort_by_key(place);
         match plan {
             Some(plan) if self.mistakes.is_empty() => {
-                Ok(Loaded { plan, warnings: self.warnings, tls: self.tls, seal: self.seal })
+                let Self { warnings, tls, seal, .. } = self;
+                Ok(Loaded { plan, warnings, tls, seal, texts: Texts::default() })
             }
             _ => Err(Mistakes { list: self.mistakes, warnings: self.warnings }),
         }

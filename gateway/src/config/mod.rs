@@ -49,6 +49,7 @@ use crate::profiles::{self, Shelf};
 use mistakes::Findings;
 use orugate_driver::{Profile, ProfileError};
 use orugate_drivers::Catalogue;
+use serde::{Deserialize, Serialize};
 use source::Source;
 use std::fs;
 use std::io;
@@ -104,6 +105,30 @@ pub struct Loaded {
     pub tls: Vec<TypedTls>,
     /// The table `seal`, to place what is wrong with the keys that it names.
     pub seal: Option<TypedSeal>,
+    /// What it was read from, when that was files.
+    pub texts: Texts,
+}
+
+/// The texts of a configuration, so that a running service can say what it runs by. They hold no secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Texts {
+    /// The main file, then its parts.
+    pub files: Vec<(PathBuf, String)>,
+    /// The site's profiles.
+    pub profiles: Vec<(PathBuf, String)>,
+}
+
+impl Texts {
+    /// What they mean.
+    ///
+    /// # Errors
+    /// All [`Mistakes`] of all files.
+    pub fn load(self, catalogue: &Catalogue) -> Result<Loaded, Mistakes> {
+        let mut out = Findings::default();
+        let shelf = Shelf::new(catalogue, self.profiles);
+        shelf.mistakes().for_each(|mistake| out.wrong(mistake.clone()));
+        from_texts(self.files, &shelf, true, out)
+    }
 }
 
 /// The largest file that is read; a configuration of a thousand instruments has a quarter of it.
@@ -121,8 +146,12 @@ pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Mistakes> {
     let parts = files_beside(path, "conf.d", &mut out);
     texts.extend(read_all(parts.into_iter(), &mut out));
     let readable = out.mistakes.is_empty();
-    let shelf = shelf_beside(path, catalogue, &mut out);
-    from_texts(texts, &shelf, readable, out)
+    let own = files_beside(path, profiles::FOLDER, &mut out);
+    let own = read_all(own.into_iter(), &mut out);
+    let kept = Texts { files: texts.clone(), profiles: own.clone() };
+    let shelf = Shelf::new(catalogue, own);
+    shelf.mistakes().for_each(|mistake| out.wrong(mistake.clone()));
+    from_texts(texts, &shelf, readable, out).map(|loaded| Loaded { texts: kept, ..loaded })
 }
 
 /// The profiles of a configuration at `path`, shipped and its own, and what cannot be read of them. The configuration

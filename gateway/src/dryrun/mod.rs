@@ -9,18 +9,16 @@ mod compare;
 
 pub use compare::{Comparison, compare};
 
+use crate::apart::{Apart, Broken, Scene};
 use crate::config::{InstrumentPlan, Plan};
-use crate::convert::{
-    Conversion, Converter, Going, HoldReason, NoPast, Numbers, Ready, Setting, Target, Task,
-};
+use crate::convert::{Conversion, Going, HoldReason, Ready};
 use crate::interpret::OwnedTarget;
 use crate::lineup;
 use crate::replay::Heard;
-use orugate_driver::StoredMessage;
 use orugate_protocol::text::{Charset, Escapes, Text};
-use orugate_protocol::time::{ClockQuality, Utc};
+use orugate_protocol::time::Utc;
 use std::fmt::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// What a configuration makes of a capture.
 #[derive(Debug, Default)]
@@ -59,65 +57,34 @@ type Row = Vec<(String, String)>;
 /// An observation that goes into ORUs.
 const SENT: &str = "sent";
 
-/// A number is only needed where somebody could have seen it before.
-struct NoNumbers;
-
-impl Numbers for NoNumbers {
-    fn next(&mut self) -> Option<u64> {
-        Some(0)
-    }
-}
-
-/// What the plan makes of what the instrument's own capture session heard, at the time `now`.
+/// What the plan makes of what the instrument's own capture session heard, at the time `now`; a message may take `limit`.
 #[must_use]
-pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc) -> Seen {
-    let owned = lineup::targets(plan, instrument);
-    let targets: Vec<Target<'_>> = owned.iter().map(OwnedTarget::borrowed).collect();
-    let setting = Setting {
-        instrument: &instrument.name,
-        destinations: &targets,
-        gateway: &plan.gateway.id,
-        zone: &plan.gateway.timezone,
-        key: &[0; 16],
+pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, limit: Duration) -> Seen {
+    let scene = Scene {
+        instrument: instrument.name.clone(),
+        targets: lineup::targets(plan, instrument),
+        gateway: plan.gateway.id.clone(),
+        zone: plan.gateway.timezone.clone(),
+        now,
+        numbered: false,
     };
-    let interpreter = instrument.profile.interpreter();
-    let mut converter = Converter::default();
-    let messages = heard.messages.iter().map(|message| {
-        let task = Task {
-            interpreter: &*interpreter,
-            message: StoredMessage {
-                raw: &message.raw,
-                chunk_ends: &message.chunk_ends,
-                complete: message.complete,
-                received: now,
-                clock: ClockQuality::Synchronised,
-            },
-            number: 0,
-            setting,
-            past: &NoPast,
-            now,
-            release: None,
-        };
-        // As in the gateway: a driver that panics costs the message, not the others.
-        let converted = catch_unwind(AssertUnwindSafe(|| {
-            converter.convert(&task, &mut NoNumbers);
-        }));
-        match converted {
-            Ok(()) => read(&converter.conversion(), &message.raw, &owned),
-            Err(_) => broken(&message.raw),
-        }
-    });
-    let messages = messages.collect();
-    Seen {
-        reached: owned.into_iter().map(|target| target.name).collect(),
-        messages,
-        notes: heard.notes.clone(),
+    let reached = scene.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
+    // Twice, since one is lent while the other is looked at.
+    let targets = lineup::targets(plan, instrument);
+    let mut apart = Apart::new(scene, instrument.profile.interpreter(), limit);
+    let mut messages = Vec::with_capacity(heard.messages.len());
+    for (message, number) in heard.messages.iter().zip(1usize..) {
+        messages.push(match apart.convert(message) {
+            Ok(conversion) => read(&conversion, &message.raw, &targets),
+            Err(why) => broken(&instrument.name, number, &message.raw, why),
+        });
     }
+    Seen { reached, messages, notes: heard.notes.clone() }
 }
 
-fn broken(raw: &[u8]) -> Read {
-    let reason = HoldReason::DriverFault;
-    let note = format!("a message is held whole, {}: {}", reason.code(), reason.sentence());
+fn broken(instrument: &str, number: usize, raw: &[u8], why: Broken) -> Read {
+    let (reason, why) = (HoldReason::DriverFault.code(), why.sentence());
+    let note = format!("{instrument}: message {number} of the capture is held whole, {reason}: {why}");
     Read { raw: raw.to_vec(), observations: Vec::new(), notes: vec![note], orus: Vec::new() }
 }
 

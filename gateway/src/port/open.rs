@@ -81,6 +81,20 @@ pub fn unheard(bind: SocketAddr, error: &io::Error) -> String {
     format!("cannot listen on {bind}: {what}")
 }
 
+/// Why a wire cannot be opened, and what to do about it where that is known.
+pub(super) fn unopened(wire: &WirePlan, error: &io::Error) -> String {
+    match (wire, error.kind()) {
+        (WirePlan::Serial(_), io::ErrorKind::NotFound) => {
+            "there is no such port; plug its adapter in, or take its name from ls /dev/serial/by-path"
+                .to_owned()
+        }
+        (WirePlan::Serial(_), io::ErrorKind::PermissionDenied) => {
+            "this user may not open it; add the user orugate to the group of the port (ls -l)".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// Waits until an instant; at once when there is none.
 pub(super) async fn until(instant: Option<tokio::time::Instant>) {
     if let Some(instant) = instant {

@@ -3,7 +3,7 @@
 //! Promises: the output of an example depends on the profile and the example alone; what changes with the clock is
 //! printed as `(now)`. Leaves out whether what came is right: a person compares it with the analyzer.
 
-use crate::replay::{hear, replay};
+use crate::replay::{How, hear, replay};
 use orugate_driver::Profile;
 use orugate_protocol::time::Utc;
 use similar::{ChangeTag, TextDiff};
@@ -19,7 +19,7 @@ const NOW: (Utc, &str) = (Utc(1_795_000_000_000_000), "20261118110640.000+0000")
 pub fn output(profile: &dyn Profile, input: &str) -> String {
     let heard = hear(profile, &profile.example_bytes(input), &[]);
     let mut text = String::new();
-    replay(profile, &heard, NOW.0, &mut text, &mut |_| {});
+    replay(profile, &heard, &How::at(NOW.0), &mut text, &mut |_| {});
     let mut stable = String::new();
     for line in text.lines() {
         let _ = writeln!(stable, "{}", line.replace(NOW.1, "(now)").trim_end());

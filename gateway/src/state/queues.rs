@@ -126,16 +126,6 @@ impl Queues {
         }
     }
 
-    /// It was never made: its outcome was stored again, with another one in its place.
-    pub(super) fn take_back(&mut self, oru: u64) {
-        let Some(made) = self.orus.remove(&oru) else { return };
-        let Some(queue) = self.destinations.get_mut(&made.destination) else { return };
-        queue.waiting.remove(&oru);
-        queue.parked.remove(&oru);
-        queue.orus = queue.orus.saturating_sub(1);
-        queue.observations = queue.observations.saturating_sub(u64::from(made.observations));
-    }
-
     pub(super) fn never_sent(&mut self, oru: u64) {
         if let Some(made) = self.orus.get_mut(&oru) {
             made.never_sent = true;

@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A revocation list of half a million entries has so many bytes.
@@ -97,16 +97,20 @@ pub(super) struct Stamp(Option<[i64; 7]>);
 /// The stamps of all files of a plan. The time of change (ctime) is among them, so a tool that sets the old
 /// modification time back is noticed too.
 pub(super) fn stamps(plan: &TlsPlan) -> Vec<Stamp> {
-    let own = plan.own.iter().flat_map(|own| [&own.cert, &own.key]).map(path_of);
-    let all = own.chain(plan.ca.iter().cloned()).chain(plan.crl.iter().cloned());
-    all.map(|path| {
+    let stamp = |path: PathBuf| {
         let stamp = fs::metadata(path).ok().map(|m| {
             let (device, inode) = (m.dev().cast_signed(), m.ino().cast_signed());
             [device, inode, m.size().cast_signed(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec()]
         });
         Stamp(stamp)
-    })
-    .collect()
+    };
+    all(plan).into_iter().map(stamp).collect()
+}
+
+/// All files of a plan.
+pub(super) fn all(plan: &TlsPlan) -> Vec<PathBuf> {
+    let own = plan.own.iter().flat_map(|own| [&own.cert, &own.key]).map(path_of);
+    own.chain(plan.ca.iter().cloned()).chain(plan.crl.iter().cloned()).collect()
 }
 
 struct Reader<'p> {

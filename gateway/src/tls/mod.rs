@@ -2,7 +2,7 @@
 //!
 //! Promises: who is at the other end is decided by files of the site alone, never by the system's authorities; files
 //! that are replaced are used from the next connection on, files that cannot be used leave the last good ones in
-//! their place and are a condition; a peer that the new files no longer allow says and hears not one byte more; every
+//! their place and are a condition; files that do not answer, because their mount hangs, hold up nobody else; a peer that the new files no longer allow says and hears not one byte more; every
 //! refusal is a sentence that says whose fault it is and what to do. Nothing here keeps a gateway from starting: an
 //! instrument is served although an engine's authority cannot be read.
 //!
@@ -14,33 +14,33 @@
 mod dates;
 mod facts;
 mod files;
+mod gate;
 mod listener;
 mod provider;
 mod stream;
 mod trouble;
+mod user;
 mod verifier;
 
 pub use files::{Finding, Weight};
 pub use provider::provider;
 pub use trouble::{Peer, Trouble, What};
+pub use user::User;
 
 use crate::clock::Clock;
-use crate::conditions::{Code, Condition, Conditions, Fault};
-use crate::config::{Loaded, Mistake, TlsPlan, TlsSide};
+use crate::conditions::Conditions;
+use crate::config::{Loaded, Mistake, TlsPlan};
 use crate::status::PortStatus;
 use crate::wire::{Connecting, Listener, Wire, Wires};
 use arc_swap::ArcSwapOption;
-use files::{Dated, Files, Stamp};
-use orugate_protocol::time::Tick;
-use rustls::crypto::CryptoProvider;
-use rustls::sign::CertifiedKey;
+use gate::{ANSWER, Gate, send_out};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
-use verifier::Verifier;
+use user::Set;
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
@@ -71,6 +71,8 @@ pub fn check(loaded: &Loaded, clock: &Clock) -> (Vec<Mistake>, Vec<Mistake>) {
 pub struct Tls {
     clock: Clock,
     users: Arc<Mutex<Vec<Known>>>,
+    /// How long the files of one user may take.
+    answer: Duration,
 }
 
 /// A user in the list. One that nothing configures any more may live on in a connection, or in a thread that does not
@@ -85,7 +87,7 @@ impl Tls {
     /// None yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, users: Arc::default() }
+        Self { clock, users: Arc::default(), answer: ANSWER }
     }
 
     /// Reads the files of a plan and looks after them for as long as the user lives. It takes the place of one of the
@@ -98,15 +100,14 @@ impl Tls {
             plan: plan.clone(),
             clock: self.clock.clone(),
             set: ArcSwapOption::empty(),
-            looking: Mutex::default(),
-            told: Mutex::new(Told { stamps: files::stamps(plan), ..Told::default() }),
+            gate: Gate::new(self.answer),
+            told: Mutex::default(),
             open: AtomicUsize::new(0),
         });
-        let faults = user.load();
-        for finding in &faults {
-            tracing::error!(name, "{}", finding.message);
+        send_out(&user, User::gate, User::begin);
+        if user.gate.is_late() {
+            tracing::error!(name, "{}", user.late());
         }
-        user.told().faults = faults;
         self.forget(name, peer);
         self.users().push(Known { user: Arc::downgrade(&user), configured: true });
         user
@@ -164,8 +165,13 @@ impl Tls {
             users.iter().filter_map(|known| known.user.upgrade()).collect()
         };
         for user in &users {
-            user.look();
+            send_out(user, User::gate, User::look);
         }
+        self.tell(conditions);
+    }
+
+    /// Gives the conditions that come of what is known; looks at no file.
+    pub fn tell(&self, conditions: &Conditions) {
         let configured: Vec<Arc<User>> = {
             let users = self.users();
             users.iter().filter(|known| known.configured).filter_map(|known| known.user.upgrade()).collect()
@@ -187,178 +193,6 @@ impl Tls {
             let _ = tokio::task::spawn_blocking(move || tls.look(&conditions)).await;
         }
     }
-}
-
-/// One destination's or instrument's TLS: its plan, the last good contents of its files, and what went wrong last.
-#[derive(Debug)]
-pub struct User {
-    name: Arc<str>,
-    peer: Peer,
-    plan: TlsPlan,
-    clock: Clock,
-    set: ArcSwapOption<Set>,
-    /// Held by who looks at files, for as long as a disk takes; never by a connection.
-    looking: Mutex<()>,
-    /// Held for a moment, never while a file is read.
-    told: Mutex<Told>,
-    /// Connections.
-    open: AtomicUsize,
-}
-
-/// Contents of files that fit together.
-#[derive(Debug)]
-struct Set {
-    verifier: Arc<Verifier>,
-    own: Option<Arc<CertifiedKey>>,
-    provider: Arc<CryptoProvider>,
-    dated: Vec<Dated>,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    stamps: Vec<Stamp>,
-    /// The files changed since they were read.
-    changed: bool,
-    faults: Vec<Finding>,
-    /// Why there was no connection last; `None` when the peer has taken one since.
-    trouble: Option<Trouble>,
-    /// The last handshake, of a connection that is open and on which the peer may still refuse.
-    shaken: Option<Tick>,
-    /// Of the certificates that the peer showed last.
-    peer: Vec<Dated>,
-}
-
-impl Set {
-    fn load(plan: &TlsPlan) -> Result<(Self, Vec<Finding>, Vec<Dated>), Vec<Finding>> {
-        let provider = provider();
-        let mut files = files::read(plan, &provider)?;
-        let verifier = Verifier::new(plan, &mut files, &provider).map_err(|fault| vec![fault])?;
-        let Files { own, dated, remarks, .. } = files;
-        let set = Self { verifier: Arc::new(verifier), own, provider, dated: dated.clone() };
-        Ok((set, remarks, dated))
-    }
-}
-
-impl User {
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn look(&self) {
-        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamps = files::stamps(&self.plan);
-        let before = {
-            let mut told = self.told();
-            if stamps != told.stamps {
-                (told.stamps, told.changed) = (stamps, true);
-                return;
-            }
-            if !told.changed && told.faults.is_empty() {
-                return;
-            }
-            told.changed = false;
-            told.faults.is_empty()
-        };
-        let faults = self.load();
-        if faults.is_empty() {
-            tracing::info!(name = &*self.name, again = !before, "new certificate files are in use");
-        }
-        self.told().faults = faults;
-    }
-
-    /// Gives what keeps the files from being used; it leaves the last good set in its place.
-    fn load(&self) -> Vec<Finding> {
-        match Set::load(&self.plan) {
-            Ok((set, remarks, _)) => {
-                let last = self.set.load();
-                let worse = last.as_ref().map(|last| dates::worse(&last.dated, &set.dated, &self.clock));
-                match worse.filter(|worse| !worse.is_empty()) {
-                    Some(worse) => worse,
-                    None => {
-                        for remark in remarks {
-                            tracing::warn!(name = &*self.name, "{}", remark.message);
-                        }
-                        self.set.store(Some(Arc::new(set)));
-                        Vec::new()
-                    }
-                }
-            }
-            Err(faults) => faults,
-        }
-    }
-
-    fn trouble(&self, what: What) -> Trouble {
-        let trouble = Trouble { peer: self.peer, what };
-        let mut told = self.told();
-        (told.trouble, told.shaken) = (Some(trouble.clone()), None);
-        trouble
-    }
-
-    /// A handshake came to nothing. While an instrument is connected, somebody else's vain knocking is a note in its
-    /// status and no trouble of its own.
-    fn knocked(&self, what: What) -> Trouble {
-        if self.plan.side == TlsSide::Server && self.open.load(Ordering::Relaxed) > 0 {
-            return Trouble { peer: self.peer, what };
-        }
-        self.trouble(what)
-    }
-
-    /// The set to use now.
-    fn current(&self) -> Result<Arc<Set>, Trouble> {
-        self.set.load_full().ok_or_else(|| {
-            let message = self.told().faults.first().map(|fault| fault.message.clone());
-            self.trouble(What::Files(message.unwrap_or_else(|| "no certificate files".to_owned())))
-        })
-    }
-
-    fn conditions(&self) -> Vec<Condition> {
-        let mut told = self.told();
-        if told.shaken.is_some_and(|at| self.clock.tick().since(at) >= stream::REFUSAL) {
-            (told.trouble, told.shaken) = (None, None);
-        }
-        let name = &*self.name;
-        let subject = self.peer.subject(name);
-        let set = self.set.load();
-        let mut all = Vec::new();
-        if let Some(fault) = told.faults.first() {
-            let (code, stays) = if set.is_some() {
-                (Code::CertificateRejected, "The last good files stay in use.")
-            } else {
-                (Code::TlsFailed, "Without them there is no connection; what is stored waits on flash.")
-            };
-            all.push(Condition {
-                code,
-                subject: subject.clone(),
-                fault: Fault::Operator,
-                since: 0,
-                text: format!("{name}: {}. {stays}", fault.message),
-                next: "Put it right; the files are looked at again every few seconds.".to_owned(),
-            });
-        }
-        let dated = set.iter().flat_map(|set| &set.dated).chain(&told.peer);
-        all.extend(dates::conditions(name, self.peer, dated, &self.clock));
-        // Files that cannot be used are told above.
-        let told = told.trouble.as_ref().filter(|t| !matches!(t.what, What::Files(_)));
-        if let Some(trouble) = told {
-            let clock = matches!(trouble.what, What::Clock { .. });
-            all.push(Condition {
-                code: if clock { Code::ClockUnset } else { Code::TlsFailed },
-                subject,
-                fault: trouble.fault(),
-                since: 0,
-                text: format!("{name}: {}.", trouble.text()),
-                next: sentence(&trouble.next()),
-            });
-        }
-        all
-    }
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
-    let stop = if text.ends_with(['?', '.']) { "" } else { "." };
-    first.into_iter().chain(letters).chain(stop.chars()).collect()
 }
 
 /// Wires whose outgoing connections are TLS.
@@ -386,8 +220,10 @@ impl Wires for Secured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::PeerId;
+    use crate::conditions::Code;
+    use crate::config::{PeerId, TlsSide};
     use orugate_protocol::time::Utc;
+    use std::sync::atomic::Ordering;
 
     fn plan(side: TlsSide) -> TlsPlan {
         TlsPlan {
@@ -404,6 +240,45 @@ mod tests {
         let conditions = Conditions::default();
         tls.look(&conditions);
         conditions.list().into_iter().map(|c| c.subject).collect()
+    }
+
+    #[tokio::test]
+    async fn files_that_never_answer_hold_up_no_others_and_are_used_when_they_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        // To open it ends when somebody writes, as on a mount that hangs and comes back.
+        let made = std::process::Command::new("mkfifo").arg(file("hung.pem")).status().unwrap();
+        assert!(made.success());
+        let with = |name: &str| TlsPlan {
+            ca: Some(file(name)),
+            ..plan(TlsSide::Client("engine.example".to_owned()))
+        };
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+
+        let clock = Clock::starting_at(Utc(1_780_000_000_000_000));
+        let tls = Tls::new(clock.clone());
+        let hurried = Tls { answer: Duration::from_millis(1), ..tls.clone() };
+        let hung = hurried.user("hung", Peer::Engine, &with("hung.pem"));
+        let good = tls.user("good", Peer::Engine, &with("good.pem"));
+        assert!(good.current().is_err());
+        std::fs::write(file("good.pem"), &pem).unwrap();
+        let conditions = Conditions::default();
+        // The second look reads what has come to rest.
+        (0..3).for_each(|_| tls.look(&conditions));
+        assert!(good.current().is_ok());
+        let told = conditions.list();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let says = format!("hung: reading {} comes to no end;", file("hung.pem").display());
+        assert!(told[0].text.starts_with(&says), "{}", told[0].text);
+        assert_eq!(told[0].code, Code::TlsFailed);
+
+        std::fs::write(file("hung.pem"), &pem).unwrap();
+        assert!(hung.gate.settles(Duration::from_secs(20)));
+        assert!(hung.current().is_ok());
+        assert!(hung.conditions().is_empty(), "{:?}", hung.conditions());
     }
 
     #[tokio::test(start_paused = true)]

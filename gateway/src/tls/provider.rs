@@ -4,6 +4,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::hash::HashAlgorithm;
 use std::sync::Arc;
 
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
+compile_error!("TLS needs a crypto library: build with feature `aws-lc-rs` (the default) or `ring`");
+
 /// The library. With both features it is aws-lc-rs, so that features stay additive.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
@@ -11,8 +14,9 @@ pub fn provider() -> Arc<CryptoProvider> {
     return Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
     return Arc::new(rustls::crypto::ring::default_provider());
+    // Stands here so that the error above is the only one.
     #[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
-    compile_error!("TLS needs a crypto library: build with feature `aws-lc-rs` (the default) or `ring`");
+    loop {}
 }
 
 /// SHA-256 by this library; `None` when it has none, which no library of TLS 1.2 or 1.3 lacks.

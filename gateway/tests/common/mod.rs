@@ -47,7 +47,11 @@ pub(crate) fn orugate(arguments: &[&str]) -> Ran {
 
 /// With this on its standard input.
 pub(crate) fn orugate_with(arguments: &[&str], input: &str) -> Ran {
-    let mut child = command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+    ran(&mut command(arguments), input)
+}
+
+fn ran(command: &mut Command, input: &str) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     // A command that does not read closes its end; that is its right.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let ended = child.wait_with_output().unwrap();
@@ -60,7 +64,12 @@ pub(crate) fn orugate_with(arguments: &[&str], input: &str) -> Ran {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orugate"));
-    command.args(arguments).env_remove("ORUGATE_LOG").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .env_remove("ORUGATE_LOG")
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -100,7 +109,12 @@ impl Site {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        orugate(&self.arguments(arguments))
+        self.run_with(arguments, &[])
+    }
+
+    /// With these in its environment.
+    pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+        ran(command(&self.arguments(arguments)).envs(environment.iter().copied()), "")
     }
 
     pub(crate) fn start(&self) -> Service {

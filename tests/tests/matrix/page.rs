@@ -10,7 +10,10 @@ const BEGIN: &str = "\
 
 Each cell below is a play: a simulated instrument, the whole gateway (port, driver, journal, interpretation, forwarder)
 and an engine, with one fault at one step of their dialogue, on a clock that moves only when nothing else can happen. The
-test suite plays all of them and fails when one comes out differently from what stands here.
+test suite plays all of them and fails when one comes out differently from what stands here. On a real wire,
+`orugate simulate --fault` makes those of bytes, frames, records and time-outs (`--help` lists them), and a line that
+breaks. A reset, a connection that nobody closes, a second one from elsewhere, a pulled cable and noise in what the
+gateway replies need another tool.
 
 What holds in every cell, whatever its letter:
 

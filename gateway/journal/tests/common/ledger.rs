@@ -1,7 +1,7 @@
 //! A keeper as simple as one can be: items that are open until something closes them.
 
 use orugate_journal::{Keeper, Kind, Lane, Location, NewRecord, RecordRef, Seq};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// An item; open until it is closed.
@@ -28,6 +28,8 @@ pub(crate) struct Open {
     /// Items that were closed, though they were not open.
     pub(crate) closed_twice: u64,
     pub(crate) thinned: Vec<u64>,
+    /// Items that were open in a segment of *snapshots* when it was dropped.
+    pub(crate) gone: BTreeSet<Seq>,
     /// Records that came from the log, not from a checkpoint.
     pub(crate) shown: u64,
     pub(crate) copies: u64,
@@ -71,7 +73,8 @@ impl Keeper for Ledger {
                     }
                     CLOSE => {
                         let number = Seq(u64::from_le_bytes(record.payload.try_into().unwrap()));
-                        open.closed_twice += u64::from(open.items.remove(&number).is_none());
+                        let known = open.items.remove(&number).is_some() || open.gone.contains(&number);
+                        open.closed_twice += u64::from(!known);
                     }
                     _ => {}
                 }
@@ -80,15 +83,15 @@ impl Keeper for Ledger {
     }
 
     fn checkpoint(&self) -> Vec<u8> {
-        self.with(|open| postcard::to_stdvec(&(open.seen, &open.items)).unwrap())
+        self.with(|open| postcard::to_stdvec(&(open.seen, &open.items, &open.gone)).unwrap())
     }
 
     fn restore(&self, checkpoint: &[u8]) -> bool {
-        let Ok((seen, items)) = postcard::from_bytes(checkpoint) else { return false };
+        let Ok((seen, items, gone)) = postcard::from_bytes(checkpoint) else { return false };
         if self.refuses {
             return false;
         }
-        self.with(|open| *open = Open { seen, items, ..Open::default() });
+        self.with(|open| *open = Open { seen, items, gone, ..Open::default() });
         true
     }
 
@@ -105,7 +108,9 @@ impl Keeper for Ledger {
 
     fn thinned(&self, segment: u64) {
         self.with(|open| {
-            open.items.retain(|_, at| at.lane() != Lane::Snapshots || at.segment() != segment);
+            let is_in = |at: &Location| at.lane() == Lane::Snapshots && at.segment() == segment;
+            open.gone.extend(open.items.iter().filter(|(_, at)| is_in(at)).map(|(number, _)| *number));
+            open.items.retain(|_, at| !is_in(at));
             open.thinned.push(segment);
         });
     }
