@@ -432,7 +432,9 @@ def read(directory, keys):
     listed, freed = own_records(commits)
     for lane in (0, 1):
         if older_are_missing(lane, chains[lane], lanes[lane], listed, freed):
-            damaged.append({"damage": "missing before", "file": lanes[lane][0].name, "offset": 2 * PAGE, "bytes": 0})
+            first = chains[lane][0]
+            place = {"file": first["segment"].name, "offset": first["at"], "bytes": 64 + first["length"]}
+            damaged.append({"damage": "missing before", **place})
     present = {(segment.lane, segment.number) for lane in lanes for segment in lane}
     for lane, number in sorted((listed or set()) - present - freed):
         damaged.append({"damage": "lost", "file": f"{LANES[lane]}-{number:016x}.seg", "offset": 0, "bytes": 0})

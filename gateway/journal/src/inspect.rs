@@ -7,7 +7,7 @@
 use crate::catalog::{ASIDE, Freed, is_free_name};
 use crate::checkpoint::{Collector, Part};
 use crate::error::{DiskError, OpenError};
-use crate::format::{COMMIT_HEADER, SEGMENT_START, page_up, parse_segment_name, segment_name};
+use crate::format::{COMMIT_HEADER, page_up, parse_segment_name, segment_name};
 use crate::identity::{self, Identity};
 use crate::record::{Lane, RecordRef, UnixMillis};
 use crate::recover::{Damage, DamageKind, Recovery, records};
@@ -259,11 +259,8 @@ impl<'a> Inspector<'a> {
             inspected.torn_bytes += walked.recovery.torn_bytes;
             inspected.gone += watch.gone.len() as u64;
             let first = self.files.numbers(lane).front().copied();
-            if let Some(damage) =
-                watch.older_than_first.and(first).filter(|first| !told.explains(lane, *first))
-            {
-                let (file, kind) = (segment_name(lane, damage), DamageKind::MissingBefore);
-                let damage = Damage { file, offset: SEGMENT_START.into(), bytes: 0, kind };
+            let explained = first.is_some_and(|first| told.explains(lane, first));
+            if let Some(damage) = walked.scan.front_missing.filter(|_| !explained) {
                 inspected.damaged.push(Spot { lane: Some(lane), ..plain(&damage) });
             }
             let mut around = watch.around.into_iter();

@@ -225,6 +225,12 @@ pub(crate) fn replay(
         }
         *slot = scan.next(&mut recovery)?;
     }
+    for (lane, missing) in
+        Lane::ALL.into_iter().zip([&mut results, &mut snapshots].map(|scan| scan.front_missing.take()))
+    {
+        let given_back = freed.iter().any(|freed| freed.lane() == Some(lane));
+        recovery.damaged.extend(missing.filter(|_| !given_back));
+    }
     // A damaged page may have held the newer ceiling: stay clear of whatever was given below it.
     if ceilings > 0 {
         next = next.saturating_add(LEAP_WHEN_DAMAGED);

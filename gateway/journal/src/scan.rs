@@ -47,6 +47,8 @@ pub(crate) struct LaneScan<'a> {
     pub(crate) last: u64,
     /// Commits up to here are known already.
     resumed: u64,
+    /// The lane's first commit says that there were others. Whether they were given back, the records tell that follow.
+    pub(crate) front_missing: Option<Damage>,
     /// Damage was reported since then, so a gap in the chain is explained.
     explained: bool,
     /// Somebody only looks, perhaps while the journal is in use: nothing is changed, and nothing is damage that is not so a
@@ -123,6 +125,7 @@ impl<'a> LaneScan<'a> {
             spare: Vec::new(),
             last: 0,
             resumed: 0,
+            front_missing: None,
             explained: false,
             watch: None,
         }
@@ -275,10 +278,7 @@ impl<'a> LaneScan<'a> {
         let header = found.header;
         let at = u64::from(found.body_at.saturating_sub(COMMIT_HEADER));
         let bytes = u64::from(header.body_len) + u64::from(COMMIT_HEADER);
-        let mut report = |kind| {
-            let file = segment_name(self.lane, found.segment);
-            recovery.damaged.push(Damage { file, offset: at, bytes, kind });
-        };
+        let damage = |kind| Damage { file: segment_name(self.lane, found.segment), offset: at, bytes, kind };
         if header.number <= self.resumed {
             return false;
         }
@@ -286,15 +286,16 @@ impl<'a> LaneScan<'a> {
             // The first attempt's sync failed, yet it reached the disk: the same records, and only these are synced.
             let again = header.retry && header.number == self.last;
             if !again {
-                report(DamageKind::OutOfOrder);
+                recovery.damaged.push(damage(DamageKind::OutOfOrder));
             }
             return again;
         }
         if header.previous > self.last && !self.explained {
-            match &mut self.watch {
-                // Whether it is damage depends on what was given back.
-                Some(watch) if self.last == 0 => watch.older_than_first = Some(header.previous),
-                _ => report(DamageKind::MissingBefore),
+            let missing = damage(DamageKind::MissingBefore);
+            if self.last == 0 {
+                self.front_missing = Some(missing);
+            } else {
+                recovery.damaged.push(missing);
             }
         }
         self.last = header.number;

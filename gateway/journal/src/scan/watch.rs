@@ -28,8 +28,6 @@ impl Mark {
 pub(crate) struct Watch {
     /// Segments that went while it was looked at them.
     pub(crate) gone: Vec<u64>,
-    /// The lane's first commit was written after this one, which is not there.
-    pub(crate) older_than_first: Option<u64>,
     /// The commits before and behind each damage, in the order of the damages.
     pub(crate) around: Vec<[Option<Mark>; 2]>,
     last: Option<Mark>,

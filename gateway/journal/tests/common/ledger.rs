@@ -35,16 +35,26 @@ pub(crate) struct Open {
     pub(crate) copies: u64,
 }
 
+fn padding(len: u16) -> Vec<u8> {
+    (0..len).map(|at| (at ^ (at >> 7)) as u8).collect()
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     open: Mutex<Open>,
     refuses: bool,
+    /// Bytes that its checkpoints are longer than they need be, so that one commit does not take them.
+    padding: u16,
 }
 
 impl Ledger {
     /// One that understands no checkpoint.
     pub(crate) fn refusing() -> Self {
         Self { refuses: true, ..Self::default() }
+    }
+
+    pub(crate) fn padded(padding: u16) -> Self {
+        Self { padding, ..Self::default() }
     }
 
     pub(crate) fn open(&self) -> Open {
@@ -83,11 +93,15 @@ impl Keeper for Ledger {
     }
 
     fn checkpoint(&self) -> Vec<u8> {
-        self.with(|open| postcard::to_stdvec(&(open.seen, &open.items, &open.gone)).unwrap())
+        let padding = padding(self.padding);
+        self.with(|open| postcard::to_stdvec(&(open.seen, &open.items, &open.gone, padding)).unwrap())
     }
 
     fn restore(&self, checkpoint: &[u8]) -> bool {
-        let Ok((seen, items, gone)) = postcard::from_bytes(checkpoint) else { return false };
+        let Ok((seen, items, gone, padded)) = postcard::from_bytes::<(_, _, _, Vec<u8>)>(checkpoint) else {
+            return false;
+        };
+        assert_eq!(padded, padding(padded.len() as u16));
         if self.refuses {
             return false;
         }

@@ -56,7 +56,7 @@ impl Cut {
 }
 
 fn start(disk: &ModelDisk, world: &World) -> Result<(Journal, Arc<Ledger>, Recovery), String> {
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(Ledger::padded(world.plan.padding));
     let opened = Journal::open_for(disk.clone(), world.plan.options.clone(), ledger.clone());
     let (journal, recovery) = opened.map_err(|error| format!("it does not start: {error}"))?;
     Ok((journal, ledger, recovery))

@@ -46,6 +46,10 @@ pub(crate) struct Plan {
     pub(crate) faults: bool,
     /// More open items than this are closed rather than added to.
     pub(crate) most_open: usize,
+    /// How long checkpoints are made.
+    pub(crate) padding: u16,
+    /// Segments of another size from a restart on.
+    pub(crate) resized: bool,
 }
 
 impl Plan {
@@ -61,7 +65,14 @@ impl Plan {
             keep: Duration::from_secs(if roomy { 1 << 32 } else { dice.pick(&[60, 3_600, 1 << 32]) }),
             ..base
         };
-        Self { options, roomy, faults: !dice.one_in(3), most_open: dice.pick(&[6, 20]) }
+        Self {
+            options,
+            roomy,
+            faults: !dice.one_in(3),
+            most_open: dice.pick(&[6, 20]),
+            padding: dice.pick(&[0, 0, 5_000, 12_000]),
+            resized: dice.one_in(3),
+        }
     }
 }
 
@@ -95,7 +106,7 @@ impl World {
         if let Some(lie) = lie {
             disk.lie(lie);
         }
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::padded(plan.padding));
         let (journal, _) = Journal::open_for(disk.clone(), plan.options.clone(), ledger.clone()).unwrap();
         wait_for_writer(&journal, 0);
         Self {
@@ -223,9 +234,14 @@ impl World {
         self.disk.read_only(false);
         self.journal = None;
         self.restless = !kill && self.restless;
+        if self.plan.resized {
+            let size = self.dice.pick(&[32_u32, 40, 48]) << 10;
+            self.plan.options.segment_size = size;
+            self.plan.options.max_size = self.plan.options.max_size.max(u64::from(size) * 8);
+        }
         // A fault that waits may hit the start, which then refuses; it strikes once.
         for _ in 0..12 {
-            let ledger = Arc::new(Ledger::default());
+            let ledger = Arc::new(Ledger::padded(self.plan.padding));
             let opened = Journal::open_for(self.disk.clone(), self.plan.options.clone(), ledger.clone());
             let Ok((journal, recovery)) = opened else { continue };
             wait_for_writer(&journal, 0);
