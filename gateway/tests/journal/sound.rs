@@ -116,6 +116,23 @@ fn show_tells_all_about_a_message_and_keeps_patients_from_pipes() {
 }
 
 #[test]
+fn show_tells_patients_data_on_a_terminal() {
+    let Some(python) = std::env::var_os("ORUGATE_PYTHON") else { return };
+    let copy = Copy::new();
+    let spawn = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let ran = std::process::Command::new(python)
+        .args(["-c", spawn, env!("CARGO_BIN_EXE_orugate"), "journal", "show"])
+        .args([&copy.story.held.to_string(), "--path", copy.path().to_str().unwrap()])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{out}");
+    assert!(out.contains(PATIENT) && out.contains(SAMPLE) && out.contains("L|1|N<CR>"), "{out}");
+    assert!(!out.contains("on a terminal only"), "{out}");
+}
+
+#[test]
 fn what_is_exported_can_be_replayed() {
     let copy = Copy::new();
     let folder = tempfile::tempdir().unwrap();
