@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod apart;
+pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod conditions;

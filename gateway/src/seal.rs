@@ -9,7 +9,7 @@ use orugate_journal::{KeyId, KeyRing, SealKey};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// More than any form of a key; what is larger is another file.
@@ -37,6 +37,20 @@ pub fn keys(plan: &JournalPlan) -> Result<(Option<KeyRing>, Vec<String>), String
     let mut keys = keys.into_iter();
     let ring = keys.next().map(|current| KeyRing::new(current, keys.collect()));
     Ok((ring, remarks.into_iter().map(|remark| remark.message).collect()))
+}
+
+/// Keys from these files, for a journal that is only looked at: any of them opens what it sealed.
+///
+/// # Errors
+/// Why one of them cannot be used, in a sentence that names its file.
+pub fn from_files(files: &[PathBuf]) -> Result<Option<KeyRing>, String> {
+    let mut keys = Vec::new();
+    for file in files {
+        let key = read_key(&FileOrCredential::File(file.clone()));
+        keys.push(key.map_err(|(Unread::Absent(message) | Unread::Wrong(message))| message)?);
+    }
+    let mut keys = keys.into_iter();
+    Ok(keys.next().map(|first| KeyRing::new(first, keys.collect())))
 }
 
 /// What was found in the keys' files: what makes the configuration wrong, and what is worth a warning. A file that is not
@@ -100,7 +114,7 @@ fn read(plan: &JournalPlan) -> (Vec<SealKey>, Vec<Finding>, Vec<Finding>) {
 }
 
 fn read_one(from: &FileOrCredential, journal: &Path) -> Result<SealKey, Unread> {
-    let bytes = secret::read(from, MAX_FILE, "a key can be")?;
+    let key = read_key(from)?;
     // By its real place: a link elsewhere would only look as if the key were away from the journal.
     let real = |path: &Path| fs::canonicalize(path).ok();
     if let (FileOrCredential::File(path), Some(journal)) = (from, real(journal))
@@ -108,6 +122,11 @@ fn read_one(from: &FileOrCredential, journal: &Path) -> Result<SealKey, Unread> 
     {
         return Err(Unread::Wrong(beside(from)));
     }
+    Ok(key)
+}
+
+fn read_key(from: &FileOrCredential) -> Result<SealKey, Unread> {
+    let bytes = secret::read(from, MAX_FILE, "a key can be")?;
     let key = parse(&bytes).map_err(|what| {
         Unread::Wrong(format!(
             "{from} {what}; a key is 32 bytes, or 64 hexadecimal digits. To make one: orugate journal new-key FILE"

@@ -283,13 +283,13 @@ impl Catalog {
     }
 }
 
-const ASIDE: &str = ".bad";
+pub(crate) const ASIDE: &str = ".bad";
 
 fn free_name(number: u64) -> String {
     format!("free-{number:016x}.seg")
 }
 
-fn is_free_name(name: &str) -> bool {
+pub(crate) fn is_free_name(name: &str) -> bool {
     name.strip_prefix("free-")
         .and_then(|rest| rest.strip_suffix(".seg"))
         .is_some_and(|digits| digits.len() == 16)

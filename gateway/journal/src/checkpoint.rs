@@ -11,11 +11,18 @@ const VERSION: u8 = 1;
 
 /// Which part of which checkpoint a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Part {
+pub(crate) struct Part {
     /// The last commit that the checkpoint knows; no two checkpoints have the same.
     of: u64,
-    part: u32,
-    parts: u32,
+    pub(crate) part: u32,
+    pub(crate) parts: u32,
+}
+
+impl Part {
+    pub(crate) fn decode(record: &RecordRef<'_>) -> Option<Self> {
+        let mine = record.kind == CHECKPOINT && record.meta_version == VERSION;
+        mine.then(|| record.decode().ok()).flatten()
+    }
 }
 
 /// What the journal itself remembers.
@@ -72,13 +79,9 @@ pub(crate) struct Collector {
 impl Collector {
     /// Looks at a record of the lane *results*; `behind` is where its commit ends.
     pub(crate) fn look(&mut self, record: &RecordRef<'_>, commit: u64, behind: (u64, u64)) {
-        if record.kind != CHECKPOINT
-            || record.meta_version != VERSION
-            || record.location.lane() != Lane::Results
-        {
+        let Some(part) = Part::decode(record).filter(|_| record.location.lane() == Lane::Results) else {
             return;
-        }
-        let Ok(part) = record.decode::<Part>() else { return };
+        };
         if self.part == Some(part) && self.commit == commit {
             // The second attempt of a commit whose first one reached the disk all the same.
             return;

@@ -5,6 +5,7 @@ use crate::bytes::{Fields, put};
 use crate::error::{DiskError, OpenError};
 use crate::format::{FORMAT, PAGE, PAGE_LEN, checked_page, finish_page};
 use crate::record::{Seq, UnixMillis};
+use crate::recover::{Damage, DamageKind};
 use crate::sequence::LEAP;
 use crate::storage::{Storage, StorageFile, read_exact, write_all};
 use std::fs::File;
@@ -14,7 +15,7 @@ pub(crate) const IDENTITY_FILE: &str = "journal.id";
 const MAGIC: [u8; 8] = *b"ORUGATEJ";
 const CEILING_MAGIC: [u8; 8] = *b"ORUGATEC";
 /// Pages 0 and 1: the identity. Pages 2 and 3: the ceiling.
-pub(crate) const CEILING_PAGE: u64 = 2;
+const CEILING_PAGE: u64 = 2;
 const OLDEST_READER: u16 = 1;
 
 /// What a journal was born with; it never changes.
@@ -161,6 +162,24 @@ pub(crate) struct Loaded {
     pub(crate) file: CeilingFile,
     pub(crate) ceiling: u64,
     pub(crate) damaged_pages: Vec<u64>,
+}
+
+impl Loaded {
+    /// Pages of the ceiling that are damaged.
+    pub(crate) fn damaged_ceilings(&self) -> usize {
+        self.damaged_pages.iter().filter(|&&number| number >= CEILING_PAGE).count()
+    }
+
+    /// What of it is damage. A power cut may tear the one ceiling page that was being written, so only both are.
+    pub(crate) fn damage(&self) -> impl Iterator<Item = Damage> {
+        let both = self.damaged_ceilings() == 2;
+        self.damaged_pages.iter().filter(move |&&number| number < CEILING_PAGE || both).map(|number| Damage {
+            file: IDENTITY_FILE.into(),
+            offset: number * u64::from(PAGE),
+            bytes: u64::from(PAGE),
+            kind: DamageKind::Identity,
+        })
+    }
 }
 
 /// Writes a new identity durably, the file's name included.

@@ -10,7 +10,8 @@ use crate::keeper::{Keeper, Nobody};
 use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
-use crate::recover::{self, Damage, Recovery, Visit, replay};
+use crate::inspect::Inspector;
+use crate::recover::{Damage, Recovery, Visit, replay};
 use crate::segment::Readers;
 use crate::sequence::{Counter, Reservation};
 use crate::storage::Storage;
@@ -262,14 +263,19 @@ impl Journal {
         self.inner.shared.read(at)
     }
 
-    /// Shows every record of the lane *results* from its beginning, those that a start from a checkpoint leaves out as well,
-    /// and gives back what is damaged on the way. What is written meanwhile may be shown or not.
+    /// Shows every record that counts, those that a start from a checkpoint leaves out as well, and gives back what is damaged
+    /// on the way. What is written meanwhile may be shown or not.
     ///
     /// # Errors
     /// The disk, or a segment's key.
     pub fn walk(&self, visit: &mut dyn FnMut(RecordRef<'_>)) -> Result<Vec<Damage>, OpenError> {
         let shared = &self.inner.shared;
-        recover::walk(&*shared.storage, &shared.identity, shared.options.keys.as_ref(), visit)
+        let inspected = Inspector::new(&*shared.storage, shared.options.keys.as_ref())?.walk(&mut |commit| {
+            if !commit.void {
+                commit.records.iter().for_each(|record| visit(*record));
+            }
+        })?;
+        Ok(inspected.damaged.into_iter().map(|spot| spot.damage).collect())
     }
 
     /// What the journal was born with.

@@ -11,6 +11,7 @@
 //!   their files are used again. Two checkpoints are kept, so that a start reads little and may lose one.
 //! - With [`Options::keys`], nothing that a record holds is on flash in the clear; without the right key a journal is not
 //!   opened, rather than opened without what it holds.
+//! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
 //! record like any other. There is no clock here either: times come as arguments. Sidecars are not built yet; the format
@@ -40,10 +41,12 @@ mod confirm;
 mod error;
 mod format;
 mod identity;
+mod inspect;
 mod journal;
 mod keeper;
 pub mod model;
 mod options;
+mod readonly;
 mod receipt;
 mod record;
 mod recover;
@@ -57,9 +60,11 @@ mod writer;
 
 pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
+pub use inspect::{Around, Commit, Inspected, Inspector, Own, SegmentFile, Spot};
 pub use journal::{Health, Journal, Space};
 pub use keeper::Keeper;
 pub use options::Options;
+pub use readonly::ReadOnly;
 pub use receipt::Receipt;
 pub use record::{
     Batch, Claim, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency,

@@ -6,7 +6,7 @@ use crate::checkpoint::{Checkpoint, Collector};
 use crate::confirm::{last_commit, write_again};
 use crate::error::{DiskError, OpenError};
 use crate::format::{FIRST_OWN_KIND, RawRecord, segment_name};
-use crate::identity::{CEILING_PAGE, IDENTITY_FILE, Identity, Loaded};
+use crate::identity::Loaded;
 use crate::options::Options;
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Entered, Found, LaneScan, Walk};
@@ -74,6 +74,9 @@ impl fmt::Display for Damage {
             DamageKind::Header => "both header pages are damaged; the segment is unreadable",
             DamageKind::Foreign => "the segment belongs to another journal or has another's name",
             DamageKind::Identity => "a page of the identity file is damaged; nothing is lost",
+            DamageKind::SetAside => {
+                "not all of it could be read when it was given back; it is kept for a person"
+            }
         };
         write!(f, "{} at {} ({} bytes): {what}", self.file, self.offset, self.bytes)
     }
@@ -104,6 +107,16 @@ pub enum DamageKind {
     Foreign,
     /// A page of `journal.id` is wrong: its twin is used, or for the ceiling a large step.
     Identity,
+    /// A segment that was given back although something of it was needed and could not be read. Only
+    /// [`Inspector`](crate::Inspector) tells of it.
+    SetAside,
+}
+
+impl DamageKind {
+    /// It can be seen in the bytes of one file, without what comes before.
+    pub(crate) const fn is_of_bytes(self) -> bool {
+        !matches!(self, Self::MissingBefore | Self::MissingSegment | Self::OutOfOrder)
+    }
 }
 
 /// What the writer needs to go on.
@@ -139,16 +152,8 @@ pub(crate) fn replay(
     let keys = options.keys.as_ref();
     let mut recovery = Recovery::default();
     let mut next = loaded.ceiling;
-    let page = |number: &u64| Damage {
-        file: IDENTITY_FILE.into(),
-        offset: number * u64::from(crate::format::PAGE),
-        bytes: u64::from(crate::format::PAGE),
-        kind: DamageKind::Identity,
-    };
-    // A power cut may tear the one ceiling page that was being written, so only both are damage.
-    let ceilings = loaded.damaged_pages.iter().filter(|&&number| number >= CEILING_PAGE).count();
-    let is_damage = |number: &&u64| **number < CEILING_PAGE || ceilings == 2;
-    recovery.damaged.extend(loaded.damaged_pages.iter().filter(is_damage).map(page));
+    let ceilings = loaded.damaged_ceilings();
+    recovery.damaged.extend(loaded.damage());
 
     let listing = |error| DiskError::new("listing the journal's directory", error);
     let mut catalog = Catalog::load(storage).map_err(listing)?;
@@ -283,25 +288,6 @@ fn newest_checkpoint(
         }
     }
     Ok(None)
-}
-
-/// Every record of the lane *results*, and what is damaged.
-pub(crate) fn walk(
-    storage: &dyn Storage,
-    identity: &Identity,
-    keys: Option<&KeyRing>,
-    visit: &mut dyn FnMut(RecordRef<'_>),
-) -> Result<Vec<Damage>, OpenError> {
-    let listing = |error| DiskError::new("listing the journal's directory", error);
-    let catalog = Catalog::load(storage).map_err(listing)?;
-    let numbers = catalog.lane(Lane::Results).iter().map(|segment| segment.number).collect();
-    let mut scan = LaneScan::new(storage, identity.journal, keys, Lane::Results, numbers);
-    scan.only_look();
-    let mut recovery = Recovery::default();
-    while let Some(found) = scan.next(&mut recovery)? {
-        records(&found, Lane::Results, &scan.body).into_iter().for_each(&mut *visit);
-    }
-    Ok(recovery.damaged)
 }
 
 /// Shows the records of a commit and returns the largest number in it.

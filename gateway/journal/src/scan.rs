@@ -14,6 +14,10 @@ use crate::seal::{KeyRing, SegmentKey, TAG, key_of};
 use crate::segment::read_headers;
 use crate::storage::{Storage, StorageFile, read_exact};
 use std::collections::VecDeque;
+use std::io::ErrorKind;
+
+mod watch;
+pub(crate) use watch::{Mark, Watch};
 
 /// A whole commit; its records are in [`LaneScan::body`].
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) body_at: u32,
     /// Bytes of the tag behind each record, which is open.
     pub(crate) tag: usize,
+    /// The file held another segment before.
+    pub(crate) reused: bool,
 }
 
 pub(crate) struct LaneScan<'a> {
@@ -39,14 +45,15 @@ pub(crate) struct LaneScan<'a> {
     spare: Vec<u8>,
     /// The last commit that was found.
     pub(crate) last: u64,
-    /// Files without a commit are removed.
-    tidies: bool,
     /// Commits up to here are known already.
     resumed: u64,
     /// The lane's first commit says that there were others. Whether they were given back, the records tell that follow.
     pub(crate) front_missing: Option<Damage>,
     /// Damage was reported since then, so a gap in the chain is explained.
     explained: bool,
+    /// Somebody only looks, perhaps while the journal is in use: nothing is changed, and nothing is damage that is not so a
+    /// second time.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// A segment being walked through.
@@ -62,6 +69,7 @@ pub(crate) struct Walk {
     /// Where the next commit may start.
     pub(crate) offset: u64,
     gap: Option<Gap>,
+    went_back: u64,
     /// Offset of a damaged copy of the header.
     header_damage: Option<u64>,
     commits: u64,
@@ -116,10 +124,10 @@ impl<'a> LaneScan<'a> {
             unconfirmed: None,
             spare: Vec::new(),
             last: 0,
-            tidies: true,
             resumed: 0,
             front_missing: None,
             explained: false,
+            watch: None,
         }
     }
 
@@ -128,6 +136,19 @@ impl<'a> LaneScan<'a> {
     /// A commit whose two attempts both failed may be on the disk all the same. Its callers were told so and went on, so it
     /// must not count: the next commit of the lane names an older one as the last that was known to be synced.
     pub(crate) fn next(&mut self, recovery: &mut Recovery) -> Result<Option<Found>, OpenError> {
+        while let Some((found, void)) = self.next_or_void(recovery)? {
+            if !void {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next commit, and whether it must not count.
+    pub(crate) fn next_or_void(
+        &mut self,
+        recovery: &mut Recovery,
+    ) -> Result<Option<(Found, bool)>, OpenError> {
         loop {
             let mut body = std::mem::take(&mut self.spare);
             let found = self.next_whole(&mut body, recovery)?;
@@ -144,13 +165,9 @@ impl<'a> LaneScan<'a> {
             }
             let void = found.is_some_and(|found| found.header.previous < before.header.number);
             self.unconfirmed = found.map(|found| (found, body));
-            if void {
-                recovery.void_commits += 1;
-                self.spare = earlier;
-                continue;
-            }
+            recovery.void_commits += u64::from(void);
             self.spare = std::mem::replace(&mut self.body, earlier);
-            return Ok(Some(before));
+            return Ok(Some((before, void)));
         }
     }
 
@@ -170,19 +187,16 @@ impl<'a> LaneScan<'a> {
             self.explained |= recovery.damaged.len() > reported;
             let Some(found) = found else {
                 self.leave(&walk, recovery);
+                self.confirm(&walk, recovery)?;
                 continue;
             };
             self.walk = Some(walk);
-            if self.accept(&found, recovery) {
+            let accepted = self.accept(&found, recovery);
+            self.note(&found, accepted, recovery);
+            if accepted {
                 return Ok(Some(found));
             }
         }
-    }
-
-    /// Nothing is tidied up: somebody may be writing. And what came before the first commit is nobody's loss.
-    pub(crate) const fn only_look(&mut self) {
-        self.explained = true;
-        self.tidies = false;
     }
 
     /// Goes on at this place: everything before it in the segment, and the segments before it, are known already.
@@ -214,19 +228,25 @@ impl<'a> LaneScan<'a> {
     fn enter(&mut self, segment: u64, recovery: &mut Recovery) -> Result<Option<Walk>, OpenError> {
         let name = segment_name(self.lane, segment);
         let failed = |error| DiskError::new(format!("opening {name}"), error);
-        let file = self.storage.open(&name).map_err(failed)?;
-        if self.waiting.is_empty() {
+        let opened = self.storage.open(&name);
+        if self.watch.is_some() && opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            self.went(segment);
+            return Ok(None);
+        }
+        let file = opened.map_err(failed)?;
+        if self.waiting.is_empty() && self.watch.is_none() {
             // A killed process may have left its last commit in the page cache only. What is shown from here on
             // is acted on, so it must be durable first.
             file.sync_data().map_err(failed)?;
         }
         let len = file.size().map_err(failed)?;
         match Walk::enter(file, len, self.journal, self.keys, self.lane, segment)? {
-            Entered::Segment(walk) => Ok(Some(*walk)),
+            Entered::Segment(walk) => {
+                self.begin(recovery);
+                Ok(Some(*walk))
+            }
             Entered::Unborn => {
-                if self.tidies {
-                    let _ = self.storage.remove(&name);
-                }
+                self.remove_unused(&name);
                 Ok(None)
             }
             Entered::Unusable(kind) => {
@@ -237,30 +257,20 @@ impl<'a> LaneScan<'a> {
         }
     }
 
+    fn remove_unused(&self, name: &str) {
+        if self.watch.is_none() {
+            let _ = self.storage.remove(name);
+        }
+    }
+
     /// The end of a segment: its tail, its headers, its space.
     fn leave(&mut self, walk: &Walk, recovery: &mut Recovery) {
-        let gap = walk.gap.as_ref();
-        if let Some(gap) = gap.filter(|gap| gap.unreadable) {
-            walk.report(recovery, gap.start, walk.len - gap.start, DamageKind::Unreadable);
-            self.explained = true;
-        } else if let Some(gap) = gap {
-            recovery.torn_bytes += gap.used_until - gap.start;
+        let reported = recovery.damaged.len();
+        if walk.end(recovery) {
+            self.remove_unused(&walk.name);
         }
-        let used_until = match gap {
-            Some(gap) if gap.unreadable => walk.len,
-            Some(gap) => gap.used_until,
-            None => walk.len,
-        };
-        if walk.commits == 0 && used_until <= SEGMENT_START.into() {
-            if self.tidies {
-                let _ = self.storage.remove(&walk.name);
-            }
-            return;
-        }
-        // A crash while a segment is made can tear a header; only beside data is it damage.
-        if let Some(offset) = walk.header_damage.filter(|_| walk.commits > 0) {
-            walk.report(recovery, offset, PAGE.into(), DamageKind::HeaderCopy);
-        }
+        let bytes = |damage: &Damage| damage.kind == DamageKind::Unreadable;
+        self.explained |= recovery.damaged.iter().skip(reported).any(bytes);
     }
 
     /// Whether the commit is to be seen: it is new, or the second attempt of the one before.
@@ -322,6 +332,7 @@ impl Walk {
                     len,
                     offset: SEGMENT_START.into(),
                     gap: None,
+                    went_back: 0,
                     header_damage,
                     commits: 0,
                 }))
@@ -336,12 +347,14 @@ impl Walk {
         while self.offset < self.len {
             let at = self.offset;
             let gap = || Gap { start: at, used_until: at, unreadable: false };
-            match self.look(body) {
+            match self.look_at(at, body) {
+                Page::Commit(..) if self.is_filled_meanwhile() => self.go_back(),
                 Page::Commit(header, end) => {
                     self.arrive(end, recovery);
                     let body_at = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(COMMIT_HEADER);
                     let tag = if self.key.is_some() { TAG } else { 0 };
-                    return Some(Found { header, segment: self.segment, body_at, tag });
+                    let (segment, reused) = (self.segment, self.reused);
+                    return Some(Found { header, segment, body_at, tag, reused });
                 }
                 // Its checksums are right, so no crash tore it: damage, even if nothing follows.
                 Page::Sealed(end) => {
@@ -369,6 +382,29 @@ impl Walk {
         None
     }
 
+    /// What is behind the last commit, and the headers. True when nothing was ever in it.
+    fn end(&self, recovery: &mut Recovery) -> bool {
+        let gap = self.gap.as_ref();
+        if let Some(gap) = gap.filter(|gap| gap.unreadable) {
+            self.report(recovery, gap.start, self.len - gap.start, DamageKind::Unreadable);
+        } else if let Some(gap) = gap {
+            recovery.torn_bytes += gap.used_until - gap.start;
+        }
+        let used_until = match gap {
+            Some(gap) if gap.unreadable => self.len,
+            Some(gap) => gap.used_until,
+            None => self.len,
+        };
+        if self.commits == 0 && used_until <= SEGMENT_START.into() {
+            return true;
+        }
+        // A crash while a segment is made can tear a header; only beside data is it damage.
+        if let Some(offset) = self.header_damage.filter(|_| self.commits > 0) {
+            self.report(recovery, offset, PAGE.into(), DamageKind::HeaderCopy);
+        }
+        false
+    }
+
     /// At a commit that ends at `end`: what came before it has been lost.
     fn arrive(&mut self, end: u64, recovery: &mut Recovery) {
         if let Some(gap) = self.gap.take() {
@@ -379,19 +415,19 @@ impl Walk {
         self.offset = end;
     }
 
-    fn look(&self, body: &mut Vec<u8>) -> Page {
+    fn look_at(&self, at: u64, body: &mut Vec<u8>) -> Page {
         let mut page = [0; PAGE_LEN];
-        if self.len - self.offset < PAGE_LEN as u64 {
+        if self.len - at < PAGE_LEN as u64 {
             return Page::Other;
         }
-        if read_exact(&*self.file, &mut page, self.offset).is_err() {
+        if read_exact(&*self.file, &mut page, at).is_err() {
             return Page::Unreadable;
         }
-        let number = u32::try_from(self.offset / u64::from(PAGE)).unwrap_or(u32::MAX);
+        let number = u32::try_from(at / u64::from(PAGE)).unwrap_or(u32::MAX);
         let Some(header) = CommitHeader::parse(&page, self.seed, number) else {
             return if self.is_unused(&page) { Page::Unused } else { Page::Other };
         };
-        let body_at = self.offset + u64::from(COMMIT_HEADER);
+        let body_at = at + u64::from(COMMIT_HEADER);
         let end = page_up(body_at + u64::from(header.body_len));
         if end > self.len {
             return Page::Other;

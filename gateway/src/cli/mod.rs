@@ -1,13 +1,14 @@
 //! The command line. The only part of the gateway that prints.
 //!
 //! Exit codes: 0 done; 1 it was refused, the ledger does not balance, or `--exit-code` and something differs; 2 or 64 the
-//! command is wrong; 65 the input holds no message; 69 the service does not answer; 74 the journal, a file or a wire
-//! failed; 78 the configuration is wrong.
+//! command is wrong; 65 the input holds no message, or the journal is damaged; 69 the service does not answer; 74 the
+//! journal, a file or a wire failed; 78 the configuration is wrong.
 //! [`Arguments`] prints the same list.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod against;
 mod files;
+mod journal;
 mod profile;
 mod service;
 mod show;
@@ -32,8 +33,8 @@ A new box, in this order: orugate check, orugate journal init, orugate run (or t
 No analyzer at hand: orugate demo. An analyzer that no profile fits: orugate profile new --from CAPTURE.
 
 Exit codes: 0 done; 1 refused, the ledger does not balance, or --exit-code and something differs; 2 or 64 the command
-is wrong; 65 the input holds no message; 69 the service does not answer; 74 the journal, a file or a wire failed;
-78 the configuration is wrong.";
+is wrong; 65 the input holds no message, or the journal is damaged; 69 the service does not answer; 74 the journal,
+a file or a wire failed; 78 the configuration is wrong.";
 
 /// The configuration that the service of the unit runs by.
 const INSTALLED: &str = "/etc/orugate/orugate.toml";
@@ -154,7 +155,7 @@ enum Command {
         #[arg(long)]
         stay: bool,
     },
-    /// Make the journal of a new box, and keys to seal it
+    /// Make the journal of a new box, and keys to seal it; look into a journal, its own or a copy
     Journal {
         #[command(flatten)]
         configured: Configured,
@@ -239,6 +240,8 @@ enum JournalAction {
         /// Where; not in the journal's folder
         file: PathBuf,
     },
+    #[command(flatten)]
+    Look(journal::Look),
 }
 
 /// The program with these drivers and profiles. Returns its exit code.
@@ -272,6 +275,9 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
             service::init(catalogue, &configured.config)
         }
         Command::Journal { action: JournalAction::NewKey { file }, .. } => service::new_key(&file),
+        Command::Journal { configured, action: JournalAction::Look(look) } => {
+            journal::run(catalogue, &configured.config, &look)
+        }
     };
     ExitCode::from(code)
 }

@@ -1,0 +1,406 @@
+//! A journal as somebody sees it who only looks: a tool beside the running service, or one over a copy.
+//!
+//! Promises that no lock is taken and nothing is written; that every whole commit of both lanes is shown in the order of
+//! writing, void ones and the journal's own records included; and that damage is told with its place and with the commits
+//! beside it. What was given back or written while it was looked at is no damage. Leaves out what records mean.
+
+use crate::catalog::{ASIDE, Freed, is_free_name};
+use crate::checkpoint::{Collector, Part};
+use crate::error::{DiskError, OpenError};
+use crate::format::{COMMIT_HEADER, page_up, parse_segment_name, segment_name};
+use crate::identity::{self, Identity};
+use crate::record::{Lane, RecordRef, UnixMillis};
+use crate::recover::{Damage, DamageKind, Recovery, records};
+use crate::scan::{Found, LaneScan, Mark};
+use crate::seal::{KeyId, KeyRing};
+use crate::segment::read_headers;
+use crate::storage::Storage;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A journal that is only looked at.
+pub struct Inspector<'a> {
+    storage: &'a dyn Storage,
+    keys: Option<&'a KeyRing>,
+    identity: Identity,
+    damaged: Vec<Damage>,
+    files: Files,
+}
+
+/// A segment's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentFile {
+    /// Its name.
+    pub name: String,
+    /// The lane.
+    pub lane: Lane,
+    /// Its number.
+    pub number: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// The key that its records are sealed with.
+    pub key: Option<KeyId>,
+    /// The file held another segment before.
+    pub reused: bool,
+}
+
+/// One commit.
+#[derive(Debug, Clone, Copy)]
+pub struct Commit<'a> {
+    /// Its segment.
+    pub segment: &'a SegmentFile,
+    /// Where it is in the file.
+    pub offset: u64,
+    /// What it takes there, header and filling to the page included.
+    pub bytes: u64,
+    /// Bytes of its records, of their headers and of what sealing adds.
+    pub body: u64,
+    /// What sealing adds to each record.
+    pub tag: u64,
+    /// Its number, which orders commits over both lanes.
+    pub number: u64,
+    /// Every sequence below this had been given.
+    pub next_sequence: u64,
+    /// The newest trusted time that was given so far.
+    pub time: Option<UnixMillis>,
+    /// It does not count: both its attempts failed, and its callers were told so.
+    pub void: bool,
+    /// All its records, the journal's own included.
+    pub records: &'a [RecordRef<'a>],
+    /// Bytes of the journal's files up to its end, about; of [`Inspector::bytes`].
+    pub read: u64,
+}
+
+/// What one of the journal's own records says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// A segment is given back.
+    GivenBack {
+        /// The lane.
+        lane: Lane,
+        /// Its number.
+        segment: u64,
+    },
+    /// A part of a checkpoint.
+    Checkpoint {
+        /// Which, from 0.
+        part: u32,
+        /// Of how many.
+        parts: u32,
+    },
+    /// A kind or version of the journal's that this program does not know.
+    Unknown,
+}
+
+/// The lane at the commit before or behind a damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Around {
+    /// The commit's number.
+    pub commit: u64,
+    /// Every sequence below this had been given when it was written.
+    pub next_sequence: u64,
+    /// The newest trusted time that had been given by then.
+    pub time: Option<UnixMillis>,
+}
+
+/// Damage, and what is beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// What is damaged.
+    pub damage: Damage,
+    /// The lane; `None` for `journal.id`.
+    pub lane: Option<Lane>,
+    /// The lane's last commit before it; `None` when there is none.
+    pub before: Option<Around>,
+    /// The lane's first commit behind it.
+    pub after: Option<Around>,
+}
+
+/// What was found over all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inspected {
+    /// What is damaged.
+    pub damaged: Vec<Spot>,
+    /// Bytes of commits that a crash cut off, or that are just being written.
+    pub torn_bytes: u64,
+    /// Segments that were given back while it was looked at them.
+    pub gone: u64,
+}
+
+#[derive(Default)]
+struct Files {
+    segments: BTreeMap<(Lane, u64), SegmentFile>,
+    /// Files that wait to be segments again, and their bytes.
+    waiting: (u64, u64),
+    aside: Vec<(String, u64)>,
+}
+
+impl RecordRef<'_> {
+    /// What the record says, if it is one of the journal's own.
+    #[must_use]
+    pub fn own(&self) -> Option<Own> {
+        if self.kind.0 < crate::format::FIRST_OWN_KIND {
+            return None;
+        }
+        if let Some(freed) = Freed::decode(self)
+            && let Some(lane) = freed.lane()
+        {
+            return Some(Own::GivenBack { lane, segment: freed.segment });
+        }
+        Some(
+            Part::decode(self)
+                .map_or(Own::Unknown, |part| Own::Checkpoint { part: part.part, parts: part.parts }),
+        )
+    }
+}
+
+impl<'a> Inspector<'a> {
+    /// Looks at the directory. Nothing of the log is read yet.
+    ///
+    /// # Errors
+    /// There is no journal; its identity cannot be read; a newer version wrote it; the disk.
+    pub fn new(storage: &'a dyn Storage, keys: Option<&'a KeyRing>) -> Result<Self, OpenError> {
+        let loaded = identity::load(storage)?;
+        let files = Files::find(storage)?;
+        Ok(Self { storage, keys, damaged: loaded.damage().collect(), files, identity: loaded.identity })
+    }
+
+    /// What the journal was born with.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The segments that there are, those of each lane oldest first.
+    pub fn segments(&self) -> impl Iterator<Item = &SegmentFile> {
+        self.files.segments.values()
+    }
+
+    /// How many files wait to be segments again, and their bytes.
+    #[must_use]
+    pub const fn waiting(&self) -> (u64, u64) {
+        self.files.waiting
+    }
+
+    /// Bytes of all segments.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.segments().map(|segment| segment.bytes).sum()
+    }
+
+    /// Shows every whole commit, in the order of writing. Memory does not grow with the journal.
+    ///
+    /// # Errors
+    /// A segment's key was not given; a newer version wrote a segment; the disk. Damage is no error.
+    pub fn walk(&self, visit: &mut dyn FnMut(&Commit<'_>)) -> Result<Inspected, OpenError> {
+        let scan = |lane| {
+            let numbers = self.files.numbers(lane);
+            LaneScan::new(self.storage, *self.identity.journal(), self.keys, lane, numbers).watching()
+        };
+        let mut lanes = [LaneWalk::new(scan(Lane::Results)), LaneWalk::new(scan(Lane::Snapshots))];
+        let mut told = Told::default();
+        let mut passed = 0;
+        let begins = self.segments().map(|segment| {
+            passed += segment.bytes;
+            ((segment.lane, segment.number), passed - segment.bytes)
+        });
+        let begins: BTreeMap<_, u64> = begins.collect();
+        for lane in &mut lanes {
+            lane.advance()?;
+        }
+        let mut read = 0;
+        loop {
+            let [results, snapshots] = &mut lanes;
+            let (of, lane) = if results.number() < snapshots.number() {
+                (Lane::Results, results)
+            } else {
+                (Lane::Snapshots, snapshots)
+            };
+            let Some((found, void)) = lane.found else { break };
+            let Some(segment) = self.files.segments.get(&(of, found.segment)) else { break };
+            // A file may have been used again since the directory was listed.
+            let segment = &SegmentFile { reused: found.reused, ..segment.clone() };
+            let records = records(&found, of, &lane.scan.body);
+            let offset = u64::from(found.body_at.saturating_sub(COMMIT_HEADER));
+            let header = found.header;
+            let bytes = page_up(u64::from(COMMIT_HEADER) + u64::from(header.body_len));
+            // The lanes take turns, so that one's place says little of the other's.
+            read = read.max(begins.get(&(of, found.segment)).copied().unwrap_or(0) + offset + bytes);
+            let time = (header.newest_time > 0).then_some(UnixMillis(header.newest_time));
+            if !void {
+                told.look(&records, header.number);
+            }
+            visit(&Commit {
+                segment,
+                offset,
+                bytes,
+                body: header.body_len.into(),
+                tag: found.tag as u64,
+                number: header.number,
+                next_sequence: header.next_sequence,
+                time,
+                void,
+                records: &records,
+                read,
+            });
+            lane.advance()?;
+        }
+        self.sum_up(lanes, &told)
+    }
+
+    fn sum_up(&self, lanes: [LaneWalk<'_>; 2], told: &Told) -> Result<Inspected, OpenError> {
+        let plain = |damage: &Damage| Spot { damage: damage.clone(), lane: None, before: None, after: None };
+        let mut inspected =
+            Inspected { damaged: self.damaged.iter().map(plain).collect(), ..Inspected::default() };
+        let now = Files::find(self.storage)?;
+        let in_use = !now.segments.keys().eq(self.files.segments.keys())
+            || lanes.iter().any(|lane| lane.scan.watch.as_ref().is_some_and(|watch| !watch.gone.is_empty()));
+        for (lane, walked) in Lane::ALL.into_iter().zip(lanes) {
+            let watch = walked.scan.watch.unwrap_or_default();
+            inspected.torn_bytes += walked.recovery.torn_bytes;
+            inspected.gone += watch.gone.len() as u64;
+            let first = self.files.numbers(lane).front().copied();
+            let explained = first.is_some_and(|first| told.explains(lane, first));
+            if let Some(damage) = walked.scan.front_missing.filter(|_| !explained) {
+                inspected.damaged.push(Spot { lane: Some(lane), ..plain(&damage) });
+            }
+            let mut around = watch.around.into_iter();
+            for damage in &walked.recovery.damaged {
+                let [before, after] =
+                    around.next().unwrap_or([walked.last, None]).map(|mark| mark.map(Into::into));
+                inspected.damaged.push(Spot { damage: damage.clone(), lane: Some(lane), before, after });
+            }
+            let oldest = now.numbers(lane).front().copied().unwrap_or(0);
+            let there = |number: u64| {
+                let listed = |files: &Files| files.segments.contains_key(&(lane, number));
+                // The oldest go first. The record that says so may be in a segment that went as well.
+                listed(&self.files) || listed(&now) || in_use && number < oldest
+            };
+            for (number, bytes) in told.lost(lane, there) {
+                let damage = Damage {
+                    file: segment_name(lane, number),
+                    offset: 0,
+                    bytes,
+                    kind: DamageKind::MissingSegment,
+                };
+                // Damage that the chain shows as well is this one, told better.
+                let mut same = inspected
+                    .damaged
+                    .iter_mut()
+                    .filter(|spot| spot.lane == Some(lane) && spot.damage.kind == DamageKind::MissingBefore);
+                let behind = segment_name(lane, number);
+                match same.find(|spot| spot.damage.file > behind) {
+                    Some(spot) => spot.damage = damage,
+                    None => inspected.damaged.push(Spot { lane: Some(lane), ..plain(&damage) }),
+                }
+            }
+        }
+        for (name, bytes) in &self.files.aside {
+            let kind = DamageKind::SetAside;
+            inspected.damaged.push(plain(&Damage { file: name.clone(), offset: 0, bytes: *bytes, kind }));
+        }
+        Ok(inspected)
+    }
+}
+
+/// One lane on its way.
+struct LaneWalk<'a> {
+    scan: LaneScan<'a>,
+    recovery: Recovery,
+    found: Option<(Found, bool)>,
+    /// The last commit that was shown.
+    last: Option<Mark>,
+}
+
+impl<'a> LaneWalk<'a> {
+    fn new(scan: LaneScan<'a>) -> Self {
+        Self { scan, recovery: Recovery::default(), found: None, last: None }
+    }
+
+    fn advance(&mut self) -> Result<(), OpenError> {
+        if let Some((found, _)) = &self.found {
+            self.last = Some(Mark::of(&found.header));
+        }
+        self.found = self.scan.next_or_void(&mut self.recovery)?;
+        Ok(())
+    }
+
+    fn number(&self) -> u64 {
+        self.found.map_or(u64::MAX, |(found, _)| found.header.number)
+    }
+}
+
+/// What the log says of its own segments.
+#[derive(Default)]
+struct Told {
+    freed: BTreeSet<Freed>,
+    checkpoints: Collector,
+}
+
+impl Told {
+    fn look(&mut self, records: &[RecordRef<'_>], commit: u64) {
+        for record in records {
+            self.freed.extend(Freed::decode(record));
+            self.checkpoints.look(record, commit, (0, 0));
+        }
+    }
+
+    /// Whether it is right that nothing is there before this segment, or the checkpoint tells better what is missing.
+    fn explains(&self, lane: Lane, first: u64) -> bool {
+        self.checkpoints.newest.is_some()
+            || self.freed.iter().any(|freed| freed.lane() == Some(lane) && freed.segment < first)
+    }
+
+    /// Segments of the newest checkpoint, with records, that are not there and that nobody gave back.
+    fn lost(&self, lane: Lane, here: impl Fn(u64) -> bool) -> Vec<(u64, u64)> {
+        let known = self.checkpoints.newest.iter().flat_map(|found| {
+            Lane::ALL
+                .into_iter()
+                .zip(&found.head.segments)
+                .filter(|(of, _)| *of == lane)
+                .flat_map(|(_, known)| known)
+        });
+        let lost = |was: &&crate::catalog::Segment| {
+            was.records > 0 && !here(was.number) && !self.freed.contains(&Freed::new(lane, was))
+        };
+        known.filter(lost).map(|was| (was.number, was.size)).collect()
+    }
+}
+
+impl Files {
+    fn find(storage: &dyn Storage) -> Result<Self, OpenError> {
+        let listing = |error| OpenError::Disk(DiskError::new("listing the journal's directory", error));
+        let mut files = Self::default();
+        for name in storage.list().map_err(listing)? {
+            // It may go between the list and this; then it is not there.
+            let size = || storage.open(&name).and_then(|file| Ok((file.size()?, file)));
+            if let Some((lane, number)) = parse_segment_name(&name) {
+                let Ok((bytes, file)) = size() else {
+                    let unread = SegmentFile { name, lane, number, bytes: 0, key: None, reused: false };
+                    files.segments.insert((lane, number), unread);
+                    continue;
+                };
+                let header = read_headers(&*file).into_iter().flatten().next();
+                let (key, reused) = header.map_or((None, false), |header| (header.key, header.reused));
+                files.segments.insert((lane, number), SegmentFile { name, lane, number, bytes, key, reused });
+            } else if is_free_name(&name) {
+                let (count, bytes) = files.waiting;
+                files.waiting = (count + 1, bytes + size().map_or(0, |(bytes, _)| bytes));
+            } else if name.strip_suffix(ASIDE).is_some_and(|name| parse_segment_name(name).is_some()) {
+                let bytes = size().map_or(0, |(bytes, _)| bytes);
+                files.aside.push((name, bytes));
+            }
+        }
+        Ok(files)
+    }
+
+    fn numbers(&self, lane: Lane) -> VecDeque<u64> {
+        self.segments.keys().filter(|(of, _)| *of == lane).map(|(_, number)| *number).collect()
+    }
+}
+
+impl From<Mark> for Around {
+    fn from(mark: Mark) -> Self {
+        let time = (mark.time > 0).then_some(UnixMillis(mark.time));
+        Self { commit: mark.commit, next_sequence: mark.next_sequence, time }
+    }
+}

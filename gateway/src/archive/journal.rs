@@ -1,0 +1,135 @@
+//! The journal's folder as a tool opens it.
+
+use super::Archive;
+use crate::records::{
+    Abandoned, Attempt, Chunk, Delivery, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
+    ParkedSettled, Reconfigured,
+};
+use orugate_journal::{Commit, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef};
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+/// A journal that is only looked at.
+pub struct Journal {
+    folder: PathBuf,
+    storage: ReadOnly,
+    keys: Option<KeyRing>,
+}
+
+/// Why it cannot be looked at.
+#[derive(Debug)]
+pub enum LookError {
+    /// The folder.
+    Folder(PathBuf, io::Error),
+    /// What is in it.
+    Journal(PathBuf, OpenError),
+}
+
+impl fmt::Display for LookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder, error) => {
+                write!(f, "The journal's folder {} cannot be read: {error}.", folder.display())
+            }
+            Self::Journal(folder, OpenError::Missing) => {
+                write!(f, "There is no journal in {}: it has no file journal.id.", folder.display())
+            }
+            Self::Journal(folder, OpenError::TooNew { file, needs }) => write!(
+                f,
+                "The journal in {} was written by a newer version of Orugate: {file} needs a reader of format {needs}. \
+                 Use that version's orugate.",
+                folder.display()
+            ),
+            Self::Journal(folder, OpenError::NoKey(no_key)) => write!(
+                f,
+                "The journal in {} is sealed: {no_key}. Give it with --key FILE, or name it in the configuration.",
+                folder.display()
+            ),
+            Self::Journal(folder, error) => {
+                write!(f, "The journal in {} cannot be read: {error}.", folder.display())
+            }
+        }
+    }
+}
+
+impl Journal {
+    /// The journal in this folder, with these keys if it is sealed.
+    ///
+    /// # Errors
+    /// The folder is not there.
+    pub fn at(folder: &Path, keys: Option<KeyRing>) -> Result<Self, LookError> {
+        let failed = |error| LookError::Folder(folder.to_owned(), error);
+        Ok(Self { folder: folder.to_owned(), storage: ReadOnly::new(folder).map_err(failed)?, keys })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Looks at its directory.
+    ///
+    /// # Errors
+    /// As [`Inspector::new`].
+    pub fn inspector(&self) -> Result<Inspector<'_>, LookError> {
+        Inspector::new(&self.storage, self.keys.as_ref()).map_err(|error| self.failed(error))
+    }
+
+    /// Shows every commit.
+    ///
+    /// # Errors
+    /// As [`Inspector::walk`].
+    pub fn walk(&self, visit: &mut dyn FnMut(&Commit<'_>)) -> Result<Inspected, LookError> {
+        self.inspector()?.walk(visit).map_err(|error| self.failed(error))
+    }
+
+    /// Folds all of it.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn archive(&self) -> Result<(Archive, Inspected), LookError> {
+        let mut archive = Archive::default();
+        let inspected = self.walk(&mut |commit| archive.see(commit))?;
+        Ok((archive, inspected))
+    }
+
+    fn failed(&self, error: OpenError) -> LookError {
+        LookError::Journal(self.folder.clone(), error)
+    }
+}
+
+/// A record's kind in words, and its meta as JSON where this version knows it.
+#[must_use]
+pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
+    let (version, meta) = (record.meta_version, record.meta);
+    match record.own() {
+        Some(Own::GivenBack { lane, segment }) => {
+            return ("given-back", Some(format!("{{\"lane\":\"{}\",\"segment\":{segment}}}", lane.name())));
+        }
+        Some(Own::Checkpoint { part, parts }) => {
+            return ("checkpoint", Some(format!("{{\"part\":{part},\"parts\":{parts}}}")));
+        }
+        Some(Own::Unknown) => return ("unknown", None),
+        None => {}
+    }
+    match record.kind.0 {
+        Chunk::KIND => ("chunk", json::<Chunk>(version, meta)),
+        Abandoned::KIND => ("abandoned", json::<Abandoned>(version, meta)),
+        Life::KIND => ("life", json::<Life>(version, meta)),
+        Outcome::KIND => ("outcome", json::<Outcome>(version, meta)),
+        Oru::KIND => ("oru", json::<Oru>(version, meta)),
+        Delivery::KIND => ("delivery", json::<Delivery>(version, meta)),
+        Hold::KIND => ("hold", json::<Hold>(version, meta)),
+        HoldSettled::KIND => ("hold-settled", json::<HoldSettled>(version, meta)),
+        Attempt::KIND => ("attempt", json::<Attempt>(version, meta)),
+        Reconfigured::KIND => ("reconfigured", json::<Reconfigured>(version, meta)),
+        NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
+        ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
+        _ => ("unknown", None),
+    }
+}
+
+fn json<M: Meta>(version: u8, meta: &[u8]) -> Option<String> {
+    serde_json::to_string(&M::decode(version, meta)?).ok()
+}
