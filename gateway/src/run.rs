@@ -311,7 +311,13 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
         tracing::warn!("{remark}");
     }
     let key = keys.as_ref().and_then(|ring| ring.ids().next());
-    let options = Options { max_size: plan.journal.max_size, max_commit: COMMIT, keys, ..Options::default() };
+    let options = Options {
+        max_size: plan.journal.max_size,
+        keep: plan.journal.keep_delivered,
+        max_commit: COMMIT,
+        keys,
+        ..Options::default()
+    };
     let (store, recovery) = Store::open(storage, options).map_err(|error| match error {
         OpenError::Missing => StartError::NoJournal(path.clone()),
         error => StartError::Journal(path.clone(), error),

@@ -6,11 +6,11 @@ use crate::commit::{Core, Done, Queued, Request};
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
 use crate::identity::{self, IDENTITY_FILE, Identity};
+use crate::inspect::Inspector;
 use crate::keeper::{Keeper, Nobody};
 use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
-use crate::inspect::Inspector;
 use crate::recover::{Damage, Recovery, Visit, replay};
 use crate::segment::Readers;
 use crate::sequence::{Counter, Reservation};
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// 2025-01-01T00:00:00Z. A clock that shows less was never set.
 const CLOCK_IS_SET: UnixMillis = UnixMillis(1_735_689_600_000);
@@ -52,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// [`Options::max_size`], as it was set last.
     pub(crate) limit: AtomicU64,
+    /// [`Options::keep`] in milliseconds, as it was set last.
+    pub(crate) keep: AtomicU64,
     pub(crate) identity: Identity,
     pub(crate) counter: Counter,
     pub(crate) totals: Totals,
@@ -177,6 +180,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             storage,
             limit: AtomicU64::new(options.max_size),
+            keep: AtomicU64::new(millis(options.keep)),
             options,
             identity: loaded.identity,
             counter: Counter::new(replayed.next, loaded.ceiling),
@@ -270,11 +274,12 @@ impl Journal {
     /// The disk, or a segment's key.
     pub fn walk(&self, visit: &mut dyn FnMut(RecordRef<'_>)) -> Result<Vec<Damage>, OpenError> {
         let shared = &self.inner.shared;
-        let inspected = Inspector::new(&*shared.storage, shared.options.keys.as_ref())?.walk(&mut |commit| {
-            if !commit.void {
-                commit.records.iter().for_each(|record| visit(*record));
-            }
-        })?;
+        let inspected =
+            Inspector::new(&*shared.storage, shared.options.keys.as_ref())?.walk(&mut |commit| {
+                if !commit.void {
+                    commit.records.iter().for_each(|record| visit(*record));
+                }
+            })?;
         Ok(inspected.damaged.into_iter().map(|spot| spot.damage).collect())
     }
 
@@ -299,6 +304,11 @@ impl Journal {
     /// means that no segment is added.
     pub fn set_max_size(&self, bytes: u64) {
         self.inner.shared.limit.store(bytes, Ordering::Release);
+    }
+
+    /// Changes [`Options::keep`].
+    pub fn set_keep(&self, keep: Duration) {
+        self.inner.shared.keep.store(millis(keep), Ordering::Release);
     }
 
     /// Bytes of records that wait for the writer. 0 when nothing does, and then each `done` has been called.
@@ -350,6 +360,10 @@ impl Visit for Kept<'_> {
     fn thinned(&mut self, segment: u64) {
         self.0.thinned(segment);
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Inner {

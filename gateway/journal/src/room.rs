@@ -165,7 +165,7 @@ impl Core {
             self.write_checkpoint();
         }
         let paced = self.room.aged.is_none_or(|aged| uptime.saturating_sub(aged) >= AGE_PACE);
-        let keep = u64::try_from(self.shared.options.keep.as_millis()).unwrap_or(u64::MAX);
+        let keep = self.shared.keep.load(std::sync::atomic::Ordering::Acquire);
         for lane in Lane::ALL {
             let old = |segment: &Segment| {
                 segment.closed > 0 && segment.closed.saturating_add(keep) < self.given_time

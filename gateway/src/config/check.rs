@@ -220,11 +220,6 @@ fn journal_plan(typed: &JournalFile, scope: &Scope<'_>, out: &mut Findings) -> O
         },
     };
     let keep = typed.keep_delivered.as_ref();
-    if let Some(typed) = keep {
-        let message =
-            "it is not acted on yet: this version keeps everything until max_size is reached".to_owned();
-        out.warn(scope.at("keep_delivered", typed, message));
-    }
     let keep_delivered =
         keep.map_or(30 * DAY, |typed| span(scope, "keep_delivered", typed, HOUR..=3650 * DAY, out));
     let seal = typed

@@ -67,8 +67,8 @@ pub struct JournalFile {
     pub path: Option<At<String>>,
     /// The most it may take, in `"MiB"`, `"GiB"` or `"TiB"`; at least 64 MiB. Default `"4 GiB"`.
     pub max_size: Option<At<String>>,
-    /// How long delivered results are kept: `"1 h"` to `"3650 days"`. Default `"30 days"`. Not acted on yet: this
-    /// version keeps everything, and at `max_size` instruments are told busy.
+    /// How long settled results are kept, oldest first, as far as `max_size` has room: `"1 h"` to `"3650 days"`. Default
+    /// `"30 days"`. What is not settled is kept always.
     pub keep_delivered: Option<At<String>>,
     /// With it, what is written into the journal is sealed (AES-256-GCM), and it cannot be read without the key; by default
     /// it is not. `docs/sealing.md` says what it protects against.

@@ -249,7 +249,6 @@ fn names_and_ranges() {
         expect![[r#"
             warning: orugate.toml:1: no instrument is configured
             warning: orugate.toml:9: journal.path: is usually in memory; a journal there is lost when the power goes
-            warning: orugate.toml:11: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
             orugate.toml:4: gateway.facility: "CORE^LAB" holds '^'; allowed is plain text without | ^ ~ \ & and control characters
             orugate.toml:5: gateway.application: is empty; allowed is the name by which engines know the sender, or no key at all for "ORUGATE"
             orugate.toml:6: gateway.admin_socket: "run/x" is not absolute; allowed are paths that begin with /

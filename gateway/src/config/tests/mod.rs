@@ -140,7 +140,6 @@ send_to = ["engine"]
     check(
         &[text],
         expect![[r#"
-            warning: orugate.toml:9: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
             gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
             destination "engine": LIS, CENTRAL at HOSP by MLLP to engine.example:2575 over TLS 1.2 or later as engine.example by /etc/orugate/ca.pem, own certificate /etc/orugate/gw01.pem, takes live results, original acknowledgment within 30 s, no patient is named
             instrument "haematology-1": live, profile sysmex-xn-l (evidence: manual), serial /dev/serial/by-path/platform-xhci-usb-0:1.2:1.0-port0 at 9600 8N1 with no flow control, results go to "engine""#]],
@@ -152,7 +151,6 @@ send_to = ["engine"]
     check(
         &[&plain],
         expect![[r#"
-            warning: orugate.toml:9: journal.keep_delivered: it is not acted on yet: this version keeps everything until max_size is reached
             gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
             destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
             instrument "haematology-1": live, profile sysmex-xn-l (evidence: manual), serial /dev/serial/by-path/platform-xhci-usb-0:1.2:1.0-port0 at 9600 8N1 with no flow control, results go to "engine""#]],
