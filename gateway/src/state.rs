@@ -9,6 +9,8 @@
 mod checkpoint;
 #[cfg(test)]
 mod failed;
+#[cfg(test)]
+mod kept;
 mod needed;
 mod queues;
 

@@ -17,7 +17,7 @@ use orugate_journal::{AppendError, Journal, Options, Reserved, UnixMillis};
 use std::fmt::Write as _;
 
 /// What of a state decides what is done next.
-fn told(state: &State) -> String {
+pub(super) fn told(state: &State) -> String {
     let mut text = String::new();
     for (name, queue) in state.queues() {
         let (waiting, parked): (Vec<_>, Vec<_>) =
@@ -32,7 +32,7 @@ fn told(state: &State) -> String {
     text
 }
 
-fn message(store: &Store) -> u64 {
+pub(super) fn message(store: &Store) -> u64 {
     let number = store.reserve().unwrap();
     let message = number.get().0;
     let chunk =
@@ -42,7 +42,7 @@ fn message(store: &Store) -> u64 {
 }
 
 /// A batch with one result that is sent, and one more that is held unless a hold is released.
-fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Vec<Entry>, u64, u64) {
+pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Vec<Entry>, u64, u64) {
     let number = |reserved: &Reserved| reserved.get().0;
     let (oru, hold) = (store.reserve().unwrap(), store.reserve().unwrap());
     let (oru_number, hold_number) = (number(&oru), number(&hold));
@@ -102,7 +102,7 @@ fn store(disk: &ModelDisk) -> Store {
     Store::open(disk.clone(), options).unwrap().0
 }
 
-fn delivered(oru: u64) -> Vec<Entry> {
+pub(super) fn delivered(oru: u64) -> Vec<Entry> {
     vec![Entry::new(&Delivery { oru, at: 1, result: DeliveryResult::Delivered("AA".to_owned()) })]
 }
 
