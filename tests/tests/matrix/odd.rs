@@ -2,6 +2,7 @@
 
 use crate::peer::Peer;
 use crate::rig::{By, FAR, NEAR, Rig, Setup, run};
+use orugate::config::Plan;
 use orugate::status::Line;
 use orugate_protocol::ascii::{ACK, ENQ, EOT, NAK};
 use orugate_protocol::time::Tick;
@@ -48,11 +49,10 @@ pub(crate) const PLAYS: [Odd; 13] = [
         frames_without_waiting,
     ),
     (
-        "An hour of good frames at 115,200 bits a second, without waiting for an ACK",
-        "A journal of 48 MiB takes what it may, 736 messages, and is busy then: the instrument is told to wait, and what it \
-         sends all the same is neither acknowledged nor stored. What was acknowledged is delivered, each result once, and \
-         the queues stay short. Another instrument is served until then, and told to wait at once after it.",
-        an_hour_of_frames,
+        "Ten minutes of good frames at 115,200 bits a second, without waiting for an ACK",
+        "They are more than the journal's 48 MiB, and what is delivered makes room: all is acknowledged and delivered, each \
+         result once, and the queues stay short. Another instrument is served at once all the while.",
+        minutes_of_frames,
     ),
     (
         "The journal refuses a message of bare records",
@@ -226,15 +226,16 @@ fn frames_without_waiting() {
 }
 
 fn busy_and_free() {
-    // The reserve of 16 MiB, and room for two segments.
-    let setup = Setup { max_size: (16 << 20) + (512 << 10), ..Setup::default() };
+    // The reserve of 16 MiB, and little more. Only what is not settled fills it, so the engine is away.
+    let max_size = (16 << 20) + (512 << 10);
+    let setup = Setup { max_size, change: without_engine, ..Setup::default() };
     run(&setup, async |rig| {
         let mut sent = 0u64;
         let mut peer = Peer::connect(rig, "one").await;
         while peer.message(&invented("S", "20261122093000", &[1000 + sent])).await {
             sent += 1;
             rig.pass(1).await;
-            assert!(sent < 500, "it never gets full");
+            assert!(sent < 3000, "it never gets full");
         }
         let heard = rig.heard("one");
         assert!(heard.ends_with('N'), "{heard}");
@@ -242,9 +243,11 @@ fn busy_and_free() {
         rig.pass(10).await;
         peer.send(&[ENQ]).await;
         assert_eq!(peer.byte().await, Some(NAK), "still busy");
-        assert_eq!(rig.engine.counts().distinct, sent, "what was acknowledged is delivered");
         drop(peer);
-        rig.restart(1 << 30).await;
+        rig.change(|_| {});
+        rig.restart(max_size).await;
+        rig.pass(120).await;
+        assert_eq!(rig.engine.counts().distinct, sent, "what was acknowledged is delivered");
         let mut peer = Peer::connect(rig, "one").await;
         assert!(peer.message(&invented("S", "20261122093000", &[1000 + sent])).await);
         rig.pass(60).await;
@@ -308,17 +311,23 @@ fn refused_end() {
     });
 }
 
-/// An hour's bytes of one line: 40 MB, of which the journal takes what it may, some minutes' worth. After that the play
-/// is about a gateway that is busy.
-fn an_hour_of_frames() {
+/// No engine listens there.
+fn without_engine(plan: &mut Plan) {
+    for destination in &mut plan.destinations {
+        destination.address = "127.0.0.1:9".to_owned();
+    }
+}
+
+/// Ten minutes' bytes of one line: some 80 MB in the journal, which may have 48 MiB. What is delivered makes room.
+fn minutes_of_frames() {
     let setup = Setup { max_size: 48 << 20, ..alone(&["one", "two"]) };
     run(&setup, async |rig| {
         let mut peer = Peer::connect(rig, "one").await;
         let message = Invented::new("S", Layout::Records).wire();
-        let times = 3600 * 11_520 / message.len();
+        let times = 600 * 11_520 / message.len();
         let flood = tokio::spawn(async move {
-            let burst = message.repeat(times / 3600);
-            for _ in 0..3600 {
+            let burst = message.repeat(times / 600);
+            for _ in 0..600 {
                 peer.send(&burst).await;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
@@ -326,17 +335,13 @@ fn an_hour_of_frames() {
         });
         rig.pass(3).await;
         assert_eq!(neighbour(rig, 0).await, Duration::ZERO);
-        for _ in 0..360 {
+        for _ in 0..60 {
             rig.pass(10).await;
             let state = rig.gateway().store.state();
             let waiting: usize = state.queues().map(|(_, queue)| queue.waiting.len()).sum();
             assert!(waiting + state.unread("one").count() < 50, "the queues grow");
         }
-        let mut other = Peer::connect(rig, "two").await;
-        other.send(&[ENQ]).await;
-        let begin = rig.clock.tick();
-        assert_eq!(other.byte().await, Some(NAK), "the neighbour is told to wait");
-        assert_eq!(rig.clock.tick().since(begin), Duration::ZERO);
+        assert_eq!(neighbour(rig, 1).await, Duration::ZERO);
         flood.await.unwrap();
         rig.pass(600).await;
         let space = rig.gateway().store.journal().space();
@@ -345,7 +350,7 @@ fn an_hour_of_frames() {
         let acknowledged = rig.heard("one").matches('A').count();
         let came = rig.came("one");
         assert!(acknowledged > 1000 && acknowledged.is_multiple_of(10), "{acknowledged}");
-        assert_eq!((came.sent.len(), came.held), (acknowledged / 10 * 3 + 1, 0));
+        assert_eq!((came.sent.len(), came.held), (acknowledged / 10 * 3 + 2, 0));
         assert_eq!(rig.engine.counts().messages, rig.engine.counts().distinct);
         assert!(rig.is_drained());
     });

@@ -151,6 +151,11 @@ impl Rig {
         Self { net, clock, engine, gateway: Some(gateway), disk, setup, folder, elsewhere }
     }
 
+    /// The plan of the next start.
+    pub(crate) const fn change(&mut self, change: fn(&mut Plan)) {
+        self.setup.change = change;
+    }
+
     /// Stops the gateway and starts it on the same disk, with another limit for the journal.
     pub(crate) async fn restart(&mut self, max_size: u64) {
         self.setup.max_size = max_size;
