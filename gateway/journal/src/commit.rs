@@ -74,7 +74,7 @@ pub(crate) struct LaneState {
     pub(crate) previous: u64,
 }
 
-/// The writer's half of the journal. Its room is looked after in `room`, its checkpoints in `checkpoints`.
+/// The writer's half of the journal. Its room and its checkpoints are looked after in `room`.
 pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) keeper: Arc<dyn Keeper>,
@@ -149,9 +149,15 @@ impl Core {
         while let Some(first) = waiting.front() {
             let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len(self.shared.options.tag()));
             if let Err(error) = self.make_room(lane, needed, first.batch.claim) {
-                // Those behind it go with it, even if one would fit: order within a lane is kept.
-                waiting.drain(..).for_each(|request| request.done.call(Err(error.clone())));
-                return;
+                // Those behind it go with it, even if one would fit: order is kept. But what may use more of the room is
+                // not refused for what may use less, or nothing could settle while somebody still sends.
+                let full = matches!(error, AppendError::Full).then_some(first.batch.claim);
+                let goes = |request: &Request| full.is_none_or(|claim| request.batch.claim <= claim);
+                let (refused, left) = waiting.drain(..).partition(goes);
+                waiting = left;
+                let refused: VecDeque<Request> = refused;
+                refused.into_iter().for_each(|request| request.done.call(Err(error.clone())));
+                continue;
             }
             let group = self.take_group(lane, &mut waiting);
             match self.prepare(lane, group) {
@@ -249,7 +255,9 @@ impl Core {
         let tag = self.shared.options.tag();
         while let Some(request) = waiting.pop_front() {
             let size = request.batch.encoded_len(tag);
-            if !group.is_empty() && size > left {
+            // The first one's claim was looked at; one that may use less of the room must not slip in behind it.
+            let fits = size <= left && self.has_room_for(lane, request.batch.claim, 0);
+            if !group.is_empty() && !fits {
                 waiting.push_front(request);
                 break;
             }

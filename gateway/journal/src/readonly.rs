@@ -1,7 +1,7 @@
 //! A directory that is only looked at: a journal that another process writes, a copy, a medium that cannot be written
 //! to. Promises that nothing in it is changed, not even the lock file.
 
-use crate::storage::{Storage, StorageFile};
+use crate::storage::{FileStorage, Storage, StorageFile};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// A real directory, for an [`Inspector`](crate::Inspector).
 #[derive(Debug, Clone)]
 pub struct ReadOnly {
-    directory: PathBuf,
+    folder: FileStorage,
 }
 
 impl ReadOnly {
@@ -19,18 +19,13 @@ impl ReadOnly {
     /// # Errors
     /// `NotFound` or `NotADirectory`, or the disk.
     pub fn new(directory: impl Into<PathBuf>) -> io::Result<Self> {
-        let directory = directory.into();
-        if std::fs::metadata(&directory)?.is_dir() {
-            Ok(Self { directory })
-        } else {
-            Err(io::ErrorKind::NotADirectory.into())
-        }
+        Ok(Self { folder: FileStorage::new(directory)? })
     }
 
     /// Where it is.
     #[must_use]
     pub fn directory(&self) -> &Path {
-        &self.directory
+        self.folder.directory()
     }
 }
 
@@ -49,7 +44,7 @@ impl Storage for ReadOnly {
 
     /// For reading.
     fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
-        Ok(Box::new(OnlyRead(File::open(self.directory.join(name))?)))
+        Ok(Box::new(OnlyRead(File::open(self.directory().join(name))?)))
     }
 
     fn remove(&self, _: &str) -> io::Result<()> {
@@ -61,9 +56,7 @@ impl Storage for ReadOnly {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        std::fs::read_dir(&self.directory)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect()
+        self.folder.list()
     }
 
     fn sync_dir(&self) -> io::Result<()> {

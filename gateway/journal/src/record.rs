@@ -156,7 +156,7 @@ impl NewRecord {
 }
 
 /// How much of the room a batch may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Claim {
     /// What comes in: all but the last four segments.
     Intake,

@@ -230,3 +230,45 @@ fn kinds_of_the_journal_are_not_the_keepers() {
     }
     assert_eq!(ledger.open().shown, 800 + ledger.open().copies);
 }
+
+#[test]
+fn what_settles_is_not_refused_for_what_comes_in_and_does_not_let_it_slip_in() {
+    for intake_first in [true, false] {
+        let (disk, journal, _) = fresh(tight());
+        let mut made = Vec::new();
+        let mut refused = 0;
+        while refused < 20 {
+            match append(&journal, item(&[7; 3_000])) {
+                Ok(number) => (made.push(number), refused = 0).1,
+                Err(_) => refused += 1,
+            }
+        }
+        // Both wait while a third is being synced, so that they come to the writer together.
+        disk.hold_syncs();
+        let (told, heard) = std::sync::mpsc::channel();
+        let send = |name: &'static str, record, claim| {
+            let told = told.clone();
+            let batch = Batch::new(Lane::Results, Urgency::Now, record).claim(claim);
+            journal.append(batch, move |result| told.send((name, result.map(drop))).unwrap());
+        };
+        send("first", close(made[0]), Claim::Settling);
+        disk.wait_until_held();
+        let intake = || send("intake", item(&[7; 3_000]), Claim::Intake);
+        let settling = || send("settling", close(made[1]), Claim::Settling);
+        if intake_first {
+            (intake(), settling())
+        } else {
+            (settling(), intake())
+        };
+        disk.release_syncs();
+        let mut results: Vec<_> = heard.iter().take(3).collect();
+        results.sort_by_key(|(name, _)| *name);
+        assert!(
+            matches!(
+                &results[..],
+                [("first", Ok(())), ("intake", Err(AppendError::Full)), ("settling", Ok(()))]
+            ),
+            "{results:?}"
+        );
+    }
+}
