@@ -12,6 +12,7 @@ mod machine;
 mod page;
 mod parsers;
 mod sections;
+mod start;
 mod storage;
 mod system;
 mod timing;
@@ -47,6 +48,9 @@ fn main() -> Anything<()> {
     }
     if first == "storage" {
         return storage::measure(arguments);
+    }
+    if first == "start" {
+        return start::measure(arguments);
     }
     let mut options = Options {
         out: PathBuf::from("performance.md"),
