@@ -1,6 +1,6 @@
 //! The ways to keep records that are compared, each with what its makers recommend for a queue that must not lose anything.
 
-use super::payloads::{self, Payloads};
+use super::payloads::Payloads;
 use crate::Anything;
 use orugate_journal::{
     Batch, Journal, Keeper, KeyRing, Kind, Lane, Location, NewRecord, Options, RecordRef, SealKey,
@@ -8,7 +8,10 @@ use orugate_journal::{
 };
 use redb::{Database, TableDefinition};
 use rusqlite::Connection;
+use std::fs::File;
+use std::io::Write as _;
 use std::ops::AddAssign;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,6 +38,8 @@ pub enum Engine {
     Appenders,
     Sqlite,
     Redb,
+    /// No log at all: each group's payload, up to whole pages, over zeros and synced. Nobody can be sparing and faster.
+    Disk,
 }
 
 impl Engine {
@@ -47,6 +52,7 @@ impl Engine {
             Self::Appenders => "journal, each record from a thread of its own",
             Self::Sqlite => "SQLite",
             Self::Redb => "redb",
+            Self::Disk => "the disk itself",
         }
     }
 
@@ -59,17 +65,17 @@ impl Engine {
             Self::Appenders => Box::new(Ours { journal: journal(folder, ROOM, None)?, alone: true }),
             Self::Sqlite => Box::new(sqlite(folder)?),
             Self::Redb => Box::new(Redb { database: Database::create(folder.join("queue.redb"))?, next: 0 }),
+            Self::Disk => Box::new(disk(folder)?),
         })
     }
 
-    /// Commits after which it is as it will stay: our journal has been once round its room, SQLite's log has its full size.
-    pub const fn settles_after(self, group: usize) -> usize {
-        let one = COMMIT_HEADER as usize + group * (RECORD_HEADER as usize + payloads::MIDDLE);
-        let round = ROOM as usize / one.next_multiple_of(PAGE as usize);
+    /// Bytes of payload after which it is as it will stay: our journal has been once round its room, SQLite's log has its
+    /// full size.
+    pub const fn settles_after(self) -> u64 {
         match self {
-            Self::Growing => 0,
-            Self::Journal | Self::Sealed | Self::Appenders => round,
-            Self::Sqlite | Self::Redb => round / 8,
+            Self::Growing | Self::Disk => 0,
+            Self::Journal | Self::Sealed | Self::Appenders => ROOM,
+            Self::Sqlite | Self::Redb => ROOM / 8,
         }
     }
 
@@ -79,7 +85,7 @@ impl Engine {
         let tag = match self {
             Self::Journal | Self::Growing => 0,
             Self::Sealed => TAG,
-            Self::Appenders | Self::Sqlite | Self::Redb => return None,
+            Self::Appenders | Self::Sqlite | Self::Redb | Self::Disk => return None,
         };
         let headers = COMMIT_HEADER + (RECORD_HEADER + tag) * group.len() as u64;
         let payload: u64 = group.iter().map(|payload| payload.len() as u64).sum();
@@ -252,5 +258,30 @@ impl Store for Redb {
             }
         }
         Ok(transaction.commit()?)
+    }
+}
+
+struct Disk {
+    file: File,
+    at: u64,
+}
+
+fn disk(folder: &Path) -> Anything<Disk> {
+    let mut file = File::create(folder.join("pages"))?;
+    file.write_all(&vec![0; ROOM as usize])?;
+    file.sync_all()?;
+    Ok(Disk { file, at: 0 })
+}
+
+impl Store for Disk {
+    fn commit(&mut self, group: &[&[u8]]) -> Anything<()> {
+        let mut bytes = group.concat();
+        bytes.resize(bytes.len().next_multiple_of(PAGE as usize), 0);
+        if self.at + bytes.len() as u64 > ROOM {
+            self.at = 0;
+        }
+        self.file.write_all_at(&bytes, self.at)?;
+        self.at += bytes.len() as u64;
+        Ok(self.file.sync_data()?)
     }
 }

@@ -2,8 +2,6 @@
 
 const LEAST: usize = 600;
 const MOST: usize = 1800;
-/// Bytes of one in the middle.
-pub const MIDDLE: usize = (LEAST + MOST) / 2;
 const POOL: usize = 1 << 20;
 
 /// Bytes without a pattern, the same in every run.

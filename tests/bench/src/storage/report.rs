@@ -19,7 +19,8 @@ given back and used again, with its headers, its checkpoints and the record that
 is a new journal, whose segments are filled with zeros before they are used: that happens once for each segment until
 the journal is full. SQLite has WAL and `synchronous=FULL`, one table, a transaction for each group, and all of its
 log moved into the table at the end. redb has its default durability (`Immediate`) and a transaction for each group.
-Neither of them deletes anything here, which spares them work that ours does.
+Neither of them deletes anything here, which spares them work that ours does. \"The disk itself\" is no log: each group's
+bytes, up to whole pages, over zeros in one file, and `fdatasync`.
 ";
 
 pub fn write(options: &Options, machine: &[String], cells: &[Cell]) -> Anything<String> {
