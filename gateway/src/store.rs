@@ -3,8 +3,9 @@
 //! One order for everybody: the journal's writer thread applies a batch to the state right after its sync and before
 //! it hands out the receipt. Whoever waits for work is told through watch channels that only count.
 
-use crate::records::{Chunk, Delivery, HoldSettled, Meta, ParkedSettled};
+use crate::records::{Chunk, Delivery, HoldSettled, Meta, Outcome, ParkedSettled};
 use crate::state::{Change, State};
+use crate::terms;
 use orugate_journal::{
     AppendError, Batch, Claim, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError, ReadError,
     Receipt, Record, RecordRef, Recovery, Reserved, Storage, UnixMillis, Urgency,
@@ -54,8 +55,7 @@ impl Entry {
 }
 
 impl Store {
-    /// Opens an existing journal and folds it: from the newest checkpoint on, and the history of what was sent from all
-    /// of it.
+    /// Opens an existing journal and folds it, from the newest checkpoint on.
     ///
     /// # Errors
     /// As [`Journal::open`].
@@ -64,16 +64,7 @@ impl Store {
         options: orugate_journal::Options,
     ) -> Result<(Self, Recovery), OpenError> {
         let fold = Arc::new(Fold::default());
-        let (journal, mut recovery) = Journal::open_for(storage, options, fold.clone())?;
-        if recovery.from_checkpoint {
-            // What the checkpoint lies behind was not read; damage in it shows here.
-            let older = journal.walk(&mut |record| fold.state().recall(&record))?;
-            for damage in older {
-                if !recovery.damaged.contains(&damage) {
-                    recovery.damaged.push(damage);
-                }
-            }
-        }
+        let (journal, recovery) = Journal::open_for(storage, options, fold.clone())?;
         fold.state().recovered();
         Ok((Self { inner: Arc::new(Inner { journal, fold }) }, recovery))
     }
@@ -163,6 +154,18 @@ impl Store {
             let _ = sender.send(result);
         });
         receiver.recv().unwrap_or(Err(AppendError::Stopped))
+    }
+
+    /// What became of messages with this specimen in them, by its keyed hash: the newest, at most so many.
+    #[must_use]
+    pub fn outcomes(&self, specimen: u128, most: usize) -> Vec<Outcome> {
+        let found = self.inner.journal.find(terms::specimen(specimen), most, terms::terms);
+        let outcomes = found.records.iter().filter_map(|record| {
+            let RecordRef { meta_version, meta, .. } = record.as_ref();
+            Outcome::decode(meta_version, meta)
+        });
+        // Terms are half a hash.
+        outcomes.filter(|outcome| outcome.specimens.contains(&specimen)).collect()
     }
 
     /// Reads a record's payload. A needed record may be carried to another place meanwhile: `now` says where it is.

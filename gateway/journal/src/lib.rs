@@ -56,6 +56,7 @@ mod seal;
 mod segment;
 mod sequence;
 pub mod storage;
+mod term;
 mod writer;
 
 pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
@@ -73,3 +74,4 @@ pub use recover::{Damage, DamageKind, Recovery};
 pub use seal::{KeyId, KeyRing, SealKey};
 pub use sequence::{Reservation, Reserved};
 pub use storage::{FileStorage, Storage, StorageFile};
+pub use term::{Found, Term};

@@ -13,10 +13,11 @@ pub use parked::Resent;
 pub use thread::Handle;
 
 use crate::clock::Clock;
-use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::convert::{Corrections, HoldReason, Numbers, Release, Setting, Target, Task};
+use crate::history::History;
 use crate::lineup::{Current, Lineup};
 use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
-use crate::state::{Message, Sent};
+use crate::state::Message;
 use crate::store::{Entry, Store};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
@@ -215,17 +216,6 @@ impl JournalNumbers<'_> {
     }
 }
 
-struct StorePast<'s>(&'s Store);
-
-impl Past for StorePast<'_> {
-    fn sent(&self, identity: u128) -> Option<Sent> {
-        self.0.state().history().sent(identity)
-    }
-    fn filler(&self, specimen: u128) -> u32 {
-        self.0.state().history().filler(specimen)
-    }
-}
-
 impl Worker {
     /// Works until told to stop, or until another thread has the work.
     fn run(&self, hand: &mut Hand, orders: &Receiver<Order>) {
@@ -417,7 +407,7 @@ impl Worker {
             message: stored,
             number,
             setting,
-            past: &StorePast(&self.store),
+            past: &self.history(lineup, now),
             now,
             release,
         };
@@ -474,10 +464,19 @@ impl Worker {
             dispositions: Vec::new(),
             fillers: Vec::new(),
             released: None,
+            specimens: Vec::new(),
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");
         Ok(())
+    }
+
+    /// What was sent until now. A clock that is not set tells no age.
+    fn history(&self, lineup: &Lineup, now: Utc) -> History<'_> {
+        let keep = i64::try_from(lineup.plan.journal.keep_delivered.as_micros()).unwrap_or(i64::MAX);
+        let believed = self.clock.quality() != ClockQuality::Unset;
+        let horizon = if believed { now.0.saturating_sub(keep) } else { i64::MIN };
+        History::new(&self.store, now, horizon)
     }
 
     /// The time for the journal's lower bound, while the clock can be believed.
