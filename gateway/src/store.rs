@@ -8,7 +8,7 @@ use crate::state::{Change, State};
 use crate::terms;
 use orugate_journal::{
     AppendError, Batch, Claim, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError, ReadError,
-    Receipt, Record, RecordRef, Recovery, Reserved, Storage, UnixMillis, Urgency,
+    Receipt, Record, RecordRef, Recovery, Reserved, Storage, Term, UnixMillis, Urgency,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -159,7 +159,7 @@ impl Store {
     /// What became of messages with this specimen in them, by its keyed hash: the newest, at most so many.
     #[must_use]
     pub fn outcomes(&self, specimen: u128, most: usize) -> Vec<Outcome> {
-        let found = self.inner.journal.find(terms::specimen(specimen), most, terms::terms);
+        let found = self.inner.journal.find(terms::specimen(specimen), most);
         let outcomes = found.records.iter().filter_map(|record| {
             let RecordRef { meta_version, meta, .. } = record.as_ref();
             Outcome::decode(meta_version, meta)
@@ -265,6 +265,14 @@ impl Fold {
 }
 
 impl Keeper for Fold {
+    fn terms_version(&self) -> u32 {
+        terms::VERSION
+    }
+
+    fn terms(&self, record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
+        terms::terms(record, found_by);
+    }
+
     fn seen(&self, batch: &[RecordRef<'_>]) {
         let mut all = Change::default();
         {

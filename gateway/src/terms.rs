@@ -9,6 +9,9 @@ use crate::records::{
 };
 use orugate_journal::{RecordRef, Term};
 
+/// Grows when [`terms`] says something else of a record than before: then indexes are made again.
+pub const VERSION: u32 = 1;
+
 /// The term of a specimen, by its keyed hash.
 #[must_use]
 pub const fn specimen(hash: u128) -> Term {

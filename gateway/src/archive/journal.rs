@@ -5,7 +5,11 @@ use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
     ParkedSettled, Reconfigured,
 };
-use orugate_journal::{Commit, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef};
+use crate::convert::Keyed;
+use crate::terms;
+use orugate_journal::{
+    Commit, Gathered, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef, Term, Terms,
+};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -92,6 +96,34 @@ impl Journal {
         let mut archive = Archive::default();
         let inspected = self.walk(&mut |commit| archive.see(commit))?;
         Ok((archive, inspected))
+    }
+
+    /// Shows what is linked to these terms, with what it is linked to in turn, without reading all of the journal.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn gather(&self, from: &[Term], visit: &mut dyn FnMut(&Commit<'_>)) -> Result<Gathered, LookError> {
+        let terms = Terms { version: terms::VERSION, of: &terms::terms };
+        self.inspector()?.gather(from, &terms, visit).map_err(|error| self.failed(error))
+    }
+
+    /// Folds all that concerns the samples with this id, as far as it was interpreted.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn archive_of_sample(&self, sample: &str) -> Result<(Archive, Gathered), LookError> {
+        let hash = Keyed::new(self.inspector()?.identity().hash_key()).str(sample).finish();
+        self.archive_of(terms::specimen(hash))
+    }
+
+    /// Folds all that concerns a message, an ORU or a hold.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn archive_of(&self, term: Term) -> Result<(Archive, Gathered), LookError> {
+        let mut archive = Archive::default();
+        let gathered = self.gather(&[term], &mut |commit| archive.see(commit))?;
+        Ok((archive, gathered))
     }
 
     fn failed(&self, error: OpenError) -> LookError {
