@@ -61,7 +61,7 @@ mod writer;
 
 pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
-pub use index::{Found, Indexed, Term, Terms};
+pub use index::{Found, Indexed, Term, Terms, TermsOf};
 pub use inspect::{Around, Commit, Gathered, Inspected, Inspector, Own, SegmentFile, Spot};
 pub use journal::{Health, Journal, Space};
 pub use keeper::Keeper;

@@ -24,7 +24,7 @@ mod work;
 pub(crate) use build::{Built, Place, build};
 pub(crate) use entries::Entries;
 pub use find::Found;
-pub use term::{Term, Terms};
+pub use term::{Term, Terms, TermsOf};
 pub(crate) use work::start;
 
 use crate::keeper::Keeper;

@@ -46,13 +46,16 @@ impl Term {
     }
 }
 
+/// Tells each term of a record.
+pub type TermsOf<'a> = dyn Fn(&RecordRef<'_>, &mut dyn FnMut(Term)) + 'a;
+
 /// How to tell a record's terms.
 #[derive(Clone, Copy)]
 pub struct Terms<'a> {
     /// As [`Keeper::terms_version`](crate::Keeper::terms_version); sidecars of another version are not used.
     pub version: u32,
     /// As [`Keeper::terms`](crate::Keeper::terms).
-    pub of: &'a dyn Fn(&RecordRef<'_>, &mut dyn FnMut(Term)),
+    pub of: &'a TermsOf<'a>,
 }
 
 impl Terms<'_> {

@@ -43,7 +43,8 @@ fn damage_that_comes_later_is_noticed_by_whom_it_hides_something_from() {
 fn a_lost_end_lost_headers_and_a_disk_that_fails_make_a_segment_not_whole() {
     let cut = |bytes: &mut Vec<u8>| bytes[4 * 4096..].fill(0);
     let heads = |bytes: &mut Vec<u8>| (bytes[100] ^= 1, bytes[4196] ^= 1).0;
-    let changes: [&dyn Fn(&mut Vec<u8>); 3] = [&cut, &heads, &|_| {}];
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let changes: [Change<'_>; 3] = [&cut, &heads, &|_| {}];
     for (case, change) in changes.into_iter().enumerate() {
         let (rig, _) = written(small());
         let name = segments(&rig.disk)[2].clone();
