@@ -2,7 +2,7 @@
 
 use super::Archive;
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
+    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
     ParkedSettled, Reconfigured,
 };
 use orugate_journal::{Commit, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef};
@@ -126,6 +126,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         Reconfigured::KIND => ("reconfigured", json::<Reconfigured>(version, meta)),
         NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
+        Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
         _ => ("unknown", None),
     }
 }

@@ -185,7 +185,10 @@ fn gone(name: &str, messages: usize) -> Condition {
             "{} for {name}, which is no longer configured. Nothing is lost, and nothing goes out.",
             count(messages as u64, "message waits", "messages wait")
         ),
-        &format!("Put the destination {name} back until its queue is empty."),
+        &format!(
+            "Put the destination {name} back until its queue is empty; if it is gone for good, give them up: orugate \
+             destination drop {name} --reason \"…\""
+        ),
     )
 }
 

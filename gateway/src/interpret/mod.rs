@@ -5,10 +5,12 @@
 //! costs that message a hold, not the gateway its service; a message that three processes began and did not finish is
 //! not tried again.
 
+mod gone;
 mod outcome;
 mod parked;
 mod thread;
 
+pub use gone::GivenUp;
 pub use parked::Resent;
 pub use thread::Handle;
 
@@ -149,6 +151,17 @@ pub enum Order {
         /// Told when it is done, or why not.
         reply: Box<dyn FnOnce(Result<(), String>) + Send>,
     },
+    /// A person gives up all that waits for a destination that is gone.
+    Drop {
+        /// The destination.
+        destination: String,
+        /// Why.
+        reason: String,
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<GivenUp, String>) + Send>,
+    },
     /// End the thread after the message at hand.
     Stop,
 }
@@ -247,6 +260,9 @@ impl Worker {
                 Ok(Order::Send { oru, actor, reply }) => reply(self.send_parked(oru, actor)),
                 Ok(Order::Withdraw { oru, reason, actor, reply }) => {
                     reply(self.discard_parked(oru, reason, actor));
+                }
+                Ok(Order::Drop { destination, reason, actor, reply }) => {
+                    reply(self.drop_destination(destination, reason, actor));
                 }
                 Ok(Order::Stop) | Err(_) => return,
             }
