@@ -4,8 +4,10 @@
 //! peer's uid, which the kernel tells, is the actor in the journal. No answer holds a patient's data: holds name
 //! instrument, test codes and reasons.
 
+mod destinations;
 mod parked;
 
+pub use destinations::DestinationLine;
 pub use parked::ParkedView;
 
 use crate::clock::Clock;
@@ -84,6 +86,15 @@ pub enum Request {
         /// Its number.
         number: u64,
     },
+    /// All destinations that messages were ever made for, and those that are configured.
+    Destinations,
+    /// Give up all that waits for a destination that is gone.
+    DropDestination {
+        /// Its name.
+        destination: String,
+        /// Why.
+        reason: String,
+    },
     /// Give a parked message up.
     DiscardParked {
         /// Its number.
@@ -110,6 +121,8 @@ pub enum Response {
     },
     /// To [`Request::Parked`].
     Parked(Vec<ParkedView>),
+    /// To [`Request::Destinations`].
+    Destinations(Vec<DestinationLine>),
     /// To [`Request::Reload`].
     Reloaded(Applied),
     /// To [`Request::Plan`].
@@ -229,6 +242,12 @@ pub struct DestinationView {
     pub parked: Vec<(u64, String)>,
     /// ORUs delivered.
     pub delivered: u64,
+    /// ORUs that persons gave up; they and their observations are in no other count.
+    #[serde(default)]
+    pub given_up: u64,
+    /// Observations in them.
+    #[serde(default)]
+    pub given_up_observations: u64,
     /// Observations in all ORUs for it.
     pub observations: u64,
     /// Observations in those delivered.
@@ -247,6 +266,12 @@ pub struct JournalView {
     /// Instruments are told to wait, because it is nearly full.
     #[serde(default)]
     pub nearly_full: bool,
+    /// Segments in which nobody has looked yet for what was sent before. Results wait for them.
+    #[serde(default)]
+    pub unread: u64,
+    /// Segments of which not all can be read, so that what was sent before is not known whole.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// One hold.
@@ -358,6 +383,10 @@ impl Admin {
             Request::Parked { number } => self.parked(number),
             Request::SendParked { number } => self.send_parked(number, actor).await,
             Request::DiscardParked { number, reason } => self.discard_parked(number, reason, actor).await,
+            Request::Destinations => self.destinations(),
+            Request::DropDestination { destination, reason } => {
+                self.drop_destination(destination, reason, actor).await
+            }
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),
@@ -401,6 +430,7 @@ impl Admin {
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
         let space = self.store.journal().space();
+        let indexed = self.store.journal().indexed();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now,
@@ -424,7 +454,7 @@ impl Admin {
             unconfigured: state
                 .queues()
                 .filter(|(name, _)| lineup.destination(name).is_none())
-                .map(|(name, queue)| (name.to_owned(), queue.waiting.len() + queue.parked.len()))
+                .map(|(name, queue)| (name.to_owned(), queue.unsettled()))
                 .filter(|(_, messages)| *messages > 0)
                 .collect(),
             destinations: lineup
@@ -445,6 +475,8 @@ impl Admin {
                         view.oldest = queue.waiting.values().next().map(|w| seconds(now - w.made));
                         view.parked = queue.parked.iter().map(|(n, (_, why))| (*n, why.clone())).collect();
                         view.delivered = queue.delivered;
+                        view.given_up = queue.given_up;
+                        view.given_up_observations = queue.given_up_observations;
                         view.observations = queue.observations;
                         view.delivered_observations = queue.delivered_observations;
                     }
@@ -466,6 +498,8 @@ impl Admin {
                 used: space.used,
                 limit: space.limit,
                 nearly_full: self.store.nearly_full(),
+                unread: indexed.segments.saturating_sub(indexed.indexed).saturating_sub(indexed.unreadable),
+                unreadable: indexed.unreadable,
             },
         }
     }

@@ -4,6 +4,9 @@
 //! (`keep_keys`); and that a specimen of which nothing is known gets a filler number that no report before can have had, on
 //! this box or another. What is not known is new: never a repeat, never a correction. Leaves out whether it was delivered.
 
+#[cfg(test)]
+mod tests;
+
 use crate::convert::Past;
 use crate::records::{Fate, Outcome};
 use crate::store::Store;

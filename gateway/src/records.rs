@@ -305,6 +305,26 @@ pub enum Sending {
     Discarded(String),
 }
 
+/// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,
+/// up to a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The destination's name.
+    pub destination: String,
+    /// The newest ORU that is given up. What is made for a destination of this name later goes out.
+    pub upto: u64,
+    /// Who did it (`uid 1000`).
+    pub actor: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// The reason that was given.
+    pub reason: String,
+}
+
+impl Meta for Dropped {
+    const KIND: u16 = 13;
+}
+
 /// Observations that wait for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {

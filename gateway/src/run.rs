@@ -218,6 +218,7 @@ impl Gateway {
             clock: clock.clone(),
             lineup: lineup.clone(),
             told: listener_of(base.ports.clone(), clock.clone()),
+            began: clock.tick(),
         };
         let worker = Handle::start(worker, MESSAGE).map_err(StartError::Thread)?;
         let (stop_rest, rest_stop) = watch::channel(false);

@@ -8,6 +8,8 @@
 
 mod checkpoint;
 #[cfg(test)]
+mod dropped;
+#[cfg(test)]
 mod failed;
 #[cfg(test)]
 mod kept;
@@ -17,8 +19,8 @@ mod queues;
 pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru,
+    Outcome, ParkedSettled, Reconfigured, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,6 +171,12 @@ impl State {
                 if let Some(settled) = ParkedSettled::decode(version, meta) {
                     self.newest = self.newest.max(settled.at);
                     change.waiting = self.queues.parked_settled(&settled);
+                }
+            }
+            Dropped::KIND => {
+                if let Some(dropped) = Dropped::decode(version, meta) {
+                    self.newest = self.newest.max(dropped.at);
+                    self.queues.dropped(&dropped);
                 }
             }
             Hold::KIND => {
@@ -379,6 +387,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Delivery::KIND => Delivery::knows(version),
         NeverSent::KIND => NeverSent::knows(version),
         ParkedSettled::KIND => ParkedSettled::knows(version),
+        Dropped::KIND => Dropped::knows(version),
         Hold::KIND => Hold::knows(version),
         HoldSettled::KIND => HoldSettled::knows(version),
         _ => false,

@@ -3,7 +3,7 @@
 //! One order for everybody: the journal's writer thread applies a batch to the state right after its sync and before
 //! it hands out the receipt. Whoever waits for work is told through watch channels that only count.
 
-use crate::records::{Chunk, Delivery, HoldSettled, Meta, Outcome, ParkedSettled};
+use crate::records::{Chunk, Delivery, Dropped, HoldSettled, Meta, Outcome, ParkedSettled};
 use crate::state::{Change, State};
 use crate::terms;
 use orugate_journal::{
@@ -12,7 +12,11 @@ use orugate_journal::{
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// A start waits so long for the index.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The journal with its fold. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +70,15 @@ impl Store {
         let fold = Arc::new(Fold::default());
         let (journal, recovery) = Journal::open_for(storage, options, fold.clone())?;
         fold.state().recovered();
+        // A small journal is in the index at once, and then nothing ever waits for it.
+        let _ = journal.wait_indexed(AT_ONCE);
         Ok((Self { inner: Arc::new(Inner { journal, fold }) }, recovery))
+    }
+
+    /// Whether all of the journal was looked through for what was sent before.
+    #[must_use]
+    pub fn knows_the_past(&self) -> bool {
+        self.inner.journal.wait_indexed(Duration::ZERO)
     }
 
     /// The journal, for its health and space.
@@ -81,10 +93,16 @@ impl Store {
     pub fn nearly_full(&self) -> bool {
         let space = self.inner.journal.space();
         let reserve = (space.limit / 16).max(16 << 20);
-        let needed = self.inner.fold.needed.load(Ordering::Relaxed);
+        let needed = self.needed_bytes();
         // As the journal reckons: copies need room themselves, so not more than three quarters can be packed close.
         let packed = needed.saturating_add(needed / 3);
         packed.saturating_add(reserve) > space.limit
+    }
+
+    /// Bytes of all records that are needed still: the backlog.
+    #[must_use]
+    pub fn needed_bytes(&self) -> u64 {
+        self.inner.fold.needed.load(Ordering::Relaxed)
     }
 
     /// The fold. Hold it for a look, not for work.
@@ -216,7 +234,7 @@ impl Store {
 const fn claim(kind: u16) -> Claim {
     match kind {
         Chunk::KIND => Claim::Intake,
-        Delivery::KIND | HoldSettled::KIND | ParkedSettled::KIND => Claim::Settling,
+        Delivery::KIND | HoldSettled::KIND | ParkedSettled::KIND | Dropped::KIND => Claim::Settling,
         _ => Claim::Outcome,
     }
 }
@@ -230,6 +248,8 @@ struct Fold {
     /// Bytes that are needed still, as [`State::needed_bytes`] reckons them. Kept here because it is asked for with every
     /// message, also by those that hold the state.
     needed: AtomicU64,
+    /// How many records were needed then.
+    counted: AtomicU64,
     /// The count of batches from which on they are reckoned again.
     again_at: AtomicU64,
 }
@@ -243,6 +263,7 @@ impl Default for Fold {
             waiting: counter(),
             applied: counter(),
             needed: AtomicU64::default(),
+            counted: AtomicU64::default(),
             again_at: AtomicU64::default(),
         }
     }
@@ -253,12 +274,16 @@ impl Fold {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Some hundred records are looked at for each batch, however many are needed.
+    /// Some hundred records are looked at for each batch, however many are needed. Where one batch settles many, it is
+    /// seen at once: a full journal may get no other batch for long.
     fn reckon(&self, state: &State) {
         let batches = *self.applied.borrow();
-        if batches >= self.again_at.load(Ordering::Relaxed) {
+        let count = state.needed_count() as u64;
+        let before = self.counted.load(Ordering::Relaxed);
+        if batches >= self.again_at.load(Ordering::Relaxed) || count < before - before / 8 {
             self.needed.store(state.needed_bytes(), Ordering::Relaxed);
-            let later = state.needed_count() as u64 / 256;
+            self.counted.store(count, Ordering::Relaxed);
+            let later = count / 256;
             self.again_at.store(batches.saturating_add(1).saturating_add(later), Ordering::Relaxed);
         }
     }

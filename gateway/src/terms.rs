@@ -5,12 +5,16 @@
 //! of them. Both are hashes; no sample id is in an index.
 
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome, ParkedSettled,
+    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome,
+    ParkedSettled,
 };
 use orugate_journal::{RecordRef, Term};
 
 /// Grows when [`terms`] says something else of a record than before: then indexes are made again.
 pub const VERSION: u32 = 1;
+
+/// Of records that may concern anything. No number is 0.
+pub const ALL: Term = Term::number(0);
 
 /// The term of a specimen, by its keyed hash.
 #[must_use]
@@ -77,6 +81,8 @@ pub fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
                 number(settled.hold);
             }
         }
+        // It is about many: who gathers anything looks at it.
+        Dropped::KIND => found_by(ALL),
         _ => {}
     }
 }

@@ -412,6 +412,14 @@ def message_of(record):
     return meta.varint()
 
 
+def dropped_of(record):
+    """The destination of which everything up to a number was given up, and that number."""
+    if record["version"] != 1 or record["kind"] != 13:
+        return None
+    meta = Postcard(record["meta"])
+    return [meta.text(), meta.varint()]
+
+
 def older_are_missing(lane, found, segments, listed, freed):
     """Whether the first commit of a lane says that older ones are missing, and nothing explains it."""
     if not found or found[0]["previous"] == 0 or found[0]["explained"] or listed is not None:
@@ -466,6 +474,7 @@ def main(directory, *key_files):
                 "version": record["version"],
                 "carried": record["carried"],
                 "message": message_of(record),
+                "dropped": dropped_of(record),
                 "meta": record["meta"].hex(),
                 "payload": record["payload"].hex(),
             }

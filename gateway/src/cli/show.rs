@@ -1,6 +1,6 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{HoldView, ParkedView, Status};
+use crate::admin::{DestinationLine, HoldView, ParkedView, Status};
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
 use crate::status::Line;
@@ -100,6 +100,37 @@ fn destinations(out: &mut String, status: &Status) {
             destination.link
         );
     }
+}
+
+/// All destinations that messages were made for.
+pub(super) fn destination_lines(lines: &[DestinationLine]) -> String {
+    if lines.is_empty() {
+        return "No destination is configured, and no message was ever made for one.\n".to_owned();
+    }
+    let mut out =
+        "DESTINATION           CONFIGURED  WAITING  PARKED  OLDEST     DELIVERED  GIVEN UP\n".to_owned();
+    for line in lines {
+        let _ = writeln!(
+            out,
+            "{:<21} {:<11} {:<8} {:<7} {:<10} {:<10} {}",
+            line.name,
+            if line.configured { "yes" } else { "NO" },
+            line.waiting,
+            line.parked,
+            line.oldest.map_or("-".to_owned(), duration),
+            line.delivered,
+            line.given_up
+        );
+    }
+    if let Some(gone) = lines.iter().find(|line| !line.configured && line.waiting + line.parked > 0) {
+        let _ = writeln!(
+            out,
+            "What waits for one that is not configured goes out when it is put back. If it is gone for good: orugate \
+             destination drop {} --reason \"…\"",
+            gone.name
+        );
+    }
+    out
 }
 
 /// What a reload did.

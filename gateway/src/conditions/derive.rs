@@ -1,7 +1,8 @@
 //! The conditions that can be read off the status: journal, ledger, queues, wires, holds, clock.
 
 use super::{Code, Condition, Fault};
-use crate::admin::{DestinationView, InstrumentView, Status};
+use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
+use crate::interpret::PAST_BY;
 use crate::status::Line;
 use crate::tls::Peer;
 use crate::words::{count, duration};
@@ -41,13 +42,16 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "Raise journal.max_size by some hundred MiB, then: orugate reload",
         ));
     }
+    all.extend(history(&status.journal));
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(|i| down(i, tls(status, Peer::Instrument, &i.name))));
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(|d| late(d, tls(status, Peer::Engine, &d.name))));
-    if let Some(age) = status.oldest_pending.filter(|age| *age > UNREAD) {
+    // While the past is being read, that is why.
+    let unread = |age: &i64| *age > UNREAD && status.journal.unread == 0;
+    if let Some(age) = status.oldest_pending.filter(unread) {
         all.push(condition(
             Code::InterpretationLate,
             "",
@@ -83,6 +87,28 @@ pub fn of(status: &Status) -> Vec<Condition> {
         ));
     }
     all
+}
+
+fn history(journal: &JournalView) -> Option<Condition> {
+    let segments = |number| count(number, "file", "files");
+    if journal.unread > 0 {
+        let text = format!(
+            "What was sent before is being read from the journal, {} to go. What comes in is stored and acknowledged, and \
+             goes out when that is done, in {} at the latest.",
+            segments(journal.unread),
+            duration(PAST_BY.as_secs().cast_signed())
+        );
+        let next = "Wait. If it takes longer than minutes, look at the disk that journal.path is on: dmesg.";
+        return Some(condition(Code::HistoryUnknown, "", Fault::Disk, text, next));
+    }
+    (journal.unreadable > 0).then(|| {
+        let text = format!(
+            "{} of the journal cannot be read whole: what was sent before is not all known, so a correction may go \
+             out as a new result.",
+            segments(journal.unreadable)
+        );
+        condition(Code::HistoryUnknown, "", Fault::Disk, text, "See what it touches: orugate journal verify")
+    })
 }
 
 fn condition(code: Code, subject: &str, fault: Fault, text: String, next: &str) -> Condition {
@@ -185,7 +211,10 @@ fn gone(name: &str, messages: usize) -> Condition {
             "{} for {name}, which is no longer configured. Nothing is lost, and nothing goes out.",
             count(messages as u64, "message waits", "messages wait")
         ),
-        &format!("Put the destination {name} back until its queue is empty."),
+        &format!(
+            "Put the destination {name} back until its queue is empty; if it is gone for good, give them up: orugate \
+             destination drop {name} --reason \"…\""
+        ),
     )
 }
 

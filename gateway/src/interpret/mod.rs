@@ -5,10 +5,12 @@
 //! costs that message a hold, not the gateway its service; a message that three processes began and did not finish is
 //! not tried again.
 
+mod gone;
 mod outcome;
 mod parked;
 mod thread;
 
+pub use gone::GivenUp;
 pub use parked::Resent;
 pub use thread::Handle;
 
@@ -23,15 +25,21 @@ use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
 use orugate_protocol::text::Charset;
-use orugate_protocol::time::{ClockQuality, Utc};
+use orugate_protocol::time::{ClockQuality, Tick, Utc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 use thread::Hand;
 
 /// After so many attempts that a process did not survive, a message is held untouched.
 const ATTEMPTS: u32 = 3;
+/// So long after a start messages wait for what was sent before to be read. Then they go on with what is known.
+pub const PAST_BY: Duration = Duration::from_secs(600);
+/// What a person is told meanwhile.
+const PAST_UNKNOWN: &str =
+    "What was sent before is still being read from the journal. Ask again in a minute.";
 /// What the thread must know about one instrument; owned, so that it outlives any configuration.
 pub struct Subject {
     /// Its name.
@@ -150,6 +158,17 @@ pub enum Order {
         /// Told when it is done, or why not.
         reply: Box<dyn FnOnce(Result<(), String>) + Send>,
     },
+    /// A person gives up all that waits for a destination that is gone.
+    Drop {
+        /// The destination.
+        destination: String,
+        /// Why.
+        reason: String,
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<GivenUp, String>) + Send>,
+    },
     /// End the thread after the message at hand.
     Stop,
 }
@@ -193,6 +212,8 @@ pub struct Worker {
     pub lineup: Current,
     /// Who hears about queries and notes.
     pub told: Told,
+    /// When this process began.
+    pub began: Tick,
 }
 
 struct JournalNumbers<'s> {
@@ -228,6 +249,12 @@ impl Worker {
             }
             match orders.recv() {
                 Ok(Order::Look) => {}
+                Ok(Order::Release { reply, .. }) if !self.knows_the_past() => {
+                    reply(Err(PAST_UNKNOWN.to_owned()));
+                }
+                Ok(Order::Send { reply, .. }) if !self.knows_the_past() => {
+                    reply(Err(PAST_UNKNOWN.to_owned()));
+                }
                 Ok(Order::Release { hold, sample, actor, reply }) => {
                     reply(self.release(hand, hold, sample.as_deref(), &actor));
                 }
@@ -237,6 +264,9 @@ impl Worker {
                 Ok(Order::Send { oru, actor, reply }) => reply(self.send_parked(oru, actor)),
                 Ok(Order::Withdraw { oru, reason, actor, reply }) => {
                     reply(self.discard_parked(oru, reason, actor));
+                }
+                Ok(Order::Drop { destination, reason, actor, reply }) => {
+                    reply(self.drop_destination(destination, reason, actor));
                 }
                 Ok(Order::Stop) | Err(_) => return,
             }
@@ -254,8 +284,16 @@ impl Worker {
         }
     }
 
+    /// Whether what was sent before can be asked for: without it a correction would go out as new.
+    fn knows_the_past(&self) -> bool {
+        self.store.knows_the_past() || self.clock.tick().since(self.began) >= PAST_BY
+    }
+
     /// The oldest message that waits, but for instruments whose driver has not come back from an older one.
     fn next(&self, hand: &Hand) -> Option<(u64, Message)> {
+        if !self.knows_the_past() {
+            return None;
+        }
         let state = self.store.state();
         let mut waiting = state.pending().filter_map(|number| Some((number, state.message(number)?)));
         let (number, message) = waiting.find(|(_, message)| !hand.must_wait(&message.instrument))?;

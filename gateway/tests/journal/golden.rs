@@ -94,6 +94,12 @@ fn same(ours: &[Value], theirs: &[Value]) {
             assert_eq!(ours["message"], theirs["message"]);
             assert!(theirs["message"].is_u64());
         }
+        let dropped = &theirs["dropped"];
+        assert_eq!(ours["kind"] == 13, dropped.is_array(), "{theirs}");
+        if ours["kind"] == 13 {
+            let meta = &ours["decoded"];
+            assert_eq!((&meta["destination"], &meta["upto"]), (&dropped[0], &dropped[1]), "{ours}");
+        }
     }
     assert_eq!(ours.len(), theirs.len());
     assert!(ours.len() > 20);

@@ -36,7 +36,11 @@ pub(super) fn run(
         }
     }
     if !as_json && listed == 0 {
-        let what = if filter.is_all() && sample.is_none() { "There are no messages in" } else { "No such message is in" };
+        let what = if filter.is_all() && sample.is_none() {
+            "There are no messages in"
+        } else {
+            "No such message is in"
+        };
         writeln!(out, "{what} the journal {}.", journal.folder().display())?;
     }
     out.flush()?;

@@ -4,8 +4,8 @@ use super::export::new_file;
 use super::{IO, REFUSED, Stop, remark, text};
 use crate::archive::{Archive, Journal, names};
 use crate::records::{
-    Chunk, Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, Meta, Oru, Outcome, ParkedSettled,
-    Sending, Settlement, clock_quality,
+    Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Meta, Oru, Outcome,
+    ParkedSettled, Sending, Settlement, clock_quality,
 };
 use crate::words::count;
 use orugate_journal::{RecordRef, Term};
@@ -29,9 +29,9 @@ pub(super) fn run(journal: &Journal, asked: u64, raw: Option<&Path>) -> Result<u
     let mut page = Page { text: String::new(), private: io::stdout().is_terminal(), left_out: false };
     page.head(&archive, number);
     let mut chunks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-    journal.gather(&[term], &mut |commit| {
+    journal.gather(term, &mut |commit| {
         for record in commit.records.iter().filter(|_| !commit.void) {
-            if archive.about(record) != Some(number) {
+            if !archive.concerns(record, number) {
                 continue;
             }
             if record.kind.0 == Chunk::KIND
@@ -166,6 +166,17 @@ impl Page {
                     };
                     let _ = writeln!(self.text, "  {}  ORU {oru}: {what}, by {actor}", text::time(at));
                     self.private(&reason.unwrap_or_default());
+                }
+            }
+            Dropped::KIND => {
+                if let Some(Dropped { destination, upto, actor, at, reason }) = Dropped::decode(version, meta)
+                {
+                    let at = text::time(at);
+                    let _ = writeln!(
+                        self.text,
+                        "  {at}  all that waited for {destination}, up to ORU {upto}: given up, by {actor}"
+                    );
+                    self.private(&reason);
                 }
             }
             _ => {
