@@ -136,9 +136,11 @@ impl Worker {
         let history = History::new(&self.store, self.clock.utc(), i64::MIN);
         for disposition in sent.skip(origin.sent.start).take(origin.sent.len()) {
             all += 1;
-            let newest = disposition
-                .identity
-                .and_then(|identity| outcome.specimens.iter().find_map(|of| history.sent(*of, identity)));
+            // Outcomes of the message's other specimens have it too, but only those of its own have what came later.
+            let newest = disposition.identity.and_then(|identity| {
+                let sent = outcome.specimens.iter().filter_map(|of| history.sent(*of, identity));
+                sent.max_by_key(|sent| sent.message)
+            });
             overtaken += usize::from(newest.is_some_and(|newest| {
                 newest.message > made.message
                     && (newest.content, newest.is_final) != (disposition.content, disposition.is_final)
