@@ -334,8 +334,8 @@ impl Core {
                     if let Some(segment) = self.catalog.get_mut(lane, target_segment) {
                         segment.records = segment.records.saturating_add(prepared.records());
                     }
-                    if self.given_time > 0 {
-                        self.catalog.close(self.given_time);
+                    if self.given_time > 0 && self.catalog.close(self.given_time) {
+                        self.catalog.publish(&self.shared.totals);
                     }
                     prepared.acknowledge(&*self.keeper, locations);
                     return;
