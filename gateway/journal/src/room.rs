@@ -204,6 +204,8 @@ impl Core {
             self.keeper.thinned(oldest.number);
         }
         self.shared.forget_reader(lane, oldest.number);
+        let index = self.shared.index.as_ref().filter(|_| lane == Lane::Results);
+        let part = index.and_then(|index| index.take(oldest.number));
         let full_size = self.shared.options.segment_size.into();
         let storage = &*self.shared.storage;
         let done = if readable {
@@ -212,6 +214,11 @@ impl Core {
             self.catalog.set_aside(storage, lane, oldest)
         };
         self.catalog.publish(&self.shared.totals);
+        if let (Some(index), Some(part)) = (index, part)
+            && self.catalog.oldest(lane).is_some_and(|still| still.number == oldest.number)
+        {
+            index.put_back(oldest.number, part);
+        }
         done.map_err(|error| {
             let error = DiskError::new(format!("giving back {}", segment_name(lane, oldest.number)), error);
             self.shared.set_health(Health::Failed(error.to_string()));
