@@ -19,7 +19,7 @@ struct CountedFile {
 
 impl Counted {
     /// The storage, and its count.
-    pub(crate) fn new(inner: Box<dyn Storage>) -> (Box<dyn Storage>, Arc<AtomicU64>) {
+    pub(crate) fn over(inner: Box<dyn Storage>) -> (Box<dyn Storage>, Arc<AtomicU64>) {
         let written = Arc::new(AtomicU64::new(0));
         (Box::new(Self { inner, written: Arc::clone(&written) }), written)
     }

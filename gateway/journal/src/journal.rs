@@ -424,7 +424,7 @@ impl Inner {
         visit: &mut dyn Visit,
         keeper: Arc<dyn Keeper>,
     ) -> Result<(Self, Recovery), OpenError> {
-        let (storage, written) = Counted::new(storage);
+        let (storage, written) = Counted::over(storage);
         let mut loaded = identity::load(&*storage)?;
         let replayed = replay(&*storage, &mut loaded, &options, visit)?;
         // Durable before the first number is given: the next start begins above all that this one gives.
