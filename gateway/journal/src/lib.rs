@@ -38,6 +38,7 @@ mod catalog;
 mod checkpoint;
 mod commit;
 mod confirm;
+mod counted;
 mod error;
 mod format;
 mod identity;
