@@ -206,7 +206,7 @@ impl Core {
         match made {
             Ok(active) => {
                 self.catalog.add(lane, Segment::new(active.segment, size.into()));
-                self.catalog.publish(&self.shared.totals);
+                self.publish();
                 if let Some(index) = shared.index.as_ref().filter(|_| lane == Lane::Results) {
                     index.made(active.segment, true, Entries::default());
                 }
@@ -369,7 +369,7 @@ impl Core {
             if let Some(segment) = self.catalog.get_mut(target.lane, target.segment) {
                 segment.size = end.into();
             }
-            self.catalog.publish(&self.shared.totals);
+            self.publish();
         }
     }
 
