@@ -4,6 +4,8 @@
 //! the keeper needs of it is copied to the end of the log, and a record says that it goes. So a record is found as long as
 //! it is needed, and what settled it is never gone before it. *Snapshots* are not copied: the oldest segment is dropped when
 //! the lane is at its ceiling or *results* needs the room, and the record that says so is what is left of it.
+//!
+//! Sidecars are room taken like any other, so that segments go for them too; they never take what is kept for settling.
 
 use crate::catalog::{Freed, Segment};
 use crate::checkpoint::{self, Head};

@@ -162,3 +162,57 @@ fn segment_header(place: Place<'_>, segment: u64) -> Option<(SegmentHeader, u64)
         && header.oldest_reader <= FORMAT;
     Some((header, file.size().ok()?)).filter(|_| mine)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Term;
+    use crate::seal::SealKey;
+
+    fn counting<const N: usize>(from: u8) -> [u8; N] {
+        std::array::from_fn(|index| from + index as u8)
+    }
+
+    fn entries() -> Entries {
+        let entry = |number| (Term::number(number).fingerprint(), 8256);
+        Entries { at_hand: vec![entry(1)], on_file: vec![entry(1_800_000_000_000_000)] }
+    }
+
+    /// The numbers came from another program, written from FORMAT.md with its own AES.
+    #[test]
+    fn the_worked_example_in_the_format_is_right() {
+        let format = include_str!("../../FORMAT.md");
+        let example = format.split("### A sidecar, worked").nth(1).unwrap();
+        let row = |name: &str| {
+            let row = example.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap();
+            row.split('`').nth(1).unwrap().replace(' ', "")
+        };
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let key = SealKey::new(counting(0).into()).unwrap();
+        let mut segment = SegmentHeader::new(Lane::Results, 1, counting(0xa0), counting(0xc0), 1 << 20);
+        let plain = encode(&entries(), &segment, 1, counting(0xb0), None).unwrap();
+        assert_eq!(hex(&plain[HEADER..]), row("entries"));
+        segment.key = Some(key.id());
+        let ring = KeyRing::new(key, vec![]);
+        let bytes = encode(&entries(), &segment, 1, counting(0xb0), Some(&ring)).unwrap();
+        assert_eq!((hex(&bytes), hex(&counting::<16>(0xb0))), (row("file"), row("own salt")));
+        assert_eq!(decode(bytes, &segment, 1, Some(&ring)), Some(entries()));
+    }
+
+    #[test]
+    fn names_are_strict() {
+        assert_eq!(sidecar_name(0x1f), "results-000000000000001f.idx");
+        assert_eq!(parse_sidecar_name("results-000000000000001f.idx"), Some((0x1f, true)));
+        assert_eq!(parse_sidecar_name("results-000000000000001f.idx.new"), Some((0x1f, false)));
+        for wrong in [
+            "results-1f.idx",
+            "results-000000000000001F.idx",
+            "snapshots-000000000000001f.idx",
+            "results-000000000000001f.seg",
+            "results-000000000000001f.new",
+            "results-000000000000001f.idx.new.new",
+        ] {
+            assert_eq!(parse_sidecar_name(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -63,9 +63,18 @@ fn one_that_is_right_is_used_and_one_that_is_not_is_made_again() {
             made_again(&|disk| disk.edit(&name, |bytes| bytes.truncate(cut)));
         }
         made_again(&|disk| disk.edit(&name, |bytes| bytes.push(0)));
+        let (rig, _) = Rig::open(copy(&disk), options.clone());
+        let place = rig.journal.shared().place();
+        let segment = file::parse_sidecar_name(&name).unwrap().0;
+        assert!(file::load(place, segment, 1).is_some());
         for at in 0..right.len() {
             // Format and reserved bytes are under the checksum as well.
-            made_again(&|disk| disk.edit(&name, |bytes| bytes[at] ^= 0x10));
+            rig.disk.edit(&name, |bytes| bytes[at] ^= 0x10);
+            assert!(file::load(place, segment, 1).is_none(), "byte {at}");
+            rig.disk.edit(&name, |bytes| bytes[at] ^= 0x10);
+            if at % 16 == 0 {
+                made_again(&|disk| disk.edit(&name, |bytes| bytes[at] ^= 0x10));
+            }
         }
     }
 }
