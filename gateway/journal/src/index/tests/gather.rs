@@ -160,12 +160,12 @@ fn a_record_that_its_sidecar_knows_and_that_is_damaged_is_told() {
     let rig = Rig::new(small());
     messages(&rig);
     rig.index();
-    let (before, _) = gathered(&rig, &[at_hand(109)]);
-    let newest = &rig.journal.find(at_hand(109), 1).records[0];
+    let (before, _) = gathered(&rig, &[at_hand(106)]);
+    let newest = &rig.journal.find(at_hand(106), 1).records[0];
     let at = newest.location;
     let name = format!("results-{:016x}.seg", at.segment());
     rig.disk.edit(&name, |bytes| bytes[at.offset() as usize + 25] ^= 1);
-    let (left, report) = gathered(&rig, &[at_hand(109)]);
+    let (left, report) = gathered(&rig, &[at_hand(106)]);
     let has = |shown: &Shown| shown.iter().any(|(_, _, _, sequence, _)| *sequence == newest.sequence().0);
     assert_eq!((has(&before), has(&left), left.is_empty()), (true, false, false));
     assert_eq!((&report.damaged[0].file, report.damaged[0].offset), (&name, u64::from(at.offset())));
