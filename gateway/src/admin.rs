@@ -10,13 +10,14 @@ mod parked;
 pub use destinations::DestinationLine;
 pub use parked::ParkedView;
 
+use crate::backlog::{Backlog, For, Outlook};
 use crate::clock::Clock;
 use crate::conditions::{Condition, Conditions, derive};
 use crate::config::{Difference, Texts};
 use crate::interpret::{Handle, Order, Released};
 use crate::lineup::Current;
 use crate::reload::{self, Applied};
-use crate::state::Counts;
+use crate::state::{Counts, State};
 use crate::status::PortView;
 use crate::store::Store;
 use orugate_journal::Health;
@@ -259,10 +260,22 @@ pub struct DestinationView {
 pub struct JournalView {
     /// `good`, or what is wrong.
     pub health: String,
-    /// Bytes taken.
+    /// Bytes taken, settled results that are kept included.
     pub used: u64,
     /// Bytes allowed.
     pub limit: u64,
+    /// Bytes of what is not settled: the backlog.
+    #[serde(default)]
+    pub backlog: u64,
+    /// The backlog from which on instruments are told to wait.
+    #[serde(default)]
+    pub most_backlog: u64,
+    /// What comes if the backlog goes on growing like this; `None` while it does not grow.
+    #[serde(default)]
+    pub outlook: Option<Outlook>,
+    /// All that was written after this time is there, microseconds since 1970; `None` while that is not known.
+    #[serde(default)]
+    pub all_since: Option<i64>,
     /// Instruments are told to wait, because it is nearly full.
     #[serde(default)]
     pub nearly_full: bool,
@@ -303,6 +316,8 @@ pub struct Admin {
     pub running: Mutex<Option<Texts>>,
     /// What is wrong.
     pub conditions: Conditions,
+    /// How the backlog grows.
+    pub backlog: Mutex<Backlog>,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -424,6 +439,12 @@ impl Admin {
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
         let space = self.store.journal().space();
+        let (backlog, most_backlog) = (self.store.needed_bytes(), self.store.most_needed());
+        let outlook = {
+            let mut seen = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.see(tick, backlog, || waits(&state));
+            seen.outlook(backlog, most_backlog)
+        };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now,
@@ -490,6 +511,12 @@ impl Admin {
                 },
                 used: space.used,
                 limit: space.limit,
+                backlog,
+                most_backlog,
+                outlook,
+                all_since: space
+                    .all_since
+                    .map(|at| i64::try_from(at.0.saturating_mul(1000)).unwrap_or(i64::MAX)),
                 nearly_full: self.store.nearly_full(),
             },
         }
@@ -571,6 +598,13 @@ impl Admin {
             Err(why) => Response::Refused(why),
         }
     }
+}
+
+/// What is not settled, by what it waits for.
+fn waits(state: &State) -> Vec<(For, usize)> {
+    let queues = state.queues().map(|(name, queue)| (For::Destination(name.to_owned()), queue.unsettled()));
+    let others = [(For::Person, state.holds().count()), (For::Interpretation, state.pending().count())];
+    queues.chain(others).collect()
 }
 
 /// A sample id that a person typed. An empty one would send a result that belongs to nobody.

@@ -229,6 +229,7 @@ impl Gateway {
             reloads: OnceLock::new(),
             running: Mutex::default(),
             conditions: Conditions::default(),
+            backlog: Mutex::default(),
         });
         // Whoever asks first hears it, not only who asks after the first look.
         tls.tell(&admin.conditions);

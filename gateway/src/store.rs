@@ -88,12 +88,17 @@ impl Store {
     /// what waits. Settled records do not count, for they make room when it is wanted.
     #[must_use]
     pub fn nearly_full(&self) -> bool {
+        self.needed_bytes() > self.most_needed()
+    }
+
+    /// The backlog in bytes from which on instruments are told to wait.
+    #[must_use]
+    pub fn most_needed(&self) -> u64 {
         let space = self.inner.journal.space();
         let reserve = (space.limit / 16).max(16 << 20);
-        let needed = self.needed_bytes();
+        let room = space.limit.saturating_sub(reserve).saturating_sub(space.aside);
         // As the journal reckons: copies need room themselves, so not more than three quarters can be packed close.
-        let packed = needed.saturating_add(needed / 3);
-        packed.saturating_add(reserve) > space.limit
+        room - room / 4
     }
 
     /// Bytes of all records that are needed still: the backlog.

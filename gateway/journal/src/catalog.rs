@@ -72,6 +72,10 @@ pub(crate) struct Totals {
     /// Bytes in sidecars. The index counts them.
     pub(crate) sidecars: Arc<AtomicU64>,
     pub(crate) segments: AtomicU64,
+    /// When the oldest segment of *results* was full, Unix milliseconds; 0 while that is not known.
+    pub(crate) oldest: AtomicU64,
+    /// Files that were set aside as damaged, and bytes in them.
+    pub(crate) aside: [AtomicU64; 2],
 }
 
 impl Totals {
@@ -87,7 +91,8 @@ impl Totals {
 pub(crate) struct Catalog {
     lanes: [VecDeque<Segment>; 2],
     free: Vec<(String, u64)>,
-    aside: u64,
+    /// Files that were set aside as damaged, and bytes in them.
+    aside: [u64; 2],
     /// Bytes in sidecars, as [`Totals::sidecars`].
     sidecars: Arc<AtomicU64>,
     /// A file has another name, which a power cut may take back: then it must not be written to.
@@ -109,7 +114,7 @@ impl Catalog {
                 // Who renamed it may have been killed before it synced the directory.
                 catalog.names_unsynced = true;
             } else if name.ends_with(ASIDE) {
-                catalog.aside = catalog.aside.saturating_add(storage.open(&name)?.size()?);
+                catalog.count_aside(storage.open(&name)?.size()?);
             } else if parse_sidecar_name(&name).is_some() {
                 // No start fails for what can be made again.
                 let size = storage.open(&name).and_then(|file| file.size()).unwrap_or(0);
@@ -196,7 +201,13 @@ impl Catalog {
 
     /// Bytes of files that wait to be used again or were set aside.
     fn other(&self) -> u64 {
-        self.free.iter().fold(self.aside, |sum, (_, size)| sum.saturating_add(*size))
+        let [_, aside] = self.aside;
+        self.free.iter().fold(aside, |sum, (_, size)| sum.saturating_add(*size))
+    }
+
+    const fn count_aside(&mut self, size: u64) {
+        let [files, bytes] = self.aside;
+        self.aside = [files.saturating_add(1), bytes.saturating_add(size)];
     }
 
     /// Bytes in files of this size that wait to be used again.
@@ -261,7 +272,7 @@ impl Catalog {
     ) -> io::Result<()> {
         let name = segment_name(lane, segment.number);
         storage.rename(&name, &format!("{name}{ASIDE}"))?;
-        self.aside = self.aside.saturating_add(segment.size);
+        self.count_aside(segment.size);
         self.drop(lane, segment.number);
         self.names_unsynced = true;
         self.sync_names(storage)
@@ -280,15 +291,18 @@ impl Catalog {
         self.free.retain(|(name, free)| *free == size || storage.remove(name).is_err());
     }
 
-    /// The clock was trusted: it closes the full segments that wait for that.
-    pub(crate) fn close(&mut self, time: u64) {
+    /// The clock was trusted: it closes the full segments that wait for that. True when there were any.
+    pub(crate) fn close(&mut self, time: u64) -> bool {
+        let mut closed = false;
         for lane in Lane::ALL {
             let lane = self.lane_mut(lane);
             let full = lane.len().saturating_sub(1);
             for segment in lane.iter_mut().take(full).rev().take_while(|segment| segment.closed == 0) {
                 segment.closed = time;
+                closed = true;
             }
         }
+        closed
     }
 
     /// Segments are of this size now.
@@ -300,6 +314,11 @@ impl Catalog {
         totals.waiting.store(self.free_of(full_size), Ordering::Release);
         let segments = Lane::ALL.into_iter().map(|lane| self.lane(lane).len()).sum::<usize>();
         totals.segments.store(segments as u64, Ordering::Release);
+        let oldest = self.oldest(Lane::Results).map_or(0, |segment| segment.closed);
+        totals.oldest.store(oldest, Ordering::Release);
+        for (total, aside) in totals.aside.iter().zip(self.aside) {
+            total.store(aside, Ordering::Release);
+        }
     }
 }
 

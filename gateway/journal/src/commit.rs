@@ -338,8 +338,8 @@ impl Core {
                     if let Some(segment) = self.catalog.get_mut(lane, target_segment) {
                         segment.records = segment.records.saturating_add(prepared.records());
                     }
-                    if self.given_time > 0 {
-                        self.catalog.close(self.given_time);
+                    if self.given_time > 0 && self.catalog.close(self.given_time) {
+                        self.publish();
                     }
                     let index = self.shared.index.as_ref();
                     if let Some(index) = index.filter(|_| lane == Lane::Results) {

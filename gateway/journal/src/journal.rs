@@ -3,6 +3,7 @@
 
 use crate::catalog::Totals;
 use crate::commit::{Core, Done, Queued, Request};
+use crate::counted::Counted;
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
 use crate::identity::{self, IDENTITY_FILE, Identity};
@@ -46,6 +47,14 @@ pub struct Space {
     pub limit: u64,
     /// Segment files.
     pub segments: u64,
+    /// All of *results* that was written after this time is there; `None` while that is not known, because the first segment
+    /// is not full or the clock was not trusted.
+    pub all_since: Option<UnixMillis>,
+    /// Files that were set aside, because something in them was needed and could not be read. They are in `used`, and stay
+    /// until a person takes them away.
+    pub aside_files: u64,
+    /// Bytes in them.
+    pub aside: u64,
 }
 
 /// What the handle and the writer's thread both see.
@@ -59,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) counter: Counter,
     pub(crate) totals: Totals,
+    /// Bytes written to the storage.
+    written: Arc<AtomicU64>,
     pub(crate) queued: AtomicU64,
     pub(crate) heartbeat: AtomicU64,
     /// When the keeper has terms.
@@ -321,11 +332,22 @@ impl Journal {
     #[must_use]
     pub fn space(&self) -> Space {
         let shared = &self.inner.shared;
+        let [aside_files, aside] = shared.totals.aside.each_ref().map(|total| total.load(Ordering::Acquire));
         Space {
             used: shared.totals.all(),
             limit: shared.limit.load(Ordering::Acquire),
             segments: shared.totals.segments.load(Ordering::Acquire),
+            all_since: Some(UnixMillis(shared.totals.oldest.load(Ordering::Acquire))).filter(|at| at.0 > 0),
+            aside_files,
+            aside,
         }
+    }
+
+    /// Bytes that were written to the storage since the journal was opened: commits, headers, the zeros of new segments, the
+    /// ceiling. What the file system writes for itself is not in it.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.inner.shared.written.load(Ordering::Relaxed)
     }
 
     /// Changes [`Options::max_size`] from the next segment on. Less than two segments, or than there is already, only
@@ -412,6 +434,7 @@ impl Inner {
         visit: &mut dyn Visit,
         keeper: Arc<dyn Keeper>,
     ) -> Result<(Self, Recovery), OpenError> {
+        let (storage, written) = Counted::over(storage);
         let mut loaded = identity::load(&*storage)?;
         let replayed = replay(&*storage, &mut loaded, &options, visit)?;
         // Durable before the first number is given: the next start begins above all that this one gives.
@@ -428,6 +451,7 @@ impl Inner {
             identity: loaded.identity,
             counter: Counter::new(replayed.next, loaded.ceiling),
             totals: Totals { sidecars: replayed.catalog.sidecars(), ..Totals::default() },
+            written,
             queued: AtomicU64::new(0),
             heartbeat: AtomicU64::new(0),
             index,

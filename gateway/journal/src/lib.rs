@@ -39,6 +39,7 @@ mod catalog;
 mod checkpoint;
 mod commit;
 mod confirm;
+mod counted;
 mod error;
 mod format;
 mod identity;

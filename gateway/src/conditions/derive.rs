@@ -1,7 +1,8 @@
 //! The conditions that can be read off the status: journal, ledger, queues, wires, holds, clock.
 
 use super::{Code, Condition, Fault};
-use crate::admin::{DestinationView, InstrumentView, Status};
+use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
+use crate::backlog::{For, Level, Outlook};
 use crate::status::Line;
 use crate::tls::Peer;
 use crate::words::{count, duration};
@@ -33,14 +34,15 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "",
             Fault::Operator,
             format!(
-                "The journal is nearly full, {} of {} MiB: instruments are told to wait, and no result comes in. What \
-                 is stored is safe.",
-                status.journal.used >> 20,
-                status.journal.limit >> 20
+                "The journal is nearly full, {} of {} MiB wait: instruments are told to wait, and no result comes in. \
+                 What is stored is safe.",
+                status.journal.backlog >> 20,
+                status.journal.most_backlog >> 20
             ),
             "Raise journal.max_size by some hundred MiB, then: orugate reload",
         ));
     }
+    all.extend(filling(&status.journal));
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(|i| down(i, tls(status, Peer::Instrument, &i.name))));
@@ -87,6 +89,42 @@ pub fn of(status: &Status) -> Vec<Condition> {
 
 fn condition(code: Code, subject: &str, fault: Fault, text: String, next: &str) -> Condition {
     Condition { code, subject: subject.to_owned(), fault, since: 0, text, next: next.to_owned() }
+}
+
+/// The room for the backlog is used up soon. That it is used up already is another condition.
+fn filling(journal: &JournalView) -> Option<Condition> {
+    let Outlook { minutes, level, grows } = journal.outlook.as_ref().filter(|_| !journal.nearly_full)?;
+    let code = match level {
+        Level::Calm => return None,
+        Level::Warning => Code::JournalFills,
+        Level::Urgent => Code::JournalFullSoon,
+    };
+    let queues: Vec<&str> = grows.iter().filter_map(For::destination).collect();
+    let larger = "or raise journal.max_size and orugate reload, where the disk has room";
+    let (who, next) = match (&queues[..], grows.first()) {
+        ([first, ..], _) => (
+            format!("What waits for {} grows.", queues.join(", ")),
+            format!(
+                "See why it is not taken: orugate status; {larger}. If {first} is gone for good, take it out of the \
+                 configuration, orugate reload, then: orugate destination drop {first} --reason \"…\""
+            ),
+        ),
+        ([], Some(For::Interpretation)) => (
+            "Messages that wait to be interpreted grow.".to_owned(),
+            format!("Restart the service and send the maker the log; {larger}."),
+        ),
+        ([], _) => (
+            "Results in holds grow, which wait for a person.".to_owned(),
+            format!("Settle them: orugate holds list; {larger}."),
+        ),
+    };
+    let left = duration(i64::try_from(minutes.saturating_mul(60)).unwrap_or(i64::MAX));
+    let (backlog, most) = (journal.backlog >> 20, journal.most_backlog >> 20);
+    let text = format!(
+        "The journal has room for about {left} more at today's rate: {backlog} of {most} MiB wait. {who} After that \
+         instruments are told to wait."
+    );
+    Some(condition(code, "", Fault::Operator, text, &next))
 }
 
 /// Why there is no TLS connection to this instrument or destination.
@@ -222,6 +260,37 @@ mod tests {
         assert_eq!(of(&given), []);
         given.journal.nearly_full = true;
         assert_eq!(of(&given).first().map(|c| c.code), Some(Code::JournalFull));
+    }
+
+    #[test]
+    fn a_backlog_that_fills_the_room_is_told_by_its_queue_until_the_room_is_used_up() {
+        let mut given = Status::default();
+        given.journal.health = "good".to_owned();
+        (given.journal.backlog, given.journal.most_backlog) = (700 << 20, 3024 << 20);
+        let mut told = |level, grows: &[For]| {
+            given.journal.outlook = Some(Outlook { minutes: 30 * 60, level, grows: grows.to_vec() });
+            of(&given).into_iter().map(|c| (c.code, c.to_string())).collect::<Vec<_>>()
+        };
+        let away = For::Destination("away".to_owned());
+        assert_eq!(told(Level::Calm, std::slice::from_ref(&away)), []);
+        assert_eq!(
+            told(Level::Warning, &[For::Person, away]),
+            [(
+                Code::JournalFills,
+                "The journal has room for about 30 h more at today's rate: 700 of 3024 MiB wait. What waits for away \
+                 grows. After that instruments are told to wait. See why it is not taken: orugate status; or raise \
+                 journal.max_size and orugate reload, where the disk has room. If away is gone for good, take it out \
+                 of the configuration, orugate reload, then: orugate destination drop away --reason \"…\""
+                    .to_owned()
+            )]
+        );
+        let holds = told(Level::Urgent, &[For::Person]);
+        assert!(
+            matches!(&holds[..], [(Code::JournalFullSoon, text)] if text.contains("orugate holds list")),
+            "{holds:?}"
+        );
+        given.journal.nearly_full = true;
+        assert_eq!(of(&given).into_iter().map(|c| c.code).collect::<Vec<_>>(), [Code::JournalFull]);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub enum Code {
     JournalFailed,
     /// No more than what is open can be stored.
     JournalFull,
+    /// At today's rate that is so within 8 hours.
+    JournalFullSoon,
     /// Observations that are in no disposition.
     LedgerUnbalanced,
     /// A configuration that was to be applied is wrong; the old one stays.
@@ -44,6 +46,8 @@ pub enum Code {
     DestinationGone,
     /// An engine does not take what waits.
     DestinationLate,
+    /// At today's rate no more can be stored within 48 hours.
+    JournalFills,
     /// A wire that the gateway opens is not open.
     LineDown,
     /// Results wait for a person.
@@ -63,6 +67,7 @@ impl Code {
         match self {
             Self::JournalFailed => "journal-failed",
             Self::JournalFull => "journal-full",
+            Self::JournalFullSoon => "journal-full-soon",
             Self::LedgerUnbalanced => "ledger-unbalanced",
             Self::ConfigRejected => "config-rejected",
             Self::ConfigRestart => "config-restart",
@@ -74,6 +79,7 @@ impl Code {
             Self::Parked => "parked",
             Self::DestinationGone => "destination-gone",
             Self::DestinationLate => "destination-late",
+            Self::JournalFills => "journal-fills",
             Self::LineDown => "line-down",
             Self::Holds => "holds",
             Self::CertificateRejected => "certificate-rejected",
