@@ -41,7 +41,7 @@ pub enum Health {
 /// How much of the space is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// Bytes of all segment files, what they have reserved included.
+    /// Bytes of all segment files, what they have reserved included, and of their sidecars.
     pub used: u64,
     /// Bytes that they may take ([`Options::max_size`], or what was set since).
     pub limit: u64,
@@ -81,6 +81,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn read(&self, at: Location) -> Result<Record, ReadError> {
         self.readers.read(&*self.storage, self.options.keys.as_ref(), at)
+    }
+
+    pub(crate) fn place(&self) -> Place<'_> {
+        let keys = self.options.keys.as_ref();
+        Place { storage: &*self.storage, journal: self.identity.journal, keys }
     }
 
     /// The record of *results* whose header is at this place.
@@ -196,6 +201,11 @@ impl Journal {
     ) -> Result<(Self, Recovery), OpenError> {
         let (inner, recovery) = Inner::open(storage, options, keeper)?;
         Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
     }
 
     /// Does what the index's thread would do next. `false`: there was nothing to do.
@@ -440,7 +450,7 @@ impl Inner {
             options,
             identity: loaded.identity,
             counter: Counter::new(replayed.next, loaded.ceiling),
-            totals: Totals::default(),
+            totals: Totals { sidecars: replayed.catalog.sidecars(), ..Totals::default() },
             written,
             queued: AtomicU64::new(0),
             heartbeat: AtomicU64::new(0),
@@ -465,7 +475,8 @@ impl Inner {
 /// The index of a journal that was just replayed: all is to be read yet, but for the segment that the start itself has made.
 fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
     let segments = replayed.catalog.lane(Lane::Results).iter().map(|segment| segment.number);
-    let index = Index::new(Arc::clone(keeper), segments)?;
+    let sidecars = replayed.catalog.sidecars();
+    let index = Index::new(Arc::clone(keeper), segments, &replayed.sidecars, sidecars)?;
     let [active, _] = &replayed.active;
     if let Some(active) = active {
         let built = index.with_terms(|terms| index::build(place, [active.segment].into(), terms));
@@ -474,6 +485,8 @@ fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) 
             Ok(Some(built)) => index.made(active.segment, whole(&built), built.entries),
             Ok(None) | Err(_) => index.made(active.segment, false, Entries::default()),
         }
+        // It begins with the lane's last commit, which is on flash with it.
+        index.acknowledged(active.segment);
     }
     Some(index)
 }

@@ -11,7 +11,8 @@
 //!   their files are used again. Two checkpoints are kept, so that a start reads little and may lose one.
 //! - With [`Options::keys`], nothing that a record holds is on flash in the clear; without the right key a journal is not
 //!   opened, rather than opened without what it holds.
-//! - What a [`Keeper`] wants to find again by a [`Term`] is found without reading the log, once the index is filled.
+//! - What a [`Keeper`] wants to find again by a [`Term`] is found without reading the log, once the index is filled. Sidecars
+//!   keep that short; they are derived, and nothing is ever believed of them that a record does not say itself.
 //! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
