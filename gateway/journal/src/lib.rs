@@ -11,11 +11,12 @@
 //!   their files are used again. Two checkpoints are kept, so that a start reads little and may lose one.
 //! - With [`Options::keys`], nothing that a record holds is on flash in the clear; without the right key a journal is not
 //!   opened, rather than opened without what it holds.
+//! - What a [`Keeper`] wants to find again by a [`Term`] is found without reading the log, once the index is filled. Sidecars
+//!   keep that short; they are derived, and nothing is ever believed of them that a record does not say itself.
 //! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
-//! record like any other. There is no clock here either: times come as arguments. Sidecars are not built yet; the format
-//! (`FORMAT.md`) has room for them.
+//! record like any other. There is no clock here either: times come as arguments.
 //!
 //! ```
 //! use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, Urgency, UnixMillis, model::ModelDisk};
@@ -38,9 +39,11 @@ mod catalog;
 mod checkpoint;
 mod commit;
 mod confirm;
+mod counted;
 mod error;
 mod format;
 mod identity;
+mod index;
 mod inspect;
 mod journal;
 mod keeper;
@@ -60,7 +63,8 @@ mod writer;
 
 pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
-pub use inspect::{Around, Commit, Inspected, Inspector, Own, SegmentFile, Spot};
+pub use index::{Found, Indexed, Term, Terms, TermsOf};
+pub use inspect::{Around, Commit, Gathered, Inspected, Inspector, Own, SegmentFile, Spot};
 pub use journal::{Health, Journal, Space};
 pub use keeper::Keeper;
 pub use options::Options;
