@@ -104,6 +104,7 @@ fn message(store: &Store, number: u64, at: i64, entries: &mut Vec<Entry>) -> Any
         dispositions: (0..).zip(&values).map(disposition).collect(),
         fillers: vec![(keyed().str(&sample).finish(), 1)],
         released: None,
+        specimens: vec![keyed().str(&sample).finish()],
     }));
     let delivery = Delivery { oru: sent, at: at + 9000, result: DeliveryResult::Delivered("AA".to_owned()) };
     let answer = format!(
