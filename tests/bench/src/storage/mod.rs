@@ -37,6 +37,8 @@ struct Options {
 const GROUPS: [(usize, usize, usize); 3] = [(1, 2100, 500), (8, 700, 400), (64, 150, 150)];
 const ENGINES: [Engine; 6] =
     [Engine::Journal, Engine::Sealed, Engine::Growing, Engine::Sqlite, Engine::Redb, Engine::Disk];
+/// Single records that are more than a segment of ours.
+const SEGMENT: usize = 1100;
 /// Each round has stores of its own.
 const ROUNDS: usize = 3;
 
@@ -142,15 +144,18 @@ fn round(number: usize, cells: &mut [Cell], device: &Device, pool: &[u8]) -> Any
 }
 
 impl Player<'_> {
-    /// Until it is as it will stay: all of the room in large groups, which is quick, and then a segment's worth as it is measured,
-    /// since how commits fit into a segment decides whether one more file is needed.
+    /// Until it is as it will stay: all of the room in large groups, which is quick, and then more than a segment of single
+    /// records, which fill it to the last page. When a segment has no page left for the records that give another one back,
+    /// one more file is made, once; from then on there is one in hand.
     fn settle(&mut self) -> Anything<()> {
-        let (engine, group) = (self.cell.engine, self.cell.group);
-        while self.payloads.given < engine.settles_after() {
+        let settled = self.cell.engine.settles_after();
+        while self.payloads.given < settled {
             self.store.commit(&self.payloads.take(64))?;
         }
-        if engine.settles_after() > 0 {
-            self.store.run(&mut self.payloads, self.cell.commits * 2 / 3, group)?;
+        if settled > 0 {
+            for _ in 0..SEGMENT {
+                self.store.commit(&self.payloads.take(1))?;
+            }
         }
         self.store.settle()
     }

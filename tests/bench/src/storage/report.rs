@@ -15,7 +15,8 @@ the loop device's own counts, with the file system synced before and after, so m
 is what a board's flash would be asked to write; what flash does below that was not measured.
 
 Our journal is measured full: eight segments of 4 MiB, all of it settled at once, so that each segment was filled,
-given back and used again, with its headers, its checkpoints and the record that says that it goes. \"While it grows\"
+given back and used again, with its headers, its checkpoints and the record that says that it goes;
+the one file more that it keeps in hand is there already. \"While it grows\"
 is a new journal, whose segments are filled with zeros before they are used: that happens once for each segment until
 the journal is full. SQLite has WAL and `synchronous=FULL`, one table, a transaction for each group, and all of its
 log moved into the table at the end. redb has its default durability (`Immediate`) and a transaction for each group.
@@ -79,9 +80,11 @@ fn aims(page: &mut String, cells: &[Cell]) -> Anything<()> {
             let ratios = both(&|ours| Ok(theirs / bytes(ours, group)?))?;
             let met = ratios.iter().all(|ratio| *ratio >= least);
             let what = format!("{}, times less than {}", groups(group), other.name());
+            let floor = bytes(Engine::Disk, group)?;
             let why = format!(
-                ": {} writes {theirs:.2} bytes a byte here, so a log that wrote the payload and nothing else would get {theirs:.1}",
-                other.name()
+                ": {} writes {theirs:.2} bytes a byte and whole pages alone are {floor:.2}, so nobody gets more than {:.1} here",
+                other.name(),
+                theirs / floor
             );
             aim(page, &what, &format!("at least {least:.0}"), ratios, 1, met, &why)?;
         }
