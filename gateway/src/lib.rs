@@ -36,5 +36,6 @@ pub mod status;
 pub mod store;
 pub mod systemd;
 pub mod tls;
+pub mod wear;
 pub mod wire;
 pub mod words;

@@ -66,6 +66,8 @@ pub(crate) struct Totals {
     /// Bytes in files that wait to be used again, or were set aside as damaged.
     pub(crate) other: AtomicU64,
     pub(crate) segments: AtomicU64,
+    /// Segments of *snapshots* that were dropped.
+    pub(crate) thinned: AtomicU64,
     /// When the oldest segment of *results* was full, Unix milliseconds; 0 while that is not known.
     pub(crate) oldest: AtomicU64,
     /// Files that were set aside as damaged, and bytes in them.
