@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod apart;
 pub mod archive;
+pub mod backup;
 pub mod cli;
 pub mod clock;
 pub mod conditions;

@@ -261,6 +261,23 @@ pub enum Sending {
     Discarded(String),
 }
 
+/// This box goes on from a copy of another's journal: what came to that one after the copy is not in here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Who did it (`uid 0`).
+    pub actor: String,
+    /// The newest commit of the copy.
+    pub commit: u64,
+    /// The newest trusted time in the copy, in microseconds since 1970.
+    pub reaches: Option<i64>,
+}
+
+impl Meta for Restored {
+    const KIND: u16 = 14;
+}
+
 /// Observations that wait for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {

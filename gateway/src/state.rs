@@ -18,7 +18,7 @@ pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Settlement,
+    ParkedSettled, Reconfigured, Restored, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -206,6 +206,11 @@ impl State {
             Reconfigured::KIND => {
                 if let Some(changed) = Reconfigured::decode(version, meta) {
                     self.newest = self.newest.max(changed.at);
+                }
+            }
+            Restored::KIND => {
+                if let Some(restored) = Restored::decode(version, meta) {
+                    self.newest = self.newest.max(restored.at);
                 }
             }
             Attempt::KIND => {
@@ -463,6 +468,7 @@ const fn is_known(kind: u16, version: u8) -> bool {
             | (Abandoned::KIND, Abandoned::VERSION)
             | (Life::KIND, Life::VERSION)
             | (Reconfigured::KIND, Reconfigured::VERSION)
+            | (Restored::KIND, Restored::VERSION)
             | (Attempt::KIND, Attempt::VERSION)
             | (Outcome::KIND, Outcome::VERSION)
             | (Oru::KIND, Oru::VERSION)

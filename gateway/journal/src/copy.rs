@@ -127,8 +127,11 @@ impl Copying<'_> {
         newest.iter().for_each(|segment| {
             self.have.entry(*segment).and_modify(|open| *open = true);
         });
-        let todo: Vec<_> =
-            listed.iter().copied().filter(|segment| self.have.get(segment).is_none_or(|open| *open)).collect();
+        let todo: Vec<_> = listed
+            .iter()
+            .copied()
+            .filter(|segment| self.have.get(segment).is_none_or(|open| *open))
+            .collect();
         if first {
             let size = |(number, lane): &(u64, Lane)| {
                 self.from.open(&segment_name(*lane, *number)).and_then(|file| file.size()).unwrap_or(0)

@@ -115,7 +115,8 @@ pub(crate) fn walk(file: &dyn StorageFile, len: u64, name: &str) -> Result<Walke
     let (mut at, mut body, mut page) = (walked.end, Vec::new(), [0; PAGE_LEN]);
     while at.saturating_add(PAGE.into()) <= len {
         let number = u32::try_from(at / u64::from(PAGE)).unwrap_or(u32::MAX);
-        let found = read_exact(file, &mut page, at).ok().and_then(|()| CommitHeader::parse(&page, seed, number));
+        let found =
+            read_exact(file, &mut page, at).ok().and_then(|()| CommitHeader::parse(&page, seed, number));
         let whole = found.map(|commit| {
             let end = page_up(at + u64::from(COMMIT_HEADER) + u64::from(commit.body_len));
             (commit, end)

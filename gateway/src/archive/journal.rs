@@ -3,7 +3,7 @@
 use super::Archive;
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured,
+    ParkedSettled, Reconfigured, Restored,
 };
 use orugate_journal::{Commit, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef};
 use std::path::{Path, PathBuf};
@@ -68,6 +68,18 @@ impl Journal {
         &self.folder
     }
 
+    /// Its directory, for reading.
+    #[must_use]
+    pub const fn storage(&self) -> &ReadOnly {
+        &self.storage
+    }
+
+    /// The keys that it is read with.
+    #[must_use]
+    pub fn keys(&self) -> Option<KeyRing> {
+        self.keys.clone()
+    }
+
     /// Looks at its directory.
     ///
     /// # Errors
@@ -124,6 +136,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         HoldSettled::KIND => ("hold-settled", json::<HoldSettled>(version, meta)),
         Attempt::KIND => ("attempt", json::<Attempt>(version, meta)),
         Reconfigured::KIND => ("reconfigured", json::<Reconfigured>(version, meta)),
+        Restored::KIND => ("restored", json::<Restored>(version, meta)),
         NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
         _ => ("unknown", None),

@@ -7,7 +7,7 @@ mod export;
 mod list;
 mod show;
 mod stats;
-mod text;
+pub(super) mod text;
 mod verify;
 
 use super::message_number;
@@ -192,7 +192,7 @@ impl From<io::Error> for Stop {
     }
 }
 
-fn open(catalogue: &Catalogue, config: &Path, at: &At) -> Result<Journal, u8> {
+pub(super) fn open(catalogue: &Catalogue, config: &Path, at: &At) -> Result<Journal, u8> {
     let given = seal::from_files(&at.keys).map_err(|why| {
         eprintln!("{why}.");
         IO
