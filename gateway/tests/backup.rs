@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 const PARKED: &[u8] =
     b"H|\\^&|||LAB^Roche^c111|||||host|RSUPL^REAL|P|1|20261122093713\nP|1||\nO|1||T-0007||S||||||N\n\
@@ -122,10 +121,8 @@ fn a_spare_box_goes_on_where_the_old_one_stopped() {
     for value in ["7.1", "7.2", "7.3"] {
         send(&old, &capture(&format!("T-{value}"), value));
     }
-    let deadline = Instant::now() + Duration::from_secs(25);
-    while !orus(&journal).values().any(|oru| oru.contains("T-7.3")) {
-        assert!(Instant::now() < deadline, "the last result was not interpreted");
-    }
+    let interpreted = || orus(&journal).values().any(|oru| oru.contains("T-7.3"));
+    assert!((0..500).any(|_| interpreted()), "the last result was not interpreted");
     service.kill();
     let (before, all) = (orus(&copy), orus(&journal));
     assert!(known.iter().all(|(number, oru)| before.get(number) == Some(oru)));
