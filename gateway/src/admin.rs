@@ -4,17 +4,20 @@
 //! peer's uid, which the kernel tells, is the actor in the journal. No answer holds a patient's data: holds name
 //! instrument, test codes and reasons.
 
+mod destinations;
 mod parked;
 
+pub use destinations::DestinationLine;
 pub use parked::ParkedView;
 
+use crate::backlog::{Backlog, For, Outlook};
 use crate::clock::Clock;
 use crate::conditions::{Condition, Conditions, derive};
 use crate::config::{Difference, Texts};
 use crate::interpret::{Handle, Order, Released};
 use crate::lineup::Current;
 use crate::reload::{self, Applied};
-use crate::state::Counts;
+use crate::state::{Counts, State};
 use crate::status::PortView;
 use crate::store::Store;
 use orugate_journal::Health;
@@ -84,6 +87,15 @@ pub enum Request {
         /// Its number.
         number: u64,
     },
+    /// All destinations that messages were ever made for, and those that are configured.
+    Destinations,
+    /// Give up all that waits for a destination that is gone.
+    DropDestination {
+        /// Its name.
+        destination: String,
+        /// Why.
+        reason: String,
+    },
     /// Give a parked message up.
     DiscardParked {
         /// Its number.
@@ -110,6 +122,8 @@ pub enum Response {
     },
     /// To [`Request::Parked`].
     Parked(Vec<ParkedView>),
+    /// To [`Request::Destinations`].
+    Destinations(Vec<DestinationLine>),
     /// To [`Request::Reload`].
     Reloaded(Applied),
     /// To [`Request::Plan`].
@@ -229,6 +243,12 @@ pub struct DestinationView {
     pub parked: Vec<(u64, String)>,
     /// ORUs delivered.
     pub delivered: u64,
+    /// ORUs that persons gave up; they and their observations are in no other count.
+    #[serde(default)]
+    pub given_up: u64,
+    /// Observations in them.
+    #[serde(default)]
+    pub given_up_observations: u64,
     /// Observations in all ORUs for it.
     pub observations: u64,
     /// Observations in those delivered.
@@ -240,13 +260,31 @@ pub struct DestinationView {
 pub struct JournalView {
     /// `good`, or what is wrong.
     pub health: String,
-    /// Bytes taken.
+    /// Bytes taken, settled results that are kept included.
     pub used: u64,
     /// Bytes allowed.
     pub limit: u64,
+    /// Bytes of what is not settled: the backlog.
+    #[serde(default)]
+    pub backlog: u64,
+    /// The backlog from which on instruments are told to wait.
+    #[serde(default)]
+    pub most_backlog: u64,
+    /// What comes if the backlog goes on growing like this; `None` while it does not grow.
+    #[serde(default)]
+    pub outlook: Option<Outlook>,
+    /// All that was written after this time is there, microseconds since 1970; `None` while that is not known.
+    #[serde(default)]
+    pub all_since: Option<i64>,
     /// Instruments are told to wait, because it is nearly full.
     #[serde(default)]
     pub nearly_full: bool,
+    /// Segments in which nobody has looked yet for what was sent before. Results wait for them.
+    #[serde(default)]
+    pub unread: u64,
+    /// Segments of which not all can be read, so that what was sent before is not known whole.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// One hold.
@@ -284,6 +322,8 @@ pub struct Admin {
     pub running: Mutex<Option<Texts>>,
     /// What is wrong.
     pub conditions: Conditions,
+    /// How the backlog grows.
+    pub backlog: Mutex<Backlog>,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -358,6 +398,10 @@ impl Admin {
             Request::Parked { number } => self.parked(number),
             Request::SendParked { number } => self.send_parked(number, actor).await,
             Request::DiscardParked { number, reason } => self.discard_parked(number, reason, actor).await,
+            Request::Destinations => self.destinations(),
+            Request::DropDestination { destination, reason } => {
+                self.drop_destination(destination, reason, actor).await
+            }
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),
@@ -401,6 +445,13 @@ impl Admin {
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
         let space = self.store.journal().space();
+        let indexed = self.store.journal().indexed();
+        let (backlog, most_backlog) = (self.store.needed_bytes(), self.store.most_needed());
+        let outlook = {
+            let mut seen = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.see(tick, backlog, || waits(&state));
+            seen.outlook(backlog, most_backlog)
+        };
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now,
@@ -424,7 +475,7 @@ impl Admin {
             unconfigured: state
                 .queues()
                 .filter(|(name, _)| lineup.destination(name).is_none())
-                .map(|(name, queue)| (name.to_owned(), queue.waiting.len() + queue.parked.len()))
+                .map(|(name, queue)| (name.to_owned(), queue.unsettled()))
                 .filter(|(_, messages)| *messages > 0)
                 .collect(),
             destinations: lineup
@@ -445,6 +496,8 @@ impl Admin {
                         view.oldest = queue.waiting.values().next().map(|w| seconds(now - w.made));
                         view.parked = queue.parked.iter().map(|(n, (_, why))| (*n, why.clone())).collect();
                         view.delivered = queue.delivered;
+                        view.given_up = queue.given_up;
+                        view.given_up_observations = queue.given_up_observations;
                         view.observations = queue.observations;
                         view.delivered_observations = queue.delivered_observations;
                     }
@@ -465,7 +518,15 @@ impl Admin {
                 },
                 used: space.used,
                 limit: space.limit,
+                backlog,
+                most_backlog,
+                outlook,
+                all_since: space
+                    .all_since
+                    .map(|at| i64::try_from(at.0.saturating_mul(1000)).unwrap_or(i64::MAX)),
                 nearly_full: self.store.nearly_full(),
+                unread: indexed.segments.saturating_sub(indexed.indexed).saturating_sub(indexed.unreadable),
+                unreadable: indexed.unreadable,
             },
         }
     }
@@ -546,6 +607,13 @@ impl Admin {
             Err(why) => Response::Refused(why),
         }
     }
+}
+
+/// What is not settled, by what it waits for.
+fn waits(state: &State) -> Vec<(For, usize)> {
+    let queues = state.queues().map(|(name, queue)| (For::Destination(name.to_owned()), queue.unsettled()));
+    let others = [(For::Person, state.holds().count()), (For::Interpretation, state.pending().count())];
+    queues.chain(others).collect()
 }
 
 /// A sample id that a person typed. An empty one would send a result that belongs to nobody.

@@ -227,6 +227,7 @@ impl Gateway {
             clock: clock.clone(),
             lineup: lineup.clone(),
             told: listener_of(base.ports.clone(), clock.clone()),
+            began: clock.tick(),
         };
         let worker = Handle::start(worker, MESSAGE).map_err(StartError::Thread)?;
         let (stop_rest, rest_stop) = watch::channel(false);
@@ -238,6 +239,7 @@ impl Gateway {
             reloads: OnceLock::new(),
             running: Mutex::default(),
             conditions: Conditions::default(),
+            backlog: Mutex::default(),
         });
         // Whoever asks first hears it, not only who asks after the first look.
         tls.tell(&admin.conditions);

@@ -3,15 +3,20 @@
 //! One order for everybody: the journal's writer thread applies a batch to the state right after its sync and before
 //! it hands out the receipt. Whoever waits for work is told through watch channels that only count.
 
-use crate::records::{Chunk, Delivery, HoldSettled, Meta, ParkedSettled};
+use crate::records::{Chunk, Delivery, Dropped, HoldSettled, Meta, Outcome, ParkedSettled};
 use crate::state::{Change, State};
+use crate::terms;
 use orugate_journal::{
     AppendError, Batch, Claim, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError, ReadError,
-    Receipt, Record, RecordRef, Recovery, Reserved, Storage, UnixMillis, Urgency,
+    Receipt, Record, RecordRef, Recovery, Reserved, Storage, Term, UnixMillis, Urgency,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// A start waits so long for the index.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The journal with its fold. Cheap to clone.
 #[derive(Clone)]
@@ -54,8 +59,7 @@ impl Entry {
 }
 
 impl Store {
-    /// Opens an existing journal and folds it: from the newest checkpoint on, and the history of what was sent from all
-    /// of it.
+    /// Opens an existing journal and folds it, from the newest checkpoint on.
     ///
     /// # Errors
     /// As [`Journal::open`].
@@ -64,18 +68,17 @@ impl Store {
         options: orugate_journal::Options,
     ) -> Result<(Self, Recovery), OpenError> {
         let fold = Arc::new(Fold::default());
-        let (journal, mut recovery) = Journal::open_for(storage, options, fold.clone())?;
-        if recovery.from_checkpoint {
-            // What the checkpoint lies behind was not read; damage in it shows here.
-            let older = journal.walk(&mut |record| fold.state().recall(&record))?;
-            for damage in older {
-                if !recovery.damaged.contains(&damage) {
-                    recovery.damaged.push(damage);
-                }
-            }
-        }
+        let (journal, recovery) = Journal::open_for(storage, options, fold.clone())?;
         fold.state().recovered();
+        // A small journal is in the index at once, and then nothing ever waits for it.
+        let _ = journal.wait_indexed(AT_ONCE);
         Ok((Self { inner: Arc::new(Inner { journal, fold }) }, recovery))
+    }
+
+    /// Whether all of the journal was looked through for what was sent before.
+    #[must_use]
+    pub fn knows_the_past(&self) -> bool {
+        self.inner.journal.wait_indexed(Duration::ZERO)
     }
 
     /// The journal, for its health and space.
@@ -88,12 +91,23 @@ impl Store {
     /// what waits. Settled records do not count, for they make room when it is wanted.
     #[must_use]
     pub fn nearly_full(&self) -> bool {
+        self.needed_bytes() > self.most_needed()
+    }
+
+    /// The backlog in bytes from which on instruments are told to wait.
+    #[must_use]
+    pub fn most_needed(&self) -> u64 {
         let space = self.inner.journal.space();
         let reserve = (space.limit / 16).max(16 << 20);
-        let needed = self.inner.fold.needed.load(Ordering::Relaxed);
+        let room = space.limit.saturating_sub(reserve).saturating_sub(space.aside);
         // As the journal reckons: copies need room themselves, so not more than three quarters can be packed close.
-        let packed = needed.saturating_add(needed / 3);
-        packed.saturating_add(reserve) > space.limit
+        room - room / 4
+    }
+
+    /// Bytes of all records that are needed still: the backlog.
+    #[must_use]
+    pub fn needed_bytes(&self) -> u64 {
+        self.inner.fold.needed.load(Ordering::Relaxed)
     }
 
     /// The fold. Hold it for a look, not for work.
@@ -165,6 +179,18 @@ impl Store {
         receiver.recv().unwrap_or(Err(AppendError::Stopped))
     }
 
+    /// What became of messages with this specimen in them, by its keyed hash: the newest, at most so many.
+    #[must_use]
+    pub fn outcomes(&self, specimen: u128, most: usize) -> Vec<Outcome> {
+        let found = self.inner.journal.find(terms::specimen(specimen), most);
+        let outcomes = found.records.iter().filter_map(|record| {
+            let RecordRef { meta_version, meta, .. } = record.as_ref();
+            Outcome::decode(meta_version, meta)
+        });
+        // Terms are half a hash.
+        outcomes.filter(|outcome| outcome.specimens.contains(&specimen)).collect()
+    }
+
     /// Reads a record's payload. A needed record may be carried to another place meanwhile: `now` says where it is.
     ///
     /// # Errors
@@ -213,7 +239,7 @@ impl Store {
 const fn claim(kind: u16) -> Claim {
     match kind {
         Chunk::KIND => Claim::Intake,
-        Delivery::KIND | HoldSettled::KIND | ParkedSettled::KIND => Claim::Settling,
+        Delivery::KIND | HoldSettled::KIND | ParkedSettled::KIND | Dropped::KIND => Claim::Settling,
         _ => Claim::Outcome,
     }
 }
@@ -227,6 +253,8 @@ struct Fold {
     /// Bytes that are needed still, as [`State::needed_bytes`] reckons them. Kept here because it is asked for with every
     /// message, also by those that hold the state.
     needed: AtomicU64,
+    /// How many records were needed then.
+    counted: AtomicU64,
     /// The count of batches from which on they are reckoned again.
     again_at: AtomicU64,
 }
@@ -240,6 +268,7 @@ impl Default for Fold {
             waiting: counter(),
             applied: counter(),
             needed: AtomicU64::default(),
+            counted: AtomicU64::default(),
             again_at: AtomicU64::default(),
         }
     }
@@ -250,18 +279,30 @@ impl Fold {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Some hundred records are looked at for each batch, however many are needed.
+    /// Some hundred records are looked at for each batch, however many are needed. Where one batch settles many, it is
+    /// seen at once: a full journal may get no other batch for long.
     fn reckon(&self, state: &State) {
         let batches = *self.applied.borrow();
-        if batches >= self.again_at.load(Ordering::Relaxed) {
+        let count = state.needed_count() as u64;
+        let before = self.counted.load(Ordering::Relaxed);
+        if batches >= self.again_at.load(Ordering::Relaxed) || count < before - before / 8 {
             self.needed.store(state.needed_bytes(), Ordering::Relaxed);
-            let later = state.needed_count() as u64 / 256;
+            self.counted.store(count, Ordering::Relaxed);
+            let later = count / 256;
             self.again_at.store(batches.saturating_add(1).saturating_add(later), Ordering::Relaxed);
         }
     }
 }
 
 impl Keeper for Fold {
+    fn terms_version(&self) -> u32 {
+        terms::VERSION
+    }
+
+    fn terms(&self, record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
+        terms::terms(record, found_by);
+    }
+
     fn seen(&self, batch: &[RecordRef<'_>]) {
         let mut all = Change::default();
         {

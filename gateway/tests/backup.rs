@@ -265,6 +265,38 @@ fn a_clock_behind_the_copy_is_not_believed() {
 }
 
 #[test]
+fn a_clock_that_was_never_set_is_not_believed() {
+    let (old, mut service) = busy();
+    service.kill();
+    let journal = orugate::archive::Journal::at(&at(&old, "journal"), None).unwrap();
+    let plan = orugate::config::load(&old.config, &orugate_drivers::SHIPPED).unwrap().plan;
+    let new = at(&old, "new");
+    let look = orugate::backup::Restoring::look(&journal, &new, orugate_protocol::time::Utc(7)).unwrap();
+    use orugate::backup::Assurance::{ClockIsRight, OldBoxIsOff};
+    let why = look.refusal(&plan, &[OldBoxIsOff, ClockIsRight]).unwrap();
+    assert!(why.starts_with("This box's clock is not set: it shows 1970-01-01T00:00:00Z."), "{why}");
+}
+
+/// Only root can give files away; where the tests are not root, nothing is tried.
+#[test]
+fn root_leaves_the_journal_to_the_owner_of_its_folder() {
+    let (old, mut service) = busy();
+    service.kill();
+    let spare = site();
+    let journal = at(&spare, "journal");
+    fs::create_dir(&journal).unwrap();
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return;
+    }
+    std::os::unix::fs::chown(&journal, Some(65_534), Some(65_534)).unwrap();
+    restore(&spare, &at(&old, "journal"), &[OFF]).is(0);
+    let files: Vec<_> =
+        fs::read_dir(&journal).unwrap().map(|file| file.unwrap().metadata().unwrap()).collect();
+    assert!(files.len() > 3);
+    assert!(files.iter().all(|file| file.uid() == 65_534 && file.mode() & 0o777 == 0o600));
+}
+
+#[test]
 fn an_interrupted_restore_does_not_start_and_is_begun_anew() {
     let (old, mut service) = busy();
     let copy = at(&old, "copy");

@@ -457,6 +457,10 @@ fn a_parked_message_is_found_understood_and_sent() {
     still.is(1);
     still.says("Still parked: OBX-6 has a character that engine's charset, ASCII, does not have");
     still.says("There is no parked message 7.");
+    site.run(&["destination", "list"]).says("engine                yes         0        1 ");
+    let kept = site.run(&["destination", "drop", "engine", "--reason", "sold"]);
+    kept.is(1);
+    kept.says("Not dropped: engine is in the running configuration, and 1 message waits for it.");
     let utf8 = good.replace("sysmex-xn-l", "roche-cobas-c");
     std::fs::write(&site.config, utf8).unwrap();
     site.run(&["reload"]).is(0);

@@ -2,8 +2,10 @@
 //! not express; the same bytes or another number; never the old behind the new.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
-use orugate::admin::{ParkedView, Request, Response};
+use orugate::admin::{DestinationLine, ParkedView, Request, Response};
+use orugate::archive;
 use orugate::clock::Clock;
+use orugate::conditions;
 use orugate::config::Plan;
 use orugate::engine::{Behaviour, Engine};
 use orugate::records::{Meta as _, ParkedSettled, Sending};
@@ -92,6 +94,25 @@ impl Site {
 
     async fn send(&self, number: u64) -> Result<String, String> {
         words(self.ask(Request::SendParked { number }).await)
+    }
+
+    /// `second` in the list of destinations, without its age.
+    async fn second_line(&self) -> DestinationLine {
+        let answer = self.ask(Request::Destinations).await;
+        let Response::Destinations(all) = answer else { panic!("{answer:?}") };
+        assert_eq!(all.iter().map(|line| &*line.name).collect::<Vec<_>>(), ["engine", "second"]);
+        DestinationLine { oldest: None, ..all.into_iter().nth(1).unwrap() }
+    }
+
+    async fn conditions(&self) -> Vec<(conditions::Code, String)> {
+        let answer = self.ask(Request::Status).await;
+        let Response::Status(status) = answer else { panic!("{answer:?}") };
+        status.conditions.into_iter().map(|c| (c.code, c.next)).collect()
+    }
+
+    async fn drop_second(&self, reason: &str) -> Result<String, String> {
+        let (destination, reason) = ("second".to_owned(), reason.to_owned());
+        words(self.ask(Request::DropDestination { destination, reason }).await)
     }
 
     /// What persons decided, as the journal has it.
@@ -307,4 +328,70 @@ async fn a_destination_that_is_gone_has_to_come_back_first() {
     assert!(gone.contains("no longer names the destination second"), "{gone}");
     let unknown = words(site.ask(Request::Parked { number: Some(1) }).await).unwrap_err();
     assert!(unknown.contains("orugate parked list"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_destination_that_is_gone_for_good_is_given_up_once_it_is_out_of_the_configuration()
+{
+    let site = Site::start("generic-astm", "").await;
+    site.second.script([REFUSED, Behaviour::Silent]);
+    for sample in ["S-1", "S-2", "S-3"] {
+        site.hear(invented(sample, EARLY, &[7])).await;
+    }
+    site.second_has(1, 0).await;
+    site.until(|site| site.gateway.store.state().queue("engine").is_some_and(|q| q.delivered == 3)).await;
+    let refused = site.drop_second("sold").await.unwrap_err();
+    assert!(
+        refused.contains("second is in the running configuration, and 3 messages wait for it"),
+        "{refused}"
+    );
+    let line = |configured, waiting, parked, given_up| DestinationLine {
+        name: "second".to_owned(),
+        configured,
+        waiting,
+        parked,
+        given_up,
+        ..DestinationLine::default()
+    };
+    assert_eq!(site.second_line().await, line(true, 2, 1, 0));
+
+    let text =
+        configuration(site.folder.path(), site.engine.address(), &[("analyzer", "generic-astm", Plug::Tcp)]);
+    let without = plan(site.folder.path(), &text);
+    site.gateway.reload(without.clone(), "test").await;
+    let told = site.conditions().await;
+    assert!(
+        matches!(&told[..], [(conditions::Code::DestinationGone, next)] if next.contains("orugate destination drop second")),
+        "{told:?}"
+    );
+    assert!(site.drop_second(" ").await.unwrap_err().contains("needs a reason"));
+    let done = site.drop_second("the old LIS was sold").await.unwrap();
+    assert!(
+        done.starts_with("3 messages for second will not be sent, 1 of them parked; they hold 3 results."),
+        "{done}"
+    );
+    assert_eq!(site.conditions().await, []);
+    assert_eq!(site.second_line().await, line(false, 0, 0, 3));
+    assert!(site.drop_second("sold").await.unwrap_err().contains("Nothing waits for second"));
+
+    site.gateway.stop().await;
+    let looked = archive::Journal::at(&site.folder.path().join("journal"), None).unwrap();
+    let (archive, _) = looked.archive().unwrap();
+    let became: Vec<_> = archive.messages.values().map(|message| archive.became(message)).collect();
+    assert_eq!(became.len(), 3);
+    let so = |became: &String| {
+        became.contains("1 ORU acknowledged by engine")
+            && became.contains("1 ORU for second given up by a person")
+    };
+    assert!(became.iter().all(so), "{became:?}");
+    let gateway = Gateway::start(without, Clock::system).await.unwrap();
+    let site = Site { gateway, ..site };
+    assert_eq!(site.second_line().await, line(false, 0, 0, 3));
+    // What is made later for one of this name goes out, and nothing else.
+    site.gateway.reload(site.plan("generic-astm", ""), "test").await;
+    let before = site.second.messages().len();
+    site.hear(invented("S-4", EARLY, &[7])).await;
+    site.second_has(0, 1).await;
+    assert_eq!(site.second.messages().len(), before + 1);
+    site.gateway.stop().await;
 }

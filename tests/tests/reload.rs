@@ -275,7 +275,8 @@ async fn a_removed_destination_keeps_its_messages_and_sends_them_when_it_is_back
         [(
             Code::DestinationGone,
             "1 message waits for engine-old, which is no longer configured. Nothing is lost, and nothing goes out. Put \
-             the destination engine-old back until its queue is empty."
+             the destination engine-old back until its queue is empty; if it is gone for good, give them up: orugate \
+             destination drop engine-old --reason \"…\""
                 .to_owned()
         )]
     );

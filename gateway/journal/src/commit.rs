@@ -5,6 +5,7 @@ use crate::catalog::{Catalog, Segment};
 use crate::error::{AppendError, DiskError};
 use crate::format::{COMMIT_HEADER_LEN, CommitHeader, FIRST_OWN_KIND, PAGE_LEN, Position, RawRecord};
 use crate::identity::CeilingFile;
+use crate::index::{Entries, Index};
 use crate::journal::{Health, Shared};
 use crate::keeper::Keeper;
 use crate::receipt::Receipt;
@@ -205,7 +206,10 @@ impl Core {
         match made {
             Ok(active) => {
                 self.catalog.add(lane, Segment::new(active.segment, size.into()));
-                self.catalog.publish(&self.shared.totals);
+                self.publish();
+                if let Some(index) = shared.index.as_ref().filter(|_| lane == Lane::Results) {
+                    index.made(active.segment, true, Entries::default());
+                }
                 Ok(active)
             }
             // Within its limit, and yet no room: whoever asks how it is must hear of the disk.
@@ -334,10 +338,14 @@ impl Core {
                     if let Some(segment) = self.catalog.get_mut(lane, target_segment) {
                         segment.records = segment.records.saturating_add(prepared.records());
                     }
-                    if self.given_time > 0 {
-                        self.catalog.close(self.given_time);
+                    if self.given_time > 0 && self.catalog.close(self.given_time) {
+                        self.publish();
                     }
-                    prepared.acknowledge(&*self.keeper, locations);
+                    let index = self.shared.index.as_ref();
+                    if let Some(index) = index.filter(|_| lane == Lane::Results) {
+                        index.acknowledged(target_segment);
+                    }
+                    prepared.acknowledge(&*self.keeper, index, locations);
                     return;
                 }
                 Err(error) => {
@@ -361,7 +369,7 @@ impl Core {
             if let Some(segment) = self.catalog.get_mut(target.lane, target.segment) {
                 segment.size = end.into();
             }
-            self.catalog.publish(&self.shared.totals);
+            self.publish();
         }
     }
 
@@ -441,7 +449,7 @@ impl Prepared {
     }
 
     /// Only behind a successful sync. The keeper hears of a batch before its caller does.
-    fn acknowledge(self, keeper: &dyn Keeper, locations: Vec<Vec<Location>>) {
+    fn acknowledge(self, keeper: &dyn Keeper, index: Option<&Index>, locations: Vec<Vec<Location>>) {
         for (batch, places) in self.batches.into_iter().zip(locations) {
             let placed = batch.records.iter().zip(&places);
             let others = placed.filter(|((_, record), _)| record.kind.0 < FIRST_OWN_KIND);
@@ -449,6 +457,9 @@ impl Prepared {
             if !records.is_empty() {
                 // As for callers: whatever its code does, the journal goes on.
                 let _ = catch_unwind(AssertUnwindSafe(|| keeper.seen(&records)));
+                if let Some(index) = index {
+                    index.seen(&records);
+                }
             }
             let sequences = batch.records.iter().map(|(sequence, _)| *sequence).collect();
             batch.done.call(Ok(Receipt::after_sync(sequences, places)));

@@ -17,6 +17,9 @@ use crate::segment::read_headers;
 use crate::storage::Storage;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+mod gather;
+pub use gather::Gathered;
+
 /// A journal that is only looked at.
 pub struct Inspector<'a> {
     storage: &'a dyn Storage,

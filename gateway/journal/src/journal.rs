@@ -3,15 +3,17 @@
 
 use crate::catalog::Totals;
 use crate::commit::{Core, Done, Queued, Request};
+use crate::counted::Counted;
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
 use crate::identity::{self, IDENTITY_FILE, Identity, PART};
+use crate::index::{self, Entries, Found, Index, Indexed, Place, Term};
 use crate::inspect::Inspector;
 use crate::keeper::{Keeper, Nobody};
 use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
-use crate::recover::{Damage, Recovery, Visit, replay};
+use crate::recover::{Damage, Recovery, Replayed, Visit, replay};
 use crate::segment::Readers;
 use crate::sequence::{Counter, Reservation};
 use crate::storage::Storage;
@@ -39,12 +41,20 @@ pub enum Health {
 /// How much of the space is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// Bytes of all segment files, what they have reserved included.
+    /// Bytes of all segment files, what they have reserved included, and of their sidecars.
     pub used: u64,
     /// Bytes that they may take ([`Options::max_size`], or what was set since).
     pub limit: u64,
     /// Segment files.
     pub segments: u64,
+    /// All of *results* that was written after this time is there; `None` while that is not known, because the first segment
+    /// is not full or the clock was not trusted.
+    pub all_since: Option<UnixMillis>,
+    /// Files that were set aside, because something in them was needed and could not be read. They are in `used`, and stay
+    /// until a person takes them away.
+    pub aside_files: u64,
+    /// Bytes in them.
+    pub aside: u64,
 }
 
 /// What the handle and the writer's thread both see.
@@ -58,8 +68,12 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) counter: Counter,
     pub(crate) totals: Totals,
+    /// Bytes written to the storage.
+    written: Arc<AtomicU64>,
     pub(crate) queued: AtomicU64,
     pub(crate) heartbeat: AtomicU64,
+    /// When the keeper has terms.
+    pub(crate) index: Option<Index>,
     health: Mutex<Health>,
     readers: Readers,
 }
@@ -67,6 +81,16 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn read(&self, at: Location) -> Result<Record, ReadError> {
         self.readers.read(&*self.storage, self.options.keys.as_ref(), at)
+    }
+
+    pub(crate) fn place(&self) -> Place<'_> {
+        let keys = self.options.keys.as_ref();
+        Place { storage: &*self.storage, journal: self.identity.journal, keys }
+    }
+
+    /// The record of *results* whose header is at this place.
+    pub(crate) fn read_at(&self, segment: u64, offset: u32) -> Result<Record, ReadError> {
+        self.readers.read_at(&*self.storage, self.options.keys.as_ref(), segment, offset)
     }
 
     pub(crate) fn forget_reader(&self, lane: Lane, segment: u64) {
@@ -88,7 +112,8 @@ pub struct Journal {
 struct Inner {
     shared: Arc<Shared>,
     commands: Option<SyncSender<Command>>,
-    thread: Option<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+    indexer: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Journal {
@@ -133,8 +158,8 @@ impl Journal {
         let identity = Identity::new(now).map_err(disk)?;
         identity::create(&storage, &identity).map_err(disk)?;
         let keeper = Arc::new(Nobody);
-        let opened = Self::start(Box::new(storage), options, lock, &mut Kept(&Nobody), keeper);
-        opened.map(|(journal, _)| journal).map_err(CreateError::Open)
+        let opened = Inner::start(Box::new(storage), options, lock, &mut Kept(&Nobody), keeper);
+        opened.map(|(inner, _)| Self { inner: Arc::new(inner) }).map_err(CreateError::Open)
     }
 
     /// Opens a journal and shows every whole record to `visit`, in the order of writing: within a lane that is the
@@ -150,7 +175,9 @@ impl Journal {
     ) -> Result<(Self, Recovery), OpenError> {
         options.check().map_err(OpenError::Options)?;
         let lock = lock(&storage)?;
-        Self::start(Box::new(storage), options, lock, &mut Shown(visit), Arc::new(Nobody))
+        let keeper = Arc::new(Nobody);
+        let (inner, recovery) = Inner::start(Box::new(storage), options, lock, &mut Shown(visit), keeper)?;
+        Ok((Self { inner: Arc::new(inner) }, recovery))
     }
 
     /// Opens a journal for a keeper: it gets the newest checkpoint that it understands and every record behind it, and is
@@ -163,42 +190,32 @@ impl Journal {
         options: Options,
         keeper: Arc<dyn Keeper>,
     ) -> Result<(Self, Recovery), OpenError> {
-        options.check().map_err(OpenError::Options)?;
-        let lock = lock(&storage)?;
-        Self::start(Box::new(storage), options, lock, &mut Kept(&*keeper), Arc::clone(&keeper))
+        let (mut inner, recovery) = Inner::open(storage, options, keeper)?;
+        inner.begin_indexing()?;
+        Ok((Self { inner: Arc::new(inner) }, recovery))
     }
 
-    fn start(
-        storage: Box<dyn Storage>,
+    /// As [`open_for`](Self::open_for), with nobody in the background: [`index_step`](Self::index_step) takes the steps.
+    #[cfg(test)]
+    pub(crate) fn open_by_hand(
+        storage: impl Storage,
         options: Options,
-        lock: Box<dyn Send + Sync>,
-        visit: &mut dyn Visit,
         keeper: Arc<dyn Keeper>,
     ) -> Result<(Self, Recovery), OpenError> {
-        let mut loaded = identity::load(&*storage)?;
-        let replayed = replay(&*storage, &mut loaded, &options, visit)?;
-        // Durable before the first number is given: the next start begins above all that this one gives.
-        loaded.raise_for(replayed.next)?;
-        let (commands, receiver) = sync_channel(options.queue);
-        let shared = Arc::new(Shared {
-            storage,
-            limit: AtomicU64::new(options.max_size),
-            keep: AtomicU64::new(millis(options.keep)),
-            options,
-            identity: loaded.identity,
-            counter: Counter::new(replayed.next, loaded.ceiling),
-            totals: Totals::default(),
-            queued: AtomicU64::new(0),
-            heartbeat: AtomicU64::new(0),
-            health: Mutex::new(Health::Good),
-            readers: Readers::default(),
-        });
-        let recovery = replayed.recovery.clone();
-        let core = Core::new(Arc::clone(&shared), keeper, loaded.file, replayed);
-        let thread = writer::start(core, receiver, Arc::clone(&shared), lock)
-            .map_err(|error| DiskError::new("starting the journal's thread", error))?;
-        let inner = Inner { shared, commands: Some(commands), thread: Some(thread) };
+        let (inner, recovery) = Inner::open(storage, options, keeper)?;
         Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// Does what the index's thread would do next. `false`: there was nothing to do.
+    #[cfg(test)]
+    pub(crate) fn index_step(&self) -> bool {
+        let shared = &self.inner.shared;
+        shared.index.as_ref().is_some_and(|index| index.step(shared))
     }
 
     /// Hands a batch to the writer and returns at once. `done` is called exactly once: with a receipt after the
@@ -286,6 +303,28 @@ impl Journal {
         Ok(inspected.damaged.into_iter().map(|spot| spot.damage).collect())
     }
 
+    /// Records of *results* that have this at-hand term, the largest sequence first, at most `most`. Numbers that the journal
+    /// drew itself ascend in the order of the log, so for those it is the newest first, wherever copies of them are by now.
+    /// It reads each of them from the disk.
+    #[must_use]
+    pub fn find(&self, term: Term, most: usize) -> Found {
+        let shared = &self.inner.shared;
+        shared.index.as_ref().map_or_else(Found::default, |index| index.find(shared, term, most))
+    }
+
+    /// How far the index is. It is filled in the background after a start; without terms there is none.
+    #[must_use]
+    pub fn indexed(&self) -> Indexed {
+        self.inner.shared.index.as_ref().map_or_else(Indexed::default, Index::indexed)
+    }
+
+    /// Waits until every segment is in the index or was found unreadable. `false`: it took longer than that, or there is no
+    /// index.
+    #[must_use]
+    pub fn wait_indexed(&self, at_most: Duration) -> bool {
+        self.inner.shared.index.as_ref().is_some_and(|index| index.wait(at_most))
+    }
+
     /// What the journal was born with.
     #[must_use]
     pub fn identity(&self) -> &Identity {
@@ -296,11 +335,22 @@ impl Journal {
     #[must_use]
     pub fn space(&self) -> Space {
         let shared = &self.inner.shared;
+        let [aside_files, aside] = shared.totals.aside.each_ref().map(|total| total.load(Ordering::Acquire));
         Space {
             used: shared.totals.all(),
             limit: shared.limit.load(Ordering::Acquire),
             segments: shared.totals.segments.load(Ordering::Acquire),
+            all_since: Some(UnixMillis(shared.totals.oldest.load(Ordering::Acquire))).filter(|at| at.0 > 0),
+            aside_files,
+            aside,
         }
+    }
+
+    /// Bytes that were written to the storage since the journal was opened: commits, headers, the zeros of new segments, the
+    /// ceiling. What the file system writes for itself is not in it.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.inner.shared.written.load(Ordering::Relaxed)
     }
 
     /// Changes [`Options::max_size`] from the next segment on. Less than two segments, or than there is already, only
@@ -369,14 +419,92 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+impl Inner {
+    fn open(
+        storage: impl Storage,
+        options: Options,
+        keeper: Arc<dyn Keeper>,
+    ) -> Result<(Self, Recovery), OpenError> {
+        options.check().map_err(OpenError::Options)?;
+        let lock = lock(&storage)?;
+        Self::start(Box::new(storage), options, lock, &mut Kept(&*keeper), Arc::clone(&keeper))
+    }
+
+    fn start(
+        storage: Box<dyn Storage>,
+        options: Options,
+        lock: Box<dyn Send + Sync>,
+        visit: &mut dyn Visit,
+        keeper: Arc<dyn Keeper>,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let (storage, written) = Counted::over(storage);
+        let mut loaded = identity::load(&*storage)?;
+        let replayed = replay(&*storage, &mut loaded, &options, visit)?;
+        // Durable before the first number is given: the next start begins above all that this one gives.
+        loaded.raise_for(replayed.next)?;
+        let (commands, receiver) = sync_channel(options.queue);
+        let keys = options.keys.as_ref();
+        let place = Place { storage: &*storage, journal: loaded.identity.journal, keys };
+        let index = begin_index(place, &replayed, &keeper);
+        let shared = Arc::new(Shared {
+            storage,
+            limit: AtomicU64::new(options.max_size),
+            keep: AtomicU64::new(millis(options.keep)),
+            options,
+            identity: loaded.identity,
+            counter: Counter::new(replayed.next, loaded.ceiling),
+            totals: Totals { sidecars: replayed.catalog.sidecars(), ..Totals::default() },
+            written,
+            queued: AtomicU64::new(0),
+            heartbeat: AtomicU64::new(0),
+            index,
+            health: Mutex::new(Health::Good),
+            readers: Readers::default(),
+        });
+        let recovery = replayed.recovery.clone();
+        let core = Core::new(Arc::clone(&shared), keeper, loaded.file, replayed);
+        let writer = writer::start(core, receiver, Arc::clone(&shared), lock)
+            .map_err(|error| DiskError::new("starting the journal's thread", error))?;
+        Ok((Self { shared, commands: Some(commands), writer: Some(writer), indexer: None }, recovery))
+    }
+
+    fn begin_indexing(&mut self) -> Result<(), OpenError> {
+        self.indexer = index::start(Arc::clone(&self.shared))
+            .map_err(|error| DiskError::new("starting the index's thread", error))?;
+        Ok(())
+    }
+}
+
+/// The index of a journal that was just replayed: all is to be read yet, but for the segment that the start itself has made.
+fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
+    let segments = replayed.catalog.lane(Lane::Results).iter().map(|segment| segment.number);
+    let sidecars = replayed.catalog.sidecars();
+    let index = Index::new(Arc::clone(keeper), segments, &replayed.sidecars, sidecars)?;
+    let [active, _] = &replayed.active;
+    if let Some(active) = active {
+        let built = index.with_terms(|terms| index::build(place, [active.segment].into(), terms));
+        let whole = |built: &index::Built| built.damaged.is_empty() && built.told;
+        match built {
+            Ok(Some(built)) => index.made(active.segment, whole(&built), built.entries),
+            Ok(None) | Err(_) => index.made(active.segment, false, Entries::default()),
+        }
+        // It begins with the lane's last commit, which is on flash with it.
+        index.acknowledged(active.segment);
+    }
+    Some(index)
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.commands = None;
-        if let Some(thread) = self.thread.take() {
-            // The last handle may die in a `done`, on the very thread that would be waited for.
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
+        // The index's thread first: the writer's has the lock, and nothing may be written without it.
+        if let Some(index) = &self.shared.index {
+            index.stop();
+        }
+        // The last handle may die in a `done`, on the very thread that would be waited for.
+        let others = |thread: &JoinHandle<()>| thread.thread().id() != thread::current().id();
+        for thread in [self.indexer.take(), self.writer.take()].into_iter().flatten().filter(others) {
+            let _ = thread.join();
         }
     }
 }

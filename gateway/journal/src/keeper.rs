@@ -3,6 +3,7 @@
 //! The keeper is a fold over the log: it is shown every batch in the order of the log, at a start and while running, and
 //! is asked questions only between commits, on the writer's thread. So each answer belongs to an exact point of the log.
 
+use crate::index::Term;
 use crate::record::{Lane, Location, RecordRef};
 
 /// The fold behind a journal.
@@ -29,6 +30,16 @@ pub trait Keeper: Send + Sync + 'static {
 
     /// A segment of the lane *snapshots* is dropped with all that was in it, needed or not.
     fn thinned(&self, segment: u64);
+
+    /// The version of [`terms`](Self::terms); 0 when there are none, and then nothing is indexed. With another version what
+    /// was indexed before is read again.
+    fn terms_version(&self) -> u32 {
+        0
+    }
+
+    /// What a record of *results* is found by. It depends on the record and on nothing else. Several threads ask, the writer's
+    /// among them.
+    fn terms(&self, _record: &RecordRef<'_>, _found_by: &mut dyn FnMut(Term)) {}
 }
 
 /// Nothing is needed, nothing is remembered: for those who only read or only append.

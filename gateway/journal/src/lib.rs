@@ -13,11 +13,12 @@
 //!   opened, rather than opened without what it holds.
 //! - [`copy`] makes a copy beside the running writer, and an [`Unfinished`] one never opens. Its numbers can be put above those
 //!   that its journal gave later ([`Survey::ceiling_at`]).
+//! - What a [`Keeper`] wants to find again by a [`Term`] is found without reading the log, once the index is filled. Sidecars
+//!   keep that short; they are derived, and nothing is ever believed of them that a record does not say itself.
 //! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
-//! record like any other. There is no clock here either: times come as arguments. Sidecars are not built yet; the format
-//! (`FORMAT.md`) has room for them.
+//! record like any other. There is no clock here either: times come as arguments.
 //!
 //! ```
 //! use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, Urgency, UnixMillis, model::ModelDisk};
@@ -41,9 +42,11 @@ mod checkpoint;
 mod commit;
 mod confirm;
 mod copy;
+mod counted;
 mod error;
 mod format;
 mod identity;
+mod index;
 mod inspect;
 mod journal;
 mod keeper;
@@ -66,7 +69,8 @@ mod writer;
 pub use copy::{Copied, CopyError, copy};
 pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
-pub use inspect::{Around, Commit, Inspected, Inspector, Own, SegmentFile, Spot};
+pub use index::{Found, Indexed, Term, Terms, TermsOf};
+pub use inspect::{Around, Commit, Gathered, Inspected, Inspector, Own, SegmentFile, Spot};
 pub use journal::{Health, Journal, Space};
 pub use keeper::Keeper;
 pub use options::Options;

@@ -343,6 +343,24 @@ impl Walk {
         })
     }
 
+    /// The whole commit that this byte of the segment is in; what its records hold is in `body`.
+    pub(crate) fn commit_around(&self, offset: u32, body: &mut Vec<u8>) -> Option<Found> {
+        let mut at = u64::from(offset - offset % PAGE);
+        while at >= SEGMENT_START.into() && at < self.len {
+            if let Page::Commit(header, end) = self.look_at(at, body) {
+                return (u64::from(offset) < end).then(|| self.found(header, at));
+            }
+            at -= u64::from(PAGE);
+        }
+        None
+    }
+
+    fn found(&self, header: CommitHeader, at: u64) -> Found {
+        let body_at = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(COMMIT_HEADER);
+        let tag = if self.key.is_some() { TAG } else { 0 };
+        Found { header, segment: self.segment, body_at, tag, reused: self.reused }
+    }
+
     pub(crate) fn next(&mut self, body: &mut Vec<u8>, recovery: &mut Recovery) -> Option<Found> {
         while self.offset < self.len {
             let at = self.offset;
@@ -351,10 +369,7 @@ impl Walk {
                 Page::Commit(..) if self.is_filled_meanwhile() => self.go_back(),
                 Page::Commit(header, end) => {
                     self.arrive(end, recovery);
-                    let body_at = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(COMMIT_HEADER);
-                    let tag = if self.key.is_some() { TAG } else { 0 };
-                    let (segment, reused) = (self.segment, self.reused);
-                    return Some(Found { header, segment, body_at, tag, reused });
+                    return Some(self.found(header, at));
                 }
                 // Its checksums are right, so no crash tore it: damage, even if nothing follows.
                 Page::Sealed(end) => {

@@ -145,6 +145,22 @@ impl Readers {
         Ok(Record { bytes, location: at, sequence, kind, meta_version, meta_len, carried })
     }
 
+    /// The record of *results* whose header is at this place.
+    pub(crate) fn read_at(
+        &self,
+        storage: &dyn Storage,
+        keys: Option<&KeyRing>,
+        segment: u64,
+        offset: u32,
+    ) -> Result<Record, ReadError> {
+        let mut at = Location { lane: Lane::Results, segment, offset, len: 0 };
+        let mut len = [0; 4];
+        let reader = self.reader(storage, keys, at)?;
+        read_exact(&*reader.file, &mut len, offset.into()).map_err(|_| ReadError::Damaged(at))?;
+        at.len = u32::from_le_bytes(len);
+        self.read(storage, keys, at)
+    }
+
     fn reader(
         &self,
         storage: &dyn Storage,

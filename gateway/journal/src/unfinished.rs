@@ -8,6 +8,7 @@ use crate::copy::CopyError;
 use crate::error::DiskError;
 use crate::format::parse_segment_name;
 use crate::identity::{IDENTITY_FILE, PART};
+use crate::index::parse_sidecar_name;
 use crate::storage::{Storage, StorageFile};
 use std::io;
 
@@ -74,7 +75,8 @@ pub fn clear(storage: &dyn Storage) -> Result<(), CopyError> {
         return Err(CopyError::Occupied(name.clone()));
     }
     let removing = |error| CopyError::Target(DiskError::new("taking an interrupted copy away", error));
-    for name in names.iter().filter(of_log) {
+    let sidecar = |name: &&String| interrupted && parse_sidecar_name(name).is_some();
+    for name in names.iter().filter(|name| of_log(name) || sidecar(name)) {
         storage.remove(name).map_err(removing)?;
     }
     if interrupted {

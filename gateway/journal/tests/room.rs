@@ -123,6 +123,9 @@ fn age_gives_back_what_is_settled_and_no_more_than_one_segment_at_a_time() {
         let made = journal.append_wait(batch).unwrap().first();
         settle(&journal, made);
     }
+    // The first segment took the first records, and went; the next was full in the first seconds.
+    let since = journal.space().all_since.unwrap();
+    assert!((at(1)..at(10)).contains(&since), "{since:?}");
     drop(journal);
     let left = segments(&disk, Lane::Results);
     // Some twenty are older than ten seconds by now, but the clock may have jumped.
@@ -217,8 +220,16 @@ fn a_needed_record_that_cannot_be_read_keeps_its_file() {
         let made = append(&journal, item(&number.to_le_bytes().repeat(300))).unwrap();
         settle(&journal, made);
     }
-    assert!(disk.names().contains(&format!("{first}.bad")), "{:?}", disk.names());
+    let bad = format!("{first}.bad");
+    assert!(disk.names().contains(&bad), "{:?}", disk.names());
+    let aside = (1, disk.bytes(&bad).unwrap().len() as u64);
+    let space = journal.space();
+    assert_eq!((space.aside_files, space.aside), aside);
     assert!(ledger.open().items.contains_key(&pinned), "nobody may forget it");
+    drop(journal);
+    let (journal, _, _) = start(&disk, tight());
+    let space = journal.space();
+    assert_eq!((space.aside_files, space.aside), aside, "until a person takes it away");
 }
 
 #[test]

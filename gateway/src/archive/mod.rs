@@ -15,8 +15,8 @@ pub use journal::{Journal, LookError, names};
 pub use touch::{Touched, touched};
 
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Fate, Hold, HoldSettled, Meta, NeverSent, Oru,
-    Outcome, ParkedSettled, Sending, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Fate, Hold, HoldSettled, Meta, NeverSent,
+    Oru, Outcome, ParkedSettled, Sending, Settlement,
 };
 use orugate_journal::{Commit, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -180,6 +180,21 @@ impl Archive {
         }
     }
 
+    /// Whether a record belongs to what is shown of a message: it is about it, or gave an ORU of it up with others.
+    #[must_use]
+    pub fn concerns(&self, record: &RecordRef<'_>, message: u64) -> bool {
+        if record.kind.0 != Dropped::KIND {
+            return self.about(record) == Some(message);
+        }
+        let Some(dropped) = Dropped::decode(record.meta_version, record.meta) else { return false };
+        let orus = self.messages.get(&message).into_iter().flat_map(|message| &message.orus);
+        orus.filter_map(|number| Some((*number, self.orus.get(number)?))).any(|(number, oru)| {
+            number <= dropped.upto
+                && *oru.destination == dropped.destination
+                && oru.standing == Way::Discarded
+        })
+    }
+
     fn record(&mut self, record: &RecordRef<'_>) {
         let (version, meta, number) = (record.meta_version, record.meta, record.sequence.0);
         match record.kind.0 {
@@ -230,6 +245,17 @@ impl Archive {
                         Sending::Discarded(_) => Way::Discarded,
                     };
                     self.stands(settled.oru, way);
+                }
+            }
+            Dropped::KIND => {
+                if let Some(dropped) = Dropped::decode(version, meta) {
+                    for (_, oru) in self.orus.range_mut(..=dropped.upto) {
+                        if *oru.destination == dropped.destination
+                            && matches!(oru.standing, Way::Waiting | Way::Parked(_))
+                        {
+                            oru.standing = Way::Discarded;
+                        }
+                    }
                 }
             }
             Hold::KIND => {

@@ -11,8 +11,8 @@ use crate::records::Restored;
 use crate::run::COMMIT;
 use crate::store::{Entry, Store};
 use orugate_journal::{
-    CopyError, FileStorage, KeyRing, OpenError, Options, Storage, Survey, Unfinished, UnixMillis, clear,
-    copy, finish, is_unfinished,
+    CopyError, FileStorage, Inspector, KeyRing, OpenError, Options, Storage, Survey, Unfinished, UnixMillis,
+    clear, copy, finish, is_unfinished,
 };
 use orugate_protocol::time::Utc;
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -155,6 +155,7 @@ impl Restoring {
     ) -> Result<(), Stop> {
         copy(from.storage(), target, Some(self.ceiling), progress).map_err(|error| self.failed(error))?;
         self.record(target, actor, from.keys())?;
+        self.read_back(target, from.keys().as_ref())?;
         give_to_owner(&self.to).map_err(|error| unusable(&self.to, &error))?;
         finish(target).map_err(|error| self.failed(error))
     }
@@ -170,13 +171,7 @@ impl Restoring {
             ..Options::default()
         };
         let unread = |error: OpenError| Stop::Failed(LookError::Journal(self.to.clone(), error).to_string());
-        let (store, recovery) = Store::open(Unfinished(target.clone()), options).map_err(unread)?;
-        if let Some(damage) = recovery.damaged.first().filter(|_| self.contents.damaged.is_empty()) {
-            return Err(Stop::Failed(format!(
-                "{} does not give back what was written to it: {damage}. Use another medium.",
-                self.to.display()
-            )));
-        }
+        let (store, _) = Store::open(Unfinished(target.clone()), options).map_err(unread)?;
         let micros = |time: UnixMillis| i64::try_from(time.0).unwrap_or(i64::MAX).saturating_mul(1_000);
         let restored = Restored {
             at: micros(self.now),
@@ -188,6 +183,22 @@ impl Restoring {
         written.map(drop).map_err(|error| {
             Stop::Failed(format!("{}: the restore cannot be journalled: {error}.", self.to.display()))
         })
+    }
+
+    /// Reads all of it once more: a medium that does not give back what was written to it is none to start on.
+    fn read_back(&self, target: &FileStorage, keys: Option<&KeyRing>) -> Result<(), Stop> {
+        let unread = |error: OpenError| Stop::Failed(LookError::Journal(self.to.clone(), error).to_string());
+        let written = Unfinished(target.clone());
+        let inspector = Inspector::new(&written, keys).map_err(unread)?;
+        let damaged = inspector.walk(&mut |_| ()).map_err(unread)?.damaged;
+        match damaged.first().filter(|_| damaged.len() > self.contents.damaged.len()) {
+            None => Ok(()),
+            Some(spot) => Err(Stop::Failed(format!(
+                "{} does not give back what was written to it: {}. Use another medium.",
+                self.to.display(),
+                spot.damage
+            ))),
+        }
     }
 
     fn failed(&self, error: CopyError) -> Stop {

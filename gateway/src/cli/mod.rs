@@ -120,6 +120,13 @@ enum Command {
         #[command(subcommand)]
         action: ParkedAction,
     },
+    /// List all destinations that messages were ever made for; give up what waits for one that is gone for good
+    Destination {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: DestinationAction,
+    },
     /// Read a capture file through a profile; nothing is stored or sent
     ///
     /// Prints each ORU, and for each result that is in none a line that begins with hold, qc or note, with its test
@@ -248,6 +255,24 @@ enum ParkedAction {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum DestinationAction {
+    /// List each with what waits for it, configured or not
+    List,
+    /// Give up all that waits for a destination, parked or not; it must be out of the configuration
+    ///
+    /// For a destination that is gone for good. Nothing of it is sent any more, also when a destination of this name is
+    /// configured again. The bytes stay in the journal as long as those of delivered messages, and who did it and why
+    /// is kept with them.
+    Drop {
+        /// Its name, from orugate destination list
+        name: String,
+        /// Why, for whoever asks later
+        #[arg(long, value_name = "WHY")]
+        reason: String,
+    },
+}
+
 /// A message's number: as it is, or as the last sixteen digits of an MSH-10.
 fn message_number(typed: &str) -> Result<u64, String> {
     let digits = match typed.split_at_checked(4) {
@@ -284,6 +309,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Status { configured, json } => service::status(&configured.config, json),
         Command::Holds { configured, action } => service::holds(&configured.config, action),
         Command::Parked { configured, action } => service::parked(&configured.config, action),
+        Command::Destination { configured, action } => service::destination(&configured.config, action),
         Command::Plan { configured, json, exit_code, files } => {
             service::plan(catalogue, &configured.config, &files, json, exit_code)
         }

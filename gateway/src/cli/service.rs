@@ -1,6 +1,6 @@
 //! Commands about the service: run, check, status, holds, journal.
 
-use super::{HoldAction, ParkedAction, log, runtime, show};
+use super::{DestinationAction, HoldAction, ParkedAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
 use crate::clock::Clock;
 use crate::config::{self, Difference, Loaded, Mistakes};
@@ -353,6 +353,21 @@ pub(super) fn parked(path: &Path, action: ParkedAction) -> u8 {
     }
 }
 
+pub(super) fn destination(path: &Path, action: DestinationAction) -> u8 {
+    let request = match action {
+        DestinationAction::List => Request::Destinations,
+        DestinationAction::Drop { name, reason } => Request::DropDestination { destination: name, reason },
+    };
+    match ask(path, &request) {
+        Ok(Response::Destinations(lines)) => {
+            print!("{}", show::destination_lines(&lines));
+            0
+        }
+        Ok(other) => answer(other),
+        Err(code) => code,
+    }
+}
+
 /// `orugate plan`: what changes, in words. Without a file the service compares what it runs by with what is in its
 /// files; with one, the configuration that is installed with that; with two, the first with the second.
 pub(super) fn plan(
@@ -439,6 +454,10 @@ fn answer(response: Response) -> u8 {
             eprintln!("The old configuration goes on.");
             CONFIG
         }
-        Response::Status(_) | Response::Holds(_) | Response::Parked(_) | Response::Running { .. } => REFUSED,
+        Response::Status(_)
+        | Response::Holds(_)
+        | Response::Parked(_)
+        | Response::Destinations(_)
+        | Response::Running { .. } => REFUSED,
     }
 }

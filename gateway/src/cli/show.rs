@@ -1,6 +1,6 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{HoldView, ParkedView, Status};
+use crate::admin::{DestinationLine, HoldView, JournalView, ParkedView, Status};
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
 use crate::status::Line;
@@ -26,17 +26,36 @@ pub(super) fn status(status: &Status) -> String {
             count(status.pending as u64, "message waits", "messages wait")
         );
     }
+    let _ = writeln!(out, "\n{}", journal_line(journal, status.now));
     let _ = writeln!(
         out,
-        "\nJournal {}: {} of {} MiB. Clock {}. Version {}, configuration {}.",
-        journal.health,
-        journal.used >> 20,
-        journal.limit >> 20,
+        "Clock {}. Version {}, configuration {}.",
         status.clock,
         status.version,
         status.config.get(..8).unwrap_or(&status.config)
     );
     out
+}
+
+/// First what still waits, since only that can fill it; what is kept makes room by itself.
+fn journal_line(journal: &JournalView, now: i64) -> String {
+    let left = journal.outlook.as_ref().filter(|outlook| outlook.minutes < 30 * 24 * 60).map(|outlook| {
+        let left = i64::try_from(outlook.minutes.saturating_mul(60)).unwrap_or(i64::MAX);
+        format!(", about {} left at today's rate", duration(left))
+    });
+    let since = journal
+        .all_since
+        .map(|since| format!(", all of the last {}", duration((now - since).max(0) / 1_000_000)));
+    format!(
+        "Journal {}: backlog {} of {} MiB{}. With what is kept{}: {} of {} MiB.",
+        journal.health,
+        journal.backlog >> 20,
+        journal.most_backlog >> 20,
+        left.unwrap_or_default(),
+        since.unwrap_or_default(),
+        journal.used >> 20,
+        journal.limit >> 20,
+    )
 }
 
 fn instruments(out: &mut String, status: &Status) {
@@ -100,6 +119,37 @@ fn destinations(out: &mut String, status: &Status) {
             destination.link
         );
     }
+}
+
+/// All destinations that messages were made for.
+pub(super) fn destination_lines(lines: &[DestinationLine]) -> String {
+    if lines.is_empty() {
+        return "No destination is configured, and no message was ever made for one.\n".to_owned();
+    }
+    let mut out =
+        "DESTINATION           CONFIGURED  WAITING  PARKED  OLDEST     DELIVERED  GIVEN UP\n".to_owned();
+    for line in lines {
+        let _ = writeln!(
+            out,
+            "{:<21} {:<11} {:<8} {:<7} {:<10} {:<10} {}",
+            line.name,
+            if line.configured { "yes" } else { "NO" },
+            line.waiting,
+            line.parked,
+            line.oldest.map_or("-".to_owned(), duration),
+            line.delivered,
+            line.given_up
+        );
+    }
+    if let Some(gone) = lines.iter().find(|line| !line.configured && line.waiting + line.parked > 0) {
+        let _ = writeln!(
+            out,
+            "What waits for one that is not configured goes out when it is put back. If it is gone for good: orugate \
+             destination drop {} --reason \"…\"",
+            gone.name
+        );
+    }
+    out
 }
 
 /// What a reload did.
@@ -220,6 +270,7 @@ fn ago(now: i64, then: Option<i64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backlog::{Level, Outlook};
 
     #[test]
     fn trouble_is_told_first() {
@@ -229,5 +280,23 @@ mod tests {
         given.journal.nearly_full = true;
         given.conditions = crate::conditions::derive::of(&given);
         assert!(status(&given).starts_with("! The journal is nearly full"));
+    }
+
+    #[test]
+    fn a_journal_that_only_keeps_what_is_settled_does_not_look_full() {
+        let mut journal = JournalView { health: "good".to_owned(), ..JournalView::default() };
+        (journal.used, journal.limit) = (4096 << 20, 4096 << 20);
+        (journal.backlog, journal.most_backlog) = (12 << 20, 2880 << 20);
+        assert_eq!(
+            journal_line(&journal, 0),
+            "Journal good: backlog 12 of 2880 MiB. With what is kept: 4096 of 4096 MiB."
+        );
+        journal.all_since = Some(1_000_000);
+        journal.outlook = Some(Outlook { minutes: 30 * 60, level: Level::Warning, grows: Vec::new() });
+        assert_eq!(
+            journal_line(&journal, 1_000_000 + 12 * 86_400_000_000),
+            "Journal good: backlog 12 of 2880 MiB, about 30 h left at today's rate. With what is kept, all of the last \
+             12 days: 4096 of 4096 MiB."
+        );
     }
 }

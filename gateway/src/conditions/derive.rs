@@ -1,7 +1,9 @@
 //! The conditions that can be read off the status: journal, ledger, queues, wires, holds, clock.
 
 use super::{Code, Condition, Fault};
-use crate::admin::{DestinationView, InstrumentView, Status};
+use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
+use crate::backlog::{For, Level, Outlook};
+use crate::interpret::PAST_BY;
 use crate::status::Line;
 use crate::tls::Peer;
 use crate::words::{count, duration};
@@ -33,21 +35,25 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "",
             Fault::Operator,
             format!(
-                "The journal is nearly full, {} of {} MiB: instruments are told to wait, and no result comes in. What \
-                 is stored is safe.",
-                status.journal.used >> 20,
-                status.journal.limit >> 20
+                "The journal is nearly full, {} of {} MiB wait: instruments are told to wait, and no result comes in. \
+                 What is stored is safe.",
+                status.journal.backlog >> 20,
+                status.journal.most_backlog >> 20
             ),
             "Raise journal.max_size by some hundred MiB, then: orugate reload",
         ));
     }
+    all.extend(history(&status.journal));
+    all.extend(filling(&status.journal));
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(|i| down(i, tls(status, Peer::Instrument, &i.name))));
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(|d| late(d, tls(status, Peer::Engine, &d.name))));
-    if let Some(age) = status.oldest_pending.filter(|age| *age > UNREAD) {
+    // While the past is being read, that is why.
+    let unread = |age: &i64| *age > UNREAD && status.journal.unread == 0;
+    if let Some(age) = status.oldest_pending.filter(unread) {
         all.push(condition(
             Code::InterpretationLate,
             "",
@@ -85,8 +91,66 @@ pub fn of(status: &Status) -> Vec<Condition> {
     all
 }
 
+fn history(journal: &JournalView) -> Option<Condition> {
+    let segments = |number| count(number, "file", "files");
+    if journal.unread > 0 {
+        let text = format!(
+            "What was sent before is being read from the journal, {} to go. What comes in is stored and acknowledged, and \
+             goes out when that is done, in {} at the latest.",
+            segments(journal.unread),
+            duration(PAST_BY.as_secs().cast_signed())
+        );
+        let next = "Wait. If it takes longer than minutes, look at the disk that journal.path is on: dmesg.";
+        return Some(condition(Code::HistoryUnknown, "", Fault::Disk, text, next));
+    }
+    (journal.unreadable > 0).then(|| {
+        let text = format!(
+            "{} of the journal cannot be read whole: what was sent before is not all known, so a correction may go \
+             out as a new result.",
+            segments(journal.unreadable)
+        );
+        condition(Code::HistoryUnknown, "", Fault::Disk, text, "See what it touches: orugate journal verify")
+    })
+}
+
 fn condition(code: Code, subject: &str, fault: Fault, text: String, next: &str) -> Condition {
     Condition { code, subject: subject.to_owned(), fault, since: 0, text, next: next.to_owned() }
+}
+
+/// The room for the backlog is used up soon. That it is used up already is another condition.
+fn filling(journal: &JournalView) -> Option<Condition> {
+    let Outlook { minutes, level, grows } = journal.outlook.as_ref().filter(|_| !journal.nearly_full)?;
+    let code = match level {
+        Level::Calm => return None,
+        Level::Warning => Code::JournalFills,
+        Level::Urgent => Code::JournalFullSoon,
+    };
+    let queues: Vec<&str> = grows.iter().filter_map(For::destination).collect();
+    let larger = "or raise journal.max_size and orugate reload, where the disk has room";
+    let (who, next) = match (&queues[..], grows.first()) {
+        ([first, ..], _) => (
+            format!("What waits for {} grows.", queues.join(", ")),
+            format!(
+                "See why it is not taken: orugate status; {larger}. If {first} is gone for good, take it out of the \
+                 configuration, orugate reload, then: orugate destination drop {first} --reason \"…\""
+            ),
+        ),
+        ([], Some(For::Interpretation)) => (
+            "Messages that wait to be interpreted grow.".to_owned(),
+            format!("Restart the service and send the maker the log; {larger}."),
+        ),
+        ([], _) => (
+            "Results in holds grow, which wait for a person.".to_owned(),
+            format!("Settle them: orugate holds list; {larger}."),
+        ),
+    };
+    let left = duration(i64::try_from(minutes.saturating_mul(60)).unwrap_or(i64::MAX));
+    let (backlog, most) = (journal.backlog >> 20, journal.most_backlog >> 20);
+    let text = format!(
+        "The journal has room for about {left} more at today's rate: {backlog} of {most} MiB wait. {who} After that \
+         instruments are told to wait."
+    );
+    Some(condition(code, "", Fault::Operator, text, &next))
 }
 
 /// Why there is no TLS connection to this instrument or destination.
@@ -185,7 +249,10 @@ fn gone(name: &str, messages: usize) -> Condition {
             "{} for {name}, which is no longer configured. Nothing is lost, and nothing goes out.",
             count(messages as u64, "message waits", "messages wait")
         ),
-        &format!("Put the destination {name} back until its queue is empty."),
+        &format!(
+            "Put the destination {name} back until its queue is empty; if it is gone for good, give them up: orugate \
+             destination drop {name} --reason \"…\""
+        ),
     )
 }
 
@@ -219,6 +286,37 @@ mod tests {
         assert_eq!(of(&given), []);
         given.journal.nearly_full = true;
         assert_eq!(of(&given).first().map(|c| c.code), Some(Code::JournalFull));
+    }
+
+    #[test]
+    fn a_backlog_that_fills_the_room_is_told_by_its_queue_until_the_room_is_used_up() {
+        let mut given = Status::default();
+        given.journal.health = "good".to_owned();
+        (given.journal.backlog, given.journal.most_backlog) = (700 << 20, 3024 << 20);
+        let mut told = |level, grows: &[For]| {
+            given.journal.outlook = Some(Outlook { minutes: 30 * 60, level, grows: grows.to_vec() });
+            of(&given).into_iter().map(|c| (c.code, c.to_string())).collect::<Vec<_>>()
+        };
+        let away = For::Destination("away".to_owned());
+        assert_eq!(told(Level::Calm, std::slice::from_ref(&away)), []);
+        assert_eq!(
+            told(Level::Warning, &[For::Person, away]),
+            [(
+                Code::JournalFills,
+                "The journal has room for about 30 h more at today's rate: 700 of 3024 MiB wait. What waits for away \
+                 grows. After that instruments are told to wait. See why it is not taken: orugate status; or raise \
+                 journal.max_size and orugate reload, where the disk has room. If away is gone for good, take it out \
+                 of the configuration, orugate reload, then: orugate destination drop away --reason \"…\""
+                    .to_owned()
+            )]
+        );
+        let holds = told(Level::Urgent, &[For::Person]);
+        assert!(
+            matches!(&holds[..], [(Code::JournalFullSoon, text)] if text.contains("orugate holds list")),
+            "{holds:?}"
+        );
+        given.journal.nearly_full = true;
+        assert_eq!(of(&given).into_iter().map(|c| c.code).collect::<Vec<_>>(), [Code::JournalFull]);
     }
 
     #[test]

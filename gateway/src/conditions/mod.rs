@@ -22,6 +22,8 @@ pub enum Code {
     JournalFailed,
     /// No more than what is open can be stored.
     JournalFull,
+    /// At today's rate that is so within 8 hours.
+    JournalFullSoon,
     /// Observations that are in no disposition.
     LedgerUnbalanced,
     /// A configuration that was to be applied is wrong; the old one stays.
@@ -32,6 +34,8 @@ pub enum Code {
     DriverFailed,
     /// Messages are stored and not interpreted.
     InterpretationLate,
+    /// What was sent before is not known yet, or not whole.
+    HistoryUnknown,
     /// A certificate or revocation list is out of date.
     CertificateExpired,
     /// A TLS connection cannot be made.
@@ -44,6 +48,8 @@ pub enum Code {
     DestinationGone,
     /// An engine does not take what waits.
     DestinationLate,
+    /// At today's rate no more can be stored within 48 hours.
+    JournalFills,
     /// A wire that the gateway opens is not open.
     LineDown,
     /// Results wait for a person.
@@ -63,17 +69,20 @@ impl Code {
         match self {
             Self::JournalFailed => "journal-failed",
             Self::JournalFull => "journal-full",
+            Self::JournalFullSoon => "journal-full-soon",
             Self::LedgerUnbalanced => "ledger-unbalanced",
             Self::ConfigRejected => "config-rejected",
             Self::ConfigRestart => "config-restart",
             Self::DriverFailed => "driver-failed",
             Self::InterpretationLate => "interpretation-late",
+            Self::HistoryUnknown => "history-unknown",
             Self::CertificateExpired => "certificate-expired",
             Self::TlsFailed => "tls-failed",
             Self::CertificateExpiresSoon => "certificate-expires-soon",
             Self::Parked => "parked",
             Self::DestinationGone => "destination-gone",
             Self::DestinationLate => "destination-late",
+            Self::JournalFills => "journal-fills",
             Self::LineDown => "line-down",
             Self::Holds => "holds",
             Self::CertificateRejected => "certificate-rejected",

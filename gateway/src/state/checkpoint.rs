@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -44,6 +44,8 @@ struct SavedQueue {
     delivered: u64,
     delivered_observations: u64,
     observations: u64,
+    given_up: u64,
+    given_up_observations: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,8 +203,18 @@ impl SavedMessage {
 
 impl SavedQueue {
     fn of(name: &str, queue: &Queue) -> Self {
-        let Queue { waiting: _, parked: _, orus, delivered, delivered_observations, observations } = *queue;
-        Self { name: name.to_owned(), orus, delivered, delivered_observations, observations }
+        let Queue {
+            waiting: _,
+            parked: _,
+            orus,
+            delivered,
+            delivered_observations,
+            observations,
+            given_up,
+            given_up_observations,
+        } = *queue;
+        let name = name.to_owned();
+        Self { name, orus, delivered, delivered_observations, observations, given_up, given_up_observations }
     }
 
     fn restored(self) -> Queue {
@@ -211,6 +223,8 @@ impl SavedQueue {
             delivered: self.delivered,
             delivered_observations: self.delivered_observations,
             observations: self.observations,
+            given_up: self.given_up,
+            given_up_observations: self.given_up_observations,
             ..Queue::default()
         }
     }

@@ -23,7 +23,8 @@ pub(super) fn told(state: &State) -> String {
         let (waiting, parked): (Vec<_>, Vec<_>) =
             (queue.waiting.keys().collect(), queue.parked.keys().collect());
         let counts = (queue.orus, queue.delivered, queue.observations, queue.delivered_observations);
-        let _ = writeln!(text, "{name} {waiting:?} {parked:?} {counts:?}");
+        let given_up = (queue.given_up, queue.given_up_observations);
+        let _ = writeln!(text, "{name} {waiting:?} {parked:?} {counts:?} {given_up:?}");
     }
     let holds: Vec<u64> = state.holds().map(|(number, _)| number).collect();
     let messages: Vec<_> = state.messages.iter().map(|(n, m)| (n, m.holds, m.chunks.len())).collect();
@@ -64,6 +65,7 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         dispositions: dispositions.collect(),
         fillers: Vec::new(),
         released,
+        specimens: Vec::new(),
     };
     let meta = Oru { destination: "engine".to_owned(), message, group: 0, observations: 1, at: 1 };
     let mut entries = vec![Entry::with_payload(&meta, b"MSH".to_vec()).numbered(oru)];
@@ -89,7 +91,7 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
     (entries, oru_number, hold_number)
 }
 
-fn store(disk: &ModelDisk) -> Store {
+pub(super) fn store(disk: &ModelDisk) -> Store {
     let options = Options {
         segment_size: 256 << 10,
         max_commit: 192 << 10,
@@ -107,7 +109,7 @@ pub(super) fn delivered(oru: u64) -> Vec<Entry> {
 }
 
 /// Both attempts at these fail, and the disk keeps them.
-fn fails(disk: &ModelDisk, store: &Store, entries: Vec<Entry>) {
+pub(super) fn fails(disk: &ModelDisk, store: &Store, entries: Vec<Entry>) {
     disk.fail_syncs_from(1);
     let failed = store.append_wait(entries, None);
     assert!(matches!(failed, Err(AppendError::Failed(_))), "{failed:?}");
@@ -116,7 +118,7 @@ fn fails(disk: &ModelDisk, store: &Store, entries: Vec<Entry>) {
 
 /// A start would find what runs.
 #[track_caller]
-fn is_found(disk: &ModelDisk, running: &Store) {
+pub(super) fn is_found(disk: &ModelDisk, running: &Store) {
     let found = store(&disk.crash(disk.steps(), Crash::Kept));
     assert_eq!(told(&running.state()), told(&found.state()));
 }

@@ -3,7 +3,7 @@
 //! Promises that an ORU is in exactly one place, waiting or parked, until it was delivered or a person settled it, and
 //! that a record which says so twice changes nothing the second time.
 
-use crate::records::{Delivery, DeliveryResult, Oru, ParkedSettled, Sending};
+use crate::records::{Delivery, DeliveryResult, Dropped, Oru, ParkedSettled, Sending};
 use orugate_journal::Location;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,6 +24,29 @@ pub struct Queue {
     pub delivered_observations: u64,
     /// Observations in `orus`.
     pub observations: u64,
+    /// ORUs that a person gave up.
+    pub given_up: u64,
+    /// Observations in them.
+    pub given_up_observations: u64,
+}
+
+impl Queue {
+    /// ORUs that are not settled.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.waiting.len() + self.parked.len()
+    }
+
+    fn taken_out(&mut self, oru: Waiting) {
+        self.orus = self.orus.saturating_sub(1);
+        self.observations = self.observations.saturating_sub(u64::from(oru.observations));
+    }
+
+    fn gave_up(&mut self, oru: Waiting) {
+        self.taken_out(oru);
+        self.given_up += 1;
+        self.given_up_observations += u64::from(oru.observations);
+    }
 }
 
 /// An ORU in a queue.
@@ -207,12 +230,22 @@ impl Queues {
                 queue.waiting.insert(settled.oru, waiting);
                 return true;
             }
-            Sending::Anew(_) | Sending::Superseded | Sending::Discarded(_) => {
-                queue.orus = queue.orus.saturating_sub(1);
-                queue.observations = queue.observations.saturating_sub(u64::from(waiting.observations));
-                self.orus.remove(&settled.oru);
-            }
+            Sending::Anew(_) | Sending::Superseded => queue.taken_out(waiting),
+            Sending::Discarded(_) => queue.gave_up(waiting),
         }
+        self.orus.remove(&settled.oru);
         false
+    }
+
+    pub(super) fn dropped(&mut self, dropped: &Dropped) {
+        let Some(queue) = self.destinations.get_mut(dropped.destination.as_str()) else { return };
+        let waiting = queue.waiting.range(..=dropped.upto).map(|(number, oru)| (*number, *oru));
+        let parked = queue.parked.range(..=dropped.upto).map(|(number, (oru, _))| (*number, *oru));
+        for (number, oru) in waiting.chain(parked).collect::<Vec<_>>() {
+            queue.waiting.remove(&number);
+            queue.parked.remove(&number);
+            queue.gave_up(oru);
+            self.orus.remove(&number);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! A journal with one of everything in it, made as the gateway makes it. All patients and samples are invented.
 
 use orugate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, Life, Meta,
-    NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Sending, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Life,
+    Meta, NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Sending, Settlement,
 };
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{
@@ -186,6 +186,7 @@ impl Writer {
             dispositions: (0..).zip(fates).map(disposition).collect(),
             fillers: vec![(7, 1)],
             released,
+            specimens: Vec::new(),
         }
     }
 
@@ -319,6 +320,10 @@ fn tell(disk: &ModelDisk, options: Options) -> Story {
     writer.append(vec![entry(&Abandoned { message: left }, "", None)]);
     [story.waiting, _] = writer.message("haem-1", Some(true));
     writer.append(vec![entry(&Attempt { message: story.waiting }, "", None)]);
-    writer.append(vec![entry(&life(false, writer.at()), "", None)]);
+    // Nothing was ever made for it, so it settles nothing.
+    let (destination, upto) = ("engine-old".to_owned(), story.waiting);
+    let (actor, at, reason) = ("uid 1000".to_owned(), writer.at(), "It was sold.".to_owned());
+    let dropped = Dropped { destination, upto, actor, at, reason };
+    writer.append(vec![entry(&dropped, "", None), entry(&life(false, writer.at()), "", None)]);
     story
 }

@@ -2,6 +2,7 @@
 
 use crate::peer::Peer;
 use crate::rig::{By, FAR, NEAR, Rig, Setup, run};
+use orugate::conditions::Code;
 use orugate::config::Plan;
 use orugate::status::Line;
 use orugate_protocol::ascii::{ACK, ENQ, EOT, NAK};
@@ -15,7 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 /// A play: its name, what comes of it in words, and the play, which fails when it does not.
 pub(crate) type Odd = (&'static str, &'static str, fn());
 
-pub(crate) const PLAYS: [Odd; 13] = [
+pub(crate) const PLAYS: [Odd; 14] = [
     (
         "One byte a second",
         "Each result once, and no note: a slow line is no broken one, since the wait for the next byte begins with each.",
@@ -71,6 +72,12 @@ pub(crate) const PLAYS: [Odd; 13] = [
         "The instrument's ENQ is answered NAK, with a note; it asks again every 10 s. What was acknowledged is delivered \
          meanwhile. With a larger journal the next try is taken: each result once.",
         busy_and_free,
+    ),
+    (
+        "An engine is away, and what waits for it fills the journal",
+        "After a quarter of an hour a condition says how long the room lasts at this rate, and for whom the messages wait: \
+         within 48 hours a warning, within 8 urgent.",
+        room_that_runs_out,
     ),
     (
         "The journal refuses the end of a message",
@@ -254,6 +261,33 @@ fn busy_and_free() {
         let came = rig.came("one");
         assert_eq!(came.sent.len() as u64, sent + 1);
         assert!(rig.is_drained());
+    });
+}
+
+fn room_that_runs_out() {
+    let setup = Setup { max_size: 18 << 20, change: without_engine, ..Setup::default() };
+    run(&setup, async |rig| {
+        let mut peer = Peer::connect(rig, "one").await;
+        let told = |rig: &Rig| -> Vec<(Code, bool)> {
+            let all = rig.gateway().admin.conditions.list();
+            let full =
+                all.into_iter().filter(|c| matches!(c.code, Code::JournalFills | Code::JournalFullSoon));
+            full.map(|c| (c.code, c.text.contains("What waits for engine grows."))).collect()
+        };
+        for minute in 0..20u64 {
+            assert!(peer.message(&invented("S", "20261122093000", &[1000 + minute])).await);
+            rig.pass(60).await;
+            assert!(minute > 12 || told(rig).is_empty(), "in minute {minute}");
+        }
+        assert_eq!(told(rig), [(Code::JournalFills, true)], "some MiB at some KiB a minute");
+        for number in 0..400u64 {
+            assert!(peer.message(&invented("S", "20261122093000", &[2000 + number])).await);
+            rig.pass(2).await;
+        }
+        rig.pass(300).await;
+        assert_eq!(told(rig), [(Code::JournalFullSoon, true)]);
+        rig.pass(7200).await;
+        assert_eq!(told(rig).len(), 1, "a quiet hour does not make room");
     });
 }
 

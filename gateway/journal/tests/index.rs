@@ -1,0 +1,84 @@
+//! The index as the gateway uses it: filled by its thread, in a folder.
+//!
+//! Promises that waiting for it ends when it is filled, and that a journal without terms has none. What is found is
+//! compared with a walk in `src/index/tests`.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{NOW, record, small};
+use orugate_journal::{
+    Batch, FileStorage, Indexed, Journal, Keeper, Lane, Location, RecordRef, Term, Urgency,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Finds by the first byte, and needs nothing.
+struct ByFirst;
+
+impl Keeper for ByFirst {
+    fn seen(&self, _: &[RecordRef<'_>]) {}
+
+    fn checkpoint(&self) -> Vec<u8> {
+        vec![1]
+    }
+
+    fn restore(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn needed_in(&self, _: Lane, _: u64) -> Vec<Location> {
+        Vec::new()
+    }
+
+    fn needed_bytes(&self) -> u64 {
+        0
+    }
+
+    fn thinned(&self, _: u64) {}
+
+    fn terms_version(&self) -> u32 {
+        1
+    }
+
+    fn terms(&self, record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
+        record.payload.first().into_iter().for_each(|first| found_by(term(*first)));
+    }
+}
+
+const fn term(first: u8) -> Term {
+    Term::at_hand((first as u64) << 40)
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_thread_fills_it_after_a_start_and_it_ends_with_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = || FileStorage::new(folder.path()).unwrap();
+    drop(Journal::create(storage(), NOW, small()).unwrap());
+    for start in 1..=3_u64 {
+        let (journal, _) = Journal::open_for(storage(), small(), Arc::new(ByFirst)).unwrap();
+        for number in 0..30 {
+            let text = format!("{}{number}{}", ["a", "b"][number % 2], "-".repeat(5_000));
+            let batch = Batch::new(Lane::Results, Urgency::Now, record(&text));
+            let _ = journal.append_wait(batch).unwrap();
+        }
+        assert!(journal.wait_indexed(LONG));
+        let Indexed { segments, indexed, unreadable } = journal.indexed();
+        assert!(segments > start && indexed == segments && unreadable == 0, "{segments} {indexed}");
+        let found = journal.find(term(b'b'), 1_000);
+        assert_eq!((found.records.len() as u64, found.whole, found.more), (start * 15, true, false));
+        assert!(found.records[0].payload().starts_with(b"b29"), "the newest first");
+        assert!(found.records.is_sorted_by(|one, next| one.sequence() > next.sequence()));
+    }
+}
+
+#[test]
+fn a_journal_without_terms_has_no_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::create(FileStorage::new(folder.path()).unwrap(), NOW, small()).unwrap();
+    assert!(!journal.wait_indexed(LONG));
+    assert_eq!(journal.indexed(), Indexed::default());
+    assert!(journal.find(term(b'a'), 1).records.is_empty());
+}
