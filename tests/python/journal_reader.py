@@ -449,6 +449,27 @@ def read(directory, keys):
     return commits, damaged
 
 
+def sidecar_entries(data, salt, number, journal, keys):
+    """Both lists of entries of the sidecar of this segment, or None when it cannot be used."""
+    if len(data) < 80 or data[:8] != b"ORUGATEX" or struct.unpack("<H", data[10:12])[0] > FORMAT:
+        return None
+    (crc,) = struct.unpack("<I", data[76:80])
+    header, body = data[:76] + bytes(4), data[80:]
+    if crc != crc32c(header + body) or data[32:48] != salt or struct.unpack("<Q", data[48:56])[0] != number:
+        return None
+    if data[12] == 1:
+        found = [key for key in keys if key_id(key) == data[56:64]]
+        if not found:
+            return None
+        subkey = hkdf(found[0], data[16:32], b"orugate journal index 1" + journal, 32)
+        body = gcm_open(subkey, bytes(12), header, body[:-16], body[-16:])
+    first, second = struct.unpack("<II", data[68:76])
+    if body is None or len(body) != 8 * (first + second):
+        return None
+    entries = list(struct.iter_unpack("<II", body))
+    return entries[:first], entries[first:]
+
+
 def read_key(file):
     with open(file, "rb") as opened:
         data = opened.read()
@@ -503,6 +524,12 @@ def self_test():
         record[-16:],
     )
     assert opened == b"\x01\x02\x03sodium 140"
+    sidecar = bytes.fromhex(
+        "4f52554741544558" "0100010001000000" "b0b1b2b3b4b5b6b7b8b9babbbcbdbebf" "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+        "0100000000000000" "60a4dd57ce9a15ac" "0100000001000000" "010000001a92c87c"
+        "90597cacdf69b364a81c76e52913013b" "ac37cb52e07c931fe4a1bcfe3fb0d499"
+    )
+    assert sidecar_entries(sidecar, salt, 1, journal, [key]) == ([(0x5692161D, 8256)], [(0xFAA11E6E, 8256)])
 
 
 if __name__ == "__main__":

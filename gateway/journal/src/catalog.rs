@@ -2,12 +2,14 @@
 //! they take. Totals are kept where readers of [`Space`](crate::Space) see them.
 
 use crate::format::{FREED, parse_segment_name, segment_name};
+use crate::index::parse_sidecar_name;
 use crate::record::{Lane, NewRecord, RecordRef};
 use crate::recover::{Damage, DamageKind, Recovery};
 use crate::storage::Storage;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files that wait, in each journal: one for each lane's next segment and one in hand.
@@ -65,6 +67,10 @@ pub(crate) struct Totals {
     pub(crate) used: [AtomicU64; 2],
     /// Bytes in files that wait to be used again, or were set aside as damaged.
     pub(crate) other: AtomicU64,
+    /// Of these, bytes in files of full size that wait to be used again.
+    pub(crate) waiting: AtomicU64,
+    /// Bytes in sidecars. The index counts them.
+    pub(crate) sidecars: Arc<AtomicU64>,
     pub(crate) segments: AtomicU64,
     /// Segments of *snapshots* that were dropped.
     pub(crate) thinned: AtomicU64,
@@ -78,6 +84,7 @@ impl Totals {
     pub(crate) fn all(&self) -> u64 {
         let used = self.used.iter().map(|used| used.load(Ordering::Acquire)).sum::<u64>();
         used.saturating_add(self.other.load(Ordering::Acquire))
+            .saturating_add(self.sidecars.load(Ordering::Acquire))
     }
 }
 
@@ -88,14 +95,16 @@ pub(crate) struct Catalog {
     free: Vec<(String, u64)>,
     /// Files that were set aside as damaged, and bytes in them.
     aside: [u64; 2],
+    /// Bytes in sidecars, as [`Totals::sidecars`].
+    sidecars: Arc<AtomicU64>,
     /// A file has another name, which a power cut may take back: then it must not be written to.
     names_unsynced: bool,
 }
 
 impl Catalog {
-    /// From the directory; what a checkpoint or a scan knows comes through [`learn`](Self::learn).
-    pub(crate) fn load(storage: &dyn Storage) -> io::Result<Self> {
-        let mut catalog = Self::default();
+    /// From the directory, with the sidecars that are there and their bytes; what a checkpoint or a scan knows comes through [`learn`](Self::learn).
+    pub(crate) fn load(storage: &dyn Storage) -> io::Result<(Self, Vec<(String, u64)>)> {
+        let (mut catalog, mut sidecars) = (Self::default(), Vec::new());
         let mut names = storage.list()?;
         names.sort_unstable();
         for name in names {
@@ -108,9 +117,19 @@ impl Catalog {
                 catalog.names_unsynced = true;
             } else if name.ends_with(ASIDE) {
                 catalog.count_aside(storage.open(&name)?.size()?);
+            } else if parse_sidecar_name(&name).is_some() {
+                // No start fails for what can be made again.
+                let size = storage.open(&name).and_then(|file| file.size()).unwrap_or(0);
+                catalog.sidecars.fetch_add(size, Ordering::AcqRel);
+                sidecars.push((name, size));
             }
         }
-        Ok(catalog)
+        Ok((catalog, sidecars))
+    }
+
+    /// The count of the sidecars' bytes, which is the index's.
+    pub(crate) fn sidecars(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sidecars)
     }
 
     /// Takes over what a checkpoint knew; what came after it is counted as it is read.
@@ -178,18 +197,14 @@ impl Catalog {
 
     /// Bytes of everything.
     pub(crate) fn total(&self) -> u64 {
-        let free: u64 = self.free.iter().map(|(_, size)| size).sum();
-        Lane::ALL
-            .into_iter()
-            .map(|lane| self.used(lane))
-            .sum::<u64>()
-            .saturating_add(free)
-            .saturating_add(self.aside_bytes())
+        let lanes = Lane::ALL.into_iter().map(|lane| self.used(lane)).sum::<u64>();
+        lanes.saturating_add(self.other()).saturating_add(self.sidecars.load(Ordering::Acquire))
     }
 
-    const fn aside_bytes(&self) -> u64 {
-        let [_, bytes] = self.aside;
-        bytes
+    /// Bytes of files that wait to be used again or were set aside.
+    fn other(&self) -> u64 {
+        let [_, aside] = self.aside;
+        self.free.iter().fold(aside, |sum, (_, size)| sum.saturating_add(*size))
     }
 
     const fn count_aside(&mut self, size: u64) {
@@ -292,12 +307,13 @@ impl Catalog {
         closed
     }
 
-    pub(crate) fn publish(&self, totals: &Totals) {
+    /// Segments are of this size now.
+    pub(crate) fn publish(&self, totals: &Totals, full_size: u64) {
         for (lane, used) in Lane::ALL.into_iter().zip(&totals.used) {
             used.store(self.used(lane), Ordering::Release);
         }
-        let lanes: u64 = Lane::ALL.into_iter().map(|lane| self.used(lane)).sum();
-        totals.other.store(self.total().saturating_sub(lanes), Ordering::Release);
+        totals.other.store(self.other(), Ordering::Release);
+        totals.waiting.store(self.free_of(full_size), Ordering::Release);
         let segments = Lane::ALL.into_iter().map(|lane| self.lane(lane).len()).sum::<usize>();
         totals.segments.store(segments as u64, Ordering::Release);
         let oldest = self.oldest(Lane::Results).map_or(0, |segment| segment.closed);

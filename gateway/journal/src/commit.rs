@@ -206,7 +206,7 @@ impl Core {
         match made {
             Ok(active) => {
                 self.catalog.add(lane, Segment::new(active.segment, size.into()));
-                self.catalog.publish(&self.shared.totals);
+                self.publish();
                 if let Some(index) = shared.index.as_ref().filter(|_| lane == Lane::Results) {
                     index.made(active.segment, true, Entries::default());
                 }
@@ -339,7 +339,7 @@ impl Core {
                         segment.records = segment.records.saturating_add(prepared.records());
                     }
                     if self.given_time > 0 && self.catalog.close(self.given_time) {
-                        self.catalog.publish(&self.shared.totals);
+                        self.publish();
                     }
                     let index = self.shared.index.as_ref();
                     if let Some(index) = index.filter(|_| lane == Lane::Results) {
@@ -369,7 +369,7 @@ impl Core {
             if let Some(segment) = self.catalog.get_mut(target.lane, target.segment) {
                 segment.size = end.into();
             }
-            self.catalog.publish(&self.shared.totals);
+            self.publish();
         }
     }
 

@@ -6,7 +6,7 @@ use crate::commit::{Core, Done, Queued, Request};
 use crate::counted::Counted;
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
-use crate::identity::{self, IDENTITY_FILE, Identity};
+use crate::identity::{self, IDENTITY_FILE, Identity, PART};
 use crate::index::{self, Entries, Found, Index, Indexed, Place, Term};
 use crate::inspect::Inspector;
 use crate::keeper::{Keeper, Nobody};
@@ -27,7 +27,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// 2025-01-01T00:00:00Z. A clock that shows less was never set.
-const CLOCK_IS_SET: UnixMillis = UnixMillis(1_735_689_600_000);
+pub(crate) const CLOCK_IS_SET: UnixMillis = UnixMillis(1_735_689_600_000);
 
 /// Whether appends can be expected to work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum Health {
 /// How much of the space is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// Bytes of all segment files, what they have reserved included.
+    /// Bytes of all segment files, what they have reserved included, and of their sidecars.
     pub used: u64,
     /// Bytes that they may take ([`Options::max_size`], or what was set since).
     pub limit: u64,
@@ -87,6 +87,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn read(&self, at: Location) -> Result<Record, ReadError> {
         self.readers.read(&*self.storage, self.options.keys.as_ref(), at)
+    }
+
+    pub(crate) fn place(&self) -> Place<'_> {
+        let keys = self.options.keys.as_ref();
+        Place { storage: &*self.storage, journal: self.identity.journal, keys }
     }
 
     /// The record of *results* whose header is at this place.
@@ -146,6 +151,9 @@ impl Journal {
         if let Some(segment) = names.iter().find(|name| parse_segment_name(name).is_some()) {
             return Err(CreateError::Exists(segment.clone()));
         }
+        if names.iter().any(|name| name == PART) {
+            return Err(CreateError::Exists(PART.into()));
+        }
         if names.iter().any(|name| name == IDENTITY_FILE) {
             match identity::load(&storage) {
                 // A creation that a power cut interrupted: nothing was ever written under it.
@@ -202,6 +210,11 @@ impl Journal {
     ) -> Result<(Self, Recovery), OpenError> {
         let (inner, recovery) = Inner::open(storage, options, keeper)?;
         Ok((Self { inner: Arc::new(inner) }, recovery))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
     }
 
     /// Does what the index's thread would do next. `false`: there was nothing to do.
@@ -455,7 +468,7 @@ impl Inner {
             options,
             identity: loaded.identity,
             counter: Counter::new(replayed.next, loaded.ceiling),
-            totals: Totals::default(),
+            totals: Totals { sidecars: replayed.catalog.sidecars(), ..Totals::default() },
             written,
             queued: AtomicU64::new(0),
             heartbeat: AtomicU64::new(0),
@@ -480,7 +493,8 @@ impl Inner {
 /// The index of a journal that was just replayed: all is to be read yet, but for the segment that the start itself has made.
 fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
     let segments = replayed.catalog.lane(Lane::Results).iter().map(|segment| segment.number);
-    let index = Index::new(Arc::clone(keeper), segments)?;
+    let sidecars = replayed.catalog.sidecars();
+    let index = Index::new(Arc::clone(keeper), segments, &replayed.sidecars, sidecars)?;
     let [active, _] = &replayed.active;
     if let Some(active) = active {
         let built = index.with_terms(|terms| index::build(place, [active.segment].into(), terms));
@@ -489,6 +503,8 @@ fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) 
             Ok(Some(built)) => index.made(active.segment, whole(&built), built.entries),
             Ok(None) | Err(_) => index.made(active.segment, false, Entries::default()),
         }
+        // It begins with the lane's last commit, which is on flash with it.
+        index.acknowledged(active.segment);
     }
     Some(index)
 }

@@ -4,6 +4,8 @@
 //! the keeper needs of it is copied to the end of the log, and a record says that it goes. So a record is found as long as
 //! it is needed, and what settled it is never gone before it. *Snapshots* are not copied: the oldest segment is dropped when
 //! the lane is at its ceiling or *results* needs the room, and the record that says so is what is left of it.
+//!
+//! Sidecars are room taken like any other, so that segments go for them too; they never take what is kept for settling.
 
 use crate::catalog::{Freed, Segment};
 use crate::checkpoint::{self, Head};
@@ -16,7 +18,7 @@ use crate::record::{Batch, Claim, Lane, NewRecord, Urgency};
 use std::time::Duration;
 
 /// Segments that only what settles something may take.
-const FOR_SETTLING: u64 = 2;
+pub(crate) const FOR_SETTLING: u64 = 2;
 /// Segments that only outcomes and what settles something may take.
 const FOR_OUTCOMES: u64 = 2;
 /// A start's first segment. A box that starts again and again should not fill its flash with segments that it hardly uses.
@@ -88,7 +90,12 @@ impl Core {
     pub(crate) fn tidy(&mut self) {
         let size = self.shared.options.segment_size.into();
         self.catalog.drop_misfits(&*self.shared.storage, size);
-        self.catalog.publish(&self.shared.totals);
+        self.publish();
+    }
+
+    /// How much room is taken, for everybody.
+    pub(crate) fn publish(&self) {
+        self.catalog.publish(&self.shared.totals, self.shared.options.segment_size.into());
     }
 
     /// Bytes that both lanes may take together, and the ceiling of this one.
@@ -217,11 +224,16 @@ impl Core {
         } else {
             self.catalog.set_aside(storage, lane, oldest)
         };
-        self.catalog.publish(&self.shared.totals);
-        if let (Some(index), Some(part)) = (index, part)
-            && self.catalog.oldest(lane).is_some_and(|still| still.number == oldest.number)
-        {
-            index.put_back(oldest.number, part);
+        self.publish();
+        if let Some(index) = index {
+            match part {
+                Some(part)
+                    if self.catalog.oldest(lane).is_some_and(|still| still.number == oldest.number) =>
+                {
+                    index.put_back(oldest.number, part);
+                }
+                _ => index.gone(oldest.number),
+            }
         }
         done.map_err(|error| {
             let error = DiskError::new(format!("giving back {}", segment_name(lane, oldest.number)), error);

@@ -26,6 +26,7 @@ compile_error!("sealing needs a crypto library: build with feature `aws-lc-rs` (
 /// What sealing adds to a record: the tag behind its payload.
 pub(crate) const TAG: usize = 16;
 const SEGMENT_INFO: &[u8] = b"orugate journal segment 1";
+const SIDECAR_INFO: &[u8] = b"orugate journal index 1";
 const ID_INFO: &[u8] = b"orugate journal key id";
 /// Where a record's checksum is; it is 0 when the header is authenticated.
 const CRC: std::ops::Range<usize> = 4..8;
@@ -111,14 +112,36 @@ impl PartialEq for KeyRing {
 
 impl Eq for KeyRing {}
 
-/// The key of one segment.
+/// The key of one segment, or of one writing of its sidecar.
 pub(crate) struct SegmentKey(LessSafeKey);
 
 impl SegmentKey {
-    fn derive(key: &SealKey, salt: &[u8; 16], journal: &[u8; 16]) -> Result<Self, Unspecified> {
+    fn derive(key: &SealKey, salt: &[u8; 16], info: [&[u8]; 2]) -> Result<Self, Unspecified> {
         let root = Salt::new(HKDF_SHA256, salt).extract(&*key.bytes);
-        let info: [&[u8]; 2] = [SEGMENT_INFO, journal];
         Ok(Self(LessSafeKey::new(UnboundKey::from(root.expand(&info, &AES_256_GCM)?))))
+    }
+
+    /// The key of a sidecar by its own salt, for one message. `None`: that key is not there, or the library refuses.
+    pub(crate) fn of_sidecar(
+        id: KeyId,
+        keys: Option<&KeyRing>,
+        salt: &[u8; 16],
+        journal: &[u8; 16],
+    ) -> Option<Self> {
+        let key = keys?.keys.iter().find(|key| key.id == id)?;
+        Self::derive(key, salt, [SIDECAR_INFO, journal]).ok()
+    }
+
+    /// Seals the one message that this key is for, tag included.
+    pub(crate) fn seal_whole(&self, header: &[u8], body: &mut Vec<u8>) -> Result<(), Sealing> {
+        self.0.seal_in_place_append_tag(nonce(0), Aad::from(header), body).map_err(|Unspecified| Sealing)
+    }
+
+    /// The reverse: takes the tag off. `None`: the key does not fit, or a byte is not what was sealed.
+    pub(crate) fn open_whole(&self, header: &[u8], body: &mut Vec<u8>) -> Option<()> {
+        let len = self.0.open_in_place(nonce(0), Aad::from(header), body).ok()?.len();
+        body.truncate(len);
+        Some(())
     }
 
     /// Seals the record that `record` ends with, whose checksum is still 0: encrypts what is behind its header and
@@ -214,7 +237,7 @@ pub(crate) fn seal_new(
 }
 
 fn derive(key: &SealKey, header: &SegmentHeader) -> Result<SegmentKey, DiskError> {
-    SegmentKey::derive(key, &header.salt, &header.journal).map_err(|Unspecified| {
+    SegmentKey::derive(key, &header.salt, [SEGMENT_INFO, &header.journal]).map_err(|Unspecified| {
         let doing = format!("deriving the key of {}", segment_name(header.lane, header.segment));
         DiskError::new(doing, io::Error::other("the crypto library refused"))
     })
@@ -288,7 +311,8 @@ mod tests {
 
     #[test]
     fn a_sealed_record_opens_in_its_place_only_and_every_flipped_byte_shows() {
-        let segment_key = SegmentKey::derive(&key(), &segment().salt, &segment().journal).unwrap();
+        let segment_key =
+            SegmentKey::derive(&key(), &segment().salt, [SEGMENT_INFO, &segment().journal]).unwrap();
         let opened = |change: &dyn Fn(&mut Vec<u8>), offset: u32| {
             let mut bytes = vector();
             change(&mut bytes);
@@ -311,7 +335,7 @@ mod tests {
         let (salt, journal) = (segment().salt, segment().journal);
         let other = SealKey::new(Zeroizing::new(counting(1))).unwrap();
         let opens = |key: &SealKey, salt, journal| {
-            SegmentKey::derive(key, salt, journal).unwrap().open(OFFSET, &mut vector())
+            SegmentKey::derive(key, salt, [SEGMENT_INFO, journal]).unwrap().open(OFFSET, &mut vector())
         };
         assert!(opens(&key(), &salt, &journal));
         assert!(!opens(&other, &salt, &journal));

@@ -40,8 +40,9 @@ fn old_journal(folder: &Path) -> [u64; 2] {
         dispositions: Vec::new(),
         fillers: Vec::new(),
         released: None,
+        specimens: Vec::new(),
     };
-    append(vec![NewRecord::new(Kind(Outcome::KIND), 1, outcome.encode(), Vec::new())]);
+    append(vec![NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new())]);
     [settled, waits]
 }
 

@@ -11,10 +11,14 @@
 //! nobody appends to it, its last commit is known to count or not, and no start can think otherwise. Segments of former
 //! processes are so from the start on, for a start writes the lane's last commit again before anything else.
 //!
+//! Complete segments get a sidecar ([`file`]), so that the next start need not read them. It is written once, by the index's
+//! thread, and goes with its segment; whatever becomes of it, no answer depends on it.
+//!
 //! It leaves out the lane *snapshots*, and what terms mean.
 
 mod build;
 mod entries;
+mod file;
 mod find;
 mod term;
 #[cfg(test)]
@@ -23,6 +27,7 @@ mod work;
 
 pub(crate) use build::{Built, Place, build};
 pub(crate) use entries::Entries;
+pub(crate) use file::{load, parse_sidecar_name};
 pub use find::Found;
 pub use term::{Term, Terms, TermsOf};
 pub(crate) use work::start;
@@ -31,6 +36,7 @@ use crate::keeper::Keeper;
 use crate::record::{Lane, RecordRef};
 use entries::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +55,8 @@ pub struct Indexed {
 pub(crate) struct Index {
     keeper: Arc<dyn Keeper>,
     version: u32,
+    /// Bytes in sidecars, those included that are about to be written or removed.
+    bytes: Arc<AtomicU64>,
     state: Mutex<State>,
     /// Something was done, or is to be done.
     changed: Condvar,
@@ -61,6 +69,12 @@ struct State {
     newest: u64,
     /// Segments that are complete and still as the writer left them.
     complete: VecDeque<u64>,
+    /// Sidecars that there are, usable or not, and their bytes.
+    files: BTreeMap<u64, u64>,
+    /// Files of segments that are gone, and unfinished ones.
+    orphans: VecDeque<(String, u64)>,
+    /// Of these, those that could not be removed.
+    stuck: Vec<(String, u64)>,
     stopping: bool,
 }
 
@@ -78,13 +92,27 @@ pub(crate) enum Part {
 const TRIES: u8 = 2;
 
 impl Index {
-    /// For a keeper that has terms. Segments in ascending order; those that this process writes to come through
-    /// [`made`](Self::made).
-    pub(crate) fn new(keeper: Arc<dyn Keeper>, segments: impl Iterator<Item = u64>) -> Option<Self> {
+    /// For a keeper that has terms, over the segments of *results* that there are. Those that this process writes to come
+    /// through [`made`](Self::made). `sidecars` are all files of that kind, `bytes` what they take.
+    pub(crate) fn new(
+        keeper: Arc<dyn Keeper>,
+        segments: impl Iterator<Item = u64>,
+        sidecars: &[(String, u64)],
+        bytes: Arc<AtomicU64>,
+    ) -> Option<Self> {
         let version = keeper.terms_version();
         let segments = segments.map(|segment| (segment, Part::Waiting { tries: 0 })).collect();
-        let state = Mutex::new(State { segments, ..State::default() });
-        (version > 0).then(|| Self { keeper, version, state, changed: Condvar::new() })
+        let mut state = State { segments, ..State::default() };
+        for (name, size) in sidecars {
+            match parse_sidecar_name(name) {
+                Some((segment, true)) if state.segments.contains_key(&segment) => {
+                    state.files.insert(segment, *size);
+                }
+                _ => state.orphans.push_back((name.clone(), *size)),
+            }
+        }
+        let state = Mutex::new(state);
+        (version > 0).then(|| Self { keeper, version, bytes, state, changed: Condvar::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -144,6 +172,18 @@ impl Index {
             state.complete.push_back(segment);
         }
         state.segments.insert(segment, part);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// It was, and its sidecar goes with it.
+    pub(crate) fn gone(&self, segment: u64) {
+        let mut state = self.state();
+        if let Some(size) = state.files.remove(&segment) {
+            state.orphans.push_back((file::sidecar_name(segment), size));
+        }
+        let stuck = std::mem::take(&mut state.stuck);
+        state.orphans.extend(stuck);
         drop(state);
         self.changed.notify_all();
     }

@@ -7,7 +7,7 @@
 use super::{Commit, Files, Inspector};
 use crate::error::{DiskError, OpenError, ReadError};
 use crate::format::{COMMIT_HEADER, page_up, segment_name};
-use crate::index::{Entries, Place, Term, Terms, build};
+use crate::index::{Entries, Place, Term, Terms, build, load};
 use crate::record::{Lane, Seq, UnixMillis};
 use crate::recover::{Damage, DamageKind, records};
 use crate::scan::{Entered, Walk};
@@ -90,6 +90,11 @@ impl<'a> Search<'a> {
         let mut waiting = self.files.numbers(Lane::Results);
         while let Some(&segment) = waiting.front() {
             self.report.segments += 1;
+            if let Some(entries) = load(self.inspector.place(), segment, terms.version) {
+                self.tables.insert(segment, entries);
+                waiting.pop_front();
+                continue;
+            }
             match build(self.inspector.place(), waiting.clone(), terms)? {
                 Some(built) => {
                     self.report.walked += 1;

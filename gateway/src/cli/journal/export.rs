@@ -135,7 +135,7 @@ pub(super) fn run(journal: &Journal, filter: &Filter, what: What, to: &Path) -> 
             count(left_out, "message is", "messages are")
         );
     }
-    remark(&inspected);
+    remark(inspected.damaged.len());
     Ok(if inspected.damaged.is_empty() { 0 } else { DAMAGED })
 }
 

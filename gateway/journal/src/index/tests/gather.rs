@@ -1,8 +1,9 @@
 //! What is gathered is what a filter of the full walk leaves.
 
-use super::rig::{NOTE, Rig, TERMS, at_hand, on_file, sealed, small, tagged};
-use crate::index::Term;
-use crate::{Inspector, Lane, Options};
+use super::rig::{NOTE, OPEN, Rig, TERMS, at_hand, copy, on_file, sealed, sidecars, small, tagged, terms};
+use crate::index::{Term, Terms};
+use crate::{Batch, Inspector, Lane, Options, RecordRef, Seq, Storage, Urgency};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 type Shown = Vec<(u64, u64, Option<u64>, u64, Vec<u8>)>;
@@ -92,6 +93,22 @@ fn what_is_linked_is_gathered_and_strangers_of_the_same_specimen_are_not() {
         let number = shown[3].3;
         let (by_number, _) = gathered(&rig, &[Term::number(number)]);
         assert_eq!(by_number, shown);
+        // A copy without sidecars, and one whose sidecars are of other terms.
+        let (_, report) = gathered(&rig, &[on_file(39)]);
+        assert_eq!((report.walked, report.segments > 3), (1, true), "the one that is written to: {report:?}");
+        let bare = copy(&rig.disk);
+        sidecars(&bare).iter().for_each(|name| bare.remove(name).unwrap());
+        for (disk, version) in [(&bare, 1), (&rig.disk, 2)] {
+            let mut again = Vec::new();
+            let inspector = Inspector::new(disk, rig.options.keys.as_ref()).unwrap();
+            let report = inspector
+                .gather(&[on_file(39)], &Terms { version, of: &terms }, &mut |commit| {
+                    again.extend(commit.records.iter().map(|record| record.sequence.0));
+                })
+                .unwrap();
+            assert!(again.iter().eq(shown.iter().map(|(_, _, _, sequence, _)| sequence)));
+            assert_eq!(report.walked, report.segments);
+        }
     }
 }
 
@@ -102,4 +119,55 @@ fn nothing_is_written_by_a_gathering() {
     let steps = rig.disk.steps();
     let _ = gathered(&rig, &[at_hand(109)]);
     assert_eq!(rig.disk.steps(), steps);
+}
+
+/// All that is asked for is needed, and the segments that it is in go while it is looked for.
+#[test]
+fn what_is_carried_meanwhile_is_shown_once() {
+    for after in (0..160).step_by(13) {
+        let rig = Rig::new(small());
+        let mut kept: Vec<Seq> = Vec::new();
+        for number in 0..30 {
+            let record = tagged(OPEN, &[], &[7], vec![number]);
+            kept.push(rig.append(Lane::Results, vec![record]).unwrap().first());
+            let _ = rig.note(&[1], &[], vec![number; 3_000]);
+        }
+        let asked = Cell::new(0);
+        let of = |record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)| {
+            if asked.replace(asked.get() + 1) == after {
+                for number in 0..120 {
+                    let batch =
+                        Batch::new(Lane::Results, Urgency::Now, tagged(NOTE, &[], &[], vec![number; 9_000]));
+                    let _ = rig.journal.append_wait(batch).unwrap();
+                }
+            }
+            terms(record, found_by);
+        };
+        let mut shown = Vec::new();
+        let report = Inspector::new(&rig.disk, None)
+            .unwrap()
+            .gather(&[on_file(7)], &Terms { version: 1, of: &of }, &mut |commit| {
+                shown.extend(commit.records.iter().map(|record| record.sequence));
+            })
+            .unwrap();
+        shown.sort_unstable();
+        assert_eq!((shown, report.gone, report.damaged), (kept, 0, vec![]), "after {after}");
+    }
+}
+
+#[test]
+fn a_record_that_its_sidecar_knows_and_that_is_damaged_is_told() {
+    let rig = Rig::new(small());
+    messages(&rig);
+    rig.index();
+    let (before, _) = gathered(&rig, &[at_hand(106)]);
+    let newest = &rig.journal.find(at_hand(106), 1).records[0];
+    let at = newest.location;
+    let name = format!("results-{:016x}.seg", at.segment());
+    rig.disk.edit(&name, |bytes| bytes[at.offset() as usize + 25] ^= 1);
+    let (left, report) = gathered(&rig, &[at_hand(106)]);
+    let has = |shown: &Shown| shown.iter().any(|(_, _, _, sequence, _)| *sequence == newest.sequence().0);
+    assert_eq!((has(&before), has(&left), left.is_empty()), (true, false, false));
+    assert_eq!((&report.damaged[0].file, report.damaged[0].offset), (&name, u64::from(at.offset())));
+    assert_eq!(report.damaged.len(), 1);
 }

@@ -1,7 +1,7 @@
 //! Random lives: whatever happens to a journal, what is found is what a walk shows.
 
-use super::rig::{ALIKE, CLOSE, NOTE, OPEN, Rig, sealed, small, tagged};
-use crate::model::{Crash, Operation};
+use super::rig::{ALIKE, CLOSE, NOTE, OPEN, Rig, bytes, sealed, sidecars, small, tagged};
+use crate::model::{Crash, ModelDisk, Operation};
 use crate::{Lane, NewRecord, Options, Seq};
 use std::io::ErrorKind;
 
@@ -55,12 +55,45 @@ fn turn(rig: &Rig, dice: &mut Dice) {
         }
         8 => {
             for _ in 0..=dice.below(2) {
-                let operation =
-                    [Operation::Write, Operation::Sync, Operation::SyncDir][dice.below(3) as usize];
+                use Operation::{Create, Remove, Rename, Sync, SyncDir, Write};
+                let operation = [Write, Sync, SyncDir, Create, Remove, Rename][dice.below(6) as usize];
                 rig.disk.fail(operation, 1 + dice.below(2) as u32, ErrorKind::Other);
             }
         }
         _ => drop(rig.journal.index_step()),
+    }
+}
+
+/// Somebody does something to a sidecar.
+fn meddle(disk: &ModelDisk, dice: &mut Dice) {
+    let all = sidecars(disk);
+    if all.is_empty() {
+        return;
+    }
+    let name = &all[dice.below(all.len() as u64) as usize];
+    let other = disk.bytes(&all[dice.below(all.len() as u64) as usize]).unwrap();
+    disk.edit(name, |bytes| match dice.below(3) {
+        _ if bytes.is_empty() => {}
+        0 => *bytes = other,
+        1 => bytes.truncate(dice.below(bytes.len() as u64) as usize),
+        _ => {
+            let at = dice.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << dice.below(8);
+        }
+    });
+}
+
+/// The journal's own count is right, and no sidecar is without its segment.
+fn files(rig: &Rig) -> Result<(), String> {
+    let (used, limit) = (rig.journal.space().used, rig.journal.space().limit);
+    if used != bytes(&rig.disk) || used > limit {
+        return Err(format!("{used} of {limit}, and {} in {:?}", bytes(&rig.disk), rig.disk.names()));
+    }
+    let names = rig.disk.names();
+    let alone = |name: &&String| !names.contains(&name.replace(".idx", ".seg"));
+    match sidecars(&rig.disk).iter().find(alone) {
+        Some(name) => Err(format!("{name} is alone in {names:?}")),
+        None => Ok(()),
     }
 }
 
@@ -92,6 +125,9 @@ fn live(seed: u64, options: Options) -> Result<u64, String> {
             3 => disk.crash(step, Crash::Torn(dice.below(1 << 30))),
             _ => (drop(journal), disk).1,
         };
+        if dice.below(2) == 0 {
+            meddle(&disk, &mut dice);
+        }
         (rig, _) = Rig::open(disk, options);
         let (_, whole, _) = rig.found(1, 1);
         let waiting = rig.journal.indexed();
@@ -100,6 +136,7 @@ fn live(seed: u64, options: Options) -> Result<u64, String> {
         }
         rig.index();
         let found = rig.compare(&TAGS).map_err(|what| format!("round {round}, after start {how}: {what}"))?;
+        files(&rig).map_err(|what| format!("round {round}, after start {how}: {what}"))?;
         all = all.wrapping_mul(31).wrapping_add(found as u64);
     }
     Ok(all)

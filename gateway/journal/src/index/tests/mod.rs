@@ -4,3 +4,5 @@ mod damage;
 mod gather;
 mod life;
 mod rig;
+mod sealing;
+mod sidecars;

@@ -1,7 +1,7 @@
 //! A keeper with terms, a journal whose index is stepped by hand, and the truth: a full walk.
 
 use crate::index::{Found, Term, Terms};
-use crate::model::ModelDisk;
+use crate::model::{Crash, ModelDisk};
 use crate::{
     AppendError, Batch, Inspector, Journal, Keeper, KeyRing, Kind, Lane, Location, NewRecord, Options,
     Receipt, RecordRef, Recovery, SealKey, Seq, UnixMillis, Urgency,
@@ -52,14 +52,37 @@ pub(super) fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
 
 pub(super) const TERMS: Terms<'static> = Terms { version: 1, of: &terms };
 
+/// What a test wants to happen while a record's terms are asked for.
+pub(super) type Hook = Box<dyn FnOnce() + Send>;
+
 #[derive(Default)]
 pub(super) struct Tags {
     open: Mutex<BTreeMap<Seq, Location>>,
+    /// After so many questions.
+    hook: Mutex<Option<(u32, Hook)>>,
 }
 
 impl Tags {
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<Seq, Location>) -> T) -> T {
         work(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn after(&self, questions: u32, hook: impl FnOnce() + Send + 'static) {
+        *self.hook.lock().unwrap_or_else(PoisonError::into_inner) = Some((questions, Box::new(hook)));
+    }
+
+    pub(super) fn hook(&self) {
+        let mut waiting = self.hook.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = match &mut *waiting {
+            Some((left @ 1.., _)) => (*left -= 1, false).1,
+            Some((0, _)) => true,
+            None => false,
+        };
+        let hook = waiting.take_if(|_| due);
+        drop(waiting);
+        if let Some((_, hook)) = hook {
+            hook();
+        }
     }
 
     pub(super) fn open(&self) -> Vec<Seq> {
@@ -105,6 +128,7 @@ impl Keeper for Tags {
     }
 
     fn terms(&self, record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
+        self.hook();
         terms(record, found_by);
     }
 }
@@ -220,4 +244,19 @@ impl Rig {
 
 pub(super) fn segments(disk: &ModelDisk) -> Vec<String> {
     disk.names().into_iter().filter(|name| name.starts_with("results-") && name.ends_with(".seg")).collect()
+}
+
+pub(super) fn sidecars(disk: &ModelDisk) -> Vec<String> {
+    disk.names().into_iter().filter(|name| name.contains(".idx")).collect()
+}
+
+/// The same disk, to be changed.
+pub(super) fn copy(disk: &ModelDisk) -> ModelDisk {
+    disk.crash(disk.steps(), Crash::Kept)
+}
+
+/// Bytes of all files but those that the limit leaves out.
+pub(super) fn bytes(disk: &ModelDisk) -> u64 {
+    let counted = |name: &String| name != "journal.id" && name != "LOCK";
+    disk.names().iter().filter(|name| counted(name)).map(|name| disk.bytes(name).unwrap().len() as u64).sum()
 }
