@@ -450,7 +450,7 @@ impl Inner {
             options,
             identity: loaded.identity,
             counter: Counter::new(replayed.next, loaded.ceiling),
-            totals: Totals { sidecars: replayed.catalog.sidecars(), ..Totals::default() },
+            totals: Totals { sidecars: replayed.catalog.sidecars().1, ..Totals::default() },
             written,
             queued: AtomicU64::new(0),
             heartbeat: AtomicU64::new(0),
@@ -475,8 +475,8 @@ impl Inner {
 /// The index of a journal that was just replayed: all is to be read yet, but for the segment that the start itself has made.
 fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
     let segments = replayed.catalog.lane(Lane::Results).iter().map(|segment| segment.number);
-    let sidecars = replayed.catalog.sidecars();
-    let index = Index::new(Arc::clone(keeper), segments, &replayed.sidecars, sidecars)?;
+    let (sidecars, bytes) = replayed.catalog.sidecars();
+    let index = Index::new(Arc::clone(keeper), segments, sidecars, bytes)?;
     let [active, _] = &replayed.active;
     if let Some(active) = active {
         let built = index.with_terms(|terms| index::build(place, [active.segment].into(), terms));
