@@ -127,9 +127,14 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// For the index: the sidecars that there were at the start, and the count of their bytes, which is its own from now on.
-    pub(crate) fn sidecars(&self) -> (&[(String, u64)], Arc<AtomicU64>) {
-        (&self.found_sidecars, Arc::clone(&self.sidecars))
+    /// The sidecars that there were at the start, handed over to the index.
+    pub(crate) fn take_sidecars(&mut self) -> Vec<(String, u64)> {
+        std::mem::take(&mut self.found_sidecars)
+    }
+
+    /// The count of their bytes, which is the index's from now on.
+    pub(crate) fn sidecars(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sidecars)
     }
 
     /// At a start: gives up all sidecars, as far as the disk obeys.
