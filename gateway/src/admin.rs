@@ -279,6 +279,12 @@ pub struct JournalView {
     /// Instruments are told to wait, because it is nearly full.
     #[serde(default)]
     pub nearly_full: bool,
+    /// Segments in which nobody has looked yet for what was sent before. Results wait for them.
+    #[serde(default)]
+    pub unread: u64,
+    /// Segments of which not all can be read, so that what was sent before is not known whole.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// One hold.
@@ -439,6 +445,7 @@ impl Admin {
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
         let space = self.store.journal().space();
+        let indexed = self.store.journal().indexed();
         let (backlog, most_backlog) = (self.store.needed_bytes(), self.store.most_needed());
         let outlook = {
             let mut seen = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
@@ -518,6 +525,8 @@ impl Admin {
                     .all_since
                     .map(|at| i64::try_from(at.0.saturating_mul(1000)).unwrap_or(i64::MAX)),
                 nearly_full: self.store.nearly_full(),
+                unread: indexed.segments.saturating_sub(indexed.indexed).saturating_sub(indexed.unreadable),
+                unreadable: indexed.unreadable,
             },
         }
     }

@@ -14,6 +14,12 @@ pub trait Meta: Serialize + for<'a> Deserialize<'a> {
     /// The version of this struct.
     const VERSION: u8 = 1;
 
+    /// Whether [`decode`](Self::decode) reads metas of this version.
+    #[must_use]
+    fn knows(version: u8) -> bool {
+        version == Self::VERSION
+    }
+
     /// The bytes that go into the journal.
     fn encode(&self) -> Vec<u8> {
         // Postcard fails only on types that these structs do not use; an empty meta would be reported as damage.
@@ -119,10 +125,48 @@ pub struct Outcome {
     pub fillers: Vec<(u128, u32)>,
     /// The hold whose release led to this outcome.
     pub released: Option<u64>,
+    /// Keyed hashes of the specimens of its observations, each once: what was sent before is found by them.
+    pub specimens: Vec<u128>,
 }
 
 impl Meta for Outcome {
     const KIND: u16 = 4;
+    const VERSION: u8 = 2;
+
+    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
+        match version {
+            1 => Some(postcard::from_bytes::<OutcomeV1>(bytes).ok()?.into()),
+            Self::VERSION => postcard::from_bytes(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    fn knows(version: u8) -> bool {
+        matches!(version, 1 | Self::VERSION)
+    }
+}
+
+/// An [`Outcome`] as it was before it named its specimens.
+#[derive(Deserialize)]
+struct OutcomeV1 {
+    message: u64,
+    instrument: String,
+    at: i64,
+    provenance: Provenance,
+    dispositions: Vec<Disposition>,
+    fillers: Vec<(u128, u32)>,
+    released: Option<u64>,
+}
+
+impl From<OutcomeV1> for Outcome {
+    fn from(before: OutcomeV1) -> Self {
+        let OutcomeV1 { message, instrument, at, provenance, dispositions, fillers, released } = before;
+        // Only those that got a number: a resend's are in the outcome that it resends.
+        let mut specimens: Vec<u128> = fillers.iter().map(|(specimen, _)| *specimen).collect();
+        specimens.sort_unstable();
+        specimens.dedup();
+        Self { message, instrument, at, provenance, dispositions, fillers, released, specimens }
+    }
 }
 
 /// With what a message was interpreted, so that it can be explained later.
@@ -259,6 +303,23 @@ pub enum Sending {
     Superseded,
     /// Not sent any more, with the reason that was given.
     Discarded(String),
+}
+
+/// This box goes on from a copy of another's journal: what came to that one after the copy is not in here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Who did it (`uid 0`).
+    pub actor: String,
+    /// The newest commit of the copy.
+    pub commit: u64,
+    /// The newest trusted time in the copy, in microseconds since 1970.
+    pub reaches: Option<i64>,
+}
+
+impl Meta for Restored {
+    const KIND: u16 = 14;
 }
 
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,

@@ -1,10 +1,10 @@
 //! What is unsettled now: a fold over the journal's records, the same at a start and while running.
 //!
 //! The journal is the only truth; this is what of it must be at hand. It holds places of records, not their bytes:
-//! messages that wait for interpretation or belong to an open hold, ORUs that wait for a destination, holds, what is
-//! needed to know a resend, and counts for the ledger. [`State::apply`] is the only way in, and the batch that a
-//! running gateway applies has been synced before. What was tried and failed is never in it,
-//! also when the disk has kept it (`failed.rs`).
+//! messages that wait for interpretation or belong to an open hold, ORUs that wait for a destination, holds, and counts
+//! for the ledger. What was sent before is read when it is asked for (`history.rs`). [`State::apply`] is the only way in, and
+//! the batch that a running gateway applies has been synced before. What was tried and failed is never in it, also when the
+//! disk has kept it (`failed.rs`).
 
 mod checkpoint;
 #[cfg(test)]
@@ -20,14 +20,11 @@ pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru,
-    Outcome, ParkedSettled, Reconfigured, Settlement,
+    Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Identities of results that are remembered; beyond it the oldest is forgotten and such a result is new.
-const IDENTITIES: usize = 200_000;
 
 /// The fold.
 #[derive(Debug, Default)]
@@ -36,7 +33,6 @@ pub struct State {
     pending: BTreeSet<u64>,
     queues: queues::Queues,
     holds: BTreeMap<u64, OpenHold>,
-    history: History,
     ledger: BTreeMap<Arc<str>, Counts>,
     newest: i64,
     /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
@@ -101,73 +97,6 @@ impl Counts {
     }
 }
 
-/// What was sent before, by keyed hashes.
-#[derive(Debug, Default)]
-pub struct History {
-    identities: HashMap<u128, Sent>,
-    order: VecDeque<u128>,
-    fillers: HashMap<u128, u32>,
-}
-
-/// What is known of a result that was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// Keyed hash of its content.
-    pub content: u128,
-    /// It was sent as final, so another content corrects it.
-    pub is_final: bool,
-    /// The filler number of its group.
-    pub filler: u32,
-    /// The message that it came in.
-    pub message: u64,
-}
-
-impl History {
-    /// What was sent under this identity.
-    #[must_use]
-    pub fn sent(&self, identity: u128) -> Option<Sent> {
-        self.identities.get(&identity).copied()
-    }
-
-    /// The highest filler number given to a specimen; 0 for none.
-    #[must_use]
-    pub fn filler(&self, specimen: u128) -> u32 {
-        self.fillers.get(&specimen).copied().unwrap_or(0)
-    }
-
-    /// What an outcome says of results that were sent.
-    fn learn(&mut self, outcome: &Outcome) {
-        for disposition in &outcome.dispositions {
-            if disposition.fate == Fate::Sent
-                && let Some(identity) = disposition.identity
-            {
-                let sent = Sent {
-                    content: disposition.content,
-                    is_final: disposition.is_final,
-                    filler: disposition.filler,
-                    message: outcome.message,
-                };
-                self.remember(identity, sent);
-            }
-        }
-        for (specimen, number) in &outcome.fillers {
-            let highest = self.fillers.entry(*specimen).or_default();
-            *highest = (*highest).max(*number);
-        }
-    }
-
-    fn remember(&mut self, identity: u128, sent: Sent) {
-        if self.identities.insert(identity, sent).is_none() {
-            self.order.push_back(identity);
-            if self.order.len() > IDENTITIES
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.identities.remove(&oldest);
-            }
-        }
-    }
-}
-
 /// What applying a record changed that somebody may be waiting for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
@@ -208,6 +137,11 @@ impl State {
             Reconfigured::KIND => {
                 if let Some(changed) = Reconfigured::decode(version, meta) {
                     self.newest = self.newest.max(changed.at);
+                }
+            }
+            Restored::KIND => {
+                if let Some(restored) = Restored::decode(version, meta) {
+                    self.newest = self.newest.max(restored.at);
                 }
             }
             Attempt::KIND => {
@@ -332,12 +266,6 @@ impl State {
         self.holds.get(&number)
     }
 
-    /// What was sent before.
-    #[must_use]
-    pub const fn history(&self) -> &History {
-        &self.history
-    }
-
     /// Observations by instrument.
     pub fn ledger(&self) -> impl Iterator<Item = (&str, &Counts)> {
         self.ledger.iter().map(|(name, counts)| (&**name, counts))
@@ -347,17 +275,6 @@ impl State {
     #[must_use]
     pub const fn newest(&self) -> i64 {
         self.newest
-    }
-
-    /// Learns what was sent from a record that the newest checkpoint lies behind; everything else of it is known. A copy
-    /// tells nothing: newer outcomes may stand before it.
-    pub fn recall(&mut self, record: &RecordRef<'_>) {
-        if record.kind.0 == Outcome::KIND
-            && !record.carried
-            && let Some(outcome) = Outcome::decode(record.meta_version, record.meta)
-        {
-            self.history.learn(&outcome);
-        }
     }
 
     /// Marks everything pending as left by an earlier process. Called once, when the journal is open.
@@ -422,7 +339,6 @@ impl State {
         for disposition in &outcome.dispositions {
             *counts.of(&disposition.fate) += 1;
         }
-        self.history.learn(outcome);
         self.recovered.remove(&outcome.message);
         if self.pending.remove(&outcome.message) {
             self.forget_if_settled(outcome.message);
@@ -464,23 +380,24 @@ impl State {
 }
 
 /// Whether a record can be folded in.
-const fn is_known(kind: u16, version: u8) -> bool {
-    matches!(
-        (kind, version),
-        (Chunk::KIND, Chunk::VERSION)
-            | (Abandoned::KIND, Abandoned::VERSION)
-            | (Life::KIND, Life::VERSION)
-            | (Reconfigured::KIND, Reconfigured::VERSION)
-            | (Attempt::KIND, Attempt::VERSION)
-            | (Outcome::KIND, Outcome::VERSION)
-            | (Oru::KIND, Oru::VERSION)
-            | (Delivery::KIND, Delivery::VERSION)
-            | (NeverSent::KIND, NeverSent::VERSION)
-            | (ParkedSettled::KIND, ParkedSettled::VERSION)
-            | (Dropped::KIND, Dropped::VERSION)
-            | (Hold::KIND, Hold::VERSION)
-            | (HoldSettled::KIND, HoldSettled::VERSION)
-    )
+fn is_known(kind: u16, version: u8) -> bool {
+    match kind {
+        Chunk::KIND => Chunk::knows(version),
+        Abandoned::KIND => Abandoned::knows(version),
+        Life::KIND => Life::knows(version),
+        Reconfigured::KIND => Reconfigured::knows(version),
+        Restored::KIND => Restored::knows(version),
+        Attempt::KIND => Attempt::knows(version),
+        Outcome::KIND => Outcome::knows(version),
+        Oru::KIND => Oru::knows(version),
+        Delivery::KIND => Delivery::knows(version),
+        NeverSent::KIND => NeverSent::knows(version),
+        ParkedSettled::KIND => ParkedSettled::knows(version),
+        Dropped::KIND => Dropped::knows(version),
+        Hold::KIND => Hold::knows(version),
+        HoldSettled::KIND => HoldSettled::knows(version),
+        _ => false,
+    }
 }
 
 impl Counts {

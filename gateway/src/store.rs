@@ -3,15 +3,20 @@
 //! One order for everybody: the journal's writer thread applies a batch to the state right after its sync and before
 //! it hands out the receipt. Whoever waits for work is told through watch channels that only count.
 
-use crate::records::{Chunk, Delivery, Dropped, HoldSettled, Meta, ParkedSettled};
+use crate::records::{Chunk, Delivery, Dropped, HoldSettled, Meta, Outcome, ParkedSettled};
 use crate::state::{Change, State};
+use crate::terms;
 use orugate_journal::{
     AppendError, Batch, Claim, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError, ReadError,
-    Receipt, Record, RecordRef, Recovery, Reserved, Storage, UnixMillis, Urgency,
+    Receipt, Record, RecordRef, Recovery, Reserved, Storage, Term, UnixMillis, Urgency,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// A start waits so long for the index.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The journal with its fold. Cheap to clone.
 #[derive(Clone)]
@@ -54,8 +59,7 @@ impl Entry {
 }
 
 impl Store {
-    /// Opens an existing journal and folds it: from the newest checkpoint on, and the history of what was sent from all
-    /// of it.
+    /// Opens an existing journal and folds it, from the newest checkpoint on.
     ///
     /// # Errors
     /// As [`Journal::open`].
@@ -64,18 +68,17 @@ impl Store {
         options: orugate_journal::Options,
     ) -> Result<(Self, Recovery), OpenError> {
         let fold = Arc::new(Fold::default());
-        let (journal, mut recovery) = Journal::open_for(storage, options, fold.clone())?;
-        if recovery.from_checkpoint {
-            // What the checkpoint lies behind was not read; damage in it shows here.
-            let older = journal.walk(&mut |record| fold.state().recall(&record))?;
-            for damage in older {
-                if !recovery.damaged.contains(&damage) {
-                    recovery.damaged.push(damage);
-                }
-            }
-        }
+        let (journal, recovery) = Journal::open_for(storage, options, fold.clone())?;
         fold.state().recovered();
+        // A small journal is in the index at once, and then nothing ever waits for it.
+        let _ = journal.wait_indexed(AT_ONCE);
         Ok((Self { inner: Arc::new(Inner { journal, fold }) }, recovery))
+    }
+
+    /// Whether all of the journal was looked through for what was sent before.
+    #[must_use]
+    pub fn knows_the_past(&self) -> bool {
+        self.inner.journal.wait_indexed(Duration::ZERO)
     }
 
     /// The journal, for its health and space.
@@ -174,6 +177,18 @@ impl Store {
             let _ = sender.send(result);
         });
         receiver.recv().unwrap_or(Err(AppendError::Stopped))
+    }
+
+    /// What became of messages with this specimen in them, by its keyed hash: the newest, at most so many.
+    #[must_use]
+    pub fn outcomes(&self, specimen: u128, most: usize) -> Vec<Outcome> {
+        let found = self.inner.journal.find(terms::specimen(specimen), most);
+        let outcomes = found.records.iter().filter_map(|record| {
+            let RecordRef { meta_version, meta, .. } = record.as_ref();
+            Outcome::decode(meta_version, meta)
+        });
+        // Terms are half a hash.
+        outcomes.filter(|outcome| outcome.specimens.contains(&specimen)).collect()
     }
 
     /// Reads a record's payload. A needed record may be carried to another place meanwhile: `now` says where it is.
@@ -280,6 +295,14 @@ impl Fold {
 }
 
 impl Keeper for Fold {
+    fn terms_version(&self) -> u32 {
+        terms::VERSION
+    }
+
+    fn terms(&self, record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
+        terms::terms(record, found_by);
+    }
+
     fn seen(&self, batch: &[RecordRef<'_>]) {
         let mut all = Change::default();
         {

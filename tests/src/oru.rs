@@ -39,8 +39,14 @@ pub fn comparable(oru: &[u8]) -> String {
             Some("OBR") => &[22],
             _ => &[],
         };
-        let fields: Vec<&str> =
-            segment.split('|').enumerate().map(|(n, f)| if blank.contains(&n) { "" } else { f }).collect();
+        // The filler number begins with the time when nothing is known of the specimen.
+        let numbered = segment.starts_with("ORC|") || segment.starts_with("OBR|");
+        let shown = |(n, field): (usize, &'_ str)| match n {
+            n if blank.contains(&n) => String::new(),
+            3 if numbered => field.rsplit_once('-').map_or("", |(sample, _)| sample).to_owned(),
+            _ => field.to_owned(),
+        };
+        let fields: Vec<String> = segment.split('|').enumerate().map(shown).collect();
         out.push_str(&fields.join("|"));
         out.push('\n');
     }

@@ -1,7 +1,7 @@
 //! A dry run over a capture gives the ORUs that the gateway delivers when the analyzer says the same.
 //!
-//! Promises: for destinations with different keys, both are the same but for times of this gateway and the number in
-//! MSH-10. Leaves out the past, which a dry run does not know.
+//! Promises: for destinations with different keys, both are the same but for times of this gateway and the numbers in
+//! MSH-10 and OBR-3. Leaves out the past, which a dry run does not know.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 use orugate::apart::MESSAGE;

@@ -6,7 +6,7 @@ use crate::commit::{Core, Done, Queued, Request};
 use crate::counted::Counted;
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
-use crate::identity::{self, IDENTITY_FILE, Identity};
+use crate::identity::{self, IDENTITY_FILE, Identity, PART};
 use crate::index::{self, Entries, Found, Index, Indexed, Place, Term};
 use crate::inspect::Inspector;
 use crate::keeper::{Keeper, Nobody};
@@ -27,7 +27,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// 2025-01-01T00:00:00Z. A clock that shows less was never set.
-const CLOCK_IS_SET: UnixMillis = UnixMillis(1_735_689_600_000);
+pub(crate) const CLOCK_IS_SET: UnixMillis = UnixMillis(1_735_689_600_000);
 
 /// Whether appends can be expected to work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +144,9 @@ impl Journal {
         let names = storage.list().map_err(disk)?;
         if let Some(segment) = names.iter().find(|name| parse_segment_name(name).is_some()) {
             return Err(CreateError::Exists(segment.clone()));
+        }
+        if names.iter().any(|name| name == PART) {
+            return Err(CreateError::Exists(PART.into()));
         }
         if names.iter().any(|name| name == IDENTITY_FILE) {
             match identity::load(&storage) {

@@ -1,11 +1,15 @@
 //! The journal's folder as a tool opens it.
 
 use super::Archive;
+use crate::convert::Keyed;
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured,
+    ParkedSettled, Reconfigured, Restored,
 };
-use orugate_journal::{Commit, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef};
+use crate::terms;
+use orugate_journal::{
+    Commit, Gathered, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef, Term, Terms,
+};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -68,6 +72,18 @@ impl Journal {
         &self.folder
     }
 
+    /// Its directory, for reading.
+    #[must_use]
+    pub const fn storage(&self) -> &ReadOnly {
+        &self.storage
+    }
+
+    /// The keys that it is read with.
+    #[must_use]
+    pub fn keys(&self) -> Option<KeyRing> {
+        self.keys.clone()
+    }
+
     /// Looks at its directory.
     ///
     /// # Errors
@@ -92,6 +108,34 @@ impl Journal {
         let mut archive = Archive::default();
         let inspected = self.walk(&mut |commit| archive.see(commit))?;
         Ok((archive, inspected))
+    }
+
+    /// Shows what is linked to this term, with what it is linked to in turn, without reading all of the journal.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn gather(&self, term: Term, visit: &mut dyn FnMut(&Commit<'_>)) -> Result<Gathered, LookError> {
+        let terms = Terms { version: terms::VERSION, of: &terms::terms };
+        self.inspector()?.gather(&[term, terms::ALL], &terms, visit).map_err(|error| self.failed(error))
+    }
+
+    /// Folds all that concerns the samples with this id, as far as it was interpreted.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn archive_of_sample(&self, sample: &str) -> Result<(Archive, Gathered), LookError> {
+        let hash = Keyed::new(self.inspector()?.identity().hash_key()).str(sample).finish();
+        self.archive_of(terms::specimen(hash))
+    }
+
+    /// Folds all that concerns a message, an ORU or a hold.
+    ///
+    /// # Errors
+    /// As [`walk`](Self::walk).
+    pub fn archive_of(&self, term: Term) -> Result<(Archive, Gathered), LookError> {
+        let mut archive = Archive::default();
+        let gathered = self.gather(term, &mut |commit| archive.see(commit))?;
+        Ok((archive, gathered))
     }
 
     fn failed(&self, error: OpenError) -> LookError {
@@ -124,6 +168,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         HoldSettled::KIND => ("hold-settled", json::<HoldSettled>(version, meta)),
         Attempt::KIND => ("attempt", json::<Attempt>(version, meta)),
         Reconfigured::KIND => ("reconfigured", json::<Reconfigured>(version, meta)),
+        Restored::KIND => ("restored", json::<Restored>(version, meta)),
         NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),

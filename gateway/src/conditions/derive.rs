@@ -3,6 +3,7 @@
 use super::{Code, Condition, Fault};
 use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
 use crate::backlog::{For, Level, Outlook};
+use crate::interpret::PAST_BY;
 use crate::status::Line;
 use crate::tls::Peer;
 use crate::words::{count, duration};
@@ -42,6 +43,7 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "Raise journal.max_size by some hundred MiB, then: orugate reload",
         ));
     }
+    all.extend(history(&status.journal));
     all.extend(filling(&status.journal));
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
@@ -49,7 +51,9 @@ pub fn of(status: &Status) -> Vec<Condition> {
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(|d| late(d, tls(status, Peer::Engine, &d.name))));
-    if let Some(age) = status.oldest_pending.filter(|age| *age > UNREAD) {
+    // While the past is being read, that is why.
+    let unread = |age: &i64| *age > UNREAD && status.journal.unread == 0;
+    if let Some(age) = status.oldest_pending.filter(unread) {
         all.push(condition(
             Code::InterpretationLate,
             "",
@@ -85,6 +89,28 @@ pub fn of(status: &Status) -> Vec<Condition> {
         ));
     }
     all
+}
+
+fn history(journal: &JournalView) -> Option<Condition> {
+    let segments = |number| count(number, "file", "files");
+    if journal.unread > 0 {
+        let text = format!(
+            "What was sent before is being read from the journal, {} to go. What comes in is stored and acknowledged, and \
+             goes out when that is done, in {} at the latest.",
+            segments(journal.unread),
+            duration(PAST_BY.as_secs().cast_signed())
+        );
+        let next = "Wait. If it takes longer than minutes, look at the disk that journal.path is on: dmesg.";
+        return Some(condition(Code::HistoryUnknown, "", Fault::Disk, text, next));
+    }
+    (journal.unreadable > 0).then(|| {
+        let text = format!(
+            "{} of the journal cannot be read whole: what was sent before is not all known, so a correction may go \
+             out as a new result.",
+            segments(journal.unreadable)
+        );
+        condition(Code::HistoryUnknown, "", Fault::Disk, text, "See what it touches: orugate journal verify")
+    })
 }
 
 fn condition(code: Code, subject: &str, fault: Fault, text: String, next: &str) -> Condition {

@@ -34,6 +34,8 @@ pub enum Code {
     DriverFailed,
     /// Messages are stored and not interpreted.
     InterpretationLate,
+    /// What was sent before is not known yet, or not whole.
+    HistoryUnknown,
     /// A certificate or revocation list is out of date.
     CertificateExpired,
     /// A TLS connection cannot be made.
@@ -73,6 +75,7 @@ impl Code {
             Self::ConfigRestart => "config-restart",
             Self::DriverFailed => "driver-failed",
             Self::InterpretationLate => "interpretation-late",
+            Self::HistoryUnknown => "history-unknown",
             Self::CertificateExpired => "certificate-expired",
             Self::TlsFailed => "tls-failed",
             Self::CertificateExpiresSoon => "certificate-expires-soon",

@@ -17,7 +17,7 @@ pub use hash::Keyed;
 pub use recode::{Lacking, recode};
 pub use zone::SiteZone;
 
-use crate::state::Sent;
+use crate::history::Sent;
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -95,21 +95,22 @@ pub struct Task<'a> {
 
 /// What was sent before.
 pub trait Past {
-    /// What was sent under an identity.
-    fn sent(&self, identity: u128) -> Option<Sent>;
-    /// The highest filler number of a specimen.
-    fn filler(&self, specimen: u128) -> u32;
+    /// What was sent of a specimen under an identity.
+    fn sent(&self, specimen: u128, identity: u128) -> Option<Sent>;
+    /// A filler number that the specimen never had: one more than its highest, or, when nothing is known of the specimen,
+    /// one that nothing before can have had.
+    fn next_filler(&self, specimen: u128) -> u32;
 }
 
 /// No past: for replays.
 pub struct NoPast;
 
 impl Past for NoPast {
-    fn sent(&self, _: u128) -> Option<Sent> {
+    fn sent(&self, _: u128, _: u128) -> Option<Sent> {
         None
     }
-    fn filler(&self, _: u128) -> u32 {
-        0
+    fn next_filler(&self, _: u128) -> u32 {
+        1
     }
 }
 
@@ -229,8 +230,11 @@ enum Known {
 }
 
 impl Known {
-    fn of(fact: &Fact, task: &Task<'_>) -> Self {
-        let before = fact.identity.and_then(|identity| task.past.sent(identity));
+    fn of(fact: &Fact, groups: &[Group], task: &Task<'_>) -> Self {
+        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times.
+        let asks = matches!(fact.candidate, Candidate::Sendable | Candidate::Held(HoldReason::Cancelled));
+        let group = fact.order.and_then(|order| groups.get(usize::from(order))).filter(|_| asks);
+        let before = group.and_then(|group| task.past.sent(group.specimen, fact.identity?));
         match before {
             Some(sent) if sent.message > task.number => Self::Overtaken,
             Some(sent) if sent.content != fact.content() && sent.is_final => Self::Changed,
@@ -372,7 +376,7 @@ impl Converter {
         self.going.clear();
         self.known.clear();
         for (index, fact) in (0u32..).zip(&self.facts.observations) {
-            let known = Known::of(fact, task);
+            let known = Known::of(fact, &self.facts.groups, task);
             self.known.push(known);
             self.going.push(self.fate(index, fact, known, task));
         }
@@ -416,13 +420,15 @@ impl Converter {
                 self.fillers.push(0);
                 continue;
             }
-            let before =
-                sends.find_map(|i| past.sent(self.facts.observations.get(i)?.identity?)).map(|s| s.filler);
+            let before = sends
+                .find_map(|i| past.sent(group.specimen, self.facts.observations.get(i)?.identity?))
+                .map(|sent| sent.filler);
             // Two orders of one message never share a number: a receiver that replaces by OBR-3 would lose one.
             let before = before.filter(|filler| !self.taken.contains(&(group.specimen, *filler)));
             let number = before.unwrap_or_else(|| {
                 let highest = self.given.iter().rev().find(|(s, _)| *s == group.specimen).map(|(_, n)| *n);
-                let number = highest.unwrap_or_else(|| past.filler(group.specimen)).saturating_add(1);
+                let next = |highest: u32| highest.saturating_add(1);
+                let number = highest.map_or_else(|| past.next_filler(group.specimen), next);
                 self.given.push((group.specimen, number));
                 number
             });

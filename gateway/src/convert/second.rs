@@ -268,16 +268,33 @@ fn group_status(verdicts: &[Verdict]) -> char {
     all.unwrap_or('F')
 }
 
-/// Adds `<sample>-<number>`, or a keyed stand-in of the sample id when that is too long.
+/// Adds `<sample>-<number>`, or a keyed stand-in of the sample id when that is too long. The number is in base 36: those
+/// that come of a time have six characters.
 fn write_filler(names: &mut String, sample: &str, specimen: u128, number: u32) -> Range<usize> {
     let start = names.len();
+    let mut digits = [0; 7];
+    let number = base_36(number, &mut digits);
     let _ = write!(names, "{sample}-{number}");
     if names.get(start..).is_some_and(|filler| filler.chars().count() > FILLER_MAX) {
         names.truncate(start);
-        let short = specimen & 0xFF_FFFF_FFFF_FFFF;
-        let _ = write!(names, "{short:014X}-{number}");
+        let short = specimen & 0xF_FFFF_FFFF_FFFF;
+        let _ = write!(names, "{short:013X}-{number}");
     }
     start..names.len()
+}
+
+/// A number with the digits 0 to 9 and A to Z; seven are enough for 32 bits.
+fn base_36(mut number: u32, digits: &mut [u8; 7]) -> &str {
+    let mut first = digits.len();
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ".get((number % 36) as usize).copied().unwrap_or(b'0');
+        first = place;
+        number /= 36;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.get(first..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or("0")
 }
 
 #[cfg(test)]

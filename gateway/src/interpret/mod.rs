@@ -15,24 +15,31 @@ pub use parked::Resent;
 pub use thread::Handle;
 
 use crate::clock::Clock;
-use crate::convert::{Corrections, HoldReason, Numbers, Past, Release, Setting, Target, Task};
+use crate::convert::{Corrections, HoldReason, Numbers, Release, Setting, Target, Task};
+use crate::history::History;
 use crate::lineup::{Current, Lineup};
 use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
-use crate::state::{Message, Sent};
+use crate::state::Message;
 use crate::store::{Entry, Store};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
 use orugate_protocol::text::Charset;
-use orugate_protocol::time::{ClockQuality, Utc};
+use orugate_protocol::time::{ClockQuality, Tick, Utc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 use thread::Hand;
 
 /// After so many attempts that a process did not survive, a message is held untouched.
 const ATTEMPTS: u32 = 3;
+/// So long after a start messages wait for what was sent before to be read. Then they go on with what is known.
+pub const PAST_BY: Duration = Duration::from_secs(600);
+/// What a person is told meanwhile.
+const PAST_UNKNOWN: &str =
+    "What was sent before is still being read from the journal. Ask again in a minute.";
 /// What the thread must know about one instrument; owned, so that it outlives any configuration.
 pub struct Subject {
     /// Its name.
@@ -205,6 +212,8 @@ pub struct Worker {
     pub lineup: Current,
     /// Who hears about queries and notes.
     pub told: Told,
+    /// When this process began.
+    pub began: Tick,
 }
 
 struct JournalNumbers<'s> {
@@ -228,17 +237,6 @@ impl JournalNumbers<'_> {
     }
 }
 
-struct StorePast<'s>(&'s Store);
-
-impl Past for StorePast<'_> {
-    fn sent(&self, identity: u128) -> Option<Sent> {
-        self.0.state().history().sent(identity)
-    }
-    fn filler(&self, specimen: u128) -> u32 {
-        self.0.state().history().filler(specimen)
-    }
-}
-
 impl Worker {
     /// Works until told to stop, or until another thread has the work.
     fn run(&self, hand: &mut Hand, orders: &Receiver<Order>) {
@@ -251,6 +249,12 @@ impl Worker {
             }
             match orders.recv() {
                 Ok(Order::Look) => {}
+                Ok(Order::Release { reply, .. }) if !self.knows_the_past() => {
+                    reply(Err(PAST_UNKNOWN.to_owned()));
+                }
+                Ok(Order::Send { reply, .. }) if !self.knows_the_past() => {
+                    reply(Err(PAST_UNKNOWN.to_owned()));
+                }
                 Ok(Order::Release { hold, sample, actor, reply }) => {
                     reply(self.release(hand, hold, sample.as_deref(), &actor));
                 }
@@ -280,8 +284,16 @@ impl Worker {
         }
     }
 
+    /// Whether what was sent before can be asked for: without it a correction would go out as new.
+    fn knows_the_past(&self) -> bool {
+        self.store.knows_the_past() || self.clock.tick().since(self.began) >= PAST_BY
+    }
+
     /// The oldest message that waits, but for instruments whose driver has not come back from an older one.
     fn next(&self, hand: &Hand) -> Option<(u64, Message)> {
+        if !self.knows_the_past() {
+            return None;
+        }
         let state = self.store.state();
         let mut waiting = state.pending().filter_map(|number| Some((number, state.message(number)?)));
         let (number, message) = waiting.find(|(_, message)| !hand.must_wait(&message.instrument))?;
@@ -433,7 +445,7 @@ impl Worker {
             message: stored,
             number,
             setting,
-            past: &StorePast(&self.store),
+            past: &self.history(lineup, now),
             now,
             release,
         };
@@ -490,10 +502,19 @@ impl Worker {
             dispositions: Vec::new(),
             fillers: Vec::new(),
             released: None,
+            specimens: Vec::new(),
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");
         Ok(())
+    }
+
+    /// What was sent until now. A clock that is not set tells no age.
+    fn history(&self, lineup: &Lineup, now: Utc) -> History<'_> {
+        let keep = i64::try_from(lineup.plan.journal.keep_delivered.as_micros()).unwrap_or(i64::MAX);
+        let believed = self.clock.quality() != ClockQuality::Unset;
+        let horizon = if believed { now.0.saturating_sub(keep) } else { i64::MIN };
+        History::new(&self.store, now, horizon)
     }
 
     /// The time for the journal's lower bound, while the clock can be believed.

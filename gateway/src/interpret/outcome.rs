@@ -1,7 +1,7 @@
 //! One conversion on its way into the journal: a single atomic batch of ORUs, holds and dispositions.
 
 use super::{Act, Released, Tell, Worker};
-use crate::convert::{Conversion, Going, HoldReason, Numbers as _, Ready};
+use crate::convert::{Conversion, Going, Group, HoldReason, Numbers as _, Ready};
 use crate::interpret::{JournalNumbers, Subject};
 use crate::records::{
     Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome, Settlement,
@@ -56,6 +56,7 @@ impl Batch<'_> {
             dispositions,
             fillers: self.conversion.given.to_vec(),
             released: act.map(|a| a.hold),
+            specimens: self.specimens(),
         }));
         if let Some(act) = act {
             entries.push(Entry::new(&HoldSettled {
@@ -146,6 +147,19 @@ impl Batch<'_> {
             entries.push(Entry::new(&hold).numbered(number));
         }
         Some(given)
+    }
+
+    /// Of what has a disposition; specimens without an id are not among them.
+    fn specimens(&self) -> Vec<u128> {
+        let Conversion { facts, going, .. } = self.conversion;
+        let told = |group: &&Group| {
+            let mut going = going.get(group.observations.clone()).into_iter().flatten();
+            !group.sample.is_empty() && going.any(|going| *going != Going::Untouched)
+        };
+        let mut specimens: Vec<u128> = facts.groups.iter().filter(told).map(|group| group.specimen).collect();
+        specimens.sort_unstable();
+        specimens.dedup();
+        specimens
     }
 
     fn dispositions(&self, holds: &BTreeMap<Reason, u64>) -> Vec<Disposition> {

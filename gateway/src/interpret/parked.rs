@@ -6,7 +6,8 @@
 //! thread decides, so that no outcome comes between the look at the past and the decision.
 
 use super::{JournalNumbers, Worker};
-use crate::convert::{Numbers as _, recode};
+use crate::convert::{Numbers as _, Past as _, recode};
+use crate::history::History;
 use crate::records::{Fate, Oru, Outcome, ParkedSettled, Sending};
 use crate::state::Made;
 use crate::store::Entry;
@@ -131,10 +132,15 @@ impl Worker {
             self.store.read_meta(origin.outcome, |state| state.outcome_at(oru)).ok().flatten().ok_or(())?;
         let sent = outcome.dispositions.iter().filter(|d| d.fate == Fate::Sent);
         let (mut overtaken, mut all) = (0usize, 0usize);
-        let state = self.store.state();
+        // However old: this ORU waited as long.
+        let history = History::new(&self.store, self.clock.utc(), i64::MIN);
         for disposition in sent.skip(origin.sent.start).take(origin.sent.len()) {
             all += 1;
-            let newest = disposition.identity.and_then(|identity| state.history().sent(identity));
+            // Outcomes of the message's other specimens have it too, but only those of its own have what came later.
+            let newest = disposition.identity.and_then(|identity| {
+                let sent = outcome.specimens.iter().filter_map(|of| history.sent(*of, identity));
+                sent.max_by_key(|sent| sent.message)
+            });
             overtaken += usize::from(newest.is_some_and(|newest| {
                 newest.message > made.message
                     && (newest.content, newest.is_final) != (disposition.content, disposition.is_final)

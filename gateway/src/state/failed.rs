@@ -65,6 +65,7 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         dispositions: dispositions.collect(),
         fillers: Vec::new(),
         released,
+        specimens: Vec::new(),
     };
     let meta = Oru { destination: "engine".to_owned(), message, group: 0, observations: 1, at: 1 };
     let mut entries = vec![Entry::with_payload(&meta, b"MSH".to_vec()).numbered(oru)];

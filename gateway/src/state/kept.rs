@@ -79,7 +79,7 @@ fn a_small_journal_goes_on_and_loses_nothing_that_is_needed() {
 }
 
 #[test]
-fn a_checkpoint_is_the_whole_state_but_for_the_history() {
+fn a_checkpoint_is_the_whole_state() {
     let disk = ModelDisk::new();
     let running = store(&disk);
     for _ in 0..3 {

@@ -47,16 +47,22 @@ fn golden_journals_are_read_as_they_were() {
                 std::fs::write(&file, &now).unwrap();
             }
             let then = std::fs::read_to_string(&file).unwrap();
-            // A later version may say more of a record, never something else.
             let (then, now) = (records(&then), records(&now));
             assert_eq!(then.len(), now.len(), "{name}.{what}");
-            for (then, now) in then.iter().zip(&now) {
-                for (field, value) in then.as_object().unwrap() {
-                    assert_eq!(value, &now[field], "{field} in {now}");
-                }
-            }
+            then.iter().zip(&now).for_each(|(then, now)| says_as_much(then, now));
         }
         assert!(said(&folder, &["verify"], &key).contains("is sound: "));
+    }
+}
+
+/// A later version may say more of a record, never something else.
+fn says_as_much(then: &Value, now: &Value) {
+    let Some(fields) = then.as_object() else {
+        assert_eq!(then, now);
+        return;
+    };
+    for (field, value) in fields {
+        says_as_much(value, &now[field]);
     }
 }
 

@@ -186,6 +186,7 @@ impl Writer {
             dispositions: (0..).zip(fates).map(disposition).collect(),
             fillers: vec![(7, 1)],
             released,
+            specimens: Vec::new(),
         }
     }
 

@@ -4,8 +4,8 @@ use crate::Anything;
 use std::path::Path;
 use std::process::Command;
 
-/// Lines for people.
-pub fn describe(folder: &Path) -> Anything<Vec<String>> {
+/// Lines for people; `what` is in that folder.
+pub fn describe(what: &str, folder: &Path) -> Anything<Vec<String>> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or("unknown");
@@ -20,7 +20,7 @@ pub fn describe(folder: &Path) -> Anything<Vec<String>> {
         format!("{cores} cores, {}", model.trim_start_matches([' ', '\t', ':'])),
         format!("{} MB of memory, Linux {}", memory / 1024, read("/proc/sys/kernel/osrelease").trim()),
     ];
-    lines.push(disk(folder));
+    lines.push(disk(what, folder));
     lines.push(format!(
         "load average of the minute before: {} (others' work counts against every time below)",
         load.split(' ').next().unwrap_or("unknown")
@@ -28,7 +28,7 @@ pub fn describe(folder: &Path) -> Anything<Vec<String>> {
     Ok(lines)
 }
 
-fn disk(folder: &Path) -> String {
+fn disk(what: &str, folder: &Path) -> String {
     let found = Command::new("findmnt").args(["-no", "FSTYPE,SOURCE", "-T"]).arg(folder).output();
     let said = found.map(|found| String::from_utf8_lossy(&found.stdout).into_owned()).unwrap_or_default();
     let mut words = said.split_whitespace();
@@ -41,5 +41,5 @@ fn disk(folder: &Path) -> String {
         _ if device.starts_with("sd") => "a SCSI, SATA or USB disk",
         _ => "a disk of unknown kind",
     };
-    format!("journal on {filesystem}, {kind}")
+    format!("{what} on {filesystem}, {kind}")
 }

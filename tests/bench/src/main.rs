@@ -1,4 +1,5 @@
-//! What Orugate costs: beside its peers, beside the disk, and as a whole program. Writes `docs/performance.md`.
+//! What Orugate costs: beside its peers, beside the disk, in writes to flash, and as a whole program. Writes
+//! `docs/performance.md`.
 //!
 //! Promises: what is compared is measured in one run, turn by turn; every number on the page was measured by that run,
 //! and what was not says so. Leaves out verdicts by time: no test asserts any of this.
@@ -10,6 +11,9 @@ mod disk;
 mod machine;
 mod page;
 mod parsers;
+mod sections;
+mod start;
+mod storage;
 mod system;
 mod timing;
 
@@ -42,6 +46,12 @@ fn main() -> Anything<()> {
         let times = arguments.next().unwrap_or_default().parse()?;
         return callgrind::repeat(&what, times);
     }
+    if first == "storage" {
+        return storage::measure(arguments);
+    }
+    if first == "start" {
+        return start::measure(arguments);
+    }
     let mut options = Options {
         out: PathBuf::from("performance.md"),
         program: PathBuf::from("orugate"),
@@ -69,7 +79,7 @@ fn main() -> Anything<()> {
 
 fn measure(options: &Options) -> Anything<()> {
     let rounds = if options.quick { 20 } else { 400 };
-    let machine = machine::describe(&options.journal)?;
+    let machine = machine::describe("journal", &options.journal)?;
     eprintln!("parsers");
     let parsers = parsers::measure(rounds, options.python.as_deref())?;
     eprintln!("raw message to ORU");
@@ -80,6 +90,6 @@ fn measure(options: &Options) -> Anything<()> {
     let loads = system::measure(&options.program, &options.journal, options.quick)?;
     let size = system::size(&options.program, &options.journal)?;
     let run = page::Run { options, machine, parsers, conversion, instructions, loads, size };
-    std::fs::write(&options.out, page::write(&run)?)?;
+    std::fs::write(&options.out, sections::keep(&options.out, page::write(&run)?))?;
     Ok(())
 }

@@ -78,7 +78,7 @@ pub fn measure(program: &Path, folder: &Path, quick: bool) -> Anything<Vec<Load>
 }
 
 /// One that stops when it is dropped, whatever happened.
-struct Service(Child);
+pub struct Service(pub Child);
 
 impl Drop for Service {
     fn drop(&mut self) {
@@ -256,7 +256,8 @@ fn start(program: &Path, config: &Path) -> Anything<Service> {
     Ok(service)
 }
 
-fn memory(pid: u32, what: &str) -> Anything<u64> {
+/// KiB of a line of the process's status.
+pub fn memory(pid: u32, what: &str) -> Anything<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(what)).ok_or("no such line")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)

@@ -121,7 +121,7 @@ pub(super) fn run(journal: &Journal, filter: &Filter, what: What, to: &Path) -> 
     if to != Path::new("-") {
         println!("{things} in {to_words}. They hold patients' data.");
     }
-    remark(&inspected);
+    remark(inspected.damaged.len());
     Ok(if inspected.damaged.is_empty() { 0 } else { DAMAGED })
 }
 

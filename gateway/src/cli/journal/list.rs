@@ -5,8 +5,22 @@ use crate::archive::{Archive, Journal, Message, Way};
 use serde_json::json;
 use std::io::{self, BufWriter, Write};
 
-pub(super) fn run(journal: &Journal, filter: &Filter, as_json: bool) -> Result<u8, Stop> {
-    let (archive, inspected) = journal.archive()?;
+pub(super) fn run(
+    journal: &Journal,
+    filter: &Filter,
+    sample: Option<&str>,
+    as_json: bool,
+) -> Result<u8, Stop> {
+    let (archive, damaged) = match sample {
+        None => {
+            let (archive, inspected) = journal.archive()?;
+            (archive, inspected.damaged.len())
+        }
+        Some(sample) => {
+            let (archive, gathered) = journal.archive_of_sample(sample)?;
+            (archive, gathered.damaged.len())
+        }
+    };
     let from = filter.from();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut listed = 0_u64;
@@ -22,11 +36,15 @@ pub(super) fn run(journal: &Journal, filter: &Filter, as_json: bool) -> Result<u
         }
     }
     if !as_json && listed == 0 {
-        let what = if filter.is_all() { "There are no messages in" } else { "No such message is in" };
+        let what = if filter.is_all() && sample.is_none() {
+            "There are no messages in"
+        } else {
+            "No such message is in"
+        };
         writeln!(out, "{what} the journal {}.", journal.folder().display())?;
     }
     out.flush()?;
-    remark(&inspected);
+    remark(damaged);
     Ok(0)
 }
 

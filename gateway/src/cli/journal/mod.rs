@@ -7,7 +7,7 @@ mod export;
 mod list;
 mod show;
 mod stats;
-mod text;
+pub(super) mod text;
 mod verify;
 
 use super::message_number;
@@ -17,7 +17,6 @@ use crate::config::{self, main_file};
 use crate::seal;
 use clap::{Args, Subcommand};
 use orugate_drivers::Catalogue;
-use orugate_journal::Inspected;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -44,6 +43,9 @@ pub(super) enum Look {
         at: At,
         #[command(flatten)]
         filter: Filter,
+        /// With results of the sample with exactly this id; of messages that were interpreted
+        #[arg(long, value_name = "ID")]
+        sample: Option<String>,
         /// As JSON, one message a line, for programs
         #[arg(long)]
         json: bool,
@@ -145,7 +147,7 @@ pub(super) fn run(catalogue: &Catalogue, config: &Path, look: &Look) -> u8 {
     };
     let done = match look {
         Look::Verify { json, .. } => verify::run(&journal, *json),
-        Look::List { filter, json, .. } => list::run(&journal, filter, *json),
+        Look::List { filter, sample, json, .. } => list::run(&journal, filter, sample.as_deref(), *json),
         Look::Show { number, raw, .. } => show::run(&journal, *number, raw.as_deref()),
         Look::Export { filter, raw, oru, to, .. } => {
             let what = match (raw, oru) {
@@ -192,7 +194,7 @@ impl From<io::Error> for Stop {
     }
 }
 
-fn open(catalogue: &Catalogue, config: &Path, at: &At) -> Result<Journal, u8> {
+pub(super) fn open(catalogue: &Catalogue, config: &Path, at: &At) -> Result<Journal, u8> {
     let given = seal::from_files(&at.keys).map_err(|why| {
         eprintln!("{why}.");
         IO
@@ -232,9 +234,9 @@ fn configured_keys(plan: &config::JournalPlan) -> Option<orugate_journal::KeyRin
 }
 
 /// Damage that another command than `verify` came by.
-fn remark(inspected: &Inspected) {
-    if !inspected.damaged.is_empty() {
-        let places = crate::words::count(inspected.damaged.len() as u64, "place", "places");
+fn remark(damaged: usize) {
+    if damaged > 0 {
+        let places = crate::words::count(damaged as u64, "place", "places");
         eprintln!("The journal is damaged in {places}, so this may not be all: orugate journal verify");
     }
 }

@@ -8,27 +8,28 @@ use crate::records::{
     ParkedSettled, Sending, Settlement, clock_quality,
 };
 use crate::words::count;
-use orugate_journal::RecordRef;
+use orugate_journal::{RecordRef, Term};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::Path;
 
 pub(super) fn run(journal: &Journal, asked: u64, raw: Option<&Path>) -> Result<u8, Stop> {
-    let (archive, inspected) = journal.archive()?;
+    let term = Term::number(asked);
+    let (archive, gathered) = journal.archive_of(term)?;
     let Some(number) = archive.message_of(asked) else {
         eprintln!(
             "No message, ORU or hold {asked} is in the journal {}: it was never given, or was given back long after it \
              was settled. orugate journal list has those that are.",
             journal.folder().display()
         );
-        remark(&inspected);
+        remark(gathered.damaged.len());
         return Ok(REFUSED);
     };
     let mut page = Page { text: String::new(), private: io::stdout().is_terminal(), left_out: false };
     page.head(&archive, number);
     let mut chunks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-    journal.walk(&mut |commit| {
+    journal.gather(term, &mut |commit| {
         for record in commit.records.iter().filter(|_| !commit.void) {
             if !archive.concerns(record, number) {
                 continue;
@@ -55,7 +56,7 @@ pub(super) fn run(journal: &Journal, asked: u64, raw: Option<&Path>) -> Result<u
         writeln!(out, "{} of the message are in {}.", text::size(bytes.len() as u64), file.display())?;
     }
     out.flush()?;
-    remark(&inspected);
+    remark(gathered.damaged.len());
     Ok(0)
 }
 

@@ -119,7 +119,7 @@ pub(super) fn run(journal: &Journal, as_json: bool) -> Result<u8, Stop> {
         }
     }
     out.flush()?;
-    remark(&inspected);
+    remark(inspected.damaged.len());
     Ok(0)
 }
 

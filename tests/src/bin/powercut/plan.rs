@@ -75,10 +75,11 @@ impl fmt::Display for Cycle {
 }
 
 impl Cycle {
-    /// Always under load, where there is something to lose.
+    /// For the control: cut under load, and no engine has any of it before, so that there is something to lose.
     pub(crate) const fn draw_loaded(random: &mut Random) -> Self {
         let mut cycle = Self::draw(random);
         cycle.cut = Cut::Serving(random.millis(1000, 2500));
+        cycle.outage = Outage::Until(Duration::from_secs(10));
         cycle
     }
 

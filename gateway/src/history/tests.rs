@@ -1,0 +1,112 @@
+//! What is known of a specimen, and what of one that nobody knows.
+#![allow(clippy::unwrap_used)]
+
+use super::{FIRST, History, MOST, Sent};
+use crate::convert::Past as _;
+use crate::records::{Disposition, Fate, Outcome, Provenance};
+use crate::store::{Entry, Store};
+use orugate_journal::model::ModelDisk;
+use orugate_journal::{Journal, Options, UnixMillis};
+use orugate_protocol::time::Utc;
+
+const NOW: Utc = Utc((FIRST + 60_000_000) * 1_000_000);
+const HOUR: i64 = 3_600_000_000;
+const SPECIMEN: u128 = 0x1111_0000_0000_0000_0000_0000_0000_0007;
+/// The same term, another specimen.
+const TWIN: u128 = 0x2222_0000_0000_0000_0000_0000_0000_0007;
+
+fn store(disk: &ModelDisk) -> Store {
+    let options = Options {
+        segment_size: 16 << 10,
+        max_commit: 8 << 10,
+        soon: std::time::Duration::ZERO,
+        ..Options::default()
+    };
+    if disk.names().is_empty() {
+        drop(Journal::create(disk.clone(), UnixMillis(1_795_305_600_000), options.clone()).unwrap());
+    }
+    let store = Store::open(disk.clone(), options).unwrap().0;
+    assert!(store.journal().wait_indexed(std::time::Duration::from_secs(60)));
+    store
+}
+
+/// One result of a specimen, sent as it is.
+fn sends(message: u64, specimen: u128, identity: u128, content: u128, filler: u32, at: i64) -> Outcome {
+    let disposition =
+        |fate, identity| Disposition { observation: 0, identity, content, is_final: true, filler, fate };
+    Outcome {
+        message,
+        instrument: "one".to_owned(),
+        at,
+        provenance: Provenance::default(),
+        // What has no run is nobody's repeat, and what is held was not sent.
+        dispositions: vec![
+            disposition(Fate::Sent, Some(identity)),
+            disposition(Fate::Sent, None),
+            disposition(Fate::Held(1), Some(identity + 1)),
+        ],
+        fillers: vec![(specimen, filler)],
+        released: None,
+        specimens: vec![specimen],
+    }
+}
+
+fn append(store: &Store, outcome: &Outcome) {
+    let _ = store.append_wait(vec![Entry::new(outcome)], None).unwrap();
+}
+
+#[test]
+fn what_was_sent_is_known_before_and_after_a_start() {
+    let disk = ModelDisk::new();
+    let mut running = store(&disk);
+    append(&running, &sends(1, SPECIMEN, 100, 5, 3, NOW.0 - HOUR));
+    append(&running, &sends(2, SPECIMEN, 100, 6, 3, NOW.0 - HOUR));
+    append(&running, &sends(3, TWIN, 100, 7, 9, NOW.0 - HOUR));
+    for n in 0..100 {
+        append(&running, &sends(10 + n, 0x5000 + u128::from(n), 200, 1, 1, NOW.0));
+    }
+    for _ in 0..2 {
+        let history = History::new(&running, NOW, i64::MIN);
+        let newest = Sent { content: 6, is_final: true, filler: 3, message: 2 };
+        assert_eq!(history.sent(SPECIMEN, 100), Some(newest));
+        assert_eq!(history.sent(TWIN, 100).unwrap().content, 7, "half a hash is not a specimen");
+        assert_eq!(history.sent(SPECIMEN, 101), None, "held");
+        assert_eq!(history.sent(0x5001, 100), None, "another specimen's identity");
+        assert_eq!((history.next_filler(SPECIMEN), history.next_filler(TWIN)), (4, 10));
+        drop(history);
+        drop(running);
+        running = store(&disk);
+    }
+    assert!(running.journal().space().segments > 3, "it went over several segments");
+}
+
+#[test]
+fn beyond_the_horizon_a_result_is_new_and_its_number_was_never_given() {
+    let disk = ModelDisk::new();
+    let running = store(&disk);
+    append(&running, &sends(1, SPECIMEN, 100, 5, 1, NOW.0 - 3 * HOUR));
+    append(&running, &sends(2, SPECIMEN, 300, 5, 2, NOW.0 - HOUR));
+    let known = |keep: i64| History::new(&running, NOW, NOW.0 - keep);
+    assert!(known(4 * HOUR).sent(SPECIMEN, 100).is_some());
+    assert_eq!(known(2 * HOUR).sent(SPECIMEN, 100), None);
+    assert!(known(2 * HOUR).sent(SPECIMEN, 300).is_some());
+    assert_eq!(known(4 * HOUR).next_filler(SPECIMEN), 3);
+    assert_eq!(known(2 * HOUR).next_filler(SPECIMEN), 3);
+    let fresh = known(HOUR / 2).next_filler(SPECIMEN);
+    assert_eq!(fresh, 60_000_001);
+    assert_eq!(known(HOUR).next_filler(0x77), fresh, "as of one that was never seen");
+}
+
+#[test]
+fn an_id_that_comes_without_end_costs_no_more_than_its_newest() {
+    let disk = ModelDisk::new();
+    let running = store(&disk);
+    for n in 0..200 {
+        append(&running, &sends(n, SPECIMEN, 1000 + 2 * u128::from(n), 5, u32::try_from(n).unwrap(), NOW.0));
+    }
+    let history = History::new(&running, NOW, i64::MIN);
+    assert_eq!(running.outcomes(SPECIMEN, MOST).len(), MOST);
+    assert_eq!(history.next_filler(SPECIMEN), 200);
+    assert!(history.sent(SPECIMEN, 1000 + 2 * 199).is_some());
+    assert_eq!(history.sent(SPECIMEN, 1000), None, "too old to be looked at: new");
+}

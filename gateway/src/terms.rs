@@ -1,0 +1,88 @@
+//! What each record can be found by, without reading the journal from its beginning.
+//!
+//! An outcome is found by the specimens that it is about: that is how it is known whether a result was sent before. Everything
+//! is found by the numbers of the messages, ORUs and holds that it is about, so that a tool can gather all that concerns one
+//! of them. Both are hashes; no sample id is in an index.
+
+use crate::records::{
+    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome,
+    ParkedSettled,
+};
+use orugate_journal::{RecordRef, Term};
+
+/// Grows when [`terms`] says something else of a record than before: then indexes are made again.
+pub const VERSION: u32 = 1;
+
+/// Of records that may concern anything. No number is 0.
+pub const ALL: Term = Term::number(0);
+
+/// The term of a specimen, by its keyed hash.
+#[must_use]
+pub const fn specimen(hash: u128) -> Term {
+    // Half of a keyed hash is as good a hash; who finds an outcome compares the whole.
+    Term::at_hand(hash as u64)
+}
+
+/// The terms of a record; none for what concerns nothing in particular, and for what this version does not know.
+pub fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
+    let (version, meta, own) = (record.meta_version, record.meta, record.sequence.0);
+    let mut number = |number: u64| found_by(Term::number(number));
+    match record.kind.0 {
+        Chunk::KIND => {
+            if let Some(chunk) = Chunk::decode(version, meta) {
+                number(chunk.message);
+            }
+        }
+        Abandoned::KIND => {
+            if let Some(Abandoned { message }) = Abandoned::decode(version, meta) {
+                number(message);
+            }
+        }
+        Attempt::KIND => {
+            if let Some(Attempt { message }) = Attempt::decode(version, meta) {
+                number(message);
+            }
+        }
+        Outcome::KIND => {
+            if let Some(outcome) = Outcome::decode(version, meta) {
+                number(outcome.message);
+                outcome.specimens.iter().for_each(|hash| found_by(specimen(*hash)));
+            }
+        }
+        Oru::KIND => {
+            if let Some(oru) = Oru::decode(version, meta) {
+                number(oru.message);
+                number(own);
+            }
+        }
+        Delivery::KIND => {
+            if let Some(delivery) = Delivery::decode(version, meta) {
+                number(delivery.oru);
+            }
+        }
+        NeverSent::KIND => {
+            if let Some(NeverSent { oru }) = NeverSent::decode(version, meta) {
+                number(oru);
+            }
+        }
+        ParkedSettled::KIND => {
+            if let Some(settled) = ParkedSettled::decode(version, meta) {
+                number(settled.oru);
+            }
+        }
+        Hold::KIND => {
+            if let Some(hold) = Hold::decode(version, meta) {
+                number(hold.message);
+                number(own);
+            }
+        }
+        HoldSettled::KIND => {
+            if let Some(settled) = HoldSettled::decode(version, meta) {
+                number(settled.hold);
+            }
+        }
+        // It is about many: who gathers anything looks at it.
+        Dropped::KIND => found_by(ALL),
+        _ => {}
+    }
+}
