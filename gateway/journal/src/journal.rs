@@ -453,13 +453,13 @@ impl Inner {
     ) -> Result<(Self, Recovery), OpenError> {
         let (storage, written) = Counted::over(storage);
         let mut loaded = identity::load(&*storage)?;
-        let replayed = replay(&*storage, &mut loaded, &options, visit)?;
+        let mut replayed = replay(&*storage, &mut loaded, &options, visit)?;
         // Durable before the first number is given: the next start begins above all that this one gives.
         loaded.raise_for(replayed.next)?;
         let (commands, receiver) = sync_channel(options.queue);
         let keys = options.keys.as_ref();
         let place = Place { storage: &*storage, journal: loaded.identity.journal, keys };
-        let index = begin_index(place, &replayed, &keeper);
+        let index = begin_index(place, &mut replayed, &keeper);
         let shared = Arc::new(Shared {
             storage,
             limit: AtomicU64::new(options.max_size),
@@ -491,10 +491,10 @@ impl Inner {
 }
 
 /// The index of a journal that was just replayed: all is to be read yet, but for the segment that the start itself has made.
-fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
+fn begin_index(place: Place<'_>, replayed: &mut Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
+    let sidecars = replayed.catalog.take_sidecars();
     let segments = replayed.catalog.lane(Lane::Results).iter().map(|segment| segment.number);
-    let sidecars = replayed.catalog.sidecars();
-    let index = Index::new(Arc::clone(keeper), segments, &replayed.sidecars, sidecars)?;
+    let index = Index::new(Arc::clone(keeper), segments, sidecars, replayed.catalog.sidecars())?;
     let [active, _] = &replayed.active;
     if let Some(active) = active {
         let built = index.with_terms(|terms| index::build(place, [active.segment].into(), terms));

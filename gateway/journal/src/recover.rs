@@ -129,8 +129,6 @@ pub(crate) struct Replayed {
     /// Segments that this start has made.
     pub(crate) active: [Option<Active>; 2],
     pub(crate) catalog: Catalog,
-    /// Files of the index, and their bytes.
-    pub(crate) sidecars: Vec<(String, u64)>,
     /// Where a start has begun to read, when there is a checkpoint.
     pub(crate) checkpoint: Option<[u64; 2]>,
 }
@@ -158,7 +156,7 @@ pub(crate) fn replay(
     recovery.damaged.extend(loaded.damage());
 
     let listing = |error| DiskError::new("listing the journal's directory", error);
-    let (mut catalog, sidecars) = Catalog::load(storage).map_err(listing)?;
+    let mut catalog = Catalog::load(storage).map_err(listing)?;
     let numbers = |lane| catalog.lane(lane).iter().map(|segment| segment.number).collect::<VecDeque<_>>();
     let [results, snapshots] = Lane::ALL.map(numbers);
     for newest in [results.back(), snapshots.back()].into_iter().flatten() {
@@ -252,7 +250,7 @@ pub(crate) fn replay(
     catalog.measure(storage).map_err(listing)?;
     recovery.segments = Lane::ALL.into_iter().map(|lane| catalog.lane(lane).len() as u64).sum();
     recovery.used = catalog.total();
-    Ok(Replayed { recovery, next, last, active, catalog, sidecars, checkpoint: checkpoint_at })
+    Ok(Replayed { recovery, next, last, active, catalog, checkpoint: checkpoint_at })
 }
 
 /// The newest whole checkpoint, looked for from the newest segment backwards.
