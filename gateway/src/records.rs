@@ -305,6 +305,23 @@ pub enum Sending {
     Discarded(String),
 }
 
+/// This box goes on from a copy of another's journal: what came to that one after the copy is not in here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restored {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Who did it (`uid 0`).
+    pub actor: String,
+    /// The newest commit of the copy.
+    pub commit: u64,
+    /// The newest trusted time in the copy, in microseconds since 1970.
+    pub reaches: Option<i64>,
+}
+
+impl Meta for Restored {
+    const KIND: u16 = 14;
+}
+
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,
 /// up to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

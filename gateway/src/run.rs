@@ -20,7 +20,9 @@ use crate::store::{Entry, Store};
 use crate::systemd;
 use crate::tls::Tls;
 use crate::wire::{self, Wires};
-use orugate_journal::{CreateError, FileStorage, Journal, NoKey, OpenError, Options, UnixMillis};
+use orugate_journal::{
+    CreateError, FileStorage, Journal, NoKey, OpenError, Options, UnixMillis, is_unfinished,
+};
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,7 +35,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// The largest commit: what becomes of one message must fit into it.
-const COMMIT: u32 = 3 << 20;
+pub(crate) const COMMIT: u32 = 3 << 20;
 /// How long one message may take to interpret: a thousand times what the slowest needs.
 pub(crate) const MESSAGE: Duration = Duration::from_secs(10);
 /// After so long the interpretation thread looks again for what it could not store.
@@ -52,6 +54,8 @@ pub enum StartError {
     Storage(PathBuf, io::Error),
     /// There is a folder, and no journal in it.
     NoJournal(PathBuf),
+    /// A restore into it was interrupted.
+    HalfRestored(PathBuf),
     /// One of its keys cannot be used; a sentence that names its file.
     Key(String),
     /// The journal cannot be opened.
@@ -76,6 +80,11 @@ impl fmt::Display for StartError {
                 f,
                 "there is no journal in {}. If this box is new, make one: orugate journal init. If it is not, the \
                  disk with the journal is not mounted; do not make a new one",
+                path.display()
+            ),
+            Self::HalfRestored(path) => write!(
+                f,
+                "in {} there is half a journal: a restore was interrupted. Give the command again: orugate restore",
                 path.display()
             ),
             Self::Journal(path, OpenError::Locked) => write!(
@@ -315,17 +324,27 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
     let key = keys.as_ref().and_then(|ring| ring.ids().next());
     let options = Options {
         max_size: plan.journal.max_size,
-        keep: plan.journal.keep_delivered,
+        keep: plan.journal.keep(),
+        snapshots_size: plan.journal.snapshots_size,
         max_commit: COMMIT,
         keys,
         ..Options::default()
     };
+    let half = is_unfinished(&storage).unwrap_or(false);
     let (store, recovery) = Store::open(storage, options).map_err(|error| match error {
+        OpenError::Missing if half => StartError::HalfRestored(path.clone()),
         OpenError::Missing => StartError::NoJournal(path.clone()),
         error => StartError::Journal(path.clone(), error),
     })?;
     for damage in &recovery.damaged {
         tracing::error!(%damage, "damage in the journal was skipped; what could be read is kept");
+    }
+    if recovery.unconfirmed > 0 {
+        tracing::warn!(
+            "the last that the journal holds could not be written once more at this start, because it is full or its disk \
+             refuses: a power cut now might take it away, although it counts. Look at the disk (df, dmesg) or raise \
+             journal.max_size, then restart"
+        );
     }
     tracing::info!(
         records = recovery.records,

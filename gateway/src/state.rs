@@ -20,7 +20,7 @@ pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru,
-    Outcome, ParkedSettled, Reconfigured, Settlement,
+    Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,6 +137,11 @@ impl State {
             Reconfigured::KIND => {
                 if let Some(changed) = Reconfigured::decode(version, meta) {
                     self.newest = self.newest.max(changed.at);
+                }
+            }
+            Restored::KIND => {
+                if let Some(restored) = Restored::decode(version, meta) {
+                    self.newest = self.newest.max(restored.at);
                 }
             }
             Attempt::KIND => {
@@ -381,6 +386,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Abandoned::KIND => Abandoned::knows(version),
         Life::KIND => Life::knows(version),
         Reconfigured::KIND => Reconfigured::knows(version),
+        Restored::KIND => Restored::knows(version),
         Attempt::KIND => Attempt::knows(version),
         Outcome::KIND => Outcome::knows(version),
         Oru::KIND => Oru::knows(version),

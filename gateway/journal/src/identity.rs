@@ -12,6 +12,8 @@ use std::fs::File;
 use std::io::{self, Read};
 
 pub(crate) const IDENTITY_FILE: &str = "journal.id";
+/// Its name while the rest of a copy is not there yet.
+pub(crate) const PART: &str = "journal.id.part";
 const MAGIC: [u8; 8] = *b"ORUGATEJ";
 const CEILING_MAGIC: [u8; 8] = *b"ORUGATEC";
 /// Pages 0 and 1: the identity. Pages 2 and 3: the ceiling.
@@ -182,17 +184,39 @@ impl Loaded {
     }
 }
 
+/// All four pages.
+fn encode_all(identity: &Identity, ceiling: u64) -> Vec<u8> {
+    let page = identity.encode();
+    [page, page, ceiling_page(0, ceiling), ceiling_page(1, ceiling)].concat()
+}
+
 /// Writes a new identity durably, the file's name included.
 pub(crate) fn create(storage: &dyn Storage, identity: &Identity) -> io::Result<()> {
     let file = storage.create(IDENTITY_FILE)?;
-    let mut bytes = Vec::with_capacity(4 * PAGE_LEN);
-    bytes.extend_from_slice(&identity.encode());
-    bytes.extend_from_slice(&identity.encode());
-    bytes.extend_from_slice(&ceiling_page(0, identity.start.0));
-    bytes.extend_from_slice(&ceiling_page(1, identity.start.0));
-    write_all(&*file, &bytes, 0)?;
+    write_all(&*file, &encode_all(identity, identity.start.0), 0)?;
     file.sync_data()?;
     storage.sync_dir()
+}
+
+/// The file for a copy: as it is, or with this ceiling in place of its own.
+pub(crate) fn pages(storage: &dyn Storage, ceiling: Option<u64>) -> Result<Vec<u8>, OpenError> {
+    let loaded = load(storage)?;
+    if let Some(ceiling) = ceiling {
+        return Ok(encode_all(&loaded.identity, ceiling));
+    }
+    let mut pages = vec![0; 4 * PAGE_LEN];
+    // The writer may be in the middle of a page. One that stays so was torn or damaged before.
+    for _ in 0..8 {
+        for (page, offset) in pages.chunks_mut(PAGE_LEN).zip((0..).step_by(PAGE_LEN)) {
+            if read_exact(&*loaded.file.file, page, offset).is_err() {
+                page.fill(0);
+            }
+        }
+        if pages.chunks(PAGE_LEN).all(|page| checked_page(page).is_some()) {
+            break;
+        }
+    }
+    Ok(pages)
 }
 
 pub(crate) fn load(storage: &dyn Storage) -> Result<Loaded, OpenError> {

@@ -11,6 +11,8 @@
 //!   their files are used again. Two checkpoints are kept, so that a start reads little and may lose one.
 //! - With [`Options::keys`], nothing that a record holds is on flash in the clear; without the right key a journal is not
 //!   opened, rather than opened without what it holds.
+//! - [`copy`] makes a copy beside the running writer, and an [`Unfinished`] one never opens. Its numbers can be put above those
+//!   that its journal gave later ([`Survey::ceiling_at`]).
 //! - What a [`Keeper`] wants to find again by a [`Term`] is found without reading the log, once the index is filled. Sidecars
 //!   keep that short; they are derived, and nothing is ever believed of them that a record does not say itself.
 //! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
@@ -39,6 +41,7 @@ mod catalog;
 mod checkpoint;
 mod commit;
 mod confirm;
+mod copy;
 mod counted;
 mod error;
 mod format;
@@ -59,8 +62,11 @@ mod seal;
 mod segment;
 mod sequence;
 pub mod storage;
+mod survey;
+mod unfinished;
 mod writer;
 
+pub use copy::{Copied, CopyError, copy};
 pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
 pub use index::{Found, Indexed, Term, Terms, TermsOf};
@@ -77,3 +83,5 @@ pub use recover::{Damage, DamageKind, Recovery};
 pub use seal::{KeyId, KeyRing, SealKey};
 pub use sequence::{Reservation, Reserved};
 pub use storage::{FileStorage, Storage, StorageFile};
+pub use survey::Survey;
+pub use unfinished::{Unfinished, clear, finish, is_unfinished};

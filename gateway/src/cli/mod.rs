@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod against;
+mod backup;
 mod files;
 mod journal;
 mod profile;
@@ -162,6 +163,31 @@ enum Command {
         #[arg(long)]
         stay: bool,
     },
+    /// Copy the journal into a new folder: for a spare box, for another look
+    ///
+    /// The service may run. Or name the folder on a card of a box that is broken: --path. TO is made, for its owner only, and is
+    /// there only when it is whole; a name with the day keeps one for each (docs/backup.md). Keys and configuration are not
+    /// in it. Without the key of a sealed journal it is copied all the same. Exits with 0 when the copy is whole, with
+    /// 65 when the journal is damaged and all that can be read of it was copied.
+    Backup {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(flatten)]
+        at: journal::At,
+        /// The new folder, on another medium than the journal
+        to: PathBuf,
+    },
+    /// Go on, on this box, from a copy of another box's journal
+    ///
+    /// Says first what will happen: what waits and will be sent, with the MSH-10 that it has, and until when the copy
+    /// reaches. The folder must be empty and the service stopped. Without --old-box-is-off nothing is done, so that this is how to look.
+    /// After a power cut, give the command again.
+    Restore {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(flatten)]
+        from: backup::From,
+    },
     /// Make the journal of a new box, and keys to seal it; look into a journal, its own or a copy
     Journal {
         #[command(flatten)]
@@ -297,6 +323,8 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Profiles(configured) => profile::list(catalogue, &configured.config),
         Command::Profile { configured, action } => profile::run(catalogue, &configured.config, action),
         Command::Demo { stay } => crate::demo::run(stay),
+        Command::Backup { configured, at, to } => backup::run(catalogue, &configured.config, &at, &to),
+        Command::Restore { configured, from } => backup::restore(catalogue, &configured.config, &from),
         Command::Journal { configured, action: JournalAction::Init } => {
             service::init(catalogue, &configured.config)
         }

@@ -59,7 +59,7 @@ pub(super) fn time(micros: i64) -> String {
 }
 
 /// Milliseconds since 1970, in UTC.
-pub(super) fn time_of_millis(millis: u64) -> String {
+pub(in crate::cli) fn time_of_millis(millis: u64) -> String {
     time(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1_000))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn day_of_millis(millis: u64) -> String {
     time_of_millis(millis).get(..10).unwrap_or("?").to_owned()
 }
 
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     match bytes {
         0..10_240 => format!("{bytes} bytes"),
         10_240..10_485_760 => format!("{} KiB", bytes >> 10),
