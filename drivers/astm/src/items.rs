@@ -180,6 +180,7 @@ pub(crate) fn place_notes<'m>(
         let text = match &note.is {
             Some(is) if !text.reads(is) => continue,
             Some(_) => Text::EMPTY,
+            None if is_absent(plan, &text) => continue,
             None => text,
         };
         sink.item(Item::Comment(Comment { level, label: &note.label, text, span: field.span() }));
@@ -318,7 +319,12 @@ pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn R
 
 fn text_at<'m>(plan: &Plan, place: Option<Place>, current: &Current<'m>) -> Text<'m> {
     let text = place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text());
-    if plan.profile.absent.iter().any(|word| text.reads(word)) { Text::EMPTY } else { text }
+    if is_absent(plan, &text) { Text::EMPTY } else { text }
+}
+
+/// A word that the instrument writes for nothing.
+fn is_absent(plan: &Plan, text: &Text<'_>) -> bool {
+    plan.profile.absent.iter().any(|word| text.reads(word))
 }
 
 fn time_at<'m>(
@@ -331,7 +337,12 @@ fn time_at<'m>(
 }
 
 fn time<'m>(field: Field<'m>, name: &'static str, sink: &mut dyn ReportSink<'m>) -> Option<DeviceTime> {
-    let parsed = field.repeats().next()?.time()?;
+    let first = field.repeats().next()?;
+    // `^^` is an empty field of a sender that writes all delimiters.
+    if first.components().all(|part| part.trimmed().is_empty()) {
+        return None;
+    }
+    let parsed = first.time()?;
     if parsed.is_err() {
         sink.note(Note { kind: NoteKind::BadTime, span: field.span(), subject: Text::plain(name) });
     }

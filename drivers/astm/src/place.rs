@@ -171,36 +171,23 @@ fn parse(text: &str) -> Option<Place> {
 }
 
 /// A record of any letter, or a field or a component of it: `M`, `O.26`, `C.4.2`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AnyPlace {
-    letter: u8,
-    field: Option<u8>,
-}
-
-impl AnyPlace {
-    /// The record's letter and the field, where there is one.
-    pub(crate) fn field(&self) -> Option<(u8, usize)> {
-        self.field.map(|field| (self.letter, usize::from(field)))
-    }
-}
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnyPlace(pub String);
 
 impl TryFrom<String> for AnyPlace {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         let mut parts = text.split('.');
-        let letter = parts.next().map(str::as_bytes);
-        let numbers: Option<Vec<u8>> = parts.map(number).collect();
-        match (letter, numbers.as_deref()) {
-            (Some([letter @ b'A'..=b'Z']), Some([])) => Ok(Self { letter: *letter, field: None }),
-            (Some([letter @ b'A'..=b'Z']), Some([field] | [field, _])) => {
-                Ok(Self { letter: *letter, field: Some(*field) })
-            }
-            _ => Err(format!(
-                "`{text}` is no place in a record; it is a record's letter and, for a part of it, a field and a \
-                 component, such as \"M\", \"O.26\" or \"C.4.2\""
-            )),
+        let record = matches!(parts.next().map(str::as_bytes), Some([b'A'..=b'Z']));
+        let numbers = parts.clone().count() <= 2 && parts.all(|part| number(part).is_some());
+        if record && numbers {
+            return Ok(Self(text));
         }
+        Err(format!(
+            "`{text}` is no place in a record; it is a record's letter and, for a part of it, a field and a component, \
+             such as \"M\", \"O.26\" or \"C.4.2\""
+        ))
     }
 }
 

@@ -110,13 +110,12 @@ fn rule(rule: &NotReportable) -> Rule {
 
 /// The fields of all places that are no more than places; the sample id's are within the standard's.
 fn last_fields(profile: &AstmProfile) -> Vec<(u8, usize)> {
-    let AstmProfile { operator, verifier, device, isolate, note, time, comment, result, known, .. } = profile;
+    let AstmProfile { operator, verifier, device, isolate, note, time, comment, result, .. } = profile;
     let one = [*operator, *verifier, *device, isolate.number, time.started, time.completed];
     let fields = [result.range, result.flags, result.nature, result.status];
     let places = one.into_iter().flatten().chain(note.iter().map(|note| note.place)).chain(fields);
-    let known = known.iter().filter_map(|known| known.place.field());
     let comments = comment.fields.iter().map(|n| (b'C', n.number()));
-    places.map(|place| (place.record().letter(), place.field())).chain(comments).chain(known).collect()
+    places.map(|place| (place.record().letter(), place.field())).chain(comments).collect()
 }
 
 /// What needs more than one field to be judged.

@@ -61,7 +61,8 @@ pub struct AstmProfile {
     /// What stands between the flags of R.7.
     #[serde(default)]
     pub flag_separator: FlagSeparator,
-    /// Words that an instrument writes for nothing, exactly: for an operator, a verifier, a device, a sender.
+    /// Words that an instrument writes for nothing, exactly: for an operator, a verifier, a device, a sender, a remark by
+    /// `[[note]]`.
     #[serde(default)]
     pub absent: Vec<String>,
 
