@@ -20,8 +20,9 @@ use crate::reload::{self, Applied};
 use crate::state::{Counts, State};
 use crate::status::PortView;
 use crate::store::Store;
+use crate::wear::Wear;
 use orugate_journal::Health;
-use orugate_protocol::time::Utc;
+use orugate_protocol::time::{Tick, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -276,6 +277,18 @@ pub struct JournalView {
     /// All that was written after this time is there, microseconds since 1970; `None` while that is not known.
     #[serde(default)]
     pub all_since: Option<i64>,
+    /// What it costs its medium.
+    #[serde(default)]
+    pub wear: Wear,
+    /// Segments of snapshots that were dropped since the start, for want of room or for their age.
+    #[serde(default)]
+    pub snapshots_dropped: u64,
+    /// Files that were set aside, because something in them was needed and could not be read.
+    #[serde(default)]
+    pub aside_files: u64,
+    /// Bytes in them.
+    #[serde(default)]
+    pub aside: u64,
     /// Instruments are told to wait, because it is nearly full.
     #[serde(default)]
     pub nearly_full: bool,
@@ -524,6 +537,14 @@ impl Admin {
                 all_since: space
                     .all_since
                     .map(|at| i64::try_from(at.0.saturating_mul(1000)).unwrap_or(i64::MAX)),
+                wear: Wear::of(
+                    self.store.journal().written(),
+                    tick.since(Tick::ZERO),
+                    lineup.plan.journal.endurance,
+                ),
+                snapshots_dropped: space.thinned,
+                aside_files: space.aside_files,
+                aside: space.aside,
                 nearly_full: self.store.nearly_full(),
                 unread: indexed.segments.saturating_sub(indexed.indexed).saturating_sub(indexed.unreadable),
                 unreadable: indexed.unreadable,

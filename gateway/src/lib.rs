@@ -39,5 +39,6 @@ pub mod store;
 pub mod systemd;
 pub mod terms;
 pub mod tls;
+pub mod wear;
 pub mod wire;
 pub mod words;

@@ -76,7 +76,8 @@ impl Gateway {
             forwarders.into_iter().filter(|name| anew(Subject::Destination((*name).to_owned()))).collect();
         // First, because a full journal takes nothing of what follows.
         self.store.journal().set_max_size(plan.journal.max_size);
-        self.store.journal().set_keep(plan.journal.keep_delivered);
+        self.store.journal().set_keep(plan.journal.keep());
+        self.store.journal().set_snapshots_size(plan.journal.snapshots_size);
         tokio::join!(self.base.ports.close(&ports), crew.end(&forwarders));
         // A thread that was given up may live on with its TLS; it is nobody's trouble any more.
         ports.iter().for_each(|name| self.base.tls.forget(name, Peer::Instrument));

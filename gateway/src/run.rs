@@ -324,7 +324,8 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
     let key = keys.as_ref().and_then(|ring| ring.ids().next());
     let options = Options {
         max_size: plan.journal.max_size,
-        keep: plan.journal.keep_delivered,
+        keep: plan.journal.keep(),
+        snapshots_size: plan.journal.snapshots_size,
         max_commit: COMMIT,
         keys,
         ..Options::default()
@@ -337,6 +338,13 @@ fn open(plan: &Plan) -> Result<Store, StartError> {
     })?;
     for damage in &recovery.damaged {
         tracing::error!(%damage, "damage in the journal was skipped; what could be read is kept");
+    }
+    if recovery.unconfirmed > 0 {
+        tracing::warn!(
+            "the last that the journal holds could not be written once more at this start, because it is full or its disk \
+             refuses: a power cut now might take it away, although it counts. Look at the disk (df, dmesg) or raise \
+             journal.max_size, then restart"
+        );
     }
     tracing::info!(
         records = recovery.records,

@@ -188,6 +188,10 @@ mod tests {
             path: folder.join("journal"),
             max_size: 64 << 20,
             keep_delivered: Duration::from_secs(3600),
+            keep_raw: Duration::from_secs(3600),
+            keep_keys: Duration::from_secs(3600),
+            snapshots_size: 16 << 20,
+            endurance: None,
             seal: Some(SealPlan { key: FileOrCredential::File(key.to_owned()), previous: Vec::new() }),
         }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Totals {
     /// Bytes in sidecars. The index counts them.
     pub(crate) sidecars: Arc<AtomicU64>,
     pub(crate) segments: AtomicU64,
+    /// Segments of *snapshots* that were dropped.
+    pub(crate) thinned: AtomicU64,
     /// When the oldest segment of *results* was full, Unix milliseconds; 0 while that is not known.
     pub(crate) oldest: AtomicU64,
     /// Files that were set aside as damaged, and bytes in them.
@@ -93,6 +95,8 @@ pub(crate) struct Catalog {
     free: Vec<(String, u64)>,
     /// Files that were set aside as damaged, and bytes in them.
     aside: [u64; 2],
+    /// Sidecars that a start has found, and their bytes. Later ones are the index's business.
+    found_sidecars: Vec<(String, u64)>,
     /// Bytes in sidecars, as [`Totals::sidecars`].
     sidecars: Arc<AtomicU64>,
     /// A file has another name, which a power cut may take back: then it must not be written to.
@@ -100,9 +104,9 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// From the directory, with the sidecars that are there and their bytes; what a checkpoint or a scan knows comes through [`learn`](Self::learn).
-    pub(crate) fn load(storage: &dyn Storage) -> io::Result<(Self, Vec<(String, u64)>)> {
-        let (mut catalog, mut sidecars) = (Self::default(), Vec::new());
+    /// From the directory; what a checkpoint or a scan knows comes through [`learn`](Self::learn).
+    pub(crate) fn load(storage: &dyn Storage) -> io::Result<Self> {
+        let mut catalog = Self::default();
         let mut names = storage.list()?;
         names.sort_unstable();
         for name in names {
@@ -119,15 +123,32 @@ impl Catalog {
                 // No start fails for what can be made again.
                 let size = storage.open(&name).and_then(|file| file.size()).unwrap_or(0);
                 catalog.sidecars.fetch_add(size, Ordering::AcqRel);
-                sidecars.push((name, size));
+                catalog.found_sidecars.push((name, size));
             }
         }
-        Ok((catalog, sidecars))
+        Ok(catalog)
     }
 
-    /// The count of the sidecars' bytes, which is the index's.
+    /// The sidecars that there were at the start, handed over to the index.
+    pub(crate) fn take_sidecars(&mut self) -> Vec<(String, u64)> {
+        std::mem::take(&mut self.found_sidecars)
+    }
+
+    /// The count of their bytes, which is the index's from now on.
     pub(crate) fn sidecars(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.sidecars)
+    }
+
+    /// At a start: gives up all sidecars, as far as the disk obeys.
+    pub(crate) fn drop_sidecars(&mut self, storage: &dyn Storage) {
+        let gone = |(name, size): &(String, u64)| {
+            let removed = storage.remove(name).is_ok();
+            if removed {
+                self.sidecars.fetch_sub(*size, Ordering::AcqRel);
+            }
+            removed
+        };
+        self.found_sidecars.retain(|found| !gone(found));
     }
 
     /// Takes over what a checkpoint knew; what came after it is counted as it is read.
@@ -195,8 +216,13 @@ impl Catalog {
 
     /// Bytes of everything.
     pub(crate) fn total(&self) -> u64 {
+        self.without_sidecars().saturating_add(self.sidecars.load(Ordering::Acquire))
+    }
+
+    /// Bytes of everything that cannot be made again.
+    pub(crate) fn without_sidecars(&self) -> u64 {
         let lanes = Lane::ALL.into_iter().map(|lane| self.used(lane)).sum::<u64>();
-        lanes.saturating_add(self.other()).saturating_add(self.sidecars.load(Ordering::Acquire))
+        lanes.saturating_add(self.other())
     }
 
     /// Bytes of files that wait to be used again or were set aside.
@@ -284,6 +310,11 @@ impl Catalog {
         let at = self.free.iter().position(|(_, free)| *free == size)?;
         self.sync_names(storage).ok()?;
         Some(self.free.swap_remove(at).0)
+    }
+
+    /// The reverse, for a file that was not used after all.
+    pub(crate) fn put_free(&mut self, name: Option<String>, size: u64) {
+        self.free.extend(name.map(|name| (name, size)));
     }
 
     /// Files of another size than segments have now: removed, so that they do not take room for ever.

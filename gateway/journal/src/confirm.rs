@@ -78,7 +78,13 @@ pub(crate) fn write_again(
     let left = u64::from(options.segment_size).saturating_mul(LEFT_ALONE);
     let reuse = catalog.take_free(storage, size.into());
     let more = if reuse.is_some() { 0 } else { u64::from(size) };
-    if catalog.total().saturating_add(more).saturating_add(left) > options.max_size {
+    let has_room = |taken: u64| taken.saturating_add(more).saturating_add(left) <= options.max_size;
+    // Sidecars are no reason to leave it: they can be made again.
+    if !has_room(catalog.total()) && has_room(catalog.without_sidecars()) {
+        catalog.drop_sidecars(storage);
+    }
+    if !has_room(catalog.total()) {
+        catalog.put_free(reuse, size.into());
         return None;
     }
     let keys = options.keys.as_ref();

@@ -47,6 +47,10 @@ pub struct Space {
     pub limit: u64,
     /// Segment files.
     pub segments: u64,
+    /// Bytes of the segments of *snapshots*, in `used`.
+    pub snapshots: u64,
+    /// Segments of *snapshots* that were dropped for want of room or for their age since the journal was opened.
+    pub thinned: u64,
     /// All of *results* that was written after this time is there; `None` while that is not known, because the first segment
     /// is not full or the clock was not trusted.
     pub all_since: Option<UnixMillis>,
@@ -63,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     /// [`Options::max_size`], as it was set last.
     pub(crate) limit: AtomicU64,
+    /// [`Options::snapshots_size`], as it was set last.
+    pub(crate) snapshots: AtomicU64,
     /// [`Options::keep`] in milliseconds, as it was set last.
     pub(crate) keep: AtomicU64,
     pub(crate) identity: Identity,
@@ -336,10 +342,13 @@ impl Journal {
     pub fn space(&self) -> Space {
         let shared = &self.inner.shared;
         let [aside_files, aside] = shared.totals.aside.each_ref().map(|total| total.load(Ordering::Acquire));
+        let [_, snapshots] = shared.totals.used.each_ref().map(|used| used.load(Ordering::Acquire));
         Space {
             used: shared.totals.all(),
             limit: shared.limit.load(Ordering::Acquire),
             segments: shared.totals.segments.load(Ordering::Acquire),
+            snapshots,
+            thinned: shared.totals.thinned.load(Ordering::Acquire),
             all_since: Some(UnixMillis(shared.totals.oldest.load(Ordering::Acquire))).filter(|at| at.0 > 0),
             aside_files,
             aside,
@@ -357,6 +366,11 @@ impl Journal {
     /// means that no segment is added.
     pub fn set_max_size(&self, bytes: u64) {
         self.inner.shared.limit.store(bytes, Ordering::Release);
+    }
+
+    /// Changes [`Options::snapshots_size`] from the next segment on.
+    pub fn set_snapshots_size(&self, bytes: u64) {
+        self.inner.shared.snapshots.store(bytes, Ordering::Release);
     }
 
     /// Changes [`Options::keep`].
@@ -439,16 +453,17 @@ impl Inner {
     ) -> Result<(Self, Recovery), OpenError> {
         let (storage, written) = Counted::over(storage);
         let mut loaded = identity::load(&*storage)?;
-        let replayed = replay(&*storage, &mut loaded, &options, visit)?;
+        let mut replayed = replay(&*storage, &mut loaded, &options, visit)?;
         // Durable before the first number is given: the next start begins above all that this one gives.
         loaded.raise_for(replayed.next)?;
         let (commands, receiver) = sync_channel(options.queue);
         let keys = options.keys.as_ref();
         let place = Place { storage: &*storage, journal: loaded.identity.journal, keys };
-        let index = begin_index(place, &replayed, &keeper);
+        let index = begin_index(place, &mut replayed, &keeper);
         let shared = Arc::new(Shared {
             storage,
             limit: AtomicU64::new(options.max_size),
+            snapshots: AtomicU64::new(options.snapshots_size),
             keep: AtomicU64::new(millis(options.keep)),
             options,
             identity: loaded.identity,
@@ -476,10 +491,10 @@ impl Inner {
 }
 
 /// The index of a journal that was just replayed: all is to be read yet, but for the segment that the start itself has made.
-fn begin_index(place: Place<'_>, replayed: &Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
+fn begin_index(place: Place<'_>, replayed: &mut Replayed, keeper: &Arc<dyn Keeper>) -> Option<Index> {
+    let sidecars = replayed.catalog.take_sidecars();
     let segments = replayed.catalog.lane(Lane::Results).iter().map(|segment| segment.number);
-    let sidecars = replayed.catalog.sidecars();
-    let index = Index::new(Arc::clone(keeper), segments, &replayed.sidecars, sidecars)?;
+    let index = Index::new(Arc::clone(keeper), segments, sidecars, replayed.catalog.sidecars())?;
     let [active, _] = &replayed.active;
     if let Some(active) = active {
         let built = index.with_terms(|terms| index::build(place, [active.segment].into(), terms));

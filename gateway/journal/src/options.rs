@@ -13,8 +13,9 @@ pub struct Options {
     pub segment_size: u32,
     /// Bytes that all segments together may take. The identity file and `LOCK` come on top (16 KiB).
     pub max_size: u64,
-    /// The lane *snapshots* takes at most one part in so many of [`max_size`](Self::max_size), and gives way to *results*.
-    pub snapshots_share: u64,
+    /// Bytes that the lane *snapshots* may take of [`max_size`](Self::max_size); never more than half of it, and it gives way to
+    /// *results*.
+    pub snapshots_size: u64,
     /// How old records may become; settled ones of a segment that is older than this go. Room is a stronger reason: without
     /// it they go earlier, oldest first.
     pub keep: Duration,
@@ -35,7 +36,7 @@ impl Default for Options {
         Self {
             segment_size: 4 << 20,
             max_size: 4 << 30,
-            snapshots_share: 4,
+            snapshots_size: 1 << 30,
             keep: Duration::from_secs(30 * 86_400),
             max_commit: 1 << 20,
             queue: 1024,

@@ -10,8 +10,8 @@ use crate::identity::Loaded;
 use crate::options::Options;
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Entered, Found, LaneScan, Walk};
-use crate::seal::KeyRing;
-use crate::segment::Active;
+use crate::seal::{KeyRing, key_of};
+use crate::segment::{Active, read_headers};
 use crate::sequence::LEAP_WHEN_DAMAGED;
 use crate::storage::Storage;
 use std::collections::{BTreeSet, VecDeque};
@@ -129,8 +129,6 @@ pub(crate) struct Replayed {
     /// Segments that this start has made.
     pub(crate) active: [Option<Active>; 2],
     pub(crate) catalog: Catalog,
-    /// Files of the index, and their bytes.
-    pub(crate) sidecars: Vec<(String, u64)>,
     /// Where a start has begun to read, when there is a checkpoint.
     pub(crate) checkpoint: Option<[u64; 2]>,
 }
@@ -158,13 +156,18 @@ pub(crate) fn replay(
     recovery.damaged.extend(loaded.damage());
 
     let listing = |error| DiskError::new("listing the journal's directory", error);
-    let (mut catalog, sidecars) = Catalog::load(storage).map_err(listing)?;
+    let mut catalog = Catalog::load(storage).map_err(listing)?;
     let numbers = |lane| catalog.lane(lane).iter().map(|segment| segment.number).collect::<VecDeque<_>>();
     let [results, snapshots] = Lane::ALL.map(numbers);
     for newest in [results.back(), snapshots.back()].into_iter().flatten() {
         next = next.max(newest.saturating_add(1));
     }
     let journal = loaded.identity.journal;
+    for (lane, segments) in Lane::ALL.into_iter().zip([&results, &snapshots]) {
+        for &segment in segments {
+            look_for_key(storage, journal, keys, lane, segment)?;
+        }
+    }
     let checkpoint =
         newest_checkpoint(storage, journal, keys, &results)?.filter(|found| visit.restore(&found.keeper));
     let confirmed = checkpoint.as_ref().map_or([0, 0], |found| {
@@ -252,7 +255,25 @@ pub(crate) fn replay(
     catalog.measure(storage).map_err(listing)?;
     recovery.segments = Lane::ALL.into_iter().map(|lane| catalog.lane(lane).len() as u64).sum();
     recovery.used = catalog.total();
-    Ok(Replayed { recovery, next, last, active, catalog, sidecars, checkpoint: checkpoint_at })
+    Ok(Replayed { recovery, next, last, active, catalog, checkpoint: checkpoint_at })
+}
+
+/// A start reads little. Without this look, the key of an old segment would be missed only by whoever wants something of it,
+/// and be taken for damage.
+fn look_for_key(
+    storage: &dyn Storage,
+    journal: [u8; 16],
+    keys: Option<&KeyRing>,
+    lane: Lane,
+    segment: u64,
+) -> Result<(), OpenError> {
+    // What cannot be read is told by whoever reads it.
+    let Ok(file) = storage.open(&segment_name(lane, segment)) else { return Ok(()) };
+    let header = read_headers(&*file).into_iter().flatten().next();
+    match header.filter(|header| header.journal == journal) {
+        Some(header) => Ok(key_of(&header, keys).map(drop)?),
+        None => Ok(()),
+    }
 }
 
 /// The newest whole checkpoint, looked for from the newest segment backwards.

@@ -103,7 +103,10 @@ impl Core {
         let limit = self.shared.limit.load(std::sync::atomic::Ordering::Acquire);
         match lane {
             Lane::Results => (limit, limit),
-            Lane::Snapshots => (limit, limit / self.shared.options.snapshots_share.max(1)),
+            Lane::Snapshots => {
+                let own = self.shared.snapshots.load(std::sync::atomic::Ordering::Acquire);
+                (limit, own.min(limit / 2))
+            }
         }
     }
 
@@ -208,6 +211,7 @@ impl Core {
         let freed = Freed::new(lane, &oldest).record().ok_or(AppendError::Full)?;
         self.append_own(freed)?;
         if lane == Lane::Snapshots {
+            self.shared.totals.thinned.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
             self.keeper.thinned(oldest.number);
         }
         self.shared.forget_reader(lane, oldest.number);

@@ -8,7 +8,7 @@ mod common;
 
 use common::{NOW, record, small};
 use orugate_journal::{
-    Batch, FileStorage, Indexed, Journal, Keeper, Lane, Location, RecordRef, Term, Urgency,
+    Batch, FileStorage, Indexed, Journal, Keeper, Lane, Location, Options, RecordRef, Term, Urgency,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +71,44 @@ fn the_thread_fills_it_after_a_start_and_it_ends_with_the_journal() {
         assert_eq!((found.records.len() as u64, found.whole, found.more), (start * 15, true, false));
         assert!(found.records[0].payload().starts_with(b"b29"), "the newest first");
         assert!(found.records.is_sorted_by(|one, next| one.sequence() > next.sequence()));
+    }
+}
+
+#[test]
+fn it_is_right_while_segments_come_and_go_and_somebody_searches() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = || FileStorage::new(folder.path()).unwrap();
+    let tight = Options { max_size: 512 << 10, ..small() };
+    drop(Journal::create(storage(), NOW, tight.clone()).unwrap());
+    for _ in 0..3 {
+        let (journal, _) = Journal::open_for(storage(), tight.clone(), Arc::new(ByFirst)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    let found = journal.find(term(b'b'), 7).records;
+                    assert!(found.iter().all(|record| record.payload().starts_with(b"b")));
+                    assert!(found.is_sorted_by(|one, next| one.sequence() > next.sequence()));
+                }
+            });
+            for number in 0..300 {
+                let text = format!("{}{number}{}", ["a", "b"][number % 2], "-".repeat(2_500));
+                let receipt =
+                    journal.append_wait(Batch::new(Lane::Results, Urgency::Now, record(&text))).unwrap();
+                // Whoever has the receipt finds it.
+                let newest = journal.find(term(text.as_bytes()[0]), 1).records;
+                assert_eq!(newest[0].sequence(), receipt.first());
+            }
+        });
+        assert!(journal.wait_indexed(LONG));
+        let mut shown = Vec::new();
+        let damaged = journal.walk(&mut |record| {
+            if record.own().is_none() && record.payload.starts_with(b"a") {
+                shown.push(record.sequence);
+            }
+        });
+        assert_eq!(damaged.unwrap(), []);
+        let found = journal.find(term(b'a'), 1_000);
+        assert!(found.whole && found.records.iter().rev().map(|record| record.sequence()).eq(shown));
     }
 }
 

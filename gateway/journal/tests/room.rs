@@ -16,7 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 fn tight() -> Options {
-    Options { segment_size: 64 << 10, max_size: 1 << 20, max_commit: 48 << 10, ..small() }
+    Options {
+        segment_size: 64 << 10,
+        max_size: 1 << 20,
+        snapshots_size: 256 << 10,
+        max_commit: 48 << 10,
+        ..small()
+    }
 }
 
 fn fresh(options: Options) -> (ModelDisk, Journal, Arc<Ledger>) {
@@ -144,6 +150,9 @@ fn snapshots_are_dropped_oldest_first_and_never_use_the_laboratorys_share() {
     }
     assert!(segments(&disk, Lane::Snapshots).len() <= 4, "a quarter of sixteen segments");
     assert!(ledger.open().thinned.len() > 20);
+    let space = journal.space();
+    assert_eq!(space.thinned, ledger.open().thinned.len() as u64, "none goes uncounted");
+    assert!((128 << 10..=256 << 10).contains(&space.snapshots), "{space:?}");
     assert!(ledger.open().thinned.is_sorted());
     assert!(ledger.open().items.contains_key(&lab));
     // The laboratory needs it all.
@@ -158,6 +167,52 @@ fn snapshots_are_dropped_oldest_first_and_never_use_the_laboratorys_share() {
     let (_journal, ledger, recovery) = start(&disk, tight());
     assert_eq!(recovery.damaged, vec![]);
     assert_eq!(ledger.open().items, before.items);
+}
+
+#[test]
+fn a_flood_of_snapshots_takes_no_room_of_results_whatever_it_may_take() {
+    // How many results there is room for, with a flood of snapshots before each.
+    let results = |snapshots_size: u64, flood: usize| {
+        let (_disk, journal, ledger) = fresh(Options { snapshots_size, ..tight() });
+        let mut made = Vec::new();
+        loop {
+            for _ in 0..flood {
+                let batch = Batch::new(Lane::Snapshots, Urgency::Now, item(&[5; 12_000]));
+                let stored = journal.append_wait(batch);
+                assert!(matches!(stored, Ok(_) | Err(AppendError::Full)), "{stored:?}");
+                let most = snapshots_size.min(512 << 10);
+                assert!(journal.space().snapshots <= most, "{:?}", journal.space());
+            }
+            match append(&journal, item(&[6; 12_000])) {
+                Ok(number) => made.push(number),
+                Err(error) => {
+                    assert!(matches!(error, AppendError::Full));
+                    let open = ledger.open();
+                    assert!(made.iter().all(|number| open.items.contains_key(number)));
+                    return made.len();
+                }
+            }
+        }
+    };
+    let alone = results(0, 0);
+    for snapshots_size in [128 << 10, u64::MAX] {
+        // Three quarters can be packed close, beside what tells of dropped snapshots; and a segment of them that is being
+        // filled is no room to give, into which four results fit.
+        let beside = results(snapshots_size, 20);
+        assert!(beside + 4 >= alone * 3 / 4, "{beside}, and {alone} without snapshots");
+    }
+    // What it may take is changed while it runs.
+    let (_disk, journal, _) = fresh(tight());
+    let snapshot =
+        || journal.append_wait(Batch::new(Lane::Snapshots, Urgency::Now, item(&[5; 12_000]))).map(drop);
+    while journal.space().snapshots < 256 << 10 {
+        snapshot().unwrap();
+    }
+    journal.set_snapshots_size(128 << 10);
+    for _ in 0..10 {
+        snapshot().unwrap();
+    }
+    assert!(journal.space().snapshots <= 128 << 10, "{:?}", journal.space());
 }
 
 #[test]

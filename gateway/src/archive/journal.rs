@@ -1,6 +1,6 @@
 //! The journal's folder as a tool opens it.
 
-use super::Archive;
+use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
@@ -18,6 +18,7 @@ pub struct Journal {
     folder: PathBuf,
     storage: ReadOnly,
     keys: Option<KeyRing>,
+    raw_from: i64,
 }
 
 /// Why it cannot be looked at.
@@ -63,7 +64,27 @@ impl Journal {
     /// The folder is not there.
     pub fn at(folder: &Path, keys: Option<KeyRing>) -> Result<Self, LookError> {
         let failed = |error| LookError::Folder(folder.to_owned(), error);
-        Ok(Self { folder: folder.to_owned(), storage: ReadOnly::new(folder).map_err(failed)?, keys })
+        Ok(Self {
+            folder: folder.to_owned(),
+            storage: ReadOnly::new(folder).map_err(failed)?,
+            keys,
+            raw_from: i64::MIN,
+        })
+    }
+
+    /// The same, whose settled messages' raw bytes are given out only when they came at this time or later, in microseconds
+    /// since 1970.
+    #[must_use]
+    pub fn with_raw_from(self, raw_from: i64) -> Self {
+        Self { raw_from, ..self }
+    }
+
+    /// Whether the raw bytes of a message are not given out any more: it is settled, and came before the time that
+    /// `keep_raw` leaves. Where the clock was not set, nobody knows that.
+    #[must_use]
+    pub fn withholds(&self, archive: &Archive, message: &Message) -> bool {
+        let settled = matches!(archive.standing(message), Standing::Delivered | Standing::Settled);
+        settled && message.clock > 0 && message.received < self.raw_from
     }
 
     /// Where it is.

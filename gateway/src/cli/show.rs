@@ -4,6 +4,7 @@ use crate::admin::{DestinationLine, HoldView, JournalView, ParkedView, Status};
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
 use crate::status::Line;
+use crate::wear::Wear;
 use crate::words::{count, duration};
 use std::fmt::Write as _;
 
@@ -27,6 +28,12 @@ pub(super) fn status(status: &Status) -> String {
         );
     }
     let _ = writeln!(out, "\n{}", journal_line(journal, status.now));
+    let _ = writeln!(out, "{}", wear_line(&journal.wear));
+    if journal.snapshots_dropped > 0 {
+        let segments = count(journal.snapshots_dropped, "segment", "segments");
+        let _ =
+            writeln!(out, "{segments} of snapshots dropped since the start, to make room or for their age.");
+    }
     let _ = writeln!(
         out,
         "Clock {}. Version {}, configuration {}.",
@@ -56,6 +63,24 @@ fn journal_line(journal: &JournalView, now: i64) -> String {
         journal.used >> 20,
         journal.limit >> 20,
     )
+}
+
+fn wear_line(wear: &Wear) -> String {
+    let since = format!("Written since the start: {} MiB", wear.written >> 20);
+    let Some(per_day) = wear.per_day else { return format!("{since}; in a day: not known yet.") };
+    let lasts = wear.endurance.map(|endurance| {
+        let rated = endurance / 1_000_000_000;
+        match wear.days {
+            Some(days @ 730..) => {
+                format!(", so {rated} GB, the medium's endurance, last about {} years", days / 365)
+            }
+            Some(days) => {
+                format!(", so {rated} GB, the medium's endurance, last about {}", count(days, "day", "days"))
+            }
+            None => String::new(),
+        }
+    });
+    format!("{since}; in a day: {} MiB{}.", per_day >> 20, lasts.unwrap_or_default())
 }
 
 fn instruments(out: &mut String, status: &Status) {
@@ -280,6 +305,19 @@ mod tests {
         given.journal.nearly_full = true;
         given.conditions = crate::conditions::derive::of(&given);
         assert!(status(&given).starts_with("! The journal is nearly full"));
+    }
+
+    #[test]
+    fn wear_is_told_in_years_when_the_medium_is_known() {
+        let mut wear = Wear { written: 120 << 20, ..Wear::default() };
+        assert_eq!(wear_line(&wear), "Written since the start: 120 MiB; in a day: not known yet.");
+        wear.per_day = Some(480 << 20);
+        assert_eq!(wear_line(&wear), "Written since the start: 120 MiB; in a day: 480 MiB.");
+        (wear.endurance, wear.days) = (Some(40_000_000_000_000), Some(79_472));
+        assert_eq!(
+            wear_line(&wear),
+            "Written since the start: 120 MiB; in a day: 480 MiB, so 40000 GB, the medium's endurance, last about 217 years."
+        );
     }
 
     #[test]

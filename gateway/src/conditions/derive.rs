@@ -45,6 +45,7 @@ pub fn of(status: &Status) -> Vec<Condition> {
     }
     all.extend(history(&status.journal));
     all.extend(filling(&status.journal));
+    all.extend(damaged(&status.journal));
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(|i| down(i, tls(status, Peer::Instrument, &i.name))));
@@ -151,6 +152,25 @@ fn filling(journal: &JournalView) -> Option<Condition> {
          instruments are told to wait."
     );
     Some(condition(code, "", Fault::Operator, text, &next))
+}
+
+fn damaged(journal: &JournalView) -> Option<Condition> {
+    (journal.aside_files > 0).then(|| {
+        let (files, are) = if journal.aside_files == 1 { ("file", "is") } else { ("files", "are") };
+        condition(
+            Code::JournalDamaged,
+            "",
+            Fault::Disk,
+            format!(
+                "{} {files} of the journal could not be read whole when something in them was needed, and {are} set aside \
+                 as .seg.bad ({} MiB).",
+                journal.aside_files,
+                journal.aside.div_ceil(1 << 20)
+            ),
+            "See which results that touches, and what to do: orugate journal verify, docs/journal.md. Then copy what is set \
+             aside to another medium, take it away and restart.",
+        )
+    })
 }
 
 /// Why there is no TLS connection to this instrument or destination.
@@ -286,6 +306,19 @@ mod tests {
         assert_eq!(of(&given), []);
         given.journal.nearly_full = true;
         assert_eq!(of(&given).first().map(|c| c.code), Some(Code::JournalFull));
+    }
+
+    #[test]
+    fn what_was_set_aside_is_told_with_the_command_that_says_what_it_touches() {
+        let mut given = Status::default();
+        given.journal.health = "good".to_owned();
+        (given.journal.aside_files, given.journal.aside) = (1, 4 << 20);
+        let told = of(&given);
+        assert_eq!(told.iter().map(|c| c.code).collect::<Vec<_>>(), [Code::JournalDamaged]);
+        assert!(
+            told[0].text.starts_with("1 file of the journal")
+                && told[0].next.contains("orugate journal verify")
+        );
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum Code {
     JournalFullSoon,
     /// Observations that are in no disposition.
     LedgerUnbalanced,
+    /// Something in the journal was needed and could not be read.
+    JournalDamaged,
     /// A configuration that was to be applied is wrong; the old one stays.
     ConfigRejected,
     /// A configuration was applied but for what needs a restart.
@@ -71,6 +73,7 @@ impl Code {
             Self::JournalFull => "journal-full",
             Self::JournalFullSoon => "journal-full-soon",
             Self::LedgerUnbalanced => "ledger-unbalanced",
+            Self::JournalDamaged => "journal-damaged",
             Self::ConfigRejected => "config-rejected",
             Self::ConfigRestart => "config-restart",
             Self::DriverFailed => "driver-failed",

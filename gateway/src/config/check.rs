@@ -10,7 +10,7 @@ use super::mistakes::{Findings, Mistake};
 use super::nearest::did_you_mean;
 use super::plan::{ConfigHash, GatewayPlan, JournalPlan, Plan};
 use super::source::Source;
-use super::units::{duration, show_duration, show_size, size};
+use super::units::{duration, show_duration, size, volume};
 use super::{Profiles, check_destination, check_instrument, check_seal};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
@@ -21,6 +21,7 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
+const GB: u64 = 1_000_000_000;
 
 /// Where the service is asked, unless the configuration says otherwise.
 pub(super) const ADMIN_SOCKET: &str = "/run/orugate/admin.sock";
@@ -204,29 +205,61 @@ fn journal_plan(typed: &JournalFile, scope: &Scope<'_>, out: &mut Findings) -> O
         }
         path
     });
-    let max_size = match &typed.max_size {
-        None => 4096 * MIB,
-        Some(typed) => match size(&typed.value) {
-            Ok(bytes) if bytes >= 64 * MIB => bytes,
-            Ok(bytes) => {
-                let message = format!("{} is too small; allowed is at least 64 MiB", show_size(bytes));
-                out.wrong(scope.at("max_size", typed, message));
-                bytes
-            }
-            Err(message) => {
-                out.wrong(scope.at("max_size", typed, message));
-                0
-            }
-        },
+    let max_size = typed.max_size.as_ref().map_or(4096 * MIB, |typed| {
+        let allowed = |bytes| (bytes < 64 * MIB).then_some("is too small; allowed is at least 64 MiB");
+        amount(scope, "max_size", typed, size, allowed, out)
+    });
+    // What half of it is, nobody knows where it could not be read.
+    let most = if max_size == 0 { u64::MAX } else { max_size / 2 };
+    let snapshots_size = typed.snapshots_size.as_ref().map_or(max_size / 4, |typed| {
+        let small = "is too small; allowed is at least 16 MiB";
+        let large = "is too much; allowed is at most half of max_size, the rest is the laboratory's";
+        let allowed = |bytes| (bytes < 16 * MIB).then_some(small).or_else(|| (bytes > most).then_some(large));
+        amount(scope, "snapshots_size", typed, size, allowed, out)
+    });
+    let endurance = typed.endurance.as_ref().map(|typed| {
+        let allowed = |bytes| (bytes < 10 * GB).then_some("is too small; allowed is at least 10 GB");
+        amount(scope, "endurance", typed, volume, allowed, out)
+    });
+    let mut keep = |key, typed: &Option<At<String>>, default| {
+        typed.as_ref().map_or(default, |typed| span(scope, key, typed, HOUR..=3650 * DAY, out))
     };
-    let keep = typed.keep_delivered.as_ref();
-    let keep_delivered =
-        keep.map_or(30 * DAY, |typed| span(scope, "keep_delivered", typed, HOUR..=3650 * DAY, out));
+    let keep_delivered = keep("keep_delivered", &typed.keep_delivered, 30 * DAY);
+    let keep_raw = keep("keep_raw", &typed.keep_raw, keep_delivered);
+    let keep_keys = keep("keep_keys", &typed.keep_keys, keep_delivered);
     let seal = typed
         .seal
         .as_ref()
         .and_then(|typed| check_seal::plan(&typed.value, path.as_deref(), &scope.inside("seal", typed), out));
-    Some(JournalPlan { path: path?, max_size, keep_delivered, seal })
+    Some(JournalPlan {
+        path: path?,
+        max_size,
+        keep_delivered,
+        keep_raw,
+        keep_keys,
+        snapshots_size,
+        endurance,
+        seal,
+    })
+}
+
+/// Bytes that `read` reads and `allowed` has nothing against.
+fn amount(
+    scope: &Scope<'_>,
+    key: &str,
+    typed: &At<String>,
+    read: fn(&str) -> Result<u64, String>,
+    allowed: impl FnOnce(u64) -> Option<&'static str>,
+    out: &mut Findings,
+) -> u64 {
+    let (bytes, problem) = match read(&typed.value) {
+        Ok(bytes) => (bytes, allowed(bytes).map(|problem| format!("{} {problem}", typed.value))),
+        Err(problem) => (0, Some(problem)),
+    };
+    if let Some(problem) = problem {
+        out.wrong(scope.at(key, typed, problem));
+    }
+    bytes
 }
 
 /// A duration within bounds.

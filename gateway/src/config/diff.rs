@@ -69,7 +69,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 34] = [
+pub const KEYS: [(&str, Takes); 38] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -78,6 +78,10 @@ pub const KEYS: [(&str, Takes); 34] = [
     ("journal.path", Takes::Restart),
     ("journal.max_size", Takes::Live),
     ("journal.keep_delivered", Takes::Live),
+    ("journal.keep_raw", Takes::Live),
+    ("journal.keep_keys", Takes::Live),
+    ("journal.snapshots_size", Takes::Live),
+    ("journal.endurance", Takes::Live),
     ("journal.seal", Takes::Restart),
     ("destination", Takes::Connection),
     ("destination.role", Takes::Live),
@@ -234,27 +238,35 @@ impl Difference {
     }
 
     fn journal(&mut self, old: &JournalPlan, new: &JournalPlan) {
-        let JournalPlan { path, max_size, keep_delivered, seal } = old;
-        if *path != new.path {
-            self.add(
-                Subject::Journal,
-                "journal.path",
-                Weight::Delivery,
-                words::journal_path(&path.display().to_string(), &new.path.display().to_string()),
-            );
-        }
-        if *max_size != new.max_size {
-            self.add(
-                Subject::Journal,
-                "journal.max_size",
-                Weight::Detail,
-                words::max_size(*max_size, new.max_size),
-            );
-        }
-        if *keep_delivered != new.keep_delivered {
-            let words = words::time("keep_delivered", *keep_delivered, new.keep_delivered);
-            self.add(Subject::Journal, "journal.keep_delivered", Weight::Detail, words);
-        }
+        let JournalPlan {
+            path,
+            max_size,
+            keep_delivered,
+            keep_raw,
+            keep_keys,
+            snapshots_size,
+            endurance,
+            seal,
+        } = old;
+        let mut add = |differs: bool, key: &'static str, weight: Weight, words: String| {
+            if differs {
+                self.add(Subject::Journal, key, weight, words);
+            }
+        };
+        let words = words::journal_path(&path.display().to_string(), &new.path.display().to_string());
+        add(*path != new.path, "journal.path", Weight::Delivery, words);
+        let words = words::bytes("max_size", *max_size, new.max_size);
+        add(*max_size != new.max_size, "journal.max_size", Weight::Detail, words);
+        let words = words::time("keep_delivered", *keep_delivered, new.keep_delivered);
+        add(*keep_delivered != new.keep_delivered, "journal.keep_delivered", Weight::Detail, words);
+        let words = words::time("keep_raw", *keep_raw, new.keep_raw);
+        add(*keep_raw != new.keep_raw, "journal.keep_raw", Weight::Detail, words);
+        let words = words::keep_keys(*keep_keys, new.keep_keys);
+        add(*keep_keys != new.keep_keys, "journal.keep_keys", Weight::Delivery, words);
+        let words = words::bytes("snapshots_size", *snapshots_size, new.snapshots_size);
+        add(*snapshots_size != new.snapshots_size, "journal.snapshots_size", Weight::Detail, words);
+        let words = words::endurance(*endurance, new.endurance);
+        add(*endurance != new.endurance, "journal.endurance", Weight::Detail, words);
         if *seal != new.seal {
             let words = words::seal(seal.as_ref(), new.seal.as_ref());
             self.add(Subject::Journal, "journal.seal", Weight::Delivery, words);

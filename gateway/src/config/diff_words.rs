@@ -8,7 +8,7 @@ use super::plan::{
     Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
-use super::units::{show_duration, show_size};
+use super::units::{show_duration, show_size, show_volume};
 use orugate_protocol::text::Charset;
 use std::time::Duration;
 
@@ -44,8 +44,21 @@ pub(super) fn journal_path(old: &str, new: &str) -> String {
     )
 }
 
-pub(super) fn max_size(old: u64, new: u64) -> String {
-    plain("max_size", &show_size(old), &show_size(new))
+pub(super) fn bytes(key: &str, old: u64, new: u64) -> String {
+    plain(key, &show_size(old), &show_size(new))
+}
+
+pub(super) fn keep_keys(old: Duration, new: Duration) -> String {
+    let change = time("keep_keys", old, new);
+    if new >= old {
+        return change;
+    }
+    format!("{change}: a result that comes again after that is new, neither a resend nor a correction")
+}
+
+pub(super) fn endurance(old: Option<u64>, new: Option<u64>) -> String {
+    let shown = |bytes: Option<u64>| bytes.map_or("not known".to_owned(), show_volume);
+    plain("endurance", &shown(old), &shown(new))
 }
 
 pub(super) fn seal(old: Option<&SealPlan>, new: Option<&SealPlan>) -> String {

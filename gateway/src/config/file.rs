@@ -70,6 +70,18 @@ pub struct JournalFile {
     /// How long settled results are kept, oldest first, as far as `max_size` has room: `"1 h"` to `"3650 days"`. Default
     /// `"30 days"`. What is not settled is kept always.
     pub keep_delivered: Option<At<String>>,
+    /// How long commands give out what instruments sent, of messages that are settled: `"1 h"` to `"3650 days"`. Default
+    /// `keep_delivered`. The bytes themselves go with their segment, which is kept for the longest of the three.
+    pub keep_raw: Option<At<String>>,
+    /// How long it is known which results were sent, so that one that comes again is a resend and one that changed a
+    /// correction: `"1 h"` to `"3650 days"`. Default `keep_delivered`.
+    pub keep_keys: Option<At<String>>,
+    /// The most that snapshots (waveforms and the like) may take of `max_size`: from `"16 MiB"` to half of it. Default a
+    /// quarter of it. They give way to results.
+    pub snapshots_size: Option<At<String>>,
+    /// Bytes that the medium is rated to take before it wears out, as its data sheet has them (TBW), in `"GB"`, `"TB"` or
+    /// `"PB"`, at least 10 GB. With it `orugate status` says how long it lasts.
+    pub endurance: Option<At<String>>,
     /// With it, what is written into the journal is sealed (AES-256-GCM), and it cannot be read without the key; by default
     /// it is not. `docs/sealing.md` says what it protects against.
     pub seal: Option<At<SealFile>>,

@@ -57,8 +57,24 @@ pub struct JournalPlan {
     pub max_size: u64,
     /// How long delivered results stay.
     pub keep_delivered: Duration,
+    /// How long commands give out raw bytes of settled messages.
+    pub keep_raw: Duration,
+    /// How long it is known what was sent.
+    pub keep_keys: Duration,
+    /// Bytes that snapshots may take; at most half of `max_size`.
+    pub snapshots_size: u64,
+    /// Bytes that the medium is rated for.
+    pub endurance: Option<u64>,
     /// `None`: it is not sealed.
     pub seal: Option<SealPlan>,
+}
+
+impl JournalPlan {
+    /// How long segments are kept: what the three are about is in the same ones.
+    #[must_use]
+    pub fn keep(&self) -> Duration {
+        self.keep_delivered.max(self.keep_raw).max(self.keep_keys)
+    }
 }
 
 /// The keys of a sealed journal. What is in them is read by [`seal`](crate::seal).

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 const SECONDS: [(&str, u64); 4] = [("s", 1), ("min", 60), ("h", 3_600), ("days", 86_400)];
 const BYTES: [(&str, u64); 3] = [("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+/// As data sheets of media have them.
+const DECIMAL: [(&str, u64); 3] =
+    [("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("PB", 1_000_000_000_000_000)];
 
 /// Spellings that are not taken, and what was meant.
-const MEANT: [(&str, &str); 17] = [
+const MEANT: [(&str, &str); 20] = [
     ("sec", "s"),
     ("secs", "s"),
     ("second", "s"),
@@ -27,6 +30,9 @@ const MEANT: [(&str, &str); 17] = [
     ("G", "GiB"),
     ("TB", "TiB"),
     ("T", "TiB"),
+    ("TBW", "TB"),
+    ("TiB", "TB"),
+    ("GiB", "GB"),
 ];
 
 /// Reads a duration: a whole number and `s`, `min`, `h` or `days` (`day` for one).
@@ -43,6 +49,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// A sentence that says what is wrong and what is allowed.
 pub fn size(text: &str) -> Result<u64, String> {
     scaled(text, &BYTES, "4 GiB")
+}
+
+/// Reads what a medium is rated for, in bytes: a whole number and `GB`, `TB` or `PB`, which are powers of ten.
+///
+/// # Errors
+/// A sentence that says what is wrong and what is allowed.
+pub fn volume(text: &str) -> Result<u64, String> {
+    scaled(text, &DECIMAL, "40 TB")
+}
+
+/// Writes what a medium is rated for.
+#[must_use]
+pub fn show_volume(bytes: u64) -> String {
+    show(bytes, &DECIMAL, "bytes")
 }
 
 /// Writes whole seconds in the largest unit that divides them.
@@ -109,6 +129,17 @@ mod tests {
         }
         for (text, bytes) in [("64 MiB", 64 << 20), ("4 GiB", 4 << 30), ("2TiB", 2 << 40)] {
             assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_media_are_rated_for_is_decimal() {
+        assert_eq!(volume("40 TB"), Ok(40_000_000_000_000));
+        for text in ["10 GB", "1500 GB", "40 TB", "2 PB"] {
+            assert_eq!(show_volume(volume(text).unwrap()), text);
+        }
+        for (typed, meant) in [("40 TBW", "40 TB"), ("40 TiB", "40 TB"), ("40 tb", "40 TB")] {
+            assert!(volume(typed).unwrap_err().ends_with(&format!("did you mean \"{meant}\"?")), "{typed}");
         }
     }
 

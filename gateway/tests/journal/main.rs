@@ -14,6 +14,7 @@ mod golden;
 mod live;
 mod sound;
 mod story;
+mod withheld;
 
 use common::{Ran, orugate};
 use serde_json::Value;

@@ -97,18 +97,18 @@ impl Index {
     pub(crate) fn new(
         keeper: Arc<dyn Keeper>,
         segments: impl Iterator<Item = u64>,
-        sidecars: &[(String, u64)],
+        sidecars: Vec<(String, u64)>,
         bytes: Arc<AtomicU64>,
     ) -> Option<Self> {
         let version = keeper.terms_version();
         let segments = segments.map(|segment| (segment, Part::Waiting { tries: 0 })).collect();
         let mut state = State { segments, ..State::default() };
         for (name, size) in sidecars {
-            match parse_sidecar_name(name) {
+            match parse_sidecar_name(&name) {
                 Some((segment, true)) if state.segments.contains_key(&segment) => {
-                    state.files.insert(segment, *size);
+                    state.files.insert(segment, size);
                 }
-                _ => state.orphans.push_back((name.clone(), *size)),
+                _ => state.orphans.push_back((name, size)),
             }
         }
         let state = Mutex::new(state);

@@ -57,11 +57,12 @@ impl Plan {
         let base = if dice.one_in(3) { sealed(&[1]) } else { small() };
         let roomy = dice.one_in(4);
         let segment_size = 32 << 10;
+        let max_size = if roomy { 8 << 20 } else { u64::from(segment_size) * (8 + dice.below(5) as u64) };
         let options = Options {
             segment_size,
-            max_size: if roomy { 8 << 20 } else { u64::from(segment_size) * (8 + dice.below(5) as u64) },
+            max_size,
             max_commit: dice.pick(&[6, 12, 24]) << 10,
-            snapshots_share: dice.pick(&[2, 4]),
+            snapshots_size: max_size / dice.pick(&[2, 4]),
             keep: Duration::from_secs(if roomy { 1 << 32 } else { dice.pick(&[60, 3_600, 1 << 32]) }),
             ..base
         };

@@ -71,6 +71,8 @@ impl To {
 /// What is wanted, and what was written.
 struct Export<'a> {
     archive: &'a Archive,
+    /// Messages whose raw bytes are not given out any more.
+    withheld: BTreeSet<u64>,
     /// The messages; `None` for all, and all that is about none.
     wanted: Option<BTreeSet<u64>>,
     what: What,
@@ -79,6 +81,8 @@ struct Export<'a> {
     parts: BTreeMap<u64, BTreeMap<u64, Vec<u8>>>,
     /// ORUs that were written: a copy of one that was carried forward is the same.
     written: BTreeSet<u64>,
+    /// Messages of `withheld` that were asked for.
+    left_out: BTreeSet<u64>,
     count: u64,
 }
 
@@ -89,13 +93,16 @@ pub(super) fn run(journal: &Journal, filter: &Filter, what: What, to: &Path) -> 
     let chosen = archive.messages.iter().filter(|(_, message)| takes(message)).map(|(number, _)| *number);
     let wanted = (!filter.is_all()).then(|| chosen.collect::<BTreeSet<_>>());
     let to_words = to.display();
+    let old = archive.messages.iter().filter(|(_, message)| journal.withholds(&archive, message));
     let mut export = Export {
         archive: &archive,
+        withheld: old.map(|(number, _)| *number).collect(),
         wanted,
         what,
         to: To::new(to, what)?,
         parts: BTreeMap::new(),
         written: BTreeSet::new(),
+        left_out: BTreeSet::new(),
         count: 0,
     };
     let mut failed = Ok(());
@@ -104,6 +111,7 @@ pub(super) fn run(journal: &Journal, filter: &Filter, what: What, to: &Path) -> 
             failed = export.commit(commit);
         }
     })?;
+    let left_out = export.left_out.len() as u64;
     let count_of = failed.and_then(|()| export.end(&inspected.damaged));
     let exported = match count_of {
         Ok(exported) => exported,
@@ -121,6 +129,12 @@ pub(super) fn run(journal: &Journal, filter: &Filter, what: What, to: &Path) -> 
     if to != Path::new("-") {
         println!("{things} in {to_words}. They hold patients' data.");
     }
+    if left_out > 0 {
+        eprintln!(
+            "{} settled and older than keep_raw in [journal]: what instruments sent of them is left out.",
+            count(left_out, "message is", "messages are")
+        );
+    }
     remark(inspected.damaged.len());
     Ok(if inspected.damaged.is_empty() { 0 } else { DAMAGED })
 }
@@ -133,12 +147,15 @@ impl Export<'_> {
             if wanted.is_some_and(|wanted| about.is_none_or(|message| !wanted.contains(&message))) {
                 continue;
             }
+            let raw = record.kind.0 == Chunk::KIND;
+            let withheld = raw && about.is_some_and(|message| self.withheld.contains(&message));
+            self.left_out.extend(about.filter(|_| withheld && self.what != What::Oru));
             match self.what {
                 What::All => {
-                    self.to.write("", line(commit, record, about).as_bytes(), false)?;
+                    self.to.write("", line(commit, record, about, withheld).as_bytes(), false)?;
                     self.count += 1;
                 }
-                What::Raw if record.kind.0 == Chunk::KIND && !commit.void => self.chunk(record, about)?,
+                What::Raw if raw && !withheld && !commit.void => self.chunk(record, about)?,
                 What::Oru if record.kind.0 == Oru::KIND && !commit.void => self.oru(record)?,
                 What::Raw | What::Oru => {}
             }
@@ -197,12 +214,12 @@ impl Export<'_> {
 }
 
 /// A record as JSON. Numbers of the gateway's hashes are larger than many readers of JSON take.
-fn line(commit: &Commit<'_>, record: &RecordRef<'_>, about: Option<u64>) -> String {
+fn line(commit: &Commit<'_>, record: &RecordRef<'_>, about: Option<u64>, withheld: bool) -> String {
     let (name, decoded) = names(record);
     let number = |number: Option<u64>| number.map_or("null".to_owned(), |number| number.to_string());
     format!(
         "{{\"file\":\"{}\",\"offset\":{},\"commit\":{},\"time\":{},\"void\":{},\"sealed\":{},\"sequence\":{},\"kind\":{},\
-         \"version\":{},\"carried\":{},\"name\":\"{name}\",\"message\":{},\"decoded\":{},\"meta\":\"{}\",\"payload\":\"{}\"}}\n",
+         \"version\":{},\"carried\":{},\"name\":\"{name}\",\"message\":{},\"decoded\":{},\"meta\":\"{}\",\"payload\":{}}}\n",
         commit.segment.name,
         record.location.offset(),
         commit.number,
@@ -216,7 +233,7 @@ fn line(commit: &Commit<'_>, record: &RecordRef<'_>, about: Option<u64>) -> Stri
         number(about),
         decoded.as_deref().unwrap_or("null"),
         hex(record.meta),
-        hex(record.payload),
+        if withheld { "null".to_owned() } else { format!("\"{}\"", hex(record.payload)) },
     )
 }
 

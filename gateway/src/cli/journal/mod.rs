@@ -199,9 +199,12 @@ pub(super) fn open(catalogue: &Catalogue, config: &Path, at: &At) -> Result<Jour
         eprintln!("{why}.");
         IO
     })?;
+    let mut raw_from = i64::MIN;
     let (folder, keys) = match &at.path {
         None => {
             let plan = service::load_configured(catalogue, config)?.plan.journal;
+            let keep = i64::try_from(plan.keep_raw.as_secs()).unwrap_or(i64::MAX);
+            raw_from = text::Since::Ago(keep).micros();
             (plan.path.clone(), given.or_else(|| configured_keys(&plan)))
         }
         Some(folder) => {
@@ -216,10 +219,11 @@ pub(super) fn open(catalogue: &Catalogue, config: &Path, at: &At) -> Result<Jour
             (folder.clone(), given.or_else(|| configured_keys(&plan()?)))
         }
     };
-    Journal::at(&folder, keys).map_err(|why| {
+    let journal = Journal::at(&folder, keys).map_err(|why| {
         eprintln!("{why}");
         IO
-    })
+    })?;
+    Ok(journal.with_raw_from(raw_from))
 }
 
 /// Keys of the configuration. Without them whatever is not sealed can be read still, so it is only said.

@@ -26,7 +26,9 @@ pub(super) fn run(journal: &Journal, asked: u64, raw: Option<&Path>) -> Result<u
         remark(gathered.damaged.len());
         return Ok(REFUSED);
     };
-    let mut page = Page { text: String::new(), private: io::stdout().is_terminal(), left_out: false };
+    let withheld = archive.messages.get(&number).is_some_and(|message| journal.withholds(&archive, message));
+    let private = io::stdout().is_terminal();
+    let mut page = Page { text: String::new(), private, left_out: false, withheld };
     page.head(&archive, number);
     let mut chunks: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
     journal.gather(term, &mut |commit| {
@@ -42,12 +44,20 @@ pub(super) fn run(journal: &Journal, asked: u64, raw: Option<&Path>) -> Result<u
             page.record(&archive, record, &commit.segment.name, commit.offset);
         }
     })?;
+    if withheld {
+        page.line(
+            "It is settled and older than keep_raw, so what the instrument sent is not given out any more.",
+        );
+    }
     if page.left_out {
         page.line("What patients' data may be in is shown on a terminal only; --raw FILE writes the instrument's bytes.");
     }
     let mut out = BufWriter::new(io::stdout().lock());
     out.write_all(page.text.as_bytes())?;
-    if let Some(file) = raw {
+    let mut code = 0;
+    if raw.is_some() && withheld {
+        code = REFUSED;
+    } else if let Some(file) = raw {
         let bytes = chunks.into_values().flatten().collect::<Vec<_>>();
         if let Err(error) = new_file(file).and_then(|mut to| to.write_all(&bytes)) {
             eprintln!("{}: {error}.", file.display());
@@ -56,8 +66,11 @@ pub(super) fn run(journal: &Journal, asked: u64, raw: Option<&Path>) -> Result<u
         writeln!(out, "{} of the message are in {}.", text::size(bytes.len() as u64), file.display())?;
     }
     out.flush()?;
+    if code == REFUSED {
+        eprintln!("No file was written: the message is settled and older than keep_raw in [journal].");
+    }
     remark(gathered.damaged.len());
-    Ok(0)
+    Ok(code)
 }
 
 /// What is printed. `private` says whether it may show patients' data.
@@ -65,6 +78,8 @@ struct Page {
     text: String,
     private: bool,
     left_out: bool,
+    /// Raw bytes are not given out any more.
+    withheld: bool,
 }
 
 impl Page {
@@ -202,7 +217,9 @@ impl Page {
             text::time(chunk.received),
             format!("{clock:?}").to_lowercase()
         );
-        self.private(&text::shown(payload));
+        if !self.withheld {
+            self.private(&text::shown(payload));
+        }
     }
 
     fn outcome(&mut self, outcome: &Outcome) {

@@ -2,7 +2,7 @@
 
 use super::{Stop, remark, text};
 use crate::archive::{Journal, names};
-use orugate_journal::Commit;
+use orugate_journal::{Commit, Lane, Own};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
@@ -51,6 +51,8 @@ struct Stats {
     filling: u64,
     void: u64,
     content: u64,
+    /// Segments of *snapshots* that the log says were dropped.
+    snapshots_dropped: u64,
 }
 
 impl Stats {
@@ -68,6 +70,8 @@ impl Stats {
         self.tags += commit.tag * records;
         self.filling += commit.bytes.saturating_sub(COMMIT_HEADER + commit.body);
         for record in commit.records {
+            let dropped = matches!(record.own(), Some(Own::GivenBack { lane: Lane::Snapshots, .. }));
+            self.snapshots_dropped += u64::from(dropped);
             let kind = self.kinds.entry(record.kind.0).or_default();
             kind.name = names(record).0;
             kind.records += 1;
@@ -106,6 +110,7 @@ pub(super) fn run(journal: &Journal, as_json: bool) -> Result<u8, Stop> {
         let value = json!({
             "kinds": kinds.collect::<Vec<_>>(), "lanes": lanes, "segments": segments.collect::<Vec<_>>(),
             "bytes_per_day": stats.days, "headers": stats.headers, "sealing": stats.tags, "filling": stats.filling,
+            "snapshots_dropped": stats.snapshots_dropped,
             "void": stats.void, "content": stats.content,
             "waiting_files": waiting, "waiting_bytes": waiting_bytes,
         });
@@ -160,6 +165,13 @@ fn print(
             segment.bytes,
             time(times.map(|times| times.0)),
             time(times.map(|times| times.1)),
+        )?;
+    }
+    if stats.snapshots_dropped > 0 {
+        let segments = crate::words::count(stats.snapshots_dropped, "segment", "segments");
+        writeln!(
+            out,
+            "\n{segments} of snapshots were dropped, to make room or for their age, as far as the log goes back."
         )?;
     }
     writeln!(out, "\nDAY              WRITTEN")?;

@@ -164,6 +164,7 @@ fn changes_are_told_with_what_they_mean_worst_first() {
         coagulation-1: send_to: its results no longer go to engine, and go to engine-b
         engine-b: new destination at engine.example:2575
         journal: max_size: 4 GiB → 8 GiB
+        journal: snapshots_size: 1 GiB → 2 GiB
     "#]]
     .assert_eq(&told);
 }

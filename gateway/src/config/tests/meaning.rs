@@ -1,6 +1,7 @@
 //! What fits the format and yet means nothing good: references, ranges, what belongs together.
 
 use super::*;
+use std::time::Duration;
 
 #[test]
 fn across_files() {
@@ -242,7 +243,8 @@ fn names_and_ranges() {
     let text =
         HEAD.replace("\"CORE-LAB\"", "\"CORE^LAB\"\napplication = \"\"\nadmin_socket = \"run/x\"").replace(
             "/var/lib/orugate/journal\"",
-            "/run/journal\"\nmax_size = \"63 MiB\"\nkeep_delivered = \"4000 days\"",
+            "/run/journal\"\nmax_size = \"63 MiB\"\nkeep_delivered = \"4000 days\"\nkeep_raw = \"59 min\"\nkeep_keys = \"3651 \
+             days\"\nsnapshots_size = \"32 MiB\"\nendurance = \"9 GB\"",
         ) + &ENGINE.replace("\"engine\"", "\"Engine 1\"");
     check(
         &[&text],
@@ -254,8 +256,12 @@ fn names_and_ranges() {
             orugate.toml:6: gateway.admin_socket: "run/x" is not absolute; allowed are paths that begin with /
             orugate.toml:10: journal.max_size: 63 MiB is too small; allowed is at least 64 MiB
             orugate.toml:11: journal.keep_delivered: 4000 days is out of range; allowed are 1 h to 3650 days
-            orugate.toml:13: destination "Engine 1": name: "Engine 1" does not fit; allowed are 1 to 40 of a-z, 0-9 and hyphen, no hyphen first
-            6 mistakes; nothing was opened"#]],
+            orugate.toml:12: journal.keep_raw: 59 min is out of range; allowed are 1 h to 3650 days
+            orugate.toml:13: journal.keep_keys: 3651 days is out of range; allowed are 1 h to 3650 days
+            orugate.toml:14: journal.snapshots_size: 32 MiB is too much; allowed is at most half of max_size, the rest is the laboratory's
+            orugate.toml:15: journal.endurance: 9 GB is too small; allowed is at least 10 GB
+            orugate.toml:17: destination "Engine 1": name: "Engine 1" does not fit; allowed are 1 to 40 of a-z, 0-9 and hyphen, no hyphen first
+            10 mistakes; nothing was opened"#]],
     );
     let long = HEAD.replace("id =", &format!("admin_socket = \"/{}\"\nid =", "x".repeat(107)));
     check(
@@ -385,4 +391,30 @@ fn charsets_of_destinations() {
         assert!(said(charset).contains(what), "{charset}: {}", said(charset));
     }
     assert!(!said("KS X 1001").contains("charset"), "{}", said("KS X 1001"));
+}
+
+#[test]
+fn the_journal_is_kept_for_the_longest_of_its_times_and_half_of_it_is_the_laboratorys() {
+    let planned = |keys: &str| {
+        let text = HEAD.replace("/var/lib/orugate/journal\"", &format!("/var/lib/orugate/journal\"\n{keys}"));
+        load_texts(files(&[&text]), &Shelf)
+            .map(|loaded| loaded.plan.journal)
+            .map_err(|wrong| wrong.to_string())
+    };
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let plan = planned("keep_delivered = \"10 days\"").unwrap();
+    assert_eq!([plan.keep_raw, plan.keep_keys, plan.keep()], [days(10); 3], "as keep_delivered");
+    assert_eq!((plan.snapshots_size, plan.endurance), (1 << 30, None), "a quarter of 4 GiB");
+    let plan = planned("keep_raw = \"3 days\"\nkeep_keys = \"90 days\"").unwrap();
+    assert_eq!([plan.keep_delivered, plan.keep_raw, plan.keep_keys, plan.keep()], [30, 3, 90, 90].map(days));
+    let plan = planned("max_size = \"64 MiB\"\nsnapshots_size = \"32 MiB\"\nendurance = \"40 TB\"").unwrap();
+    assert_eq!((plan.snapshots_size, plan.endurance), (32 << 20, Some(40_000_000_000_000)));
+    for (keys, wrong) in [
+        ("snapshots_size = \"2049 MiB\"", "2049 MiB is too much; allowed is at most half of max_size"),
+        ("snapshots_size = \"8 MiB\"", "8 MiB is too small; allowed is at least 16 MiB"),
+        ("endurance = \"40 TiB\"", "did you mean \"40 TB\"?"),
+    ] {
+        let told = planned(keys).unwrap_err();
+        assert!(told.contains(wrong), "{told}");
+    }
 }

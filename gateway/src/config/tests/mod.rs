@@ -180,6 +180,10 @@ fn defaults_are_those_of_the_comments() {
                 path: "/var/lib/orugate/journal",
                 max_size: 4294967296,
                 keep_delivered: 2592000s,
+                keep_raw: 2592000s,
+                keep_keys: 2592000s,
+                snapshots_size: 1073741824,
+                endurance: None,
                 seal: None,
             },
             destinations: [
