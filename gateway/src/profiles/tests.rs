@@ -113,7 +113,9 @@ fn mistakes_of_a_change_are_told_in_its_own_file() {
     );
     check(
         &[&CHANGE.replace("sysmex-xn-l", "sysmex")],
-        expect![[r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are abbott-afinion, abbott-architect, bd-epicenter, biorad-ih, cepheid-genexpert, erba-xl, euroimmun-analyzer, generic-astm, horiba-pentra, horiba-pentra-400, horiba-yumizen, immucor-echo, maccura-i, mindray-bs, mindray-cl, ortho-vitros, radiometer-abl80, roche-cobas-c, roche-cobas-modular, siemens-dca-vantage, sysmex-cs, sysmex-xn-l, sysmex-xp, thermo-indiko and those of the site that extend none"#]],
+        expect![[
+            r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are abbott-afinion, abbott-architect, bd-epicenter, biorad-ih, cepheid-genexpert, erba-xl, euroimmun-analyzer, generic-astm, horiba-pentra, horiba-pentra-400, horiba-yumizen, immucor-echo, maccura-i, mindray-bs, mindray-cl, ortho-vitros, radiometer-abl80, roche-cobas-c, roche-cobas-modular, siemens-dca-vantage, sysmex-cs, sysmex-xn-l, sysmex-xp, thermo-indiko and those of the site that extend none"#
+        ]],
     );
     check(
         &[&CHANGE.replace("\"sysmex-xn-l\"", "3")],
