@@ -145,7 +145,8 @@ fn parts(input: &str) -> Vec<Vec<Part>> {
             found.push(Part { at: Vec::new(), letter, field, component });
         }
         // The delimiters themselves decide how all else is read.
-        found.retain(|part| !(header && part.field == 2) && !part.text(input).trim().is_empty());
+        let delimits = |part: &Part| header && part.field == 2;
+        found.retain(|part| !delimits(part) && !part.text(input).trim().is_empty());
         all.push(found);
     }
     all
