@@ -7,15 +7,16 @@ use crate::counted::Counted;
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
 use crate::identity::{self, IDENTITY_FILE, Identity, PART};
-use crate::index::{self, Entries, Found, Index, Indexed, Place, Term};
+use crate::index::{self, Entries, Found, Index, Indexed, Term};
 use crate::inspect::Inspector;
 use crate::keeper::{Keeper, Nobody};
 use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
 use crate::recover::{Damage, Recovery, Replayed, Visit, replay};
+use crate::scan::Place;
 use crate::segment::Readers;
-use crate::sequence::{Counter, Reservation};
+use crate::sequence::{Counter, Reservation, beyond};
 use crate::storage::Storage;
 use crate::writer::{self, Command};
 use std::fmt;
@@ -91,7 +92,8 @@ impl Shared {
 
     pub(crate) fn place(&self) -> Place<'_> {
         let keys = self.options.keys.as_ref();
-        Place { storage: &*self.storage, journal: self.identity.journal, keys }
+        let beyond = Some(beyond(self.counter.ceiling()));
+        Place { storage: &*self.storage, journal: self.identity.journal, keys, beyond }
     }
 
     /// The record of *results* whose header is at this place.
@@ -458,7 +460,8 @@ impl Inner {
         loaded.raise_for(replayed.next)?;
         let (commands, receiver) = sync_channel(options.queue);
         let keys = options.keys.as_ref();
-        let place = Place { storage: &*storage, journal: loaded.identity.journal, keys };
+        let beyond = loaded.beyond();
+        let place = Place { storage: &*storage, journal: loaded.identity.journal, keys, beyond };
         let index = begin_index(place, &mut replayed, &keeper);
         let shared = Arc::new(Shared {
             storage,
