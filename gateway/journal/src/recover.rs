@@ -11,7 +11,8 @@ use crate::identity::Loaded;
 use crate::options::Options;
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
 use crate::scan::{Entered, Found, LaneScan, Place, Walk};
-use crate::segment::Active;
+use crate::seal::key_of;
+use crate::segment::{Active, read_headers};
 use crate::sequence::LEAP_WHEN_DAMAGED;
 use crate::storage::Storage;
 use std::collections::{BTreeSet, VecDeque};
@@ -184,6 +185,11 @@ pub(crate) fn replay(
     for newest in [results.back(), snapshots.back()].into_iter().flatten() {
         next = next.max(newest.saturating_add(1));
     }
+    for (lane, segments) in Lane::ALL.into_iter().zip([&results, &snapshots]) {
+        for &segment in segments {
+            look_for_key(place, lane, segment)?;
+        }
+    }
     let newest = newest_checkpoint(place, &results)?;
     let checkpoint = newest.as_ref().filter(|found| visit.restore(&found.keeper));
     let confirmed = checkpoint.map_or([0, 0], |found| {
@@ -293,6 +299,18 @@ pub(crate) fn replay(
     recovery.segments = Lane::ALL.into_iter().map(|lane| catalog.lane(lane).len() as u64).sum();
     recovery.used = catalog.total();
     Ok(Replayed { recovery, next, last, active, catalog, checkpoint })
+}
+
+/// A start reads little. Without this look, the key of an old segment would be missed only by whoever wants something of it,
+/// and be taken for damage.
+fn look_for_key(place: Place<'_>, lane: Lane, segment: u64) -> Result<(), OpenError> {
+    // What cannot be read is told by whoever reads it.
+    let Ok(file) = place.storage.open(&segment_name(lane, segment)) else { return Ok(()) };
+    let header = read_headers(&*file).into_iter().flatten().next();
+    match header.filter(|header| header.journal == place.journal) {
+        Some(header) => Ok(key_of(&header, place.keys).map(drop)?),
+        None => Ok(()),
+    }
 }
 
 /// The newest whole checkpoint, looked for from the newest segment backwards.

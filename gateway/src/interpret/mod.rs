@@ -511,7 +511,7 @@ impl Worker {
 
     /// What was sent until now. A clock that is not set tells no age.
     fn history(&self, lineup: &Lineup, now: Utc) -> History<'_> {
-        let keep = i64::try_from(lineup.plan.journal.keep_delivered.as_micros()).unwrap_or(i64::MAX);
+        let keep = i64::try_from(lineup.plan.journal.keep_keys.as_micros()).unwrap_or(i64::MAX);
         let believed = self.clock.quality() != ClockQuality::Unset;
         let horizon = if believed { now.0.saturating_sub(keep) } else { i64::MIN };
         History::new(&self.store, now, horizon)

@@ -7,12 +7,20 @@ use crate::records::{Delivery, DeliveryResult, HoldSettled, Settlement};
 use crate::state::State;
 use crate::store::{Entry, Store};
 use orugate_journal::model::{Crash, ModelDisk};
-use orugate_journal::{Batch, Journal, Kind, Lane, NewRecord, Options, UnixMillis, Urgency};
+use orugate_journal::{
+    Batch, Journal, KeyRing, Kind, Lane, NewRecord, OpenError, Options, Recovery, SealKey, UnixMillis,
+    Urgency,
+};
 
 const LIMIT: u64 = 1 << 20;
 
 fn store(disk: &ModelDisk) -> Store {
+    opened(disk, None).unwrap().0
+}
+
+fn opened(disk: &ModelDisk, keys: Option<KeyRing>) -> Result<(Store, Recovery), OpenError> {
     let options = Options {
+        keys,
         segment_size: 64 << 10,
         max_commit: 48 << 10,
         max_size: LIMIT,
@@ -22,7 +30,7 @@ fn store(disk: &ModelDisk) -> Store {
     if disk.names().is_empty() {
         drop(Journal::create(disk.clone(), UnixMillis(1_795_305_600_000), options.clone()).unwrap());
     }
-    Store::open(disk.clone(), options).unwrap().0
+    Store::open(disk.clone(), options)
 }
 
 /// One message, sent and delivered; what it holds is thrown away.
@@ -101,4 +109,28 @@ fn a_checkpoint_is_the_whole_state() {
     let mut other = state.checkpoint();
     other[0] ^= 0x40;
     assert!(State::restored(&other).is_none(), "another version");
+}
+
+#[test]
+fn a_start_that_reads_little_asks_for_the_keys_of_all() {
+    let key = |byte: u8| SealKey::new([byte; 32].into()).unwrap();
+    let both = || Some(KeyRing::new(key(2), vec![key(1)]));
+    let disk = ModelDisk::new();
+    let running = opened(&disk, Some(KeyRing::new(key(1), vec![]))).unwrap().0;
+    let held = message(&running);
+    drop(running);
+    // The newest checkpoint is under the second key.
+    let running = opened(&disk, both()).unwrap().0;
+    for _ in 0..12 {
+        work(&running);
+    }
+    drop(running);
+    let (running, recovery) = opened(&disk, both()).unwrap();
+    assert!(recovery.from_checkpoint && running.state().message(held).is_some());
+    drop(running);
+    match opened(&disk, Some(KeyRing::new(key(2), vec![]))) {
+        Err(OpenError::NoKey(no_key)) => assert_eq!(no_key.wanted, key(1).id()),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was opened, and what waits would be taken for damaged"),
+    }
 }
