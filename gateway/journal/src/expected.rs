@@ -80,7 +80,8 @@ impl Expected<'_> {
                 DamageKind::MissingSegment
             };
             if !told.iter().any(is_told) {
-                lost.push(Damage { file, offset: 0, bytes: segment.size, kind });
+                let size = self.place.storage.open(&file).and_then(|file| file.size());
+                lost.push(Damage { bytes: size.unwrap_or(segment.size), file, offset: 0, kind });
             }
         }
         lost

@@ -295,12 +295,14 @@ impl<'a> Inspector<'a> {
                 listed(&self.files) || listed(&now) || in_use && oldest.is_none_or(|oldest| number < oldest)
             };
             for damage in expected.lost(lane, there, oldest, &walked.recovery.damaged) {
-                // Damage that the chain shows as well is this one, told better.
-                let mut same = inspected
-                    .damaged
-                    .iter_mut()
-                    .filter(|spot| spot.lane == Some(lane) && spot.damage.kind == DamageKind::MissingBefore);
-                match same.find(|spot| spot.damage.file > damage.file) {
+                // What the first commit behind it says is missing is this one, told better.
+                let number = parse_segment_name(&damage.file).map_or(0, |(_, number)| number);
+                let behind = self.files.segments.range((lane, number.saturating_add(1))..).next();
+                let behind = behind.map(|(_, file)| file.name.as_str());
+                let same = inspected.damaged.iter_mut().find(|spot| {
+                    spot.damage.kind == DamageKind::MissingBefore && Some(spot.damage.file.as_str()) == behind
+                });
+                match same {
                     Some(spot) => spot.damage = damage,
                     None => inspected.damaged.push(spot(damage)),
                 }

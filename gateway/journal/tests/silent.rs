@@ -9,9 +9,10 @@ mod common;
 use common::{NOW, batch, create, open, record, segments, small, texts};
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{
-    Batch, DamageKind, Inspector, Journal, Keeper, Lane, Location, Options, RecordRef, Storage, UnixMillis,
-    Urgency,
+    Batch, Damage, DamageKind, Inspector, Journal, Keeper, Lane, Location, Options, RecordRef, Storage,
+    UnixMillis, Urgency,
 };
+use std::process::Command;
 use std::sync::Arc;
 
 const PAGE: usize = 4096;
@@ -43,14 +44,63 @@ impl Keeper for Settled {
 
 type Told = Vec<(String, u64, DamageKind)>;
 
-/// What somebody who looks is told.
+/// What somebody who looks is told. The reader that was written from `FORMAT.md` must say the same.
 fn looked(disk: &ModelDisk) -> Told {
     let inspected = Inspector::new(disk, None).unwrap().walk(&mut |_| {}).unwrap();
-    inspected
-        .damaged
-        .into_iter()
-        .map(|spot| (spot.damage.file, spot.damage.offset, spot.damage.kind))
-        .collect()
+    let damaged: Vec<Damage> = inspected.damaged.into_iter().map(|spot| spot.damage).collect();
+    if let Some(theirs) = second_reader(disk) {
+        let mut ours: Vec<_> = damaged
+            .iter()
+            .map(|found| (found.file.clone(), found.offset, found.bytes, word(found.kind).to_owned()))
+            .collect();
+        ours.sort();
+        assert_eq!(ours, theirs, "the second reader, on the right");
+    }
+    damaged.into_iter().map(|damage| (damage.file, damage.offset, damage.kind)).collect()
+}
+
+/// The second reader's word for it.
+fn word(kind: DamageKind) -> &'static str {
+    match kind {
+        DamageKind::Commit => "passed over",
+        DamageKind::MissingBefore => "missing before",
+        DamageKind::MissingSegment => "lost",
+        DamageKind::MaybeMissing => "possibly lost",
+        DamageKind::Emptied => "emptied",
+        DamageKind::MissingBehind => "missing behind",
+        DamageKind::OutOfOrder => "out of order",
+        DamageKind::HeaderCopy => "header copy",
+        DamageKind::Header => "header",
+        DamageKind::Foreign => "foreign",
+        _ => panic!("{kind:?}"),
+    }
+}
+
+/// File, offset, bytes and kind of what it finds; `None` where there is no Python.
+fn second_reader(disk: &ModelDisk) -> Option<Vec<(String, u64, u64, String)>> {
+    let python = std::env::var_os("ORUGATE_PYTHON")?;
+    let folder = tempfile::tempdir().unwrap();
+    for name in disk.names() {
+        std::fs::write(folder.path().join(&name), disk.bytes(&name).unwrap()).unwrap();
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python/journal_reader.py");
+    let ran = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
+    assert_eq!(String::from_utf8(ran.stderr).unwrap(), "");
+    let out = String::from_utf8(ran.stdout).unwrap();
+    let mut found: Vec<_> = out
+        .lines()
+        .filter(|line| line.starts_with("{\"damage\""))
+        .map(|line| {
+            let field = |name: &str| {
+                let (_, rest) = line.split_once(&format!("\"{name}\": ")).unwrap();
+                rest.split([',', '}']).next().unwrap().trim_matches('"').to_owned()
+            };
+            let number = |name| field(name).parse().unwrap();
+            (field("file"), number("offset"), number("bytes"), field("damage"))
+        })
+        .collect();
+    found.sort();
+    Some(found)
 }
 
 /// What a start tells, from a checkpoint if there is one.
