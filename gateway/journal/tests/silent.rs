@@ -42,6 +42,8 @@ impl Keeper for Settled {
     fn thinned(&self, _: u64) {}
 }
 
+/// Changes a file's bytes.
+type Way<'a> = &'a dyn Fn(&mut Vec<u8>);
 type Told = Vec<(String, u64, DamageKind)>;
 
 /// What somebody who looks is told. The reader that was written from `FORMAT.md` must say the same.
@@ -154,7 +156,7 @@ fn whole(disk: &ModelDisk) -> ModelDisk {
 #[test]
 fn a_segment_that_lost_all_its_bytes_is_told_and_kept() {
     let (disk, names) = three_segments();
-    let ways: [&dyn Fn(&mut Vec<u8>); 3] =
+    let ways: [Way<'_>; 3] =
         [&|bytes| bytes.fill(0), &|bytes| bytes.truncate(2 * PAGE), &|bytes| bytes[2 * PAGE..].fill(0)];
     for lost in &names[..2] {
         for way in ways {
@@ -196,7 +198,7 @@ fn a_last_commit_that_the_checkpoint_knows_was_not_torn() {
     let (disk, _, snapshots) = with_checkpoint();
     let last = &snapshots[1];
     // Its records, its header, and all of it.
-    let ways: [(&dyn Fn(&mut Vec<u8>), DamageKind); 3] = [
+    let ways: [(Way<'_>, DamageKind); 3] = [
         (&|bytes| bytes[2 * PAGE + 90] ^= 1, DamageKind::Commit),
         (&|bytes| bytes[2 * PAGE + 20] ^= 1, DamageKind::Emptied),
         (&|bytes| bytes[2 * PAGE..].fill(0), DamageKind::Emptied),
