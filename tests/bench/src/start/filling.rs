@@ -8,7 +8,7 @@ use crate::Anything;
 use orugate::convert::Keyed;
 use orugate::records::{Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance};
 use orugate::store::{Entry, Store};
-use orugate_journal::{AppendError, Reserved, UnixMillis};
+use orugate_journal::{AppendError, Reservation, UnixMillis};
 use orugate_tests::sender::invented;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
@@ -36,9 +36,11 @@ pub fn fill(store: &Store, messages: u64, now: i64) -> Anything<()> {
     while next < messages {
         let end = messages.min(next + BATCH);
         let mut entries = Vec::new();
+        // A message has two numbers of its own.
+        let mut numbers = reserve(store, u32::try_from(2 * (end - next))?)?;
         for number in next..end {
             let age = i64::try_from(messages - number)? * 1_000_000;
-            message(store, number, now - age, &mut entries)?;
+            message(store, number, now - age, &mut numbers, &mut entries)?;
         }
         if ahead == AHEAD {
             wait(&settled)?;
@@ -63,12 +65,18 @@ fn wait(settled: &Receiver<Result<(), AppendError>>) -> Anything<()> {
     Ok(settled.recv()??)
 }
 
-fn message(store: &Store, number: u64, at: i64, entries: &mut Vec<Entry>) -> Anything<()> {
+fn message(
+    store: &Store,
+    number: u64,
+    at: i64,
+    numbers: &mut Reservation,
+    entries: &mut Vec<Entry>,
+) -> Anything<()> {
     let keyed = || Keyed::new(store.journal().identity().hash_key());
     let sample = sample(number);
     let values: Vec<u64> = (1..=u64::from(RESULTS)).map(|test| test * 1000 + number % 997).collect();
     let instrument = format!("rig-{:02}", number % 8);
-    let (first, oru) = (reserve(store)?, reserve(store)?);
+    let (first, oru) = numbers.next().zip(numbers.next()).ok_or("too few numbers")?;
     let (message, sent) = (first.get().0, oru.get().0);
     let chunk = Chunk {
         instrument: instrument.clone(),
@@ -130,13 +138,13 @@ fn hl7(number: u64, sample: &str, values: &[u64]) -> String {
 }
 
 /// The journal gives numbers only below what is durable; its writer raises that in a moment.
-fn reserve(store: &Store) -> Anything<Reserved> {
+fn reserve(store: &Store, count: u32) -> Anything<Reservation> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
-        if let Some(number) = store.reserve() {
-            return Ok(number);
+        if let Ok(numbers) = store.journal().reserve(count) {
+            return Ok(numbers);
         }
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
     Err("the journal gives no numbers".into())
 }

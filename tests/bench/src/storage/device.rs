@@ -4,7 +4,7 @@
 //! for whoever caused it. `/proc/self/io` does not tell this: it counts what was written to the page cache.
 
 use crate::Anything;
-use std::ops::{AddAssign, Sub};
+use std::ops::Sub;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,7 +17,7 @@ pub struct Device {
 }
 
 /// Counts since the device came up, or between two such counts.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Written {
     pub bytes: u64,
     /// Write requests, after neighbours were merged; each flush that carries nothing counts as one.
@@ -59,19 +59,5 @@ impl Sub for Written {
             writes: self.writes - before.writes,
             flushes: self.flushes.zip(before.flushes).map(|(after, before)| after - before),
         }
-    }
-}
-
-impl Default for Written {
-    fn default() -> Self {
-        Self { bytes: 0, writes: 0, flushes: Some(0) }
-    }
-}
-
-impl AddAssign for Written {
-    fn add_assign(&mut self, more: Self) {
-        self.bytes += more.bytes;
-        self.writes += more.writes;
-        self.flushes = self.flushes.zip(more.flushes).map(|(all, more)| all + more);
     }
 }

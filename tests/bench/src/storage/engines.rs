@@ -10,7 +10,7 @@ use redb::{Database, TableDefinition};
 use rusqlite::Connection;
 use std::fs::File;
 use std::io::Write as _;
-use std::ops::AddAssign;
+use std::iter::Sum;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,10 +103,12 @@ pub struct Own {
     pub filling: u64,
 }
 
-impl AddAssign for Own {
-    fn add_assign(&mut self, more: Self) {
-        self.headers += more.headers;
-        self.filling += more.filling;
+impl Sum for Own {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            headers: sum.headers + one.headers,
+            filling: sum.filling + one.filling,
+        })
     }
 }
 

@@ -33,21 +33,22 @@ struct Options {
     quick: bool,
 }
 
-/// Records in a group, and commits in a turn: one or two of our segments.
-const GROUPS: [(usize, usize); 3] = [(1, 1000), (8, 500), (64, 100)];
+/// Records in a group, commits whose bytes are counted (two of our segments or more), and commits whose time is taken.
+const GROUPS: [(usize, usize, usize); 3] = [(1, 2100, 500), (8, 700, 400), (64, 150, 150)];
 const ENGINES: [Engine; 6] =
     [Engine::Journal, Engine::Sealed, Engine::Growing, Engine::Sqlite, Engine::Redb, Engine::Disk];
+/// Single records that are more than a segment of ours.
+const SEGMENT: usize = 1100;
 /// Each round has stores of its own.
 const ROUNDS: usize = 3;
-/// In each round, everybody's.
-const TURNS: usize = 5;
 
 /// One engine with one group size.
 struct Cell {
     engine: Engine,
     group: usize,
-    /// In a turn.
+    /// In a round: counted, and timed.
     commits: usize,
+    timed: usize,
     /// One of each round.
     runs: Vec<Run>,
 }
@@ -56,8 +57,8 @@ struct Cell {
 struct Run {
     payload: u64,
     written: Written,
-    /// Records a second, of each turn.
-    rates: Vec<f64>,
+    /// Seconds of each timed commit; commits of the same place followed one another directly.
+    took: Vec<f64>,
     /// Where our own commits can be told.
     own: Option<Own>,
 }
@@ -81,8 +82,9 @@ pub fn measure(mut arguments: impl Iterator<Item = String>) -> Anything<()> {
     let machine = crate::machine::describe("the device's file", &options.journal)?;
     let fewer = if options.quick { 10 } else { 1 };
     let mut cells = Vec::new();
-    for (group, commits) in GROUPS {
-        let cell = |engine| Cell { engine, group, commits: commits / fewer, runs: Vec::new() };
+    for (group, commits, timed) in GROUPS {
+        let (commits, timed) = (commits / fewer, timed / fewer);
+        let cell = |engine| Cell { engine, group, commits, timed, runs: Vec::new() };
         cells.extend(ENGINES.map(cell));
         if group == 8 {
             cells.push(cell(Engine::Appenders));
@@ -108,33 +110,31 @@ struct Player<'a> {
     _folder: tempfile::TempDir,
 }
 
-/// Turn by turn, so that a slow second of the machine hits all of them alike.
 fn round(number: usize, cells: &mut [Cell], device: &Device, pool: &[u8]) -> Anything<()> {
+    let timed = cells.first().map_or(0, |cell| cell.timed);
     let mut players = Vec::new();
     for cell in cells {
         eprintln!("round {number}: {}, groups of {}", cell.engine.name(), cell.group);
         let folder = tempfile::tempdir_in(device.mount())?;
-        let mut store = cell.engine.create(folder.path())?;
-        let mut payloads = Payloads::new(pool);
-        // In large groups, or it would take longer than what is measured.
-        while payloads.given < cell.engine.settles_after() {
-            store.commit(&payloads.take(64))?;
-        }
-        store.settle()?;
-        let own = cell.engine.own(&[]).map(|_| Own::default());
-        let run = Run { payload: 0, written: Written::default(), rates: Vec::new(), own };
-        players.push(Player { cell, store, payloads, run, _folder: folder });
+        let store = cell.engine.create(folder.path())?;
+        let run = Run { payload: 0, written: Written::default(), took: Vec::new(), own: None };
+        let mut player = Player { cell, store, payloads: Payloads::new(pool), run, _folder: folder };
+        player.settle()?;
+        players.push(player);
     }
-    for turn in 0..TURNS {
-        // Everybody has another place each time, and another one before it.
-        let mut order: Vec<&mut Player<'_>> = players.iter_mut().collect();
-        let len = order.len();
-        order.rotate_left(2 * turn % len);
-        if turn % 2 == 1 {
-            order.reverse();
-        }
-        for player in order {
-            player.turn(device, turn + 1 == TURNS)?;
+    // Somebody else begins each time.
+    let len = players.len();
+    players.rotate_left(2 * number % len);
+    for player in &mut players {
+        player.count(device)?;
+    }
+    // Commit by commit, since the rate of a disk changes from one second to the next: a slow moment hits all of them alike.
+    for turn in 0..timed {
+        let (end, begin) = players.split_at_mut(turn % len);
+        // Threads that are begun for one commit would cost more than it.
+        let alike = |player: &&mut Player<'_>| player.cell.engine != Engine::Appenders;
+        for player in begin.iter_mut().chain(end).filter(alike) {
+            player.time()?;
         }
     }
     for Player { cell, run, .. } in players {
@@ -144,21 +144,39 @@ fn round(number: usize, cells: &mut [Cell], device: &Device, pool: &[u8]) -> Any
 }
 
 impl Player<'_> {
-    fn turn(&mut self, device: &Device, last: bool) -> Anything<()> {
+    /// Until it is as it will stay: all of the room in large groups, which is quick, and then more than a segment of single
+    /// records, which fill it to the last page. When a segment has no page left for the records that give another one back,
+    /// one more file is made, once; from then on there is one in hand.
+    fn settle(&mut self) -> Anything<()> {
+        let settled = self.cell.engine.settles_after();
+        while self.payloads.given < settled {
+            self.store.commit(&self.payloads.take(64))?;
+        }
+        if settled > 0 {
+            for _ in 0..SEGMENT {
+                self.store.commit(&self.payloads.take(1))?;
+            }
+        }
+        self.store.settle()
+    }
+
+    /// Counts what its commits write.
+    fn count(&mut self, device: &Device) -> Anything<()> {
         let Cell { engine, group, commits, .. } = *self.cell;
         let mut again = self.payloads.clone();
         let before = device.read()?;
-        let began = Instant::now();
         self.store.run(&mut self.payloads, commits, group)?;
-        self.run.rates.push((commits * group) as f64 / began.elapsed().as_secs_f64());
-        if last {
-            self.store.settle()?;
-        }
-        self.run.written += device.read()? - before;
-        self.run.payload += self.payloads.given - again.given;
-        if let Some(own) = &mut self.run.own {
-            (0..commits).filter_map(|_| engine.own(&again.take(group))).for_each(|more| *own += more);
-        }
+        self.store.settle()?;
+        self.run.written = device.read()? - before;
+        self.run.payload = self.payloads.given - again.given;
+        self.run.own = (0..commits).map(|_| engine.own(&again.take(group))).sum();
+        Ok(())
+    }
+
+    fn time(&mut self) -> Anything<()> {
+        let began = Instant::now();
+        self.store.run(&mut self.payloads, 1, self.cell.group)?;
+        self.run.took.push(began.elapsed().as_secs_f64());
         Ok(())
     }
 }
