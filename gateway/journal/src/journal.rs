@@ -21,7 +21,7 @@ use crate::storage::Storage;
 use crate::writer::{self, Command};
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     /// Bytes written to the storage.
     written: Arc<AtomicU64>,
     pub(crate) queued: AtomicU64,
+    /// The writer was asked to raise the ceiling: asked with each reservation, it had no place left for appends.
+    pub(crate) raise_asked: AtomicBool,
     pub(crate) heartbeat: AtomicU64,
     /// When the keeper has terms.
     pub(crate) index: Option<Index>,
@@ -280,9 +282,11 @@ impl Journal {
         let reservation = counter.reserve(count.into());
         if counter.wanted_ceiling(0).is_some()
             && let Some(commands) = &self.inner.commands
+            && !self.inner.shared.raise_asked.swap(true, Ordering::AcqRel)
+            && commands.try_send(Command::RaiseCeiling).is_err()
         {
             // A full queue wakes the writer just as well.
-            let _ = commands.try_send(Command::RaiseCeiling);
+            self.inner.shared.raise_asked.store(false, Ordering::Release);
         }
         reservation.ok_or(ReserveError::Exhausted)
     }
@@ -474,6 +478,7 @@ impl Inner {
             totals: Totals { sidecars: replayed.catalog.sidecars(), ..Totals::default() },
             written,
             queued: AtomicU64::new(0),
+            raise_asked: AtomicBool::new(false),
             heartbeat: AtomicU64::new(0),
             index,
             health: Mutex::new(Health::Good),
