@@ -204,20 +204,23 @@ def read_identity(directory):
     if identity is None:
         raise Refused("both pages of journal.id are damaged")
     refuse_newer("journal.id", struct.unpack("<H", identity[10:12])[0])
-    return identity[16:32], damaged
+    return identity[16:32], max(ceilings)[1] if ceilings else None, damaged
 
 
 # --- segments ---------------------------------------------------------------------------------------------------
 
 
 class Segment:
-    """The commits of one file, and what was passed over."""
+    """The commits of one file, and what was passed over.
+
+    `items` has its commits in order: whole ones, and those with a right header and wrong records. None stands among them for
+    damage that was told."""
 
     def __init__(self, directory, name, lane, number, journal, keys):
         with open(os.path.join(directory, name), "rb") as file:
             self.data = file.read()
         self.name, self.lane, self.number = name, lane, number
-        self.damaged, self.commits, self.subkey, self.explains = [], [], None, False
+        self.damaged, self.items, self.subkey = [], [], None
         header = self.header(journal)
         if header is None:
             return
@@ -230,6 +233,10 @@ class Segment:
                 raise Refused(f"{name} is sealed with the key {header[64:72].hex()}, which is not given")
             self.subkey = hkdf(found[0], self.salt, b"orugate journal segment 1" + journal, 32)
         self.walk()
+
+    def is_empty(self):
+        """No commit begins in it, and nothing was said of it yet."""
+        return not self.items and not self.damaged
 
     def damage(self, what, offset, length):
         self.damaged.append({"damage": what, "file": self.name, "offset": offset, "bytes": length})
@@ -247,6 +254,7 @@ class Segment:
         if not bodies:
             if any(self.data[2 * PAGE :]):
                 self.damage("header", 0, len(self.data))
+                self.items.append(None)
             return None
         _, body = bodies[0]
         if body[12] != self.lane or struct.unpack("<Q", body[32:40])[0] != self.number or body[48:64] != journal:
@@ -259,23 +267,24 @@ class Segment:
         return crc32c(data, self.seed)
 
     def walk(self):
-        at, gap = 2 * PAGE, None
+        at, gap, passed = 2 * PAGE, None, []
         while at < len(self.data):
             commit, end = self.commit(at)
-            if commit is None:
+            if commit is None or commit["state"] == "wrong":
                 gap = at if gap is None else gap
+                passed += [commit] if commit else []
             else:
                 if gap is not None:
                     self.damage("passed over", gap, at - gap)
-                if commit == "closed":
-                    self.explains = True
-                else:
-                    commit["explained"] = gap is not None or self.explains
-                    self.explains = False
-                    self.commits.append(commit)
-                gap = None
+                    self.items += [None] + [{**hollow, "told": True} for hollow in passed]
+                    gap, passed = None, []
+                if commit["state"] == "closed":
+                    self.damage("does not open", at, end - at)
+                    self.items.append(None)
+                self.items.append(commit)
             at = end
-        for number in self.lost_copies if self.commits else []:
+        self.items += passed
+        for number in self.lost_copies[: len(self.items)]:
             self.damage("header copy", number * PAGE, PAGE)
 
     def commit(self, at):
@@ -283,40 +292,43 @@ class Segment:
         header = self.data[at : at + 64]
         if len(header) < 64 or header[:4] != b"OGCT" or struct.unpack("<I", header[4:8])[0] != self.seeded(header[8:64]):
             return None, at + PAGE
-        number, previous, _next, time, length, count, crc, page, flags = struct.unpack("<QQQQIIIIH", header[8:58])
+        number, previous, following, time, length, count, crc, page, flags = struct.unpack("<QQQQIIIIH", header[8:58])
         if page != at // PAGE:
             return None, at + PAGE
         end = -(-(at + 64 + length) // PAGE) * PAGE
         if end > len(self.data):
             return None, at + PAGE
+        commit = {
+            "segment": self,
+            "at": at,
+            "end": end,
+            "number": number,
+            "previous": previous,
+            "next": following,
+            "time": time,
+            "retry": bool(flags & 1),
+            "state": "wrong",
+            "told": False,
+            "decides": None,
+        }
         body = self.data[at + 64 : at + 64 + length]
         if self.seeded(body) != crc:
-            return None, end
+            return commit, end
         records, offset = [], 0
         while offset < length:
             if length - offset < 24:
-                return None, end
+                return commit, end
             (size,) = struct.unpack("<I", body[offset : offset + 4])
             if size < 24 or size > length - offset:
-                return None, end
+                return commit, end
             records.append((at + 64 + offset, body[offset : offset + size]))
             offset += size
         if len(records) != count:
-            return None, end
+            return commit, end
         opened = [self.record(place, data) for place, data in records]
         if None in opened:
-            self.damage("does not open", at, 64 + length)
-            return "closed", end
-        return {
-            "segment": self,
-            "at": at,
-            "number": number,
-            "previous": previous,
-            "time": time,
-            "length": length,
-            "retry": bool(flags & 1),
-            "records": opened,
-        }, end
+            return {**commit, "state": "closed", "told": True}, end
+        return {**commit, "state": "whole", "records": opened}, end
 
     def record(self, place, data):
         kind, version, flags, sequence, meta_length = struct.unpack("<HBBQI", data[8:24])
@@ -344,37 +356,90 @@ class Segment:
 # --- the chain of a lane, and both lanes together -----------------------------------------------------------------
 
 
-def chain(segments, damaged):
-    """The lane's commits in order, each with whether it is void."""
-    found, last, explained = [], 0, False
-    for segment in segments:
-        damaged += segment.damaged
-        for commit in segment.commits:
-            explained |= commit["explained"]
-            whole = 64 + commit["length"]
-            place = {"file": segment.name, "offset": commit["at"], "bytes": whole}
-            if commit["number"] <= last:
-                if commit["retry"] and commit["number"] == last:
-                    commit["explained"] = found[-1]["explained"]
-                    found[-1] = commit
+def place(commit):
+    """The pages of a commit."""
+    return {"file": commit["segment"].name, "offset": commit["at"], "bytes": commit["end"] - commit["at"]}
+
+
+def whole_file(segment):
+    return {"file": segment.name, "offset": 0, "bytes": len(segment.data)}
+
+
+class Chain:
+    """A lane's whole commits in order, each with whether it is void, and what they say is missing."""
+
+    def __init__(self, segments, beyond):
+        self.found, self.damaged, self.front, self.empty = [], [], [], []
+        # The last commit with a right header, the last whole one, and the end of the former.
+        self.last, self.whole, self.behind = 0, 0, None
+        self.explained, self.untold = False, None
+        for segment in segments:
+            self.damaged += segment.damaged
+            if segment.is_empty():
+                self.empty.append(segment)
+            for item in segment.items:
+                if item is None:
+                    self.explained = True
+                elif item["number"] >= beyond:
+                    self.out_of_order(item)
                 else:
-                    damaged.append({"damage": "out of order", **place})
-                continue
-            commit["explained"] |= explained
-            if commit["previous"] > last > 0 and not explained:
-                damaged.append({"damage": "missing before", **place})
-            last, explained = commit["number"], False
-            found.append(commit)
-        # What does not open at the end, or a segment of which nothing can be read.
-        explained |= segment.explains or bool(segment.damaged and not segment.commits)
-    for commit, following in zip(found, found[1:] + [None]):
-        commit["void"] = following is not None and following["previous"] < commit["number"]
-    return found
+                    self.take(item)
+        for commit in self.found:
+            commit["void"] = commit["decides"] is not None and commit["decides"] < commit["number"]
+
+    def out_of_order(self, item):
+        if not item["told"]:
+            self.damaged.append({"damage": "out of order", **place(item)})
+
+    def take(self, item):
+        number, is_whole = item["number"], item["state"] == "whole"
+        new, again = number > self.last, item["retry"] and number in (self.last, self.whole)
+        if not new and not again:
+            if is_whole:
+                self.out_of_order(item)
+            return
+        if new:
+            self.follow(item)
+        if is_whole:
+            if self.found and self.found[-1]["number"] == number:
+                self.found.pop()
+            self.found.append(item)
+            self.last = self.whole = number
+            self.explained, self.untold, self.behind = False, None, item
+        elif new or number != self.whole and self.untold:
+            self.untold = None if item["told"] else item
+            self.behind = item
+
+    def follow(self, item):
+        """What a new commit says of those before it."""
+        if self.found and self.found[-1]["decides"] is None:
+            self.found[-1]["decides"] = item["previous"]
+        if self.untold and item["previous"] >= self.untold["number"]:
+            self.damaged.append({"damage": "passed over", **place(self.untold)})
+            self.explained = True
+        self.untold = None
+        if item["previous"] > self.last and not self.explained:
+            holes = [{"damage": "emptied", **whole_file(segment)} for segment in self.empty]
+            holes = holes or [{"damage": "missing before", **place(item)}]
+            if self.last:
+                self.damaged += holes
+            else:
+                self.front = [(item["segment"].number, hole) for hole in holes]
+        self.empty, self.last = [], item["number"]
+
+    def beyond_the_end(self, last, segment):
+        """What is missing at the end, of what a checkpoint knows: this commit, in this segment."""
+        if self.untold and self.untold["number"] <= last:
+            return [{"damage": "passed over", **place(self.untold)}]
+        if self.last >= last or self.explained:
+            return []
+        at = self.behind["end"] if self.behind and self.behind["segment"] is segment else 2 * PAGE
+        return [{"damage": "missing behind", "file": segment.name, "offset": at, "bytes": len(segment.data) - at}]
 
 
 def own_records(commits):
-    """What the newest whole checkpoint lists, or None without one, and what was given back."""
-    parts, listed, freed = {}, None, set()
+    """The head of the newest whole checkpoint, or None without one, and what was given back."""
+    parts, head, freed = {}, None, set()
     for commit in commits:
         for record in commit["records"] if not commit["void"] else []:
             meta = Postcard(record["meta"])
@@ -385,22 +450,20 @@ def own_records(commits):
                 parts = parts if part > 0 else {}
                 parts[part] = (knows, record["payload"])
                 if [parts.get(n, (None,))[0] for n in range(of)] == [knows] * of:
-                    listed = listed_in(b"".join(parts[n][1] for n in range(of)))
-    return listed, freed
+                    head = head_of(b"".join(parts[n][1] for n in range(of)))
+    return head, freed
 
 
-def listed_in(checkpoint):
-    """Lane and number of the segments with records in them."""
+def head_of(checkpoint):
+    """The last commit of each lane, and each lane's segments with records in them: number and size."""
     (length,) = struct.unpack("<I", checkpoint[:4])
     head = Postcard(checkpoint[4 : 4 + length])
-    head.varint(), head.varint(), head.varint()
-    listed = set()
-    for lane in (0, 1):
-        for _ in range(head.varint()):
-            number, _size, _time, records = head.varint(), head.varint(), head.varint(), head.varint()
-            if records > 0:
-                listed.add((lane, number))
-    return listed
+    last, _time = [head.varint(), head.varint()], head.varint()
+    lanes = []
+    for _ in (0, 1):
+        segments = [[head.varint() for _ in range(4)] for _ in range(head.varint())]
+        lanes.append([(number, size) for number, size, _time, records in segments if records > 0])
+    return last, lanes
 
 
 def message_of(record):
@@ -420,33 +483,54 @@ def dropped_of(record):
     return [meta.text(), meta.varint()]
 
 
-def older_are_missing(lane, found, segments, listed, freed):
-    """Whether the first commit of a lane says that older ones are missing, and nothing explains it."""
-    if not found or found[0]["previous"] == 0 or found[0]["explained"] or listed is not None:
-        return False
-    return not any(number < segments[0].number for of, number in freed if of == lane)
+def expected(head, freed, lanes, chains, in_doubt):
+    """What the newest whole checkpoint knows and what is not there."""
+    last, listed = head
+    for lane in (0, 1):
+        there, damaged = {segment.number: segment for segment in lanes[lane]}, chains[lane].damaged
+        oldest = min(there, default=1 << 64)
+        for number, size in listed[lane]:
+            name = f"{LANES[lane]}-{number:016x}.seg"
+            if (lane, number) in freed or any(d["file"] == name and d["damage"] != "header copy" for d in damaged):
+                continue
+            if number not in there:
+                what = "possibly lost" if in_doubt and number < oldest else "lost"
+                lost = {"damage": what, "file": name, "offset": 0, "bytes": size}
+            elif there[number].is_empty():
+                lost = {"damage": "emptied", **whole_file(there[number])}
+            else:
+                continue
+            behind = f"{LANES[lane]}-{min((n for n in there if n > number), default=0):016x}.seg"
+            same = [d for d in damaged if d["damage"] == "missing before" and d["file"] == behind]
+            for gap in same[:1]:
+                damaged.remove(gap)
+            damaged.append(lost)
+        for number, _size in listed[lane][-1:]:
+            if (lane, number) not in freed and number in there and there[number].items:
+                damaged += chains[lane].beyond_the_end(last[lane], there[number])
 
 
 def read(directory, keys):
-    journal, damaged = read_identity(directory)
+    journal, ceiling, damaged = read_identity(directory)
     lanes = [[], []]
     for name in sorted(os.listdir(directory)):
         match = re.fullmatch(r"(results|snapshots)-([0-9a-f]{16})\.seg", name)
         if match:
             lane = LANES.index(match[1])
             lanes[lane].append(Segment(directory, name, lane, int(match[2], 16), journal, keys))
-    chains = [chain(lane, damaged) for lane in lanes]
-    commits = sorted(chains[0] + chains[1], key=lambda commit: commit["number"])
-    listed, freed = own_records(commits)
-    for lane in (0, 1):
-        if older_are_missing(lane, chains[lane], lanes[lane], listed, freed):
-            first = chains[lane][0]
-            place = {"file": first["segment"].name, "offset": first["at"], "bytes": 64 + first["length"]}
-            damaged.append({"damage": "missing before", **place})
-    present = {(segment.lane, segment.number) for lane in lanes for segment in lane}
-    for lane, number in sorted((listed or set()) - present - freed):
-        damaged.append({"damage": "lost", "file": f"{LANES[lane]}-{number:016x}.seg", "offset": 0, "bytes": 0})
-    return commits, damaged
+    beyond = 1 << 64 if ceiling is None else ceiling + (1 << 32)
+    chains = [Chain(lane, beyond) for lane in lanes]
+    commits = sorted(chains[0].found + chains[1].found, key=lambda commit: commit["number"])
+    head, freed = own_records(commits)
+    if head:
+        reached = max([0] + [max(commit["number"] + 1, commit["next"]) for commit in commits])
+        expected(head, freed, lanes, chains, ceiling is not None and ceiling > reached + 131072)
+    else:
+        for lane in (0, 1):
+            for first, hole in chains[lane].front:
+                if not any(of == lane and number < first for of, number in freed):
+                    damaged.append(hole)
+    return commits, damaged + chains[0].damaged + chains[1].damaged
 
 
 def sidecar_entries(data, salt, number, journal, keys):

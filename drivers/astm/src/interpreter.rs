@@ -160,7 +160,7 @@ impl<'m> Walk<'_, 'm> {
             View::Header(header) => self.header(&header),
             View::Patient(patient) => self.patient(&patient),
             View::Order(order) => {
-                self.order(&order);
+                self.order(&order, rest);
                 self.siblings = Some(rest.clone());
             }
             View::Result(result) => self.result(&result, &place, cut)?,
@@ -255,10 +255,10 @@ impl<'m> Walk<'_, 'm> {
         self.sink.item(Item::Patient(patient));
     }
 
-    fn order(&mut self, order: &OrderRecord<'m>) {
+    fn order(&mut self, order: &OrderRecord<'m>, below: &Records<'m>) {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
-        let specimen = items::specimen(self.plan, &self.current, order, self.sink);
+        let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);

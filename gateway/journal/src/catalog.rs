@@ -4,10 +4,9 @@
 use crate::format::{FREED, parse_segment_name, segment_name};
 use crate::index::parse_sidecar_name;
 use crate::record::{Lane, NewRecord, RecordRef};
-use crate::recover::{Damage, DamageKind, Recovery};
 use crate::storage::Storage;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -158,26 +157,6 @@ impl Catalog {
                 *segment = Segment { size: segment.size, ..*was };
             }
         }
-    }
-
-    /// Segments that a checkpoint knew and that are gone although nobody gave them back.
-    pub(crate) fn look_for_lost(
-        &self,
-        lane: Lane,
-        known: &[Segment],
-        freed: &BTreeSet<Freed>,
-        recovery: &mut Recovery,
-    ) {
-        let here: BTreeSet<u64> = self.lane(lane).iter().map(|segment| segment.number).collect();
-        let gone = |was: &&Segment| {
-            was.records > 0 && !here.contains(&was.number) && !freed.contains(&Freed::new(lane, was))
-        };
-        recovery.damaged.extend(known.iter().filter(gone).map(|was| Damage {
-            file: segment_name(lane, was.number),
-            offset: 0,
-            bytes: was.size,
-            kind: DamageKind::MissingSegment,
-        }));
     }
 
     /// Looks at the segments' sizes again; those that are gone are dropped.

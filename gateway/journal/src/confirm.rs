@@ -10,8 +10,7 @@ use crate::options::Options;
 use crate::record::{Lane, NewRecord};
 use crate::recover::{Recovery, records};
 use crate::room::first_segment_size;
-use crate::scan::{Entered, Found, Walk};
-use crate::seal::KeyRing;
+use crate::scan::{Entered, Found, Place, Step, Walk};
 use crate::segment::Active;
 use crate::storage::{Storage, write_all};
 use std::collections::VecDeque;
@@ -20,29 +19,36 @@ use std::io;
 /// Segments that a start leaves alone, so that what settles something has a place.
 const LEFT_ALONE: u64 = 1;
 
-/// The last whole commit in these segments, with its records.
+/// The last whole commit in these segments, with its records, unless what is left of a later one says that it does not count.
 pub(crate) fn last_commit(
-    storage: &dyn Storage,
-    journal: [u8; 16],
-    keys: Option<&KeyRing>,
+    place: Place<'_>,
     lane: Lane,
     segments: &VecDeque<u64>,
 ) -> Result<Option<(Found, Vec<u8>)>, OpenError> {
+    // Headers of commits that have lost their records.
+    let mut behind: Vec<CommitHeader> = Vec::new();
     for &number in segments.iter().rev() {
         let name = segment_name(lane, number);
         let failed = |error| DiskError::new(format!("opening {name}"), error);
-        let file = storage.open(&name).map_err(failed)?;
+        let file = place.storage.open(&name).map_err(failed)?;
         let len = file.size().map_err(failed)?;
-        let Entered::Segment(mut walk) = Walk::enter(file, len, journal, keys, lane, number)? else {
+        let Entered::Segment(mut walk) = Walk::enter(file, len, place, lane, number)? else {
             continue;
         };
         let (mut last, mut body) = (None, Vec::new());
         // What is damaged here is reported when it is read in earnest.
-        while let Some(found) = walk.next(&mut body, &mut Recovery::default()) {
-            last = Some((found, std::mem::take(&mut body)));
+        while let Some(step) = walk.step(&mut body, &mut Recovery::default()) {
+            match step {
+                step if place.is_beyond(step.header()) => {}
+                Step::Whole(found) => last = Some((found, std::mem::take(&mut body))),
+                Step::Hollow(_) => behind.push(*step.header()),
+            }
         }
-        if last.is_some() {
-            return Ok(last);
+        if let Some((found, body)) = last {
+            let later = behind.iter().filter(|header| header.number > found.header.number);
+            let next = later.min_by_key(|header| header.number);
+            let void = next.is_some_and(|next| next.previous < found.header.number);
+            return Ok((!void).then_some((found, body)));
         }
     }
     Ok(None)

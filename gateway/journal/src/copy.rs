@@ -127,11 +127,13 @@ impl Copying<'_> {
         newest.iter().for_each(|segment| {
             self.have.entry(*segment).and_modify(|open| *open = true);
         });
-        let todo: Vec<_> = listed
+        let mut todo: Vec<_> = listed
             .iter()
             .copied()
             .filter(|segment| self.have.get(segment).is_none_or(|open| *open))
             .collect();
+        // What a checkpoint in *results* says of *snapshots* must be in the copy as well.
+        todo.sort_by_key(|segment @ (_, lane)| newest.contains(segment).then_some(*lane));
         if first {
             let size = |(number, lane): &(u64, Lane)| {
                 self.from.open(&segment_name(*lane, *number)).and_then(|file| file.size()).unwrap_or(0)
@@ -189,7 +191,7 @@ impl Copying<'_> {
         };
         let size = file.size().map_err(|error| reading(&name, error))?;
         let before = header_pages(&*file);
-        let walked = survey::walk(&*file, size, &name).map_err(CopyError::Source)?;
+        let walked = survey::walk(&*file, size, &name, None).map_err(CopyError::Source)?;
         // Everything before a whole commit was written before it, and is never written again.
         let until = if open && walked.end > 0 { walked.end } else { size };
         let copied = self.bytes(&*file, &name, until)?;

@@ -6,7 +6,7 @@ use crate::error::{DiskError, OpenError};
 use crate::format::{FORMAT, PAGE, PAGE_LEN, checked_page, finish_page};
 use crate::record::{Seq, UnixMillis};
 use crate::recover::{Damage, DamageKind};
-use crate::sequence::LEAP;
+use crate::sequence::{LEAP, beyond};
 use crate::storage::{Storage, StorageFile, read_exact, write_all};
 use std::fs::File;
 use std::io::{self, Read};
@@ -167,6 +167,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// No number from here on was ever given; `None` when the ceiling is not known.
+    pub(crate) fn beyond(&self) -> Option<u64> {
+        (self.damaged_ceilings() < 2).then(|| beyond(self.ceiling))
+    }
+
     /// Pages of the ceiling that are damaged.
     pub(crate) fn damaged_ceilings(&self) -> usize {
         self.damaged_pages.iter().filter(|&&number| number >= CEILING_PAGE).count()

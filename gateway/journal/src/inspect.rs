@@ -7,11 +7,12 @@
 use crate::catalog::{ASIDE, Freed, is_free_name};
 use crate::checkpoint::{Collector, Part};
 use crate::error::{DiskError, OpenError};
-use crate::format::{COMMIT_HEADER, page_up, parse_segment_name, segment_name};
+use crate::expected::{Expected, is_end_in_doubt, is_given_back_before};
+use crate::format::{COMMIT_HEADER, page_up, parse_segment_name};
 use crate::identity::{self, Identity};
 use crate::record::{Lane, RecordRef, UnixMillis};
 use crate::recover::{Damage, DamageKind, Recovery, records};
-use crate::scan::{Found, LaneScan, Mark};
+use crate::scan::{Found, LaneScan, Mark, Place};
 use crate::seal::{KeyId, KeyRing};
 use crate::segment::read_headers;
 use crate::storage::Storage;
@@ -25,6 +26,8 @@ pub struct Inspector<'a> {
     storage: &'a dyn Storage,
     keys: Option<&'a KeyRing>,
     identity: Identity,
+    ceiling: u64,
+    beyond: Option<u64>,
     damaged: Vec<Damage>,
     files: Files,
 }
@@ -164,7 +167,13 @@ impl<'a> Inspector<'a> {
     pub fn new(storage: &'a dyn Storage, keys: Option<&'a KeyRing>) -> Result<Self, OpenError> {
         let loaded = identity::load(storage)?;
         let files = Files::find(storage)?;
-        Ok(Self { storage, keys, damaged: loaded.damage().collect(), files, identity: loaded.identity })
+        let (ceiling, beyond, damaged) = (loaded.ceiling, loaded.beyond(), loaded.damage().collect());
+        Ok(Self { storage, keys, damaged, files, ceiling, beyond, identity: loaded.identity })
+    }
+
+    fn place(&self) -> Place<'_> {
+        let Self { storage, keys, beyond, .. } = *self;
+        Place { storage, journal: *self.identity.journal(), keys, beyond }
     }
 
     /// What the journal was born with.
@@ -195,10 +204,7 @@ impl<'a> Inspector<'a> {
     /// # Errors
     /// A segment's key was not given; a newer version wrote a segment; the disk. Damage is no error.
     pub fn walk(&self, visit: &mut dyn FnMut(&Commit<'_>)) -> Result<Inspected, OpenError> {
-        let scan = |lane| {
-            let numbers = self.files.numbers(lane);
-            LaneScan::new(self.storage, *self.identity.journal(), self.keys, lane, numbers).watching()
-        };
+        let scan = |lane| LaneScan::new(self.place(), lane, self.files.numbers(lane)).watching();
         let mut lanes = [LaneWalk::new(scan(Lane::Results)), LaneWalk::new(scan(Lane::Snapshots))];
         let mut told = Told::default();
         let mut passed = 0;
@@ -229,6 +235,7 @@ impl<'a> Inspector<'a> {
             // The lanes take turns, so that one's place says little of the other's.
             read = read.max(begins.get(&(of, found.segment)).copied().unwrap_or(0) + offset + bytes);
             let time = (header.newest_time > 0).then_some(UnixMillis(header.newest_time));
+            told.reached = told.reached.max(header.number.saturating_add(1)).max(header.next_sequence);
             if !void {
                 told.look(&records, header.number);
             }
@@ -250,51 +257,59 @@ impl<'a> Inspector<'a> {
         self.sum_up(lanes, &told)
     }
 
-    fn sum_up(&self, lanes: [LaneWalk<'_>; 2], told: &Told) -> Result<Inspected, OpenError> {
+    fn sum_up(&self, mut lanes: [LaneWalk<'_>; 2], told: &Told) -> Result<Inspected, OpenError> {
         let plain = |damage: &Damage| Spot { damage: damage.clone(), lane: None, before: None, after: None };
         let mut inspected =
             Inspected { damaged: self.damaged.iter().map(plain).collect(), ..Inspected::default() };
         let now = Files::find(self.storage)?;
         let in_use = !now.segments.keys().eq(self.files.segments.keys())
             || lanes.iter().any(|lane| lane.scan.watch.as_ref().is_some_and(|watch| !watch.gone.is_empty()));
-        for (lane, walked) in Lane::ALL.into_iter().zip(lanes) {
-            let watch = walked.scan.watch.unwrap_or_default();
+        let expected = told.checkpoints.newest.as_ref().map(|found| Expected {
+            place: self.place(),
+            head: &found.head,
+            freed: &told.freed,
+            end_in_doubt: is_end_in_doubt(self.ceiling, told.reached),
+        });
+        for (lane, walked) in Lane::ALL.into_iter().zip(&mut lanes) {
+            let mut watch = walked.scan.watch.take().unwrap_or_default();
             inspected.torn_bytes += walked.recovery.torn_bytes;
             inspected.gone += watch.gone.len() as u64;
-            let first = self.files.numbers(lane).front().copied();
-            let explained = first.is_some_and(|first| told.explains(lane, first));
-            if let Some(damage) = walked.scan.front_missing.filter(|_| !explained) {
-                inspected.damaged.push(Spot { lane: Some(lane), ..plain(&damage) });
+            let spot = |damage: Damage| Spot { lane: Some(lane), ..plain(&damage) };
+            if expected.is_none()
+                && let Some(front) = walked.scan.front.take()
+                && !is_given_back_before(&told.freed, lane, front.segment)
+            {
+                inspected.damaged.extend(front.damaged.into_iter().map(spot));
             }
-            let mut around = watch.around.into_iter();
+            let mut around = std::mem::take(&mut watch.around).into_iter();
             for damage in &walked.recovery.damaged {
                 let [before, after] =
                     around.next().unwrap_or([walked.last, None]).map(|mark| mark.map(Into::into));
                 inspected.damaged.push(Spot { damage: damage.clone(), lane: Some(lane), before, after });
             }
-            let oldest = now.numbers(lane).front().copied().unwrap_or(0);
+            let Some(expected) = &expected else { continue };
+            let oldest = now.numbers(lane).front().copied();
             let there = |number: u64| {
                 let listed = |files: &Files| files.segments.contains_key(&(lane, number));
                 // The oldest go first. The record that says so may be in a segment that went as well.
-                listed(&self.files) || listed(&now) || in_use && number < oldest
+                listed(&self.files) || listed(&now) || in_use && oldest.is_none_or(|oldest| number < oldest)
             };
-            for (number, bytes) in told.lost(lane, there) {
-                let damage = Damage {
-                    file: segment_name(lane, number),
-                    offset: 0,
-                    bytes,
-                    kind: DamageKind::MissingSegment,
-                };
-                // Damage that the chain shows as well is this one, told better.
-                let mut same = inspected
-                    .damaged
-                    .iter_mut()
-                    .filter(|spot| spot.lane == Some(lane) && spot.damage.kind == DamageKind::MissingBefore);
-                let behind = segment_name(lane, number);
-                match same.find(|spot| spot.damage.file > behind) {
+            for damage in expected.lost(lane, there, oldest, &walked.recovery.damaged) {
+                // What the first commit behind it says is missing is this one, told better.
+                let number = parse_segment_name(&damage.file).map_or(0, |(_, number)| number);
+                let behind = self.files.segments.range((lane, number.saturating_add(1))..).next();
+                let behind = behind.map(|(_, file)| file.name.as_str());
+                let same = inspected.damaged.iter_mut().find(|spot| {
+                    spot.damage.kind == DamageKind::MissingBefore && Some(spot.damage.file.as_str()) == behind
+                });
+                match same {
                     Some(spot) => spot.damage = damage,
-                    None => inspected.damaged.push(Spot { lane: Some(lane), ..plain(&damage) }),
+                    None => inspected.damaged.push(spot(damage)),
                 }
+            }
+            if let Some(damage) = expected.end(lane, &walked.scan) {
+                let before = walked.last.map(Into::into);
+                inspected.damaged.push(Spot { before, ..spot(damage) });
             }
         }
         for (name, bytes) in &self.files.aside {
@@ -337,6 +352,8 @@ impl<'a> LaneWalk<'a> {
 struct Told {
     freed: BTreeSet<Freed>,
     checkpoints: Collector,
+    /// Above every number that a commit speaks of.
+    reached: u64,
 }
 
 impl Told {
@@ -345,27 +362,6 @@ impl Told {
             self.freed.extend(Freed::decode(record));
             self.checkpoints.look(record, commit, (0, 0));
         }
-    }
-
-    /// Whether it is right that nothing is there before this segment, or the checkpoint tells better what is missing.
-    fn explains(&self, lane: Lane, first: u64) -> bool {
-        self.checkpoints.newest.is_some()
-            || self.freed.iter().any(|freed| freed.lane() == Some(lane) && freed.segment < first)
-    }
-
-    /// Segments of the newest checkpoint, with records, that are not there and that nobody gave back.
-    fn lost(&self, lane: Lane, here: impl Fn(u64) -> bool) -> Vec<(u64, u64)> {
-        let known = self.checkpoints.newest.iter().flat_map(|found| {
-            Lane::ALL
-                .into_iter()
-                .zip(&found.head.segments)
-                .filter(|(of, _)| *of == lane)
-                .flat_map(|(_, known)| known)
-        });
-        let lost = |was: &&crate::catalog::Segment| {
-            was.records > 0 && !here(was.number) && !self.freed.contains(&Freed::new(lane, was))
-        };
-        known.filter(lost).map(|was| (was.number, was.size)).collect()
     }
 }
 

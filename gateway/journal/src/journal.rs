@@ -7,20 +7,21 @@ use crate::counted::Counted;
 use crate::error::{AppendError, CreateError, DiskError, OpenError, ReadError, ReserveError};
 use crate::format::{COMMIT_HEADER_LEN, parse_segment_name};
 use crate::identity::{self, IDENTITY_FILE, Identity, PART};
-use crate::index::{self, Entries, Found, Index, Indexed, Place, Term};
+use crate::index::{self, Entries, Found, Index, Indexed, Term};
 use crate::inspect::Inspector;
 use crate::keeper::{Keeper, Nobody};
 use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
 use crate::recover::{Damage, Recovery, Replayed, Visit, replay};
+use crate::scan::Place;
 use crate::segment::Readers;
-use crate::sequence::{Counter, Reservation};
+use crate::sequence::{Counter, Reservation, beyond};
 use crate::storage::Storage;
 use crate::writer::{self, Command};
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     /// Bytes written to the storage.
     written: Arc<AtomicU64>,
     pub(crate) queued: AtomicU64,
+    /// The writer was asked to raise the ceiling: asked with each reservation, it had no place left for appends.
+    pub(crate) raise_asked: AtomicBool,
     pub(crate) heartbeat: AtomicU64,
     /// When the keeper has terms.
     pub(crate) index: Option<Index>,
@@ -91,7 +94,8 @@ impl Shared {
 
     pub(crate) fn place(&self) -> Place<'_> {
         let keys = self.options.keys.as_ref();
-        Place { storage: &*self.storage, journal: self.identity.journal, keys }
+        let beyond = Some(beyond(self.counter.ceiling()));
+        Place { storage: &*self.storage, journal: self.identity.journal, keys, beyond }
     }
 
     /// The record of *results* whose header is at this place.
@@ -278,9 +282,11 @@ impl Journal {
         let reservation = counter.reserve(count.into());
         if counter.wanted_ceiling(0).is_some()
             && let Some(commands) = &self.inner.commands
+            && !self.inner.shared.raise_asked.swap(true, Ordering::AcqRel)
+            && commands.try_send(Command::RaiseCeiling).is_err()
         {
             // A full queue wakes the writer just as well.
-            let _ = commands.try_send(Command::RaiseCeiling);
+            self.inner.shared.raise_asked.store(false, Ordering::Release);
         }
         reservation.ok_or(ReserveError::Exhausted)
     }
@@ -458,7 +464,8 @@ impl Inner {
         loaded.raise_for(replayed.next)?;
         let (commands, receiver) = sync_channel(options.queue);
         let keys = options.keys.as_ref();
-        let place = Place { storage: &*storage, journal: loaded.identity.journal, keys };
+        let beyond = loaded.beyond();
+        let place = Place { storage: &*storage, journal: loaded.identity.journal, keys, beyond };
         let index = begin_index(place, &mut replayed, &keeper);
         let shared = Arc::new(Shared {
             storage,
@@ -471,6 +478,7 @@ impl Inner {
             totals: Totals { sidecars: replayed.catalog.sidecars(), ..Totals::default() },
             written,
             queued: AtomicU64::new(0),
+            raise_asked: AtomicBool::new(false),
             heartbeat: AtomicU64::new(0),
             index,
             health: Mutex::new(Health::Good),

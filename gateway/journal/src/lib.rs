@@ -44,6 +44,7 @@ mod confirm;
 mod copy;
 mod counted;
 mod error;
+mod expected;
 mod format;
 mod identity;
 mod index;

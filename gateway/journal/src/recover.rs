@@ -5,12 +5,13 @@ use crate::catalog::{Catalog, Freed, Segment};
 use crate::checkpoint::{Checkpoint, Collector};
 use crate::confirm::{last_commit, write_again};
 use crate::error::{DiskError, OpenError};
-use crate::format::{FIRST_OWN_KIND, RawRecord, segment_name};
+use crate::expected::{Expected, is_end_in_doubt, is_given_back_before, last_used};
+use crate::format::{FIRST_OWN_KIND, RawRecord, parse_segment_name, segment_name};
 use crate::identity::Loaded;
 use crate::options::Options;
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
-use crate::scan::{Entered, Found, LaneScan, Walk};
-use crate::seal::{KeyRing, key_of};
+use crate::scan::{Entered, Found, LaneScan, Place, Walk};
+use crate::seal::key_of;
 use crate::segment::{Active, read_headers};
 use crate::sequence::LEAP_WHEN_DAMAGED;
 use crate::storage::Storage;
@@ -69,6 +70,11 @@ impl fmt::Display for Damage {
             DamageKind::Unreadable => "the disk cannot read this",
             DamageKind::MissingBefore => "commits before this one are missing",
             DamageKind::MissingSegment => "the segment is gone",
+            DamageKind::MaybeMissing => {
+                "the segment is gone; the record that it was given back may be among what is missing at the end"
+            }
+            DamageKind::Emptied => "the segment is there, and nothing is left of what was in it",
+            DamageKind::MissingBehind => "commits that a checkpoint knows are missing here",
             DamageKind::OutOfOrder => "a commit that does not belong here is skipped",
             DamageKind::HeaderCopy => "one of two header pages is damaged; nothing is lost",
             DamageKind::Header => "both header pages are damaged; the segment is unreadable",
@@ -97,6 +103,13 @@ pub enum DamageKind {
     MissingBefore,
     /// A segment that a checkpoint knew is not there.
     MissingSegment,
+    /// As [`MissingSegment`](Self::MissingSegment), and the newest segments may be gone as well: then the record that says that it was
+    /// given back may be in one of them.
+    MaybeMissing,
+    /// A segment in which there were commits has none.
+    Emptied,
+    /// The last commits of a lane that a checkpoint knew are not there.
+    MissingBehind,
     /// A commit is older than the one before it, or the same one again.
     OutOfOrder,
     /// One copy of a segment's header is wrong, the other is used.
@@ -115,7 +128,15 @@ pub enum DamageKind {
 impl DamageKind {
     /// It can be seen in the bytes of one file, without what comes before.
     pub(crate) const fn is_of_bytes(self) -> bool {
-        !matches!(self, Self::MissingBefore | Self::MissingSegment | Self::OutOfOrder)
+        !matches!(
+            self,
+            Self::MissingBefore
+                | Self::MissingSegment
+                | Self::MaybeMissing
+                | Self::Emptied
+                | Self::MissingBehind
+                | Self::OutOfOrder
+        )
     }
 }
 
@@ -155,6 +176,8 @@ pub(crate) fn replay(
     let ceilings = loaded.damaged_ceilings();
     recovery.damaged.extend(loaded.damage());
 
+    let place = Place { storage, journal: loaded.identity.journal, keys, beyond: loaded.beyond() };
+    let ceiling = loaded.ceiling;
     let listing = |error| DiskError::new("listing the journal's directory", error);
     let mut catalog = Catalog::load(storage).map_err(listing)?;
     let numbers = |lane| catalog.lane(lane).iter().map(|segment| segment.number).collect::<VecDeque<_>>();
@@ -162,15 +185,14 @@ pub(crate) fn replay(
     for newest in [results.back(), snapshots.back()].into_iter().flatten() {
         next = next.max(newest.saturating_add(1));
     }
-    let journal = loaded.identity.journal;
     for (lane, segments) in Lane::ALL.into_iter().zip([&results, &snapshots]) {
         for &segment in segments {
-            look_for_key(storage, journal, keys, lane, segment)?;
+            look_for_key(place, lane, segment)?;
         }
     }
-    let checkpoint =
-        newest_checkpoint(storage, journal, keys, &results)?.filter(|found| visit.restore(&found.keeper));
-    let confirmed = checkpoint.as_ref().map_or([0, 0], |found| {
+    let newest = newest_checkpoint(place, &results)?;
+    let checkpoint = newest.as_ref().filter(|found| visit.restore(&found.keeper));
+    let confirmed = checkpoint.map_or([0, 0], |found| {
         let [_, snapshots] = found.head.last;
         [found.commit.saturating_sub(1), snapshots]
     });
@@ -178,7 +200,7 @@ pub(crate) fn replay(
     let mut waiting = [results, snapshots];
     let of_lanes = Lane::ALL.into_iter().zip(confirmed).zip(waiting.iter_mut().zip(&mut active));
     for ((lane, confirmed), (segments, active)) in of_lanes {
-        let Some((found, body)) = last_commit(storage, journal, keys, lane, segments)? else { continue };
+        let Some((found, body)) = last_commit(place, lane, segments)? else { continue };
         if found.header.number <= confirmed {
             continue;
         }
@@ -187,7 +209,7 @@ pub(crate) fn replay(
         let segment = unused.saturating_add(leap);
         loaded.raise_for(segment)?;
         let commit = (&found, &body[..]);
-        *active = write_again(storage, options, &mut catalog, journal, lane, segment, commit);
+        *active = write_again(storage, options, &mut catalog, place.journal, lane, segment, commit);
         if active.is_some() {
             segments.push_back(segment);
             next = segment.saturating_add(1);
@@ -196,20 +218,21 @@ pub(crate) fn replay(
         }
     }
     let [results, snapshots] = waiting;
-    let mut results = LaneScan::new(storage, journal, keys, Lane::Results, results);
-    let mut snapshots = LaneScan::new(storage, journal, keys, Lane::Snapshots, snapshots);
-    if let Some(found) = &checkpoint {
+    let mut results = LaneScan::new(place, Lane::Results, results);
+    let mut snapshots = LaneScan::new(place, Lane::Snapshots, snapshots);
+    // Above every number that a commit speaks of.
+    let mut reached = 0;
+    if let Some(found) = checkpoint {
         recovery.from_checkpoint = true;
         for (lane, known) in Lane::ALL.into_iter().zip(&found.head.segments) {
             catalog.learn(lane, known);
         }
         let [_, last] = found.head.last;
-        results.resume(Some(found.behind), found.commit, &mut recovery)?;
-        let before =
-            found.head.segments.get(1).and_then(|known| known.last()).map(|segment| (segment.number, 0));
-        snapshots.resume(before, last, &mut recovery)?;
+        results.resume_behind(found.behind, found.commit, &mut recovery)?;
+        let [_, known] = &found.head.segments;
+        snapshots.skip_to(last_used(known).map_or(0, |segment| segment.number), last);
         recovery.newest_time = (found.head.newest_time > 0).then_some(UnixMillis(found.head.newest_time));
-        next = next.max(found.commit.saturating_add(1));
+        reached = found.commit.saturating_add(1);
     }
     let mut freed = BTreeSet::new();
     let mut result = results.next(&mut recovery)?;
@@ -224,80 +247,91 @@ pub(crate) fn replay(
         };
         let Some(found) = *slot else { break };
         let newest = show(&found, lane, &scan.body, &mut recovery, &mut freed, visit);
-        next = next.max(newest.saturating_add(1)).max(found.header.next_sequence);
+        reached = reached.max(newest.saturating_add(1)).max(found.header.next_sequence);
         if let Some(segment) = catalog.get_mut(lane, found.segment) {
             segment.records = segment.records.saturating_add(found.header.records.into());
         }
         *slot = scan.next(&mut recovery)?;
     }
-    for (lane, missing) in
-        Lane::ALL.into_iter().zip([&mut results, &mut snapshots].map(|scan| scan.front_missing.take()))
-    {
-        let given_back = freed.iter().any(|freed| freed.lane() == Some(lane));
-        recovery.damaged.extend(missing.filter(|_| !given_back));
+    next = next.max(reached);
+    let expected = newest.as_ref().map(|found| Expected {
+        place,
+        head: &found.head,
+        freed: &freed,
+        end_in_doubt: is_end_in_doubt(ceiling, reached),
+    });
+    for (lane, scan) in Lane::ALL.into_iter().zip([&mut results, &mut snapshots]) {
+        let segments: BTreeSet<u64> = catalog.lane(lane).iter().map(|segment| segment.number).collect();
+        if let Some(expected) = &expected {
+            let (here, oldest) = (|number| segments.contains(&number), segments.first().copied());
+            let lost = expected.lost(lane, here, oldest, &recovery.damaged);
+            recovery.damaged.extend(lost);
+            recovery.damaged.extend(expected.end(lane, scan));
+        } else if let Some(front) = scan.front.take() {
+            let given_back = is_given_back_before(&freed, lane, front.segment);
+            recovery.damaged.extend(front.damaged.into_iter().filter(|_| !given_back));
+        }
+        let listed = |number| expected.as_ref().is_some_and(|expected| expected.lists(lane, number));
+        for segment in recovery.damaged.iter().filter(|damage| damage.kind == DamageKind::Emptied) {
+            let emptied = parse_segment_name(&segment.file).filter(|(of, _)| *of == lane);
+            if let Some(was) = emptied.and_then(|(_, number)| catalog.get_mut(lane, number)) {
+                // The next checkpoint lists it as one that lost its records; otherwise nobody would hear of it again.
+                was.records = was.records.max(1);
+            }
+        }
+        for segment in scan.unused_but(listed) {
+            // It only takes room. If it stays, the next start comes by again.
+            let _ = storage.remove(&segment_name(lane, segment));
+        }
     }
     // A damaged page may have held the newer ceiling: stay clear of whatever was given below it.
     if ceilings > 0 {
         next = next.saturating_add(LEAP_WHEN_DAMAGED);
     }
-    let last = [results.last, snapshots.last];
+    let last = [results.counted, snapshots.counted];
     let newest = |known: &Vec<Segment>| known.last().map_or(0, |segment| segment.number);
-    let checkpoint_at = checkpoint.as_ref().map(|found| {
+    let checkpoint = checkpoint.map(|found| {
         let [_, snapshots] = found.head.segments.each_ref().map(newest);
         [found.first_segment, snapshots]
     });
-    if let Some(found) = &checkpoint {
-        for (lane, known) in Lane::ALL.into_iter().zip(&found.head.segments) {
-            catalog.look_for_lost(lane, known, &freed, &mut recovery);
-        }
-    }
-    // The scan removes what was never used.
+    // Some were removed just now.
     catalog.measure(storage).map_err(listing)?;
     recovery.segments = Lane::ALL.into_iter().map(|lane| catalog.lane(lane).len() as u64).sum();
     recovery.used = catalog.total();
-    Ok(Replayed { recovery, next, last, active, catalog, checkpoint: checkpoint_at })
+    Ok(Replayed { recovery, next, last, active, catalog, checkpoint })
 }
 
 /// A start reads little. Without this look, the key of an old segment would be missed only by whoever wants something of it,
 /// and be taken for damage.
-fn look_for_key(
-    storage: &dyn Storage,
-    journal: [u8; 16],
-    keys: Option<&KeyRing>,
-    lane: Lane,
-    segment: u64,
-) -> Result<(), OpenError> {
+fn look_for_key(place: Place<'_>, lane: Lane, segment: u64) -> Result<(), OpenError> {
     // What cannot be read is told by whoever reads it.
-    let Ok(file) = storage.open(&segment_name(lane, segment)) else { return Ok(()) };
+    let Ok(file) = place.storage.open(&segment_name(lane, segment)) else { return Ok(()) };
     let header = read_headers(&*file).into_iter().flatten().next();
-    match header.filter(|header| header.journal == journal) {
-        Some(header) => Ok(key_of(&header, keys).map(drop)?),
+    match header.filter(|header| header.journal == place.journal) {
+        Some(header) => Ok(key_of(&header, place.keys).map(drop)?),
         None => Ok(()),
     }
 }
 
 /// The newest whole checkpoint, looked for from the newest segment backwards.
-fn newest_checkpoint(
-    storage: &dyn Storage,
-    journal: [u8; 16],
-    keys: Option<&KeyRing>,
-    segments: &VecDeque<u64>,
-) -> Result<Option<Checkpoint>, OpenError> {
+fn newest_checkpoint(place: Place<'_>, segments: &VecDeque<u64>) -> Result<Option<Checkpoint>, OpenError> {
     let mut end = segments.len();
     for begin in (0..segments.len()).rev() {
         let mut collector = Collector::default();
         for &number in segments.range(begin..end) {
             let name = segment_name(Lane::Results, number);
             let failed = |error| DiskError::new(format!("opening {name}"), error);
-            let file = storage.open(&name).map_err(failed)?;
+            let file = place.storage.open(&name).map_err(failed)?;
             let len = file.size().map_err(failed)?;
-            let Entered::Segment(mut walk) = Walk::enter(file, len, journal, keys, Lane::Results, number)?
-            else {
+            let Entered::Segment(mut walk) = Walk::enter(file, len, place, Lane::Results, number)? else {
                 continue;
             };
             let mut body = Vec::new();
             // What is damaged here is reported when it is read in earnest.
             while let Some(found) = walk.next(&mut body, &mut Recovery::default()) {
+                if place.is_beyond(&found.header) {
+                    continue;
+                }
                 for record in records(&found, Lane::Results, &body) {
                     collector.look(&record, found.header.number, (number, walk.offset));
                 }

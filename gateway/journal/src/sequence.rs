@@ -13,6 +13,16 @@ pub(crate) const LEAP: u64 = 65_536;
 /// A start with an unreadable ceiling page skips this much instead.
 pub(crate) const LEAP_WHEN_DAMAGED: u64 = 64 * LEAP;
 
+/// So far above a ceiling there is no number, whatever became of the ceiling since: the newer of its pages may be lost, and
+/// whoever copied the files of a running journal by hand has an older `journal.id` than the last commits. It took a
+/// thousand numbers a second for seven weeks.
+const FAR: u64 = 1 << 32;
+
+/// Numbers from here on were never given by the journal that has this ceiling.
+pub(crate) const fn beyond(ceiling: u64) -> u64 {
+    ceiling.saturating_add(FAR)
+}
+
 /// A number that nobody else has, to be used for one record of the journal that gave it, or for none. Not
 /// copyable, so it cannot be used twice.
 ///
@@ -84,6 +94,11 @@ impl Counter {
     pub(crate) fn reserve(&self, count: u64) -> Option<Reservation> {
         let next = self.draw(count)?;
         Some(Reservation { next, end: next.saturating_add(count) })
+    }
+
+    /// All numbers that were given are below.
+    pub(crate) fn ceiling(&self) -> u64 {
+        self.ceiling.load(Ordering::Acquire)
     }
 
     /// All numbers below are given.

@@ -73,7 +73,7 @@ impl Survey {
             let failed = |error| DiskError::new(format!("opening {name}"), error);
             let file = storage.open(&name).map_err(failed)?;
             let len = file.size().map_err(failed)?;
-            let walked = walk(&*file, len, &name)?;
+            let walked = walk(&*file, len, &name, loaded.beyond())?;
             let unreadable = walked.end == 0 && len > u64::from(SEGMENT_START);
             survey.next = survey.next.max(number.saturating_add(1)).max(walked.next);
             survey.commits += walked.commits;
@@ -102,7 +102,12 @@ impl Survey {
 }
 
 /// Walks through one segment. Records are compared with their checksums as they are stored, so no key is needed.
-pub(crate) fn walk(file: &dyn StorageFile, len: u64, name: &str) -> Result<Walked, OpenError> {
+pub(crate) fn walk(
+    file: &dyn StorageFile,
+    len: u64,
+    name: &str,
+    beyond: Option<u64>,
+) -> Result<Walked, OpenError> {
     let mut walked = Walked::default();
     let copies = read_headers(file);
     if let Some(newer) = copies.iter().flatten().find(|header| header.oldest_reader > FORMAT) {
@@ -128,7 +133,7 @@ pub(crate) fn walk(file: &dyn StorageFile, len: u64, name: &str) -> Result<Walke
         body.clear();
         body.resize(usize::try_from(commit.body_len).unwrap_or(0), 0);
         let is_there = read_exact(file, &mut body, at + u64::from(COMMIT_HEADER)).is_ok();
-        if is_there && commit.matches(&body, seed) {
+        if is_there && commit.matches(&body, seed) && beyond.is_none_or(|beyond| commit.number < beyond) {
             walked.gaps += u64::from(at > walked.end);
             walked.commits += 1;
             walked.newest_commit = walked.newest_commit.max(commit.number);

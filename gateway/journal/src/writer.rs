@@ -74,8 +74,9 @@ fn run(mut core: Core, commands: &Receiver<Command>, shared: &Shared) {
         let mut command = commands.recv_timeout(pending.wait());
         let stopping = matches!(command, Err(RecvTimeoutError::Disconnected));
         while let Ok(next) = command {
-            if let Command::Append(request) = next {
-                pending.add(request, soon);
+            match next {
+                Command::Append(request) => pending.add(request, soon),
+                Command::RaiseCeiling => shared.raise_asked.store(false, Ordering::Release),
             }
             command = commands.try_recv().map_err(|_| RecvTimeoutError::Timeout);
         }

@@ -129,6 +129,29 @@ fn sequences_start_at_the_creation_in_milliseconds_times_a_thousand() {
     assert_eq!(journal.reserve(1).unwrap().next().unwrap().get(), Seq(1_800_000_000_000_000));
 }
 
+/// The writer is in a sync, and numbers run out meanwhile: it is asked for more once, not with each of them.
+#[test]
+fn asking_for_numbers_takes_no_places_in_the_queue() {
+    let disk = ModelDisk::new();
+    let journal = create(&disk);
+    disk.hold_syncs();
+    let (sender, first) = channel();
+    journal.append(batch(&["in the sync"]), move |result| sender.send(result).unwrap());
+    disk.wait_until_held();
+    let given = (0..1 << 20).take_while(|_| journal.reserve(1).is_ok()).count();
+    assert!(given > small().queue * 2, "{given} numbers were given meanwhile");
+    let (sender, second) = channel();
+    journal.append(batch(&["behind it"]), move |result| sender.send(result).unwrap());
+    disk.release_syncs();
+    assert!(first.recv().unwrap().is_ok());
+    assert!(second.recv().unwrap().is_ok());
+    let again = (0..1000).any(|_| {
+        let _ = journal.append_wait(batch(&["more"])).unwrap();
+        journal.reserve(1).is_ok()
+    });
+    assert!(again, "and it gets more");
+}
+
 #[test]
 fn reserved_numbers_are_written_and_never_given_again() {
     let disk = ModelDisk::new();

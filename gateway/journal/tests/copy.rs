@@ -49,7 +49,7 @@ impl Keeper for Keeps {
 }
 
 fn tight() -> Options {
-    Options { max_size: 384 << 10, soon: std::time::Duration::ZERO, ..small() }
+    Options { max_size: 384 << 10, snapshots_size: 96 << 10, soon: std::time::Duration::ZERO, ..small() }
 }
 
 /// A source that goes on being written while it is read: at each so many reads something happens.

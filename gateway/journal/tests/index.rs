@@ -6,9 +6,10 @@
 
 mod common;
 
-use common::{NOW, record, small};
+use common::{NOW, batch, record, segments, small};
+use orugate_journal::model::ModelDisk;
 use orugate_journal::{
-    Batch, FileStorage, Indexed, Journal, Keeper, Lane, Location, Options, RecordRef, Term, Urgency,
+    Batch, FileStorage, Indexed, Journal, Keeper, Lane, Location, Options, RecordRef, Storage, Term, Urgency,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,4 +120,31 @@ fn a_journal_without_terms_has_no_index() {
     assert!(!journal.wait_indexed(LONG));
     assert_eq!(journal.indexed(), Indexed::default());
     assert!(journal.find(term(b'a'), 1).records.is_empty());
+}
+
+#[test]
+fn a_void_commit_is_not_found_although_the_one_behind_it_has_lost_its_records() {
+    let disk = ModelDisk::new();
+    drop(Journal::create(disk.clone(), NOW, small()).unwrap());
+    let start = || Journal::open_for(disk.clone(), small(), Arc::new(ByFirst)).unwrap().0;
+    let journal = start();
+    let _ = journal.append_wait(batch(&["one"])).unwrap();
+    disk.fail_syncs_from(1);
+    assert!(journal.append_wait(batch(&["void"])).is_err());
+    disk.fail_syncs_from(0);
+    for text in ["two", "three"] {
+        let _ = journal.append_wait(batch(&[text])).unwrap();
+    }
+    drop(journal);
+    let last = segments(&disk, Lane::Results).pop().unwrap();
+    disk.edit(&last, |bytes| bytes[2 * 4096 + 90] ^= 1);
+    for name in disk.names().iter().filter(|name| name.ends_with(".idx")) {
+        disk.remove(name).unwrap();
+    }
+    let journal = start();
+    assert!(journal.wait_indexed(LONG));
+    let found = |first| journal.find(term(first), 10).records.len();
+    // "two" and "three" begin alike.
+    assert_eq!([found(b'o'), found(b'v'), found(b't')], [1, 0, 1]);
+    assert_eq!(journal.indexed().unreadable, 1);
 }

@@ -43,7 +43,7 @@ impl Keeper for Settled {
 }
 
 fn tight() -> Options {
-    Options { max_size: 256 << 10, soon: std::time::Duration::ZERO, ..small() }
+    Options { max_size: 256 << 10, snapshots_size: 64 << 10, soon: std::time::Duration::ZERO, ..small() }
 }
 
 /// A journal that gives back what is old.

@@ -9,18 +9,8 @@ use crate::error::OpenError;
 use crate::format::segment_name;
 use crate::record::Lane;
 use crate::recover::{Damage, DamageKind, Recovery, records};
-use crate::scan::LaneScan;
-use crate::seal::KeyRing;
-use crate::storage::Storage;
+use crate::scan::{LaneScan, Place};
 use std::collections::VecDeque;
-
-/// A journal's files and what opens them.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) storage: &'a dyn Storage,
-    pub(crate) journal: [u8; 16],
-    pub(crate) keys: Option<&'a KeyRing>,
-}
 
 /// What was found in a segment.
 pub(crate) struct Built {
@@ -39,8 +29,7 @@ pub(crate) fn build(
     terms: &Terms<'_>,
 ) -> Result<Option<Built>, OpenError> {
     let Some(&segment) = segments.front() else { return Ok(None) };
-    let mut scan =
-        LaneScan::new(place.storage, place.journal, place.keys, Lane::Results, segments).watching();
+    let mut scan = LaneScan::new(place, Lane::Results, segments).watching();
     let mut recovery = Recovery::default();
     let (mut entries, mut told, mut to_next) = (Entries::default(), true, 0);
     while let Some((found, void)) = scan.next_or_void(&mut recovery)? {
@@ -61,7 +50,7 @@ pub(crate) fn build(
     let hides = |(at, damage): (usize, Damage)| match damage.kind {
         DamageKind::HeaderCopy => None,
         // The first commit behind the segment says that its end is missing.
-        DamageKind::MissingBefore if at < to_next => Some(damage),
+        DamageKind::MissingBefore | DamageKind::Emptied if at < to_next => Some(damage),
         _ => (damage.file == name).then_some(damage),
     };
     let damaged = recovery.damaged.into_iter().enumerate().filter_map(hides).collect();

@@ -4,12 +4,12 @@
 //! In a sealed journal a sidecar is sealed as its segment is. What it holds are hashes of things that can be guessed, and the
 //! key of those hashes lies in the same folder.
 
-use super::build::Place;
 use super::entries::{Entries, Entry};
 use crate::bytes::{Fields, put};
 use crate::format::{FORMAT, SegmentHeader, segment_name};
 use crate::identity::random;
 use crate::record::Lane;
+use crate::scan::Place;
 use crate::seal::{KeyId, KeyRing, SegmentKey, TAG};
 use crate::segment::read_headers;
 use crate::storage::{Storage, read_exact, write_all};

@@ -25,7 +25,7 @@ mod term;
 mod tests;
 mod work;
 
-pub(crate) use build::{Built, Place, build};
+pub(crate) use build::{Built, build};
 pub(crate) use entries::Entries;
 pub(crate) use file::{load, parse_sidecar_name};
 pub use find::Found;

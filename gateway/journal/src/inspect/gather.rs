@@ -7,7 +7,7 @@
 use super::{Commit, Files, Inspector};
 use crate::error::{DiskError, OpenError, ReadError};
 use crate::format::{COMMIT_HEADER, page_up, segment_name};
-use crate::index::{Entries, Place, Term, Terms, build, load};
+use crate::index::{Entries, Term, Terms, build, load};
 use crate::record::{Lane, Seq, UnixMillis};
 use crate::recover::{Damage, DamageKind, records};
 use crate::scan::{Entered, Walk};
@@ -67,10 +67,6 @@ impl Inspector<'_> {
         };
         search.show(visit)?;
         Ok(search.report)
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place { storage: self.storage, journal: *self.identity.journal(), keys: self.keys }
     }
 }
 
@@ -176,7 +172,7 @@ impl<'a> Search<'a> {
             file => file.map_err(failed)?,
         };
         let len = file.size().map_err(failed)?;
-        let entered = Walk::enter(file, len, place.journal, place.keys, Lane::Results, segment)?;
+        let entered = Walk::enter(file, len, place, Lane::Results, segment)?;
         let (Entered::Segment(walk), Some(known)) =
             (entered, self.files.segments.get(&(Lane::Results, segment)))
         else {

@@ -85,7 +85,7 @@ impl LaneScan<'_> {
             let in_chain = !damage.kind.is_of_bytes() && !gone;
             let same = |found: &Damage| found.offset == damage.offset && found.kind == damage.kind;
             at += 1;
-            at <= before || in_chain || again.iter().any(same)
+            at <= before || in_chain || !seemed(damage) || again.iter().any(same)
         });
         let stays: Vec<bool> = stays.by_ref().collect();
         let mut each = stays.iter();
@@ -101,13 +101,13 @@ impl LaneScan<'_> {
     fn again(&self, walk: &Walk) -> Result<Option<Vec<Damage>>, OpenError> {
         let name = segment_name(self.lane, walk.segment);
         let failed = |error| DiskError::new(format!("opening {name}"), error);
-        let file = match self.storage.open(&name) {
+        let file = match self.place.storage.open(&name) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(error).into()),
         };
         let len = file.size().map_err(failed)?;
-        let entered = Walk::enter(file, len, self.journal, self.keys, self.lane, walk.segment)?;
+        let entered = Walk::enter(file, len, self.place, self.lane, walk.segment)?;
         let Entered::Segment(mut second) = entered else { return Ok(None) };
         if second.seed != walk.seed {
             return Ok(None);
@@ -117,22 +117,5 @@ impl LaneScan<'_> {
         while second.next(&mut body, &mut found).is_some() {}
         second.end(&mut found);
         Ok(Some(found.damaged))
-    }
-}
-
-impl Walk {
-    /// A commit stands where a gap began: it was written after that was looked at, and before the one that is there now.
-    pub(super) fn is_filled_meanwhile(&self) -> bool {
-        let Some(gap) = self.gap.as_ref().filter(|gap| gap.start > self.went_back && !gap.unreadable) else {
-            return false;
-        };
-        matches!(self.look_at(gap.start, &mut Vec::new()), super::Page::Commit(..))
-    }
-
-    pub(super) fn go_back(&mut self) {
-        if let Some(gap) = self.gap.take() {
-            self.went_back = gap.start;
-            self.offset = gap.start;
-        }
     }
 }

@@ -144,11 +144,6 @@ impl Facts {
         self.note_thinned(open, step);
     }
 
-    /// Whether something may count or not.
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.entries.iter().any(|entry| entry.sure.is_none() && entry.void.is_none())
-    }
-
     pub(crate) fn note_thinned(&mut self, open: &Open, step: usize) {
         for number in &open.gone {
             self.thinned.entry(*number).or_insert(step);

@@ -253,8 +253,9 @@ impl World {
                 .check(step, &journal, &open, &recovery)
                 .map_err(|what| format!("at a {} start: {what}", if kill { "killed" } else { "clean" }))?;
             // A known limit: without room to write it again, a start cannot tell what a failed sync has left in the page
-            // cache only. Nothing more is asked of this life.
-            self.halted = recovery.unconfirmed > 0 && self.facts.is_unsettled();
+            // cache only, an item's commit or one of the journal's own; when the power takes it away, a later start
+            // rightly says that something is missing. Nothing more is asked of this life.
+            self.halted = recovery.unconfirmed > 0;
             if self.halted {
                 self.disk.fail_everything(true);
                 return Ok(());

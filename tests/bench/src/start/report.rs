@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 
 const HEAD: &str = "## Start
 
-Written by `tests/bench/run start`: the released program on a journal that is full of messages, made of the gateway's own records
-(chunk, ORU, outcome, delivery) through the gateway's own store, all delivered. From exec to `READY=1`, as systemd hears it; one instrument and one
-destination are configured.
+Written by `tests/bench/run start`: the released program on a journal that is full of messages, made of the gateway's
+own records (chunk, ORU, outcome, delivery) through the gateway's own store, all delivered. From exec to `READY=1`, as
+systemd hears it; one instrument and one destination are configured.
 ";
 
 pub fn write(asked: &Asked, machine: &[String], all: &[Measured]) -> Anything<String> {

@@ -15,13 +15,14 @@ the loop device's own counts, with the file system synced before and after, so m
 is what a board's flash would be asked to write; what flash does below that was not measured.
 
 Our journal is measured full: eight segments of 4 MiB, all of it settled at once, so that each segment was filled,
-given back and used again, with its headers, its checkpoints and the record that says that it goes;
-the one file more that it keeps in hand is there already. \"While it grows\"
-is a new journal, whose segments are filled with zeros before they are used: that happens once for each segment until
-the journal is full. SQLite has WAL and `synchronous=FULL`, one table, a transaction for each group, and all of its
-log moved into the table at the end. redb has its default durability (`Immediate`) and a transaction for each group.
-Neither of them deletes anything here, which spares them work that ours does. \"The disk itself\" is no log: each group's
-bytes, up to whole pages, over zeros in one file, and `fdatasync`.
+given back and used again, with its headers, its checkpoints and the record that says that it goes; the one file more
+that it keeps in hand is there already. \"While it grows\" is a new journal, whose segments are filled with zeros before
+they are used: that happens once for each segment until the journal is full; one that was begun while bytes were
+counted is counted whole. SQLite has WAL and `synchronous=FULL`, one table, a transaction for each group, and all of
+its log moved into the table at the end. redb has its default durability (`Immediate`) and a transaction for each
+group. Neither of them deletes anything here, which spares them work that ours does. \"The disk itself\" is no log: each
+group's bytes, up to whole pages, over zeros in one file, and `fdatasync`. A ratio among the aims is one of medians;
+how far rounds differ is in the tables.
 ";
 
 pub fn write(options: &Options, machine: &[String], cells: &[Cell]) -> Anything<String> {

@@ -1,0 +1,153 @@
+//! Everything at a glance: the status, read off the state, the journal and the line-up, and the holds.
+
+use super::Admin;
+use super::views::{DestinationView, HoldView, InstrumentView, JournalView, Status};
+use crate::backlog::For;
+use crate::conditions::derive;
+use crate::state::{Counts, State};
+use crate::wear::Wear;
+use orugate_journal::Health;
+use orugate_protocol::time::{Tick, Utc};
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+/// Seconds in so many microseconds.
+pub(super) fn seconds(micros: i64) -> i64 {
+    micros.max(0) / 1_000_000
+}
+
+impl Admin {
+    pub(super) fn status(&self) -> Status {
+        let mut status = self.glance();
+        status.conditions = self.conditions.list();
+        self.conditions.replace("status", Utc(status.now), derive::of(&status));
+        status.conditions = self.conditions.list();
+        status
+    }
+
+    /// The status without its conditions.
+    fn glance(&self) -> Status {
+        let now = self.clock.utc().0;
+        let tick = self.clock.tick();
+        let lineup = self.lineup.get();
+        let state = self.store.state();
+        let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
+        let space = self.store.journal().space();
+        let indexed = self.store.journal().indexed();
+        let (backlog, most_backlog) = (self.store.needed_bytes(), self.store.most_needed());
+        let outlook = {
+            let mut seen = self.backlog.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.see(tick, backlog, || waits(&state));
+            seen.outlook(backlog, most_backlog)
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            now,
+            clock: format!("{:?}", self.clock.quality()).to_lowercase(),
+            config: lineup.config.clone(),
+            conditions: Vec::new(),
+            instruments: lineup
+                .instruments
+                .iter()
+                .map(|i| InstrumentView {
+                    name: i.plan.name.clone(),
+                    profile: i.plan.profile_name.clone(),
+                    evidence: i.plan.profile.common().evidence.to_string(),
+                    mode: i.mode().to_owned(),
+                    wire: i.wire(),
+                    listens: i.listens(),
+                    port: i.status.view(),
+                    counts: counts.get(i.plan.name.as_str()).copied().unwrap_or_default().into(),
+                })
+                .collect(),
+            unconfigured: state
+                .queues()
+                .filter(|(name, _)| lineup.destination(name).is_none())
+                .map(|(name, queue)| (name.to_owned(), queue.unsettled()))
+                .filter(|(_, messages)| *messages > 0)
+                .collect(),
+            destinations: lineup
+                .destinations
+                .iter()
+                .map(|reached| {
+                    let name = &reached.plan.name;
+                    let (link, failing) = reached.link(tick);
+                    let mut view = DestinationView {
+                        name: name.clone(),
+                        address: reached.plan.address.clone(),
+                        link,
+                        failing,
+                        ..DestinationView::default()
+                    };
+                    if let Some(queue) = state.queue(name) {
+                        view.waiting = queue.waiting.len();
+                        view.oldest = queue.waiting.values().next().map(|w| seconds(now - w.made));
+                        view.parked = queue.parked.iter().map(|(n, (_, why))| (*n, why.clone())).collect();
+                        view.delivered = queue.delivered;
+                        view.given_up = queue.given_up;
+                        view.given_up_observations = queue.given_up_observations;
+                        view.observations = queue.observations;
+                        view.delivered_observations = queue.delivered_observations;
+                    }
+                    view
+                })
+                .collect(),
+            holds: state.holds().count(),
+            oldest_hold: state.holds().next().map(|(_, h)| seconds(now - h.hold.at)),
+            pending: state.pending().count(),
+            oldest_pending: state
+                .next_pending()
+                .and_then(|number| state.message(number))
+                .map(|message| seconds(now - message.received)),
+            journal: JournalView {
+                health: match self.store.journal().health() {
+                    Health::Good => "good".to_owned(),
+                    Health::Failed(why) => why,
+                },
+                used: space.used,
+                limit: space.limit,
+                backlog,
+                most_backlog,
+                outlook,
+                all_since: space
+                    .all_since
+                    .map(|at| i64::try_from(at.0.saturating_mul(1000)).unwrap_or(i64::MAX)),
+                wear: Wear::of(
+                    self.store.journal().written(),
+                    tick.since(Tick::ZERO),
+                    lineup.plan.journal.endurance,
+                ),
+                snapshots_dropped: space.thinned,
+                aside_files: space.aside_files,
+                aside: space.aside,
+                nearly_full: self.store.nearly_full(),
+                unread: indexed.segments.saturating_sub(indexed.indexed).saturating_sub(indexed.unreadable),
+                unreadable: indexed.unreadable,
+            },
+        }
+    }
+
+    pub(super) fn holds(&self, only: Option<u64>) -> Vec<HoldView> {
+        let now = self.clock.utc().0;
+        let state = self.store.state();
+        let wanted = state.holds().filter(|(number, _)| only.is_none_or(|o| o == *number));
+        wanted
+            .map(|(hold, open)| HoldView {
+                hold,
+                instrument: open.hold.instrument.clone(),
+                reason: open.hold.reason.clone(),
+                sentence: open.hold.sentence.clone(),
+                codes: open.hold.observations.iter().map(|(_, code)| code.clone()).collect(),
+                age: seconds(now - open.hold.at),
+                message: open.hold.message,
+            })
+            .collect()
+    }
+}
+
+/// What is not settled, by what it waits for.
+fn waits(state: &State) -> Vec<(For, usize)> {
+    let queues = state.queues().map(|(name, queue)| (For::Destination(name.to_owned()), queue.unsettled()));
+    let others = [(For::Person, state.holds().count()), (For::Interpretation, state.pending().count())];
+    queues.chain(others).collect()
+}
