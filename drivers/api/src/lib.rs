@@ -23,7 +23,7 @@ mod profile;
 mod session;
 
 pub use fault::SimulatedFault;
-pub use interpreter::{Fault, Instrument, Interpreter, Scratch, StoredMessage};
+pub use interpreter::{Fault, FrameSeen, Instrument, Interpreter, Piece, Scratch, StoredMessage};
 pub use orugate_protocol::{report, span, text, time};
 pub use profile::{
     Common, CommonQc, Draft, Driver, Evidence, Example, Profile, ProfileError, QcProof, parse_profile,

@@ -13,7 +13,7 @@ use crate::values::Framing;
 use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Charset, Escapes, Text};
-use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_driver::{Fault, Interpreter, Piece, Scratch, StoredMessage};
 use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::{
     Comment as CommentRecord, CommentSource, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
@@ -87,6 +87,10 @@ impl Interpreter for AstmInterpreter {
         }
         walk.end(text.len());
         Ok(())
+    }
+
+    fn pieces(&self, message: &StoredMessage<'_>) -> Vec<Piece> {
+        unframe::places(message, self.plan.profile.framing)
     }
 }
 
