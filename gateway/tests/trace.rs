@@ -273,6 +273,22 @@ fn of_two_specimens_in_one_message_only_the_asked_one_is_told() {
 }
 
 #[test]
+fn a_patient_without_an_order_is_nobodys_whom_one_asked_for() {
+    let mut story = Story::new();
+    let text =
+        message(&[("S-1", &[("WBC", "6.1", "F")])]).replace("L|1|N", "P|2||||STRANGER^INVENTED\nL|1|N");
+    story.hear(&text);
+    let traced = story.trace("S-1", &["--private"]);
+    traced.is(0);
+    traced.says("TESTPATIENT");
+    traced.hides("STRANGER");
+    let json = story.json("S-1").to_string();
+    assert!(json.contains("6.1") && !json.contains("STRANGER"), "{json}");
+    let oru = story.json("S-1")["messages"][0]["orus"][0]["oru"].to_string();
+    story.trace(&oru, &["--private"]).hides("STRANGER");
+}
+
+#[test]
 fn what_waited_for_a_destination_that_is_gone_says_who_gave_it_up() {
     let mut story = Story::new();
     story.hear(&message(&[("S-1", &[("WBC", "6.1", "F")])]));

@@ -39,10 +39,11 @@ impl Records {
         let mut all: BTreeMap<u64, Self> = messages.iter().map(|number| (*number, Self::default())).collect();
         let gathered = journal.gather(term, &mut |commit| {
             for record in commit.records.iter().filter(|_| !commit.void) {
-                for (message, records) in &mut all {
-                    if archive.concerns(record, *message) {
-                        records.see(archive, record);
-                    }
+                if let Some(records) = archive.about(record).and_then(|message| all.get_mut(&message)) {
+                    records.see(archive, record);
+                } else if record.kind.0 == Dropped::KIND {
+                    let concerned = all.iter_mut().filter(|(message, _)| archive.concerns(record, **message));
+                    concerned.for_each(|(_, records)| records.see(archive, record));
                 }
             }
         })?;

@@ -41,6 +41,7 @@ pub(super) struct Story<'a> {
 impl Story<'_> {
     pub(super) fn tell(self) -> Told {
         let message = self.archive.messages.get(&self.number);
+        let raw = self.records.message().raw;
         let received = message.map(|m| m.received).filter(|at| *at != 0).map(Moment);
         let orus: Vec<Oru> = self
             .records
@@ -50,9 +51,8 @@ impl Story<'_> {
             .filter_map(|oru| self.oru(*oru))
             .collect();
         let results: Vec<Outcome> =
-            self.dispositions().into_values().filter_map(|d| self.result(d)).collect();
+            self.dispositions().into_values().filter_map(|d| self.result(d, &raw)).collect();
         let holds: Vec<Hold> = self.records.holds.keys().filter_map(|hold| self.hold(*hold)).collect();
-        let raw = self.records.message().raw;
         let reads = self.reading.is_some();
         let hidden = self.is_in_part();
         Told {
@@ -100,9 +100,8 @@ impl Story<'_> {
         match self.scope {
             Scope::Message => true,
             Scope::Sample(sample) => {
-                let samples = self.reading.map(|reading| &reading.samples);
-                let found = group.and_then(|group| samples?.get(group));
-                found.map_or_else(|| self.is_of_one_specimen(), |found| found == sample)
+                let Some(reading) = self.reading else { return self.is_of_one_specimen() };
+                group.and_then(|group| reading.samples.get(group)) == Some(sample)
             }
             Scope::Oru(oru) => {
                 let of = self.records.orus.get(oru).map(|(oru, _)| usize::from(oru.group));
@@ -142,7 +141,11 @@ impl Story<'_> {
     fn has_oru(&self, oru: u64) -> bool {
         match (self.scope, self.records.orus.get(&oru)) {
             (Scope::Message, _) => true,
-            (Scope::Sample(sample), Some((_, bytes))) => sample_of(bytes).as_ref() == Some(sample),
+            // An id may stand in SPM-2 in another charset; the group says it too, where it is that of then.
+            (Scope::Sample(sample), Some((oru, bytes))) => {
+                let as_then = self.read_with.as_then == Some(true);
+                sample_of(bytes).as_ref() == Some(sample) || as_then && self.has_group(Some(oru.group.into()))
+            }
             (Scope::Oru(asked), Some((oru, _))) => {
                 self.records.orus.get(asked).is_some_and(|(asked, _)| asked.group == oru.group)
             }
@@ -158,10 +161,14 @@ impl Story<'_> {
         }
         let Some(reading) = self.reading else { return !self.is_of_one_specimen() };
         let groups = reading.samples.len();
-        groups == 0 || (0..groups).any(|group| !self.has_group(Some(group)))
+        // A patient without an order, or a query, is not of what was asked for either.
+        let others = |part: &Part| !part.common && part.group >= groups;
+        groups == 0
+            || reading.parts.iter().any(others)
+            || (0..groups).any(|group| !self.has_group(Some(group)))
     }
 
-    fn result(&self, (outcome, disposition): (u64, &Disposition)) -> Option<Outcome> {
+    fn result(&self, (outcome, disposition): (u64, &Disposition), raw: &[u8]) -> Option<Outcome> {
         let observation = disposition.observation;
         if !self.has_observation(observation) {
             return None;
@@ -170,7 +177,6 @@ impl Story<'_> {
         let place =
             self.reading.zip(found).map_or_else(Vec::new, |(reading, found)| reading.places(found.span));
         let pieces = self.pieces_of(&place);
-        let raw = self.records.message().raw;
         let shows = self.private && !self.withheld;
         let shown = |text: &String| shows.then(|| safe(text));
         let code = found.map(|found| found.code.clone()).or_else(|| self.held_code(observation));
@@ -195,7 +201,7 @@ impl Story<'_> {
                 .reading
                 .zip(found)
                 .filter(|_| shows)
-                .map(|(reading, found)| text::shown(&reading.bytes(found.span, &raw))),
+                .map(|(reading, found)| text::shown(&reading.bytes(found.span, raw))),
             fate: told.fate,
             why: told.why,
             hold: told.hold,
