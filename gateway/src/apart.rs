@@ -5,7 +5,7 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
-use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Setting, Target, Task};
+use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task};
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
 use crate::replay::Message;
@@ -69,6 +69,17 @@ pub struct Scene {
     pub now: Utc,
     /// ORUs are numbered from 1; otherwise all have 0.
     pub numbered: bool,
+    /// For hashes: a journal's, to compare with what is in it.
+    pub key: [u8; 16],
+}
+
+/// What a conversion in the past was about, so that it can be made again.
+#[derive(Clone, Debug, Default)]
+pub struct AsThen {
+    /// The sample id that a person entered.
+    pub sample: Option<String>,
+    /// Only these observations were sent.
+    pub observations: Vec<u32>,
 }
 
 /// Converts the messages of one capture.
@@ -94,6 +105,7 @@ struct Hand {
 /// A message and what it is converted with.
 struct Work {
     message: Message,
+    then: Option<AsThen>,
     converter: Converter,
     last: u64,
 }
@@ -124,6 +136,18 @@ impl Apart {
     /// # Errors
     /// Why it gave nothing; the next one can be tried.
     pub fn convert(&mut self, message: &Message) -> Result<Conversion<'_>, Broken> {
+        self.work(message, None)
+    }
+
+    /// Converts one message as it was done before, whatever was sent in between.
+    ///
+    /// # Errors
+    /// As [`convert`](Self::convert).
+    pub fn again(&mut self, message: &Message, then: AsThen) -> Result<Conversion<'_>, Broken> {
+        self.work(message, Some(then))
+    }
+
+    fn work(&mut self, message: &Message, then: Option<AsThen>) -> Result<Conversion<'_>, Broken> {
         if self.strikes >= STRIKES {
             return Err(Broken::NotGiven);
         }
@@ -133,7 +157,7 @@ impl Apart {
         };
         let converter = self.converter.take().unwrap_or_default();
         let converted =
-            hand.convert(Work { message: message.clone(), converter, last: self.last }, self.limit);
+            hand.convert(Work { message: message.clone(), then, converter, last: self.last }, self.limit);
         match converted {
             Err(Broken::NoEnd) => self.strikes += 1,
             _ => self.hand = Some(hand),
@@ -149,10 +173,10 @@ impl Hand {
         let ((work, given), (end, done), (begun, id)) = (channel::<Work>(), channel(), channel());
         let life = move || {
             let _ = begun.send(rustix::thread::gettid());
-            for Work { message, mut converter, last } in given {
+            for Work { message, then, mut converter, last } in given {
                 let mut numbers = Counter { last, numbered: scene.numbered };
                 let converted = catch_unwind(AssertUnwindSafe(|| {
-                    convert(&scene, &*interpreter, &message, &mut converter, &mut numbers);
+                    convert(&scene, &*interpreter, &message, then.as_ref(), &mut converter, &mut numbers);
                 }));
                 // What a panic leaves in the converter is nobody's message.
                 let converted = converted.map(|()| (converter, numbers.last)).map_err(|_| Broken::Panic);
@@ -197,9 +221,16 @@ fn convert(
     scene: &Scene,
     interpreter: &dyn Interpreter,
     message: &Message,
+    then: Option<&AsThen>,
     converter: &mut Converter,
     numbers: &mut Counter,
 ) {
+    let release = then.map(|then| Release {
+        sample: then.sample.as_deref(),
+        observations: &then.observations,
+        rest_from: None,
+        corrections: true,
+    });
     let targets: Vec<Target<'_>> = scene.targets.iter().map(OwnedTarget::borrowed).collect();
     let task = Task {
         interpreter,
@@ -216,11 +247,11 @@ fn convert(
             destinations: &targets,
             gateway: &scene.gateway,
             zone: &scene.zone,
-            key: &[0; 16],
+            key: &scene.key,
         },
         past: &NoPast,
         now: scene.now,
-        release: None,
+        release,
     };
     converter.convert(&task, numbers);
 }
@@ -266,6 +297,7 @@ mod tests {
             zone: TimeZone::UTC,
             now: Utc(0),
             numbered: true,
+            key: [0; 16],
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
         let mut convert = |text: &str, limit: Duration| {

@@ -159,6 +159,7 @@ pub fn replay(
         zone: TimeZone::UTC,
         now: how.now,
         numbered: true,
+        key: [0; 16],
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();

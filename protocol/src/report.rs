@@ -68,8 +68,9 @@ pub enum Qc {
     ProcessingId,
     /// LIS02 O.12 says `Q`.
     ActionCode,
-    /// A rule of the profile (an id pattern, a descriptor).
-    ProfileRule,
+    /// A rule of the profile (an id pattern, a descriptor, a mark), as a clause: "the sample id begins with QC-". It
+    /// holds the profile's own text and nothing else of the message.
+    ProfileRule(&'static str),
     /// LIS02 H.12 says `T` or `D`: training, debugging.
     Training,
 }
@@ -81,7 +82,7 @@ impl Qc {
         match self {
             Self::ProcessingId => "H.12 is Q",
             Self::ActionCode => "O.12 is Q",
-            Self::ProfileRule => "a rule of the profile",
+            Self::ProfileRule(clause) => clause,
             Self::Training => "H.12 says training or debugging",
         }
     }

@@ -1,6 +1,7 @@
 //! From one stored message to report items: [`Interpreter`], with what it is given and how it may fail.
 
 use orugate_protocol::report::ReportSink;
+use orugate_protocol::span::Span;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::fmt;
 
@@ -17,6 +18,37 @@ pub trait Interpreter: Send + Sync {
         scratch: &mut Scratch<'m>,
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault>;
+
+    /// Where the message's text stands in its raw bytes: these pieces, one after the other, are what the spans of report
+    /// items count in. For people who look from a result back to the wire; none means that raw bytes and text are one.
+    fn pieces(&self, message: &StoredMessage<'_>) -> Vec<Piece> {
+        let _ = message;
+        Vec::new()
+    }
+}
+
+/// A piece of a message's raw bytes that the link counts as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// All of it, in the raw bytes.
+    pub raw: Span,
+    /// What of it is text, in the raw bytes too.
+    pub text: Span,
+    /// What the link wrote around the text, if it is a frame.
+    pub frame: Option<FrameSeen>,
+}
+
+/// A frame as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameSeen {
+    /// Its number.
+    pub number: u8,
+    /// It says that it is the last of its part.
+    pub last: bool,
+    /// The checksum in it; `None` when it has none.
+    pub checksum: Option<u8>,
+    /// The checksum that its bytes have.
+    pub expected: u8,
 }
 
 /// One message as the journal holds it.

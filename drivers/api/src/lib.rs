@@ -23,9 +23,11 @@ mod profile;
 mod session;
 
 pub use fault::SimulatedFault;
-pub use interpreter::{Fault, Instrument, Interpreter, Scratch, StoredMessage};
+pub use interpreter::{Fault, FrameSeen, Instrument, Interpreter, Piece, Scratch, StoredMessage};
 pub use orugate_protocol::{report, span, text, time};
-pub use profile::{Common, Draft, Driver, Evidence, Example, Profile, ProfileError, parse_profile};
+pub use profile::{
+    Common, CommonQc, Draft, Driver, Evidence, Example, Profile, ProfileError, QcProof, parse_profile,
+};
 pub use session::{
     Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,
     Reason, Session, Stored, Ticket, TrafficFault,

@@ -5,7 +5,7 @@
 //! with its line. `serde(flatten)` and `untagged` are not used: they would lose the line.
 
 use crate::{Instrument, Interpreter, Session, SimulatedFault};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A protocol family. Registered by a literal list.
@@ -80,6 +80,9 @@ pub struct Common {
     pub title: String,
     /// How far it is proven.
     pub evidence: Evidence,
+    /// Quality control.
+    #[serde(default)]
+    pub qc: CommonQc,
     /// Inputs and what must come of them.
     #[serde(default, rename = "example")]
     pub examples: Vec<Example>,
@@ -103,6 +106,40 @@ impl fmt::Display for Evidence {
             Self::CapturedBytes => "captured bytes",
             Self::Manual => "manual",
             Self::Described => "described",
+        })
+    }
+}
+
+/// What all profiles say about quality control; a driver's own keys of the same table are beside it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
+pub struct CommonQc {
+    /// How it is proven that controls are marked so.
+    #[serde(default)]
+    pub proof: QcProof,
+}
+
+/// How it is proven that an instrument marks its controls in the way that the profile looks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QcProof {
+    /// A control of such an instrument was replayed.
+    CapturedBytes,
+    /// The manufacturer's manual.
+    Manual,
+    /// Somebody described it.
+    Described,
+    /// Nothing: a control may look like a patient's sample.
+    #[default]
+    Unproven,
+}
+
+impl fmt::Display for QcProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CapturedBytes => "captured bytes",
+            Self::Manual => "manual",
+            Self::Described => "described",
+            Self::Unproven => "unproven",
         })
     }
 }

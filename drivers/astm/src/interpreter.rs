@@ -13,7 +13,7 @@ use crate::values::Framing;
 use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Charset, Escapes, Text};
-use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_driver::{Fault, Interpreter, Piece, Scratch, StoredMessage};
 use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::{
     Comment as CommentRecord, CommentSource, DelimiterSource, Header, Order as OrderRecord, Patient, Place,
@@ -88,6 +88,10 @@ impl Interpreter for AstmInterpreter {
         walk.end(text.len());
         Ok(())
     }
+
+    fn pieces(&self, message: &StoredMessage<'_>) -> Vec<Piece> {
+        unframe::places(message, self.plan.profile.framing)
+    }
 }
 
 /// A control character that no text has; some instruments put TAB or LF into a field.
@@ -156,7 +160,7 @@ impl<'m> Walk<'_, 'm> {
             View::Header(header) => self.header(&header),
             View::Patient(patient) => self.patient(&patient),
             View::Order(order) => {
-                self.order(&order);
+                self.order(&order, rest);
                 self.siblings = Some(rest.clone());
             }
             View::Result(result) => self.result(&result, &place, cut)?,
@@ -251,10 +255,10 @@ impl<'m> Walk<'_, 'm> {
         self.sink.item(Item::Patient(patient));
     }
 
-    fn order(&mut self, order: &OrderRecord<'m>) {
+    fn order(&mut self, order: &OrderRecord<'m>, below: &Records<'m>) {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
-        let specimen = items::specimen(self.plan, &self.current, order, self.sink);
+        let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);

@@ -8,9 +8,10 @@ use crate::code::{self, TestCode};
 use crate::measure::{self, Rule};
 use crate::place::{self, Current, Place};
 use crate::plan::Plan;
+use crate::qc;
 use crate::sample;
 use orugate_driver::report::{
-    Code, Comment, Flags, Item, Level, Note, NoteKind, Observation, Order, Patient, Qc, Query, ReportSink,
+    Code, Comment, Flags, Item, Level, Note, NoteKind, Observation, Order, Patient, Query, ReportSink,
     Sender, Specimen, Status,
 };
 use orugate_driver::span::Span;
@@ -18,8 +19,8 @@ use orugate_driver::text::{Escapes, Text};
 use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Scratch};
 use orugate_protocol::astm::record::{
-    ActionCode, Field, Header, Order as OrderRecord, Patient as PatientRecord, ProcessingId,
-    Query as QueryRecord, Record, RecordType, Records, ReportType, ResultRecord,
+    ActionCode, Field, Header, Order as OrderRecord, Patient as PatientRecord, Query as QueryRecord, Record,
+    RecordType, Records, ReportType, ResultRecord,
 };
 
 /// An order whose results did not come, and which says something.
@@ -47,11 +48,7 @@ pub(crate) fn sender<'m>(
         serial,
         version: text_at(plan, places.version, current),
         time: time(header.message_time(), "H.14", sink),
-        qc: match header.processing_id() {
-            ProcessingId::QualityControl => Some(Qc::ProcessingId),
-            ProcessingId::Training | ProcessingId::Debugging => Some(Qc::Training),
-            ProcessingId::Production | ProcessingId::Unknown(_) | ProcessingId::Absent => None,
-        },
+        qc: qc::of_message(plan, current, header),
         span: header.record().span(),
     }
 }
@@ -76,20 +73,12 @@ pub(crate) fn specimen<'m>(
     plan: &Plan,
     current: &Current<'m>,
     order: &OrderRecord<'m>,
+    below: &Records<'m>,
     sink: &mut dyn ReportSink<'m>,
 ) -> Specimen<'m> {
     let (id, id_place) = sample::find(plan, current, sink);
     let kind = order.specimen_descriptor().component(1).trimmed().text();
-    let rules = &plan.profile.qc;
-    let qc = if order.action_code() == ActionCode::QualityControl {
-        Some(Qc::ActionCode)
-    } else if rules.sample_prefixes.iter().any(|prefix| sample::begins_with(&id, prefix))
-        || rules.descriptors.iter().any(|descriptor| kind.reads(descriptor))
-    {
-        Some(Qc::ProfileRule)
-    } else {
-        None
-    };
+    let qc = qc::of_specimen(plan, current, order, &id, below);
     let times = &plan.profile.time;
     Specimen {
         id,
@@ -141,7 +130,7 @@ pub(crate) fn observation<'m>(
         Some(Rule { name, hold: None }) => (Some(name), None),
         None => (None, None),
     };
-    let mut range = text(measure::range(result.reference_ranges()));
+    let mut range = measure::range(plan, result, scratch)?;
     if profile.value.decimal_comma {
         value = measure::with_point(value, scratch)?;
         range = measure::with_point(range, scratch)?;
@@ -154,7 +143,7 @@ pub(crate) fn observation<'m>(
         unit_as_sent,
         range,
         flags,
-        nature: text(result.abnormality_nature()),
+        nature: text(result.record().field(profile.result.nature.field())),
         status: measure::status(plan, result),
         started: time_at(profile.time.started, current, sink),
         completed: time_at(profile.time.completed, current, sink),
@@ -191,6 +180,7 @@ pub(crate) fn place_notes<'m>(
         let text = match &note.is {
             Some(is) if !text.reads(is) => continue,
             Some(_) => Text::EMPTY,
+            None if is_absent(plan, &text) => continue,
             None => text,
         };
         sink.item(Item::Comment(Comment { level, label: &note.label, text, span: field.span() }));
@@ -247,8 +237,8 @@ pub(crate) fn unsplit<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Obs
     Observation {
         value: raw(result.value()),
         unit: raw(result.units()),
-        range: raw(result.reference_ranges()),
-        flags: Flags { text: raw(result.abnormal_flags()), separator: 0, known: &[] },
+        range: raw(result.record().field(plan.profile.result.range.field())),
+        flags: Flags { text: raw(measure::flag_field(plan, result)), separator: 0, known: &[] },
         status: measure::status(plan, result),
         ..unread(plan, raw(result.universal_test_id()), result.record().span())
     }
@@ -329,7 +319,12 @@ pub(crate) fn queries<'m>(plan: &Plan, query: &QueryRecord<'m>, sink: &mut dyn R
 
 fn text_at<'m>(plan: &Plan, place: Option<Place>, current: &Current<'m>) -> Text<'m> {
     let text = place.and_then(|place| place.read(current)).map_or(Text::EMPTY, |field| field.text());
-    if plan.profile.absent.iter().any(|word| text.reads(word)) { Text::EMPTY } else { text }
+    if is_absent(plan, &text) { Text::EMPTY } else { text }
+}
+
+/// A word that the instrument writes for nothing.
+fn is_absent(plan: &Plan, text: &Text<'_>) -> bool {
+    plan.profile.absent.iter().any(|word| text.reads(word))
 }
 
 fn time_at<'m>(
@@ -342,7 +337,12 @@ fn time_at<'m>(
 }
 
 fn time<'m>(field: Field<'m>, name: &'static str, sink: &mut dyn ReportSink<'m>) -> Option<DeviceTime> {
-    let parsed = field.repeats().next()?.time()?;
+    let first = field.repeats().next()?;
+    // `^^` is an empty field of a sender that writes all delimiters.
+    if first.components().all(|part| part.trimmed().is_empty()) {
+        return None;
+    }
+    let parsed = first.time()?;
     if parsed.is_err() {
         sink.note(Note { kind: NoteKind::BadTime, span: field.span(), subject: Text::plain(name) });
     }

@@ -31,6 +31,8 @@ mod outbox;
 mod place;
 mod plan;
 pub mod profile;
+mod qc;
+mod qc_options;
 mod result_options;
 mod said;
 mod sample;

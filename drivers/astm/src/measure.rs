@@ -62,7 +62,7 @@ fn accounted(plan: &Plan, when: &ValueWhen, result: &ResultRecord<'_>, code: &Te
     };
     let mut parts = (1usize..).zip(result.value().components());
     parts.all(|(n, part)| part.trimmed().is_empty() || known(n))
-        && (when.flags.is_empty() || result.abnormal_flags().trimmed().is_empty())
+        && (when.flags.is_empty() || flag_field(plan, result).trimmed().is_empty())
 }
 
 /// `NEGATIVE^` says no more than `NEGATIVE`: trailing empty components may be omitted as trailing fields may.
@@ -109,17 +109,47 @@ pub(crate) fn unit<'m>(plan: &'static Plan, code: &Text<'_>, sent: Text<'m>) -> 
     }
 }
 
-/// One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`, `^DEFAULT`). Several ranges, or one whose parts
-/// are all numbers, only make sense together.
-pub(crate) fn range(ranges: Field<'_>) -> Field<'_> {
-    let named = !ranges.components().skip(1).any(|c| c.text().chars().any(|c| matches!(c, Ok('0'..='9'))));
-    if ranges.repeats().nth(1).is_none() && named { ranges.component(1) } else { ranges }
+/// The reference range. One range has its name beside it (`3.50 - 10.00^REFERENCE_RANGE`, `^DEFAULT`). Several ranges,
+/// or one whose parts are all numbers, only make sense together; `low^high` is written `low-high` where the profile
+/// says that these are its ends.
+pub(crate) fn range<'m>(
+    plan: &Plan,
+    result: &ResultRecord<'m>,
+    scratch: &mut Scratch<'m>,
+) -> Result<Text<'m>, Fault> {
+    let rules = &plan.profile.result;
+    let ranges = result.record().field(rules.range.field());
+    let text = |field: Field<'m>| field.trimmed().text();
+    let single = ranges.repeats().nth(1).is_none();
+    let (low, high) = (text(ranges.component(1)), text(ranges.component(2)));
+    if rules.low_high && single && !low.is_empty() && !high.is_empty() {
+        let more = ranges.components().skip(2).any(|c| !c.trimmed().is_empty());
+        return if more { Ok(text(ranges)) } else { joined(low, high, scratch) };
+    }
+    let digits = |field: Field<'m>| field.text().chars().any(|c| matches!(c, Ok('0'..='9')));
+    let named = !ranges.components().skip(1).any(digits);
+    Ok(text(if single && named { ranges.component(1) } else { ranges }))
+}
+
+/// Both ends of a range, as HL7 writes them.
+fn joined<'m>(low: Text<'m>, high: Text<'m>, scratch: &mut Scratch<'m>) -> Result<Text<'m>, Fault> {
+    let length = low.bytes().len().saturating_add(high.bytes().len()).saturating_add(1);
+    let space = scratch.take(length).ok_or(Fault::Space)?;
+    for (slot, byte) in space.iter_mut().zip(low.bytes().iter().chain(b"-").chain(high.bytes())) {
+        *slot = *byte;
+    }
+    Ok(low.with_bytes(space))
+}
+
+/// Where the flags are.
+pub(crate) fn flag_field<'m>(plan: &Plan, result: &ResultRecord<'m>) -> Field<'m> {
+    result.record().field(plan.profile.result.flags.field())
 }
 
 fn flags<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Flags<'m> {
     let delimiters = result.record().delimiters();
     Flags {
-        text: result.abnormal_flags().trimmed().text(),
+        text: flag_field(plan, result).trimmed().text(),
         separator: match plan.profile.flag_separator {
             FlagSeparator::Repeat => delimiters.repeat,
             FlagSeparator::Component => delimiters.component,
@@ -131,7 +161,7 @@ fn flags<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Flags<'m> {
 
 /// hl7.md A.2, unless the profile says otherwise. Of several codes (`F@C`), a correction is the one to act on.
 pub(crate) fn status(plan: &Plan, result: &ResultRecord<'_>) -> Status {
-    let field = result.record().field(9);
+    let field = result.record().field(plan.profile.result.status.field());
     let mut each = field.repeats().map(|repeat| one_status(plan, repeat.trimmed()));
     let first = each.next().unwrap_or(Status::Absent);
     each.find(|status| *status == Status::Corrected).unwrap_or(first)

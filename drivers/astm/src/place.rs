@@ -68,6 +68,17 @@ impl Place {
             && self.repeat == Repeat::Unnamed
     }
 
+    /// A whole field of R.
+    pub(crate) fn of_result(field: u8) -> Self {
+        let name = intern(&format!("R.{field}"));
+        Self { record: RecordType::Result, field, repeat: Repeat::Unnamed, component: None, name }
+    }
+
+    /// True for a whole field, with all its repeats, of this record.
+    pub(crate) fn is_field_of(&self, record: RecordType) -> bool {
+        self.record == record && self.component.is_none() && self.repeat == Repeat::Unnamed
+    }
+
     /// The record's type.
     #[must_use]
     pub const fn record(&self) -> RecordType {
@@ -157,6 +168,47 @@ fn parse(text: &str) -> Option<Place> {
     let least = if record == RecordType::Header { 3 } else { 2 };
     let good = parts.next().is_none() && field >= least;
     good.then(|| Place { record, field, repeat, component, name: intern(text) })
+}
+
+/// A record of any letter, or a field or a component of it: `M`, `O.26`, `C.4.2`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnyPlace(pub String);
+
+impl TryFrom<String> for AnyPlace {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut parts = text.split('.');
+        let record = matches!(parts.next().map(str::as_bytes), Some([b'A'..=b'Z']));
+        let numbers = parts.clone().count() <= 2 && parts.all(|part| number(part).is_some());
+        if record && numbers {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "`{text}` is no place in a record; it is a record's letter and, for a part of it, a field and a component, \
+             such as \"M\", \"O.26\" or \"C.4.2\""
+        ))
+    }
+}
+
+impl<'de> Deserialize<'de> for AnyPlace {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::try_from(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+impl schemars::JsonSchema for AnyPlace {
+    fn schema_name() -> Cow<'static, str> {
+        "AnyPlace".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A record's letter and, for a part of it, a field and a component: `M`, `O.26`, `C.4.2`.",
+            "pattern": r"^[A-Z](\.[1-9][0-9]?){0,2}$",
+        })
+    }
 }
 
 // By hand: derived for a type with a `&'static str`, it would want to borrow that from the file.

@@ -3,11 +3,12 @@
 use crate::intern::{intern, intern_plan};
 use crate::link_options::FrameNumbersOption;
 use crate::measure::Rule;
-use crate::profile::{AstmProfile, NotReportable, PlaceNote};
+use crate::profile::{AstmProfile, NotReportable, PlaceNote, QcMark};
+use crate::qc::{self, Mark};
 use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::{Charset, Escapes, Text};
-use orugate_driver::{Common, ProfileError};
+use orugate_driver::{Common, CommonQc, ProfileError};
 use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::RecordType;
 use toml::de::DeTable;
@@ -29,6 +30,8 @@ pub(crate) struct Plan {
     charset: Charset,
     /// Beside the profile's `not_reportable`, rule by rule.
     pub(crate) rules: Vec<Rule>,
+    /// What marks quality control, beside LIS02's own marks.
+    pub(crate) qc: Vec<Mark>,
     /// The profile's flags, then those of LIS02 that it does not redefine.
     pub(crate) flags: Vec<KnownFlag<'static>>,
     /// The highest field of a record that the profile names, by the record's letter.
@@ -53,6 +56,7 @@ impl Plan {
             driver: profile.driver.clone(),
             title: profile.title.clone(),
             evidence: profile.evidence,
+            qc: CommonQc { proof: profile.qc.proof },
             examples: profile.example.clone(),
         };
         let mut flags: Vec<_> = profile
@@ -73,7 +77,8 @@ impl Plan {
         let differs = all.map(|place| (place.name(), intern(&format!("{} differs", place.name())))).collect();
         let last_fields = last_fields(&profile);
         let rules = profile.not_reportable.iter().map(rule).collect();
-        Self { common, charset: profile.charset.0, rules, flags, last_fields, differs, profile }
+        let qc = qc::marks(&profile.qc);
+        Self { common, charset: profile.charset.0, rules, qc, flags, last_fields, differs, profile }
     }
 
     /// The charset of a message. Its whole records decide: one that is cut may be cut inside a character.
@@ -105,9 +110,10 @@ fn rule(rule: &NotReportable) -> Rule {
 
 /// The fields of all places that are no more than places; the sample id's are within the standard's.
 fn last_fields(profile: &AstmProfile) -> Vec<(u8, usize)> {
-    let AstmProfile { operator, verifier, device, isolate, note, time, comment, .. } = profile;
+    let AstmProfile { operator, verifier, device, isolate, note, time, comment, result, .. } = profile;
     let one = [*operator, *verifier, *device, isolate.number, time.started, time.completed];
-    let places = one.into_iter().flatten().chain(note.iter().map(|note| note.place));
+    let fields = [result.range, result.flags, result.nature, result.status];
+    let places = one.into_iter().flatten().chain(note.iter().map(|note| note.place)).chain(fields);
     let comments = comment.fields.iter().map(|n| (b'C', n.number()));
     places.map(|place| (place.record().letter(), place.field())).chain(comments).collect()
 }
@@ -130,6 +136,38 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
                 "a not_reportable has neither `value`, `only` nor `between` (two ASCII characters), or several of them; \
                  say which text is no value by one"
                     .into(),
+            );
+        }
+    }
+    for (n, QcMark { place, is, begins }) in profile.qc.mark.iter().enumerate() {
+        let elsewhere = matches!(place.record(), RecordType::Result | RecordType::Query);
+        let empty = is.iter().chain(begins).any(String::is_empty) || (is.is_empty() && begins.is_empty());
+        if elsewhere || empty {
+            return wrong(
+                &format!("qc.mark.{n}.place"),
+                format!(
+                    "a mark of quality control in `{}`; it is a place in H, P or O, with texts under `is` or `begins` \
+                     that are not empty",
+                    place.name()
+                ),
+            );
+        }
+    }
+    let marks = [&profile.qc.sample_prefixes, &profile.qc.descriptors, &profile.qc.comments];
+    if marks.into_iter().flatten().any(String::is_empty) {
+        return wrong("qc", "an empty text under qc would make a control of every sample".into());
+    }
+    let fields = &profile.result;
+    for (key, place) in [
+        ("range", &fields.range),
+        ("flags", &fields.flags),
+        ("nature", &fields.nature),
+        ("status", &fields.status),
+    ] {
+        if !place.is_field_of(RecordType::Result) {
+            return wrong(
+                &format!("result.{key}"),
+                format!("result.{key} is `{}`, but it is a whole field of R, such as \"R.8\"", place.name()),
             );
         }
     }

@@ -4,14 +4,17 @@
 //! defaults are LIS02's own meanings, so a profile says only what a model does otherwise. Leaves out the few checks
 //! that need two fields at once; [`Plan`](crate::plan::Plan) makes them.
 
-use crate::place::Place;
+use crate::place::{AnyPlace, Place};
 use crate::values::{Ack, Charset, CodingSystem, Component, FlagSeparator, Framing, Letter, StatusWord};
 use orugate_driver::{Evidence, Example};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 pub use crate::link_options::LinkOptions;
-pub use crate::result_options::{CodePart, CodeParts, Flag, NotReportable, Split, Unit, Value, ValueWhen};
+pub use crate::qc_options::{QcMark, QcRules};
+pub use crate::result_options::{
+    CodePart, CodeParts, Flag, NotReportable, ResultFields, Split, Unit, Value, ValueWhen,
+};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
@@ -58,7 +61,8 @@ pub struct AstmProfile {
     /// What stands between the flags of R.7.
     #[serde(default)]
     pub flag_separator: FlagSeparator,
-    /// Words that an instrument writes for nothing, exactly: for an operator, a verifier, a device, a sender.
+    /// Words that an instrument writes for nothing, exactly: for an operator, a verifier, a device, a sender, a remark by
+    /// `[[note]]`.
     #[serde(default)]
     pub absent: Vec<String>,
 
@@ -73,6 +77,9 @@ pub struct AstmProfile {
     /// What an order of several tests is called.
     #[serde(default)]
     pub panel: Panel,
+    /// Fields of R that a model has elsewhere than LIS02.
+    #[serde(default)]
+    pub result: ResultFields,
     /// How a value is written.
     #[serde(default)]
     pub value: Value,
@@ -112,6 +119,20 @@ pub struct AstmProfile {
     /// Queries and their answers.
     #[serde(default)]
     pub query: Queries,
+    /// What a message says beside results, and why nothing is made of it. A test of the shipped profiles finds each part
+    /// of their examples either in what is printed or here.
+    #[serde(default)]
+    pub known: Vec<Known>,
+}
+
+/// Something that goes nowhere, by decision.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// A record's letter, or a field or component of it: `O.26`, `C.4.2`.
+    pub place: AnyPlace,
+    /// Why it goes nowhere, for people.
+    pub why: String,
 }
 
 /// Where the sample id is.
@@ -249,16 +270,6 @@ impl Default for SenderPlaces {
     }
 }
 
-/// What marks quality control; H.12 and O.12 = Q, and H.12 = T or D, always count.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct QcRules {
-    /// Beginnings of sample ids.
-    pub sample_prefixes: Vec<String>,
-    /// Values of O.16.1, exactly.
-    pub descriptors: Vec<String>,
-}
-
 /// Comments.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -291,7 +302,7 @@ impl Default for Queries {
     }
 }
 
-fn place(name: &str) -> Option<Place> {
+pub(crate) fn place(name: &str) -> Option<Place> {
     Place::try_from(name.to_owned()).ok()
 }
 

@@ -83,6 +83,29 @@ impl Default for CodeParts {
     }
 }
 
+/// Fields of R that a model has elsewhere than LIS02. Each is a whole field of R.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ResultFields {
+    /// The reference range.
+    pub range: Place,
+    /// The range is `low^high`, and goes out as `low-high`.
+    pub low_high: bool,
+    /// The flags.
+    pub flags: Place,
+    /// The nature of abnormality testing.
+    pub nature: Place,
+    /// The status.
+    pub status: Place,
+}
+
+impl Default for ResultFields {
+    fn default() -> Self {
+        let field = Place::of_result;
+        Self { range: field(6), low_high: false, flags: field(7), nature: field(8), status: field(9) }
+    }
+}
+
 /// How a value is written.
 #[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]

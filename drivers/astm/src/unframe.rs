@@ -10,9 +10,9 @@ use crate::values::Framing;
 use orugate_driver::report::{Note, NoteKind, ReportSink};
 use orugate_driver::span::Span;
 use orugate_driver::text::Text;
-use orugate_driver::{Fault, Scratch, StoredMessage};
+use orugate_driver::{Fault, FrameSeen, Piece, Scratch, StoredMessage};
 use orugate_protocol::ascii::{CR, ETX, LF, STX};
-use orugate_protocol::astm::link::parse_raw_frame;
+use orugate_protocol::astm::link::{checksum, parse_raw_frame};
 
 /// A checksum with CR LF.
 const TAIL: usize = 4;
@@ -56,16 +56,9 @@ fn is_bare(raw: &[u8], framing: Framing) -> bool {
     }
 }
 
-/// Bare records without the STX and ETX around each message that is in them. A checksum may follow the last ETX.
+/// Bare records without the STX and ETX around each message that is in them.
 fn without_ends<'m>(raw: &'m [u8], scratch: &mut Scratch<'m>) -> Result<&'m [u8], Fault> {
-    let mut whole = bare(raw);
-    if let Some(etx) = whole.iter().rposition(|b| *b == ETX)
-        && let (before, [_, after @ ..]) = whole.split_at(etx)
-        && after.len() <= TAIL
-        && after.iter().all(|b| b.is_ascii_hexdigit() || matches!(*b, CR | LF))
-    {
-        whole = bare(before);
-    }
+    let whole = inside(raw);
     if !whole.iter().any(|b| matches!(*b, STX | ETX)) {
         return Ok(whole);
     }
@@ -73,6 +66,78 @@ fn without_ends<'m>(raw: &'m [u8], scratch: &mut Scratch<'m>) -> Result<&'m [u8]
     let text = scratch.take(kept().count()).ok_or(Fault::Space)?;
     text.iter_mut().zip(kept()).for_each(|(to, byte)| *to = byte);
     Ok(text)
+}
+
+/// What is between the first and the last character of the link. A checksum may follow the last ETX.
+fn inside(raw: &[u8]) -> &[u8] {
+    let whole = bare(raw);
+    if let Some(etx) = whole.iter().rposition(|b| *b == ETX)
+        && let (before, [_, after @ ..]) = whole.split_at(etx)
+        && after.len() <= TAIL
+        && after.iter().all(|b| b.is_ascii_hexdigit() || matches!(*b, CR | LF))
+    {
+        return bare(before);
+    }
+    whole
+}
+
+/// Where what [`text`] gives stands in the raw bytes.
+pub(crate) fn places(message: &StoredMessage<'_>, framing: Framing) -> Vec<Piece> {
+    let raw = message.raw;
+    if is_bare(raw, framing) {
+        return bare_places(raw);
+    }
+    let mut places = Vec::new();
+    let mut chunk_starts = 0usize;
+    for chunk in message.chunks() {
+        let mut frames = Frames { rest: chunk };
+        loop {
+            let before = frames.rest;
+            let Some(found) = frames.next() else { break };
+            if found.is_none() {
+                continue;
+            }
+            let Some(stx) = before.iter().position(|b| *b == STX) else { break };
+            let frame = before.get(stx..).unwrap_or_default();
+            let Some(view) = parse_raw_frame(frame) else { continue };
+            let start =
+                chunk_starts.saturating_add(chunk.len().saturating_sub(before.len())).saturating_add(stx);
+            let at = |offset: usize| start.saturating_add(offset);
+            let mut end = view.text.end.saturating_add(if view.checksum.is_some() { 3 } else { 1 });
+            while frame.get(end).is_some_and(|b| matches!(*b, CR | LF)) {
+                end = end.saturating_add(1);
+            }
+            places.push(Piece {
+                raw: Span::new(start, at(end)),
+                text: Span::new(at(view.text.start), at(view.text.end)),
+                frame: Some(FrameSeen {
+                    number: view.number,
+                    last: view.last,
+                    checksum: view.checksum,
+                    expected: checksum(frame.get(1..=view.text.end).unwrap_or_default()),
+                }),
+            });
+        }
+        chunk_starts = chunk_starts.saturating_add(chunk.len());
+    }
+    places
+}
+
+/// The runs of bytes that stay of bare records.
+fn bare_places(raw: &[u8]) -> Vec<Piece> {
+    let whole = inside(raw);
+    let before = whole.as_ptr().addr().saturating_sub(raw.as_ptr().addr());
+    let is_plain = !whole.iter().any(|b| matches!(*b, STX | ETX));
+    let mut places: Vec<Piece> = Vec::new();
+    for at in (0..whole.len()).filter(|at| is_plain || kept(whole, *at).is_some()) {
+        let (start, end) = (before.saturating_add(at), before.saturating_add(at).saturating_add(1));
+        let span = Span::new(start, end);
+        match places.last_mut() {
+            Some(last) if last.raw.end == span.start => (last.raw.end, last.text.end) = (span.end, span.end),
+            _ => places.push(Piece { raw: span, text: span, frame: None }),
+        }
+    }
+    places
 }
 
 /// What stays of one byte: an STX before a record goes; an ETX before another message's STX ends the last record, if
@@ -161,6 +226,13 @@ mod tests {
         let mut notes = Notes::default();
         let text = text(&message, framing, &mut Scratch::new(&mut space), &mut notes).unwrap();
         assert_eq!((String::from_utf8_lossy(text).as_ref(), notes.0), (expected, bad));
+        // What a person is led back to is what was read; an ETX that ended a record stands for the CR that it lacked.
+        let places = places(&message, framing);
+        let found: Vec<u8> =
+            places.iter().flat_map(|p| &raw[p.text.start as usize..p.text.end as usize]).copied().collect();
+        let as_read = |b: &u8| if *b == ETX && !text.contains(&ETX) { CR } else { *b };
+        assert_eq!(found.iter().map(as_read).collect::<Vec<_>>(), text, "{places:?}");
+        assert!(places.iter().all(|p| p.raw.start <= p.text.start && p.text.end <= p.raw.end));
     }
 
     fn check(chunks: &[&[u8]], expected: &str, bad: usize) {
@@ -174,6 +246,41 @@ mod tests {
         check(&[b"\x05\x021H|\x17AA\r\n\x022\\^&\x03AA\r\n\x04"], "H|\\^&", 0);
         // An end that brought no byte.
         check(&[b"\x021H\x03AA", b""], "H", 0);
+    }
+
+    #[test]
+    fn a_person_is_led_back_to_the_frame() {
+        let raw = b"\x05\x021H|\x17DE\r\n\x022P\x03AA\r\n\x04";
+        let message = StoredMessage {
+            raw,
+            chunk_ends: &[10, raw.len() as u32],
+            complete: true,
+            received: Utc(0),
+            clock: ClockQuality::Synchronised,
+        };
+        let places = places(&message, Framing::Lis01);
+        let said: Vec<_> = places
+            .iter()
+            .map(|p| {
+                let frame = p.frame.unwrap();
+                (
+                    (p.raw.start, p.raw.end),
+                    (p.text.start, p.text.end),
+                    frame.number,
+                    frame.checksum,
+                    frame.expected,
+                )
+            })
+            .collect();
+        let sum = |bytes: &[u8]| checksum(bytes);
+        assert_eq!(
+            said,
+            [
+                ((1, 10), (3, 5), 1, Some(0xDE), sum(b"1H|\x17")),
+                ((10, 18), (12, 13), 2, Some(0xAA), sum(b"2P\x03")),
+            ]
+        );
+        assert_eq!(places.iter().map(|p| p.frame.unwrap().last).collect::<Vec<_>>(), [false, true]);
     }
 
     #[test]

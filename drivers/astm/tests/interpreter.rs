@@ -52,13 +52,13 @@ fn sysmex() {
              order XN-L|Blood count|99SYSMEX cancelled false
               WBC| = [7.02] 10*3/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
               RBC| = [4.41] 10*6/uL () N=N Final -..20261122070112 run:20261122070112 rep:1
-            specimen [QC-00000001] O.4.3  Some(ProfileRule)
+            specimen [QC-00000001] O.4.3  Some(ProfileRule("the sample id begins with QC-"))
              order WBC||99SYSMEX cancelled false
               WBC| = [7.02] 10*3/uL () N=N Final -..20261122070212 run:20261122070212 rep:1
-            specimen [BACKGROUNDCHECK] O.4.3  Some(ProfileRule)
+            specimen [BACKGROUNDCHECK] O.4.3  Some(ProfileRule("the sample id begins with BACKGROUNDCHECK"))
              order WBC||99SYSMEX cancelled false
               WBC| = [0.00] 10*3/uL () N=N Final -..20261122065500 run:20261122065500 rep:1
-            specimen [XbarM] O.4.3  Some(ProfileRule)
+            specimen [XbarM] O.4.3  Some(ProfileRule("the sample id begins with XbarM"))
              order WBC||99SYSMEX cancelled false
               WBC| = [6.80] 10*3/uL () N=N Final -..20261122080000 run:20261122080000 rep:1
             end complete true
@@ -103,7 +103,7 @@ fn yumizen() {
         expect![[r#"
             sender H500|000TEST00001|2.2.2.2b|Some(ProcessingId) 20261122070749
             patient || ^^ - 
-            specimen [TX000N] O.3.1 CTRL Some(ProfileRule)
+            specimen [TX000N] O.3.1 CTRL Some(ProfileRule("O.16.1 is CTRL"))
              order DIF||99HORIBA cancelled false
                Order: CONTROL_FAILED^^PLT_ABOVE_TOLERANCE
               WBC|6690-2 = [8.30] 10E3/uL (7.30 - 9.30) N=N Final 20261122070631..20261122070631 by:TEST run:20261122070631
@@ -623,4 +623,86 @@ fn a_place_may_name_a_repeat() {
             "{place}: {dump}"
         );
     }
+}
+
+const MARKED: &str = r#"name = "x"
+driver = "astm"
+title = "X"
+evidence = "manual"
+charset = "ascii"
+coding_system = "99X"
+[sample]
+id = ["O.3"]
+[qc]
+comments = ["CALIBRATION"]
+[[qc.mark]]
+place = "H.12"
+is = ["QR", "CR"]
+[[qc.mark]]
+place = "O.4.5"
+is = ["QC"]
+begins = ["CAL-"]
+[[qc.mark]]
+place = "P.6.1"
+is = ["CONTROL"]
+[result]
+range = "R.7"
+low_high = true
+flags = "R.8"
+nature = "R.9"
+status = "R.10"
+"#;
+
+/// One order with one result in the places of `MARKED`.
+fn marked(header: &str, patient: &str, instrument_id: &str, below: &str) -> String {
+    let text = format!(
+        "H|\\^&|||X|||||||{header}|1\rP|1||||{patient}\rO|1|T-0001|{instrument_id}|^^^GLU\r{below}R|1|^^^GLU|5.4|mmol/L||3.9^6.1|H||F\rL|1|N\r"
+    );
+    interpret(&*profile(MARKED).interpreter(), &records(&text, Complete)).text
+}
+
+#[test]
+fn a_mark_of_the_profile_says_which_it_is() {
+    for (text, clause) in [
+        (marked("QR", "", "", ""), "Some(ProfileRule(\"H.12 is QR\"))"),
+        (marked("PR", "", "1^5^1^^QC^SC", ""), "Some(ProfileRule(\"O.4.5 is QC\"))"),
+        (marked("PR", "", "1^5^1^^CAL-3^SC", ""), "Some(ProfileRule(\"O.4.5 begins with CAL-\"))"),
+        (marked("PR", "CONTROL^2", "", ""), "Some(ProfileRule(\"P.6.1 is CONTROL\"))"),
+        (marked("PR", "", "", "C|1|I|CALIBRATION|G\r"), "Some(ProfileRule(\"a comment is CALIBRATION\"))"),
+    ] {
+        assert!(text.contains(clause), "{clause}:\n{text}");
+    }
+    // The comment may stand below a result, but not below another order.
+    let below = "R|1|^^^NA|140|mmol/L\rC|1|I|CALIBRATION|G\r";
+    assert!(marked("PR", "", "", below).contains("a comment is"));
+    let other = "R|1|^^^NA|140|mmol/L\rO|2|T-0002||^^^K\rC|1|I|CALIBRATION|G\r";
+    assert_eq!(marked("PR", "", "", other).matches("a comment is").count(), 1);
+    for patients in
+        [marked("PR", "CONTROLE", "1^5^1^^S1^SC", "C|1|I|No CALIBRATION|G\r"), marked("P", "", "QC", "")]
+    {
+        assert!(!patients.contains("ProfileRule"), "{patients}");
+    }
+}
+
+#[test]
+fn a_result_whose_fields_are_elsewhere() {
+    let text = marked("PR", "", "", "");
+    assert!(text.contains("GLU| = [5.4] mmol/L (3.9-6.1) H=H Final"), "{text}");
+    let open = text_of("R|1|^^^GLU|5.4|mmol/L||^6.1|H||C");
+    assert!(open.contains("(^6.1) H=H Corrected"), "{open}");
+    let two = text_of("R|1|^^^GLU|5.4|mmol/L||1^2\\3^4|H||F");
+    assert!(two.contains("(1^2\\3^4)"), "{two}");
+    // By the standard's places: R.7 is a flag there.
+    let standard = MARKED.split("[result]").next().unwrap();
+    let standard = interpret(
+        &*profile(standard).interpreter(),
+        &records("H|\\^&\rP|1\rO|1|T-0001\rR|1|^^^GLU|5.4|mmol/L|3.9^6.1|H||F\rL|1|N\r", Complete),
+    );
+    assert!(standard.text.contains("(3.9^6.1) H=H Final"), "{}", standard.text);
+}
+
+/// One result record in the places of `MARKED`.
+fn text_of(result: &str) -> String {
+    let text = format!("H|\\^&|||X\rP|1\rO|1|T-0001||^^^GLU\r{result}\rL|1|N\r");
+    interpret(&*profile(MARKED).interpreter(), &records(&text, Complete)).text
 }

@@ -47,6 +47,29 @@ fn mistakes_are_said_with_their_line() {
             "line 9: `Not ok` is no rule name",
         ),
         ("id = [\"O.3\"]", "id = []", "line 8: sample.id names no place"),
+        (
+            "[sample]",
+            "[result]\nflags = \"R.8.1\"\n[sample]",
+            "line 8: result.flags is `R.8.1`, but it is a whole field",
+        ),
+        (
+            "[sample]",
+            "[result]\nstatus = \"O.26\"\n[sample]",
+            "line 8: result.status is `O.26`, but it is a whole",
+        ),
+        ("[sample]", "[qc]\nproof = \"hope\"\n[sample]", "line 8: unknown variant `hope`"),
+        ("[sample]", "[qc]\ncomments = [\"\"]\n[sample]", "line 7: an empty text under qc would make"),
+        (
+            "[sample]",
+            "[[qc.mark]]\nplace = \"R.9\"\nis = [\"Q\"]\n[sample]",
+            "line 8: a mark of quality control in `R.9`",
+        ),
+        ("[sample]", "[[qc.mark]]\nplace = \"O.9\"\n[sample]", "line 8: a mark of quality control in `O.9`"),
+        (
+            "[sample]",
+            "[[known]]\nplace = \"OO\"\nwhy = \"\"\n[sample]",
+            "line 8: `OO` is no place in a record",
+        ),
         ("astm", "hl7", "line 2: driver is `hl7`"),
         (
             "[sample]",

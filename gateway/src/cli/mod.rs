@@ -13,6 +13,7 @@ mod journal;
 mod profile;
 mod service;
 mod show;
+mod trace;
 
 use clap::{Parser, Subcommand};
 use orugate_drivers::Catalogue;
@@ -126,6 +127,16 @@ enum Command {
         configured: Configured,
         #[command(subcommand)]
         action: DestinationAction,
+    },
+    /// Tell what became of a sample's results, of a message, an ORU or a hold: bytes, decisions, sends and answers
+    ///
+    /// The first lines say what became of each result. Patients' data is shown on a terminal only, or with --private. The
+    /// service may run; nothing is written.
+    Trace {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(flatten)]
+        what: trace::What,
     },
     /// Read a capture file through a profile; nothing is stored or sent
     ///
@@ -315,6 +326,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         }
         Command::Schema { part } => service::schema(part),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
+        Command::Trace { configured, what } => trace::run(catalogue, &configured.config, &what),
         Command::Replay { configured, profile, file, charset, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);
             files::replay(&site, &profile, &file, charset, mllp.as_deref())

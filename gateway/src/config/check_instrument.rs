@@ -13,7 +13,7 @@ use super::plan::{Allow, Flow, InstrumentPlan, Mode, SerialPlan, WirePlan};
 use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
-use orugate_driver::{Evidence, LineSettings, Parity};
+use orugate_driver::{Evidence, LineSettings, Parity, QcProof};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 
@@ -107,6 +107,17 @@ fn one(
     let mode = scope.need(out, "mode", typed.mode.as_ref(), "write \"test\" or \"live\"");
     if let (Some(found), Some(mode)) = (&found, mode) {
         proven(found, mode, scope, out);
+    }
+    if let (Some(found), Some(name)) = (&found, profile)
+        && found.profile.common().qc.proof == QcProof::Unproven
+    {
+        let message = format!(
+            "nothing proves how such an instrument marks its controls, so by profile {:?} one may go out as a \
+             patient's result. Run a control and a calibration, see that `orugate replay` says qc for them, and write \
+             a profile of this site with their mark and its proof under [qc] (docs/profile.md, 4.9 and 8)",
+            name.value
+        );
+        out.warn(scope.at("profile", name, message));
     }
     let send_to = scope.need(out, "send_to", typed.send_to.as_ref(), "write the names of destinations");
     let send_to = send_to.and_then(|names| send_to_plan(names, mode, scope, destinations, out));

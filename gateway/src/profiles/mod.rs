@@ -63,6 +63,12 @@ impl SiteProfile {
     pub fn common(&self) -> &Common {
         self.profile.common()
     }
+
+    /// Hash of its texts, as outcomes have it.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        self.found.hash.to_string()
+    }
 }
 
 /// A file of the site.

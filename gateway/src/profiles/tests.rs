@@ -52,7 +52,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
             profiles.d/a.toml:11: code.name: 0 is no component; components count from 1 to 99
             profiles.d/a.toml:12: flag[0]: code is missing here
             profiles.d/a.toml:15: link.receive: integer 5 stands here; allowed is text in quotes
-            profiles.d/a.toml:16: typo: unknown key; allowed are name, driver, title, evidence, example, charset, charset_fallback, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
+            profiles.d/a.toml:16: typo: unknown key; allowed are name, driver, title, evidence, example, charset, charset_fallback, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, result, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query, known"#]],
     );
     let lacking = "name = \"x\"\ndriver = \"astm\"\ntypo = 1\n";
     check(
@@ -63,7 +63,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
             profiles.d/a.toml:1: charset: is missing: How bytes become characters
             profiles.d/a.toml:1: coding_system: is missing: The coding system of the vendor's codes in HL7, `99` and up to ten letters or digits: `99SYSMEX`
             profiles.d/a.toml:1: sample: is missing: Where the sample id is
-            profiles.d/a.toml:3: typo: unknown key; allowed are name, driver, title, evidence, example, charset, charset_fallback, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query"#]],
+            profiles.d/a.toml:3: typo: unknown key; allowed are name, driver, title, evidence, example, charset, charset_fallback, coding_system, framing, ack, operator, verifier, device, no_terminator, flag_separator, absent, link, sample, code, panel, result, value, not_reportable, flag, unit, note, isolate, time, run, sender, qc, status, comment, query, known"#]],
     );
     check(
         &["name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"proven\"\n"],
@@ -114,7 +114,7 @@ fn mistakes_of_a_change_are_told_in_its_own_file() {
     check(
         &[&CHANGE.replace("sysmex-xn-l", "sysmex")],
         expect![[
-            r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are abbott-afinion, abbott-architect, bd-epicenter, biorad-ih, cepheid-genexpert, erba-xl, euroimmun-analyzer, generic-astm, horiba-pentra, horiba-yumizen, ortho-vitros, roche-cobas-c, siemens-dca-vantage, sysmex-xn-l, sysmex-xp and those of the site that extend none"#
+            r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are abbott-afinion, abbott-architect, bd-epicenter, biorad-ih, cepheid-genexpert, erba-xl, euroimmun-analyzer, generic-astm, horiba-pentra, horiba-pentra-400, horiba-yumizen, immucor-echo, maccura-i, mindray-bs, mindray-cl, ortho-vitros, radiometer-abl80, roche-cobas-c, roche-cobas-modular, siemens-dca-vantage, sysmex-cs, sysmex-xn-l, sysmex-xp, thermo-indiko and those of the site that extend none"#
         ]],
     );
     check(

@@ -3,7 +3,7 @@
 //! Promises that nothing is written to it and no lock is taken, and that only `show` and `export` give out what patients'
 //! messages hold. Leaves out mending: what is damaged stays as it is for whoever can read more of it.
 
-mod export;
+pub(super) mod export;
 mod list;
 mod show;
 mod stats;
@@ -159,6 +159,11 @@ pub(super) fn run(catalogue: &Catalogue, config: &Path, look: &Look) -> u8 {
         }
         Look::Stats { json, .. } => stats::run(&journal, *json),
     };
+    ended(done)
+}
+
+/// What a command's end is to the shell.
+pub(super) fn ended(done: Result<u8, Stop>) -> u8 {
     match done {
         Ok(code) | Err(Stop::Said(code)) => code,
         Err(Stop::Look(why)) => {
@@ -175,7 +180,7 @@ pub(super) fn run(catalogue: &Catalogue, config: &Path, look: &Look) -> u8 {
 }
 
 /// Why a command ends early.
-enum Stop {
+pub(super) enum Stop {
     Look(crate::archive::LookError),
     Print(io::Error),
     /// It was said already.
@@ -238,7 +243,7 @@ fn configured_keys(plan: &config::JournalPlan) -> Option<orugate_journal::KeyRin
 }
 
 /// Damage that another command than `verify` came by.
-fn remark(damaged: usize) {
+pub(super) fn remark(damaged: usize) {
     if damaged > 0 {
         let places = crate::words::count(damaged as u64, "place", "places");
         eprintln!("The journal is damaged in {places}, so this may not be all: orugate journal verify");

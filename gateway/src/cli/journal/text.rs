@@ -16,11 +16,8 @@ impl Since {
     pub(super) fn micros(self) -> i64 {
         match self {
             Self::At(micros) => micros,
-            // Tokio keeps the clocks.
             Self::Ago(seconds) => {
-                let now = super::super::runtime()
-                    .map(|runtime| runtime.block_on(async { Clock::system(0).utc().0 }));
-                now.map_or(i64::MIN, |now| now.saturating_sub(seconds.saturating_mul(1_000_000)))
+                now().map_or(i64::MIN, |now| now.saturating_sub(seconds.saturating_mul(1_000_000)))
             }
         }
     }
@@ -53,9 +50,22 @@ pub(super) fn since(typed: &str) -> Result<Since, String> {
 }
 
 /// Microseconds since 1970, in UTC.
-pub(super) fn time(micros: i64) -> String {
+pub(in crate::cli) fn time(micros: i64) -> String {
     jiff::Timestamp::from_microsecond(micros)
         .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The same, to the millisecond.
+pub(in crate::cli) fn moment(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros)
+        .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+}
+
+/// Now, in microseconds since 1970.
+pub(in crate::cli) fn now() -> Option<i64> {
+    // Tokio keeps the clocks.
+    let runtime = super::super::runtime().ok()?;
+    Some(runtime.block_on(async { Clock::system(0).utc().0 }))
 }
 
 /// Milliseconds since 1970, in UTC.
@@ -83,7 +93,7 @@ const NAMES: [&str; 32] = [
 
 /// Bytes with control characters by name, a line for each line of theirs. What a terminal could take for a command is
 /// never given to it.
-pub(super) fn shown(bytes: &[u8]) -> String {
+pub(in crate::cli) fn shown(bytes: &[u8]) -> String {
     let mut out = String::new();
     for (at, byte) in bytes.iter().enumerate() {
         match (NAMES.get(usize::from(*byte)), byte) {
@@ -105,7 +115,7 @@ pub(super) fn shown(bytes: &[u8]) -> String {
 }
 
 /// Text of an ORU or an acknowledgment, a line for each segment.
-pub(super) fn segments(bytes: &[u8]) -> String {
+pub(in crate::cli) fn segments(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let safe = text.chars().filter(|c| *c == '\r' || !c.is_control()).collect::<String>();
     safe.split('\r').filter(|segment| !segment.is_empty()).collect::<Vec<_>>().join("\n")

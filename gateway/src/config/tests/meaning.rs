@@ -333,6 +333,20 @@ fn time_zones_keep_their_names() {
 }
 
 #[test]
+fn controls_that_nothing_proves_are_said() {
+    let live =
+        instrument("{ serial = \"/dev/ttyS0\", baud = 9600 }").replace("\"sysmex-xn-l\"", "\"unmarked\"");
+    check(
+        &[&live],
+        expect![[r#"
+        warning: orugate.toml:15: instrument "a": profile: nothing proves how such an instrument marks its controls, so by profile "unmarked" one may go out as a patient's result. Run a control and a calibration, see that `orugate replay` says qc for them, and write a profile of this site with their mark and its proof under [qc] (docs/profile.md, 4.9 and 8)
+        gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+        destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
+        instrument "a": live, profile unmarked (evidence: manual), serial /dev/ttyS0 at 9600 8N1 with no flow control, results go to "engine""#]],
+    );
+}
+
+#[test]
 fn what_is_only_described_reaches_no_patient() {
     let live =
         instrument("{ serial = \"/dev/ttyS0\", baud = 9600 }").replace("\"sysmex-xn-l\"", "\"hearsay\"");

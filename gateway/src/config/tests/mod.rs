@@ -8,7 +8,7 @@ mod tls;
 
 use super::*;
 use expect_test::{Expect, expect};
-use orugate_driver::{Common, Evidence, Instrument, Interpreter, Session, SimulatedFault};
+use orugate_driver::{Common, CommonQc, Evidence, Instrument, Interpreter, QcProof, Session, SimulatedFault};
 use orugate_drivers::SHIPPED;
 
 struct Fake(Common);
@@ -44,7 +44,7 @@ impl Profiles for Shelf {
                 message: "no such driver".into(),
             }));
         }
-        if name != "hearsay" && !self.names().iter().any(|known| known == name) {
+        if !["hearsay", "unmarked"].contains(&name) && !self.names().iter().any(|known| known == name) {
             return Err(ProfileFault::Unknown);
         }
         let common = Common {
@@ -52,6 +52,7 @@ impl Profiles for Shelf {
             driver: "astm".into(),
             title: String::new(),
             evidence: if name == "hearsay" { Evidence::Described } else { Evidence::Manual },
+            qc: CommonQc { proof: if name == "unmarked" { QcProof::Unproven } else { QcProof::Manual } },
             examples: Vec::new(),
         };
         Ok(FoundProfile::new(Arc::new(Fake(common)), [name]))

@@ -1,0 +1,134 @@
+//! Whether a message or a specimen is no patient's, by positive evidence.
+//!
+//! Promises: LIS02's own marks come first, then the profile's; each has a clause of its own, made once, that holds the
+//! profile's text and nothing else of the message. A comment counts wherever it stands under the order, so a specimen is
+//! known before its first result. Leaves out what an unmarked control looks like: nothing here guesses.
+
+use crate::intern::intern;
+use crate::place::{Current, Place};
+use crate::plan::Plan;
+use crate::profile::QcRules;
+use crate::sample;
+use orugate_driver::report::Qc;
+use orugate_driver::text::Text;
+use orugate_protocol::astm::record::{
+    ActionCode, Header, Order as OrderRecord, ProcessingId, RecordType, Records,
+};
+
+/// A mark of the profile, ready for use.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    at: At,
+    /// The text begins so, or is all of it.
+    begins: bool,
+    text: &'static str,
+    clause: &'static str,
+}
+
+/// Where it is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    SampleId,
+    Descriptor,
+    Comment,
+    Place(Place),
+}
+
+impl Mark {
+    fn new(at: At, begins: bool, text: &str) -> Self {
+        let what = match at {
+            At::SampleId => "the sample id",
+            At::Descriptor => "O.16.1",
+            At::Comment => "a comment",
+            At::Place(place) => place.name(),
+        };
+        let how = if begins { "begins with" } else { "is" };
+        Self { at, begins, text: intern(text), clause: intern(&format!("{what} {how} {text}")) }
+    }
+
+    fn fits(&self, text: &Text<'_>) -> bool {
+        if self.begins { sample::begins_with(text, self.text) } else { text.reads(self.text) }
+    }
+
+    const fn evidence(&self) -> Qc {
+        Qc::ProfileRule(self.clause)
+    }
+}
+
+/// The marks of a profile.
+pub(crate) fn marks(rules: &QcRules) -> Vec<Mark> {
+    let QcRules { proof: _, sample_prefixes, descriptors, comments, mark } = rules;
+    let ids = sample_prefixes.iter().map(|text| Mark::new(At::SampleId, true, text));
+    let kinds = descriptors.iter().map(|text| Mark::new(At::Descriptor, false, text));
+    let comments = comments.iter().map(|text| Mark::new(At::Comment, false, text));
+    let places = mark.iter().flat_map(|mark| {
+        let is = mark.is.iter().map(|text| Mark::new(At::Place(mark.place), false, text));
+        is.chain(mark.begins.iter().map(|text| Mark::new(At::Place(mark.place), true, text)))
+    });
+    ids.chain(kinds).chain(comments).chain(places).collect()
+}
+
+/// Evidence in the header: all of the message is no patient's.
+pub(crate) fn of_message(plan: &Plan, current: &Current<'_>, header: &Header<'_>) -> Option<Qc> {
+    match header.processing_id() {
+        ProcessingId::QualityControl => Some(Qc::ProcessingId),
+        ProcessingId::Training | ProcessingId::Debugging => Some(Qc::Training),
+        ProcessingId::Production | ProcessingId::Unknown(_) | ProcessingId::Absent => {
+            in_place(plan, current, |record| record == RecordType::Header)
+        }
+    }
+}
+
+/// Evidence in the order, its patient, its sample id or the comments below it.
+pub(crate) fn of_specimen<'m>(
+    plan: &Plan,
+    current: &Current<'m>,
+    order: &OrderRecord<'m>,
+    id: &Text<'m>,
+    below: &Records<'m>,
+) -> Option<Qc> {
+    if order.action_code() == ActionCode::QualityControl {
+        return Some(Qc::ActionCode);
+    }
+    let kind = order.specimen_descriptor().component(1).trimmed().text();
+    let of_order = plan.qc.iter().find(|mark| match mark.at {
+        At::SampleId => mark.fits(id),
+        At::Descriptor => mark.fits(&kind),
+        At::Comment | At::Place(_) => false,
+    });
+    of_order
+        .map(Mark::evidence)
+        .or_else(|| in_place(plan, current, |record| record != RecordType::Header))
+        .or_else(|| in_comments(plan, below))
+}
+
+fn in_place(plan: &Plan, current: &Current<'_>, of: impl Fn(RecordType) -> bool) -> Option<Qc> {
+    let found = plan.qc.iter().find(|mark| match mark.at {
+        At::Place(place) if of(place.record()) => {
+            place.read(current).is_some_and(|field| mark.fits(&field.text()))
+        }
+        _ => false,
+    });
+    found.map(Mark::evidence)
+}
+
+/// The comments up to the next order, patient or message.
+fn in_comments(plan: &Plan, below: &Records<'_>) -> Option<Qc> {
+    let marks = || plan.qc.iter().filter(|mark| mark.at == At::Comment);
+    marks().next()?;
+    let over = |kind| {
+        matches!(
+            kind,
+            RecordType::Header
+                | RecordType::Patient
+                | RecordType::Order
+                | RecordType::Query
+                | RecordType::Terminator
+        )
+    };
+    let comments = below.clone().take_while(|record| !over(record.kind()));
+    comments.filter(|record| record.kind() == RecordType::Comment).find_map(|record| {
+        let mut texts = plan.profile.comment.fields.iter().map(|n| record.field(n.number()).trimmed().text());
+        texts.find_map(|text| marks().find(|mark| mark.fits(&text))).map(Mark::evidence)
+    })
+}

@@ -1,0 +1,204 @@
+//! `orugate trace`: what became of a sample's results, of a message, an ORU or a hold, from the bytes on the wire to the
+//! destination's answer.
+//!
+//! Promises that nothing is written and no lock is taken; that patients' data is given out on a terminal only, or where
+//! `--private` asks for it; that of a message with several specimens only the one is told that was asked for; and that what was
+//! sent is told by the bytes that were sent, with a word where today's reading differs. Leaves out who looked: whoever can
+//! read the journal can do this.
+
+mod events;
+mod gather;
+mod model;
+mod page;
+mod reading;
+mod story;
+
+use super::journal::{At, Stop, ended, open, remark};
+use super::message_number;
+use super::profile::Site;
+use crate::archive::{Archive, Journal};
+use crate::config::{self, Plan, main_file};
+use crate::convert::Keyed;
+use crate::lineup;
+use crate::terms;
+use gather::Records;
+use jiff::tz::TimeZone;
+use model::{ReadWith, Told, Trace};
+use orugate_driver::Profile;
+use orugate_drivers::Catalogue;
+use orugate_journal::{Gathered, Term};
+use reading::{Reading, With};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use story::{Scope, Story};
+
+const REFUSED: u8 = 1;
+/// The form of the JSON.
+const FORM: u32 = 1;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct What {
+    #[command(flatten)]
+    at: At,
+    /// A sample id, an MSH-10, or the number of a message, an ORU or a hold
+    #[arg(value_name = "SAMPLE|MSH-10|NUMBER")]
+    what: String,
+    /// Take it for a sample id and for nothing else
+    #[arg(long)]
+    sample: bool,
+    /// Show patients' data where no terminal is, in a file for example
+    #[arg(long)]
+    private: bool,
+    /// As JSON, for programs; docs/trace.md has the fields
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(catalogue: &Catalogue, config: &Path, what: &What) -> u8 {
+    let journal = match open(catalogue, config, &what.at) {
+        Ok(journal) => journal,
+        Err(code) => return code,
+    };
+    // A copy is looked at where there may be no configuration, or another one.
+    let there = main_file(config).is_file();
+    let plan = there.then(|| config::load(config, catalogue).ok()).flatten().map(|loaded| loaded.plan);
+    ended(tell(&journal, plan.as_ref(), &Site::of(catalogue, config), what))
+}
+
+fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Result<u8, Stop> {
+    let private = what.private || io::stdout().is_terminal();
+    let found = find(journal, what)?;
+    let Some(Found { term, archive, messages, scope, damage }) = found else {
+        // What was asked for may be a patient's, and this may be in a log.
+        eprintln!(
+            "Nothing in the journal {} is of this sample, and it is no number of a message, an ORU or a hold in it. A sample is \
+             found by its whole id, as the instrument sent it, once its message was interpreted; a result without an id \
+             waits in a hold: orugate holds list. What was settled long ago was given back.",
+            journal.folder().display()
+        );
+        return Ok(REFUSED);
+    };
+    let (records, gathered) = Records::of(journal, term, &archive, &messages)?;
+    let key = *journal.inspector()?.identity().hash_key();
+    let mut told: Vec<Told> = Vec::new();
+    for (number, records) in &records {
+        let message = archive.messages.get(number);
+        let (profile, read_with) = profile_of(plan, site, records, message.map(|m| &*m.instrument));
+        let withheld = message.is_some_and(|message| journal.withholds(&archive, message));
+        let instrument = message.map_or("", |message| &message.instrument);
+        let of = plan.and_then(|plan| plan.instruments.iter().find(|i| i.name == instrument));
+        let reading = profile.filter(|_| !records.chunks.is_empty()).map(|profile| {
+            let with = With {
+                profile: &*profile,
+                targets: plan.zip(of).map(|(plan, of)| lineup::targets(plan, of)).unwrap_or_default(),
+                gateway: plan.map_or_else(|| "????".to_owned(), |plan| plan.gateway.id.clone()),
+                zone: plan.map_or(TimeZone::UTC, |plan| plan.gateway.timezone.clone()),
+                key,
+            };
+            Reading::of(records, instrument, message.map_or(0, |message| message.received), with)
+        });
+        let story = Story {
+            number: *number,
+            archive: &archive,
+            records,
+            reading: reading.as_ref(),
+            scope: &scope,
+            private,
+            withheld,
+            read_with,
+        };
+        told.push(story.tell());
+    }
+    told.sort_by_key(|told| (told.received, told.message));
+    let damaged = gathered.damaged.len().max(damage.damaged.len());
+    let whole = damaged == 0 && gathered.gone == 0 && damage.gone == 0;
+    let trace = Trace { trace: FORM, private, whole, messages: told };
+    let mut out = io::stdout().lock();
+    if what.json {
+        let text = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;
+        writeln!(out, "{text}")?;
+    } else {
+        out.write_all(page::print(&trace, &scope).as_bytes())?;
+    }
+    out.flush()?;
+    drop(out);
+    remark(damaged);
+    Ok(0)
+}
+
+/// What was asked for, found.
+struct Found {
+    term: Term,
+    archive: Archive,
+    messages: Vec<u64>,
+    scope: Scope,
+    damage: Gathered,
+}
+
+/// A sample is looked for first: a short id may be the number of something else as well.
+fn find(journal: &Journal, what: &What) -> Result<Option<Found>, Stop> {
+    let sample = what.what.trim();
+    let hash = Keyed::new(journal.inspector()?.identity().hash_key()).str(sample).finish();
+    let term = terms::specimen(hash);
+    let (archive, damage) = journal.archive_of(term)?;
+    // Only those whose outcomes name it; the term is half of the hash.
+    let mut messages = Vec::new();
+    journal.gather(term, &mut |commit| {
+        for record in commit.records.iter().filter(|_| !commit.void) {
+            use crate::records::{Meta as _, Outcome};
+            if record.kind.0 == Outcome::KIND
+                && let Some(outcome) = Outcome::decode(record.meta_version, record.meta)
+                && outcome.specimens.contains(&hash)
+            {
+                messages.push(outcome.message);
+            }
+        }
+    })?;
+    messages.sort_unstable();
+    messages.dedup();
+    let number = message_number(sample).ok().filter(|_| !what.sample);
+    if !messages.is_empty() {
+        let scope = Scope::Sample(sample.to_owned());
+        return Ok(Some(Found { term, archive, messages, scope, damage }));
+    }
+    let Some(number) = number else { return Ok(None) };
+    let term = Term::number(number);
+    let (archive, damage) = journal.archive_of(term)?;
+    let Some(message) = archive.message_of(number) else { return Ok(None) };
+    let scope = match number {
+        _ if archive.orus.contains_key(&number) => Scope::Oru(number),
+        _ if archive.holds.contains_key(&number) => Scope::Hold(number),
+        _ => Scope::Message,
+    };
+    Ok(Some(Found { term, archive, messages: vec![message], scope, damage }))
+}
+
+/// The profile by which a message is read today: that of its instrument, or one of the name that it was read by.
+fn profile_of(
+    plan: Option<&Plan>,
+    site: &Site,
+    records: &Records,
+    instrument: Option<&str>,
+) -> (Option<Arc<dyn Profile>>, ReadWith) {
+    let then = records.outcomes.values().next_back().map(|outcome| &outcome.provenance);
+    let configured = plan.and_then(|plan| plan.instruments.iter().find(|i| Some(&*i.name) == instrument));
+    let same = |name: &str| then.is_none_or(|then| then.profile == name);
+    let (profile, name, hash) = match configured.filter(|of| same(&of.profile_name)) {
+        Some(of) => {
+            (Some(of.profile.clone()), Some(of.profile_name.clone()), Some(of.profile_hash.to_string()))
+        }
+        None => match then.and_then(|then| site.profile(&then.profile).ok()) {
+            Some(found) => {
+                let name = found.common().name.clone();
+                (Some(found.profile.clone()), Some(name), Some(found.hash()))
+            }
+            None => (None, None, None),
+        },
+    };
+    let software = env!("CARGO_PKG_VERSION");
+    let as_then = then
+        .filter(|_| profile.is_some())
+        .map(|then| then.software == software && Some(&then.profile_hash) == hash.as_ref());
+    (profile, ReadWith { software, profile: name, profile_hash: hash, as_then })
+}
