@@ -8,10 +8,12 @@
 
 mod fates;
 mod journal;
+mod ledger;
 mod touch;
 
 pub use fates::{Fates, Standing, Wanted};
 pub use journal::{Journal, LookError, names};
+pub use ledger::{Got, Ledger, Line, Sums};
 pub use touch::{Touched, touched};
 
 use crate::records::{
@@ -61,6 +63,8 @@ pub struct Message {
     pub orus: Vec<u64>,
     /// Holds, settled ones included.
     pub holds: Vec<u64>,
+    /// Observations that its outcomes count, wherever each went.
+    observed: u32,
     told: Vec<Told>,
 }
 
@@ -71,6 +75,8 @@ struct Told {
     released: Option<u64>,
     fates: Fates,
     records: Vec<u64>,
+    /// It is a copy, and what was stored with it is elsewhere.
+    copied: bool,
 }
 
 /// One ORU.
@@ -211,7 +217,7 @@ impl Archive {
             }
             Outcome::KIND => {
                 if let Some(outcome) = Outcome::decode(version, meta) {
-                    self.outcome(&outcome, number);
+                    self.outcome(&outcome, number, record.carried);
                 }
             }
             Oru::KIND => {
@@ -290,7 +296,7 @@ impl Archive {
         }
     }
 
-    fn outcome(&mut self, outcome: &Outcome, sequence: u64) {
+    fn outcome(&mut self, outcome: &Outcome, sequence: u64, copied: bool) {
         self.name(outcome.message, Named::Message);
         let instrument = self.interned(&outcome.instrument);
         let fresh = std::mem::take(&mut self.fresh);
@@ -313,7 +319,10 @@ impl Archive {
         }
         let fates = Fates::of(outcome.dispositions.iter().map(|disposition| &disposition.fate));
         message.fates.add(&fates);
-        message.told.push(Told { sequence, released: outcome.released, fates, records });
+        let last =
+            outcome.dispositions.iter().map(|disposition| disposition.observation.saturating_add(1)).max();
+        message.observed = message.observed.max(last.unwrap_or(0));
+        message.told.push(Told { sequence, released: outcome.released, fates, records, copied });
         for disposition in &outcome.dispositions {
             if let Fate::Held(hold) = disposition.fate {
                 self.name(hold, Named::Hold);

@@ -10,6 +10,7 @@ mod against;
 mod backup;
 mod files;
 mod journal;
+mod ledger;
 mod profile;
 mod service;
 mod show;
@@ -137,6 +138,15 @@ enum Command {
         configured: Configured,
         #[command(flatten)]
         what: trace::What,
+    },
+    /// Count results by where they went, for a day or for all that the journal has; shows no patient data
+    ///
+    /// Exits with 1 when a result is not in exactly one place, and with 65 when the journal is damaged.
+    Ledger {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(flatten)]
+        asked: ledger::Asked,
     },
     /// Read a capture file through a profile; nothing is stored or sent
     ///
@@ -327,6 +337,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Schema { part } => service::schema(part),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
         Command::Trace { configured, what } => trace::run(catalogue, &configured.config, &what),
+        Command::Ledger { configured, asked } => ledger::run(catalogue, &configured.config, &asked),
         Command::Replay { configured, profile, file, charset, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);
             files::replay(&site, &profile, &file, charset, mllp.as_deref())

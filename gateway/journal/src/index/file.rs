@@ -1,5 +1,5 @@
-//! Sidecars: the entries of one complete segment as a file beside it. Derived, not synced, and never believed against the
-//! segment: one that is torn, of another segment, of other terms or of a newer format is as good as absent.
+//! Sidecars: the entries of one complete segment as a file beside it. Derived, and never believed against the segment: one
+//! that is torn, of another segment, of other terms or of a newer format is as good as absent.
 //!
 //! In a sealed journal a sidecar is sealed as its segment is. What it holds are hashes of things that can be guessed, and the
 //! key of those hashes lies in the same folder.
@@ -134,16 +134,21 @@ pub(crate) fn make(place: Place<'_>, segment: u64, version: u32, entries: &Entri
     if bytes.len() as u64 > largest(size) { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
-/// Writes a sidecar. There is none of this name, and no half one gets it.
+/// Writes a sidecar. There is none of this name, and no half one gets it. It is synced, once for a whole segment, although it
+/// could be made again: where the power goes again and again, each start would begin with all segments, and results that wait
+/// for the index would wait for ever.
 pub(crate) fn write(storage: &dyn Storage, segment: u64, bytes: &[u8]) -> io::Result<()> {
     let name = sidecar_name(segment);
     let unfinished = format!("{name}{UNFINISHED}");
     let written = storage
         .create(&unfinished)
-        .and_then(|file| write_all(&*file, bytes, 0))
-        .and_then(|()| storage.rename(&unfinished, &name));
+        .and_then(|file| write_all(&*file, bytes, 0).and_then(|()| file.sync_data()))
+        .and_then(|()| storage.rename(&unfinished, &name))
+        .and_then(|()| storage.sync_dir());
     if written.is_err() {
-        let _ = storage.remove(&unfinished);
+        for name in [&unfinished, &name] {
+            let _ = storage.remove(name);
+        }
     }
     written
 }

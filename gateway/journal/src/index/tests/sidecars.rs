@@ -2,7 +2,7 @@
 
 use super::rig::{NOTE, OPEN, Rig, at_hand, bytes, copy, sealed, segments, sidecars, small, tagged};
 use crate::index::file;
-use crate::model::{ModelDisk, Operation};
+use crate::model::{Crash, ModelDisk, Operation};
 use crate::{Lane, Options, Seq, Storage};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -105,6 +105,19 @@ fn one_that_a_power_cut_tore_at_any_512_bytes_is_made_again() {
             rig.compare(&[3]).unwrap();
             assert_eq!(rig.disk.bytes(&name).unwrap().len(), right.len(), "cut at {cut}");
         }
+    }
+}
+
+/// Otherwise a box whose power goes every few seconds would read all segments at each start, and never come to an end.
+#[test]
+fn those_that_are_made_outlive_a_power_cut() {
+    let disk = written(roomy());
+    let made = sidecars(&disk);
+    assert!(made.len() > 3);
+    let cut = disk.crash(disk.steps(), Crash::Lost);
+    assert_eq!(sidecars(&cut), made);
+    for name in &made {
+        assert_eq!(cut.bytes(name), disk.bytes(name));
     }
 }
 
