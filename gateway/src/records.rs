@@ -7,6 +7,9 @@
 use orugate_protocol::time::ClockQuality;
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+mod format;
+
 /// A record that the gateway writes: its kind number and its place in time.
 pub trait Meta: Serialize + for<'a> Deserialize<'a> {
     /// The record's kind.

@@ -579,8 +579,9 @@ fn names(line: &str, test: &str) -> bool {
     if codes().next().is_none() {
         return named.starts_with("(no code)");
     }
-    // A profile's `part` stands behind a slash. The whole field, where the header left nobody able to take it apart.
-    codes().chain([test]).any(|code| {
+    // A profile's `part` stands behind a slash. `Na+` has its plus itself. The whole field, where the
+    // header left nobody able to take it apart.
+    codes().chain(test.split('^').filter(|code| !code.is_empty())).chain([test]).any(|code| {
         let rest = named.strip_prefix(code);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['^', ' ', ':', '/']))
     })

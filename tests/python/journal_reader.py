@@ -321,6 +321,8 @@ class Segment:
             (size,) = struct.unpack("<I", body[offset : offset + 4])
             if size < 24 or size > length - offset:
                 return commit, end
+            if struct.unpack("<I", body[offset + 20 : offset + 24])[0] > size - 24:
+                return commit, end
             records.append((at + 64 + offset, body[offset : offset + size]))
             offset += size
         if len(records) != count:
@@ -439,18 +441,24 @@ class Chain:
 
 def own_records(commits):
     """The head of the newest whole checkpoint, or None without one, and what was given back."""
-    parts, head, freed = {}, None, set()
+    parts, begun, head, freed = [], None, None, set()
     for commit in commits:
         for record in commit["records"] if not commit["void"] else []:
             meta = Postcard(record["meta"])
+            if record["version"] != 1:
+                continue
             if record["kind"] == 0xFFFE:
                 freed.add((meta.byte(), meta.varint()))
-            elif record["kind"] == 0xFFFF:
+            elif record["kind"] == 0xFFFF and commit["segment"].lane == 0:
                 knows, part, of = meta.varint(), meta.varint(), meta.varint()
-                parts = parts if part > 0 else {}
-                parts[part] = (knows, record["payload"])
-                if [parts.get(n, (None,))[0] for n in range(of)] == [knows] * of:
-                    head = head_of(b"".join(parts[n][1] for n in range(of)))
+                if part == 0:
+                    parts, begun = [], (knows, of)
+                elif begun != (knows, of) or part != len(parts):
+                    begun = None
+                    continue
+                parts.append(record["payload"])
+                if len(parts) == of:
+                    head, begun = head_of(b"".join(parts)), None
     return head, freed
 
 
@@ -518,6 +526,9 @@ def read(directory, keys):
         if match:
             lane = LANES.index(match[1])
             lanes[lane].append(Segment(directory, name, lane, int(match[2], 16), journal, keys))
+        if re.fullmatch(r"(results|snapshots)-[0-9a-f]{16}\.seg\.bad", name):
+            size = os.path.getsize(os.path.join(directory, name))
+            damaged.append({"damage": "set aside", "file": name, "offset": 0, "bytes": size})
     beyond = 1 << 64 if ceiling is None else ceiling + (1 << 32)
     chains = [Chain(lane, beyond) for lane in lanes]
     commits = sorted(chains[0].found + chains[1].found, key=lambda commit: commit["number"])

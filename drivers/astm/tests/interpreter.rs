@@ -90,7 +90,8 @@ fn yumizen() {
             specimen [T-0001] O.3.1 BLOOD None
              order DIF||99HORIBA cancelled false
                Order: NON_COMPLIANT_DATA^PLT^SEP_RBC_PLT\SUSPECTED_PATHOLOGY^^ANEMIA
-            ! ManufacturerRecord 241..340 M
+            ! ManufacturerRecord 241..329 M
+            ! ManufacturerRecord 330..429 M
               WBC|6690-2 = [6.31] 10E3/uL (3.50 - 10.00) N=N Final 20261122091558..20261122091558 by:PATHO run:20261122091558
               RBC|789-8 = [3.02] 10E6/uL (3.80 - 6.00) L=L Final 20261122091558..20261122091558 by:PATHO run:20261122091558
               PLT|777-3 = [-----] 10E3/uL (150 - 400)  NotDone 20261122091558..20261122091558 by:PATHO run:20261122091558 NOT REPORTABLE not-measured
@@ -170,14 +171,17 @@ fn cobas() {
         COBAS,
         3,
         expect![[r#"
-        sender cobas-e411|||None -
-        patient || ^^ - 
-        specimen [T-0003] O.3.1 SC None
-         order COBAS|Clinical chemistry|99ROCHE cancelled false
-          400| = [-1^0.313] COI () N=N Final -..- at:E1
-          136| = [18.2] ng/ml () N=N Final -..- at:E1 rep:1/not
-        end complete true
-    "#]],
+            sender cobas-e411|||None -
+            patient || ^^ - 
+            specimen [T-0003] O.3.1 SC None
+             order COBAS|Clinical chemistry|99ROCHE cancelled false
+              400| = [-1^0.313] COI () N=N Final -..- at:E1
+              136| = [18.2] ng/ml (0.1-23.0) N=N Final -..- at:E1 rep:1/not
+            specimen [PC U1] O.3.1 SC Some(ProfileRule("O.4.5 is QC"))
+             order 136||99ROCHE cancelled false
+              136| = [4.71] ng/ml () N=N Final -..- at:E1
+            end complete true
+        "#]],
     );
     example(
         COBAS,

@@ -11,7 +11,7 @@ use crate::expected::{Expected, is_end_in_doubt, is_given_back_before};
 use crate::format::{COMMIT_HEADER, page_up, parse_segment_name};
 use crate::identity::{self, Identity};
 use crate::record::{Lane, RecordRef, UnixMillis};
-use crate::recover::{Damage, DamageKind, Recovery, records};
+use crate::recover::{Damage, DamageKind, Recovery, look_for_key, records};
 use crate::scan::{Found, LaneScan, Mark, Place};
 use crate::seal::{KeyId, KeyRing};
 use crate::segment::read_headers;
@@ -204,6 +204,9 @@ impl<'a> Inspector<'a> {
     /// # Errors
     /// A segment's key was not given; a newer version wrote a segment; the disk. Damage is no error.
     pub fn walk(&self, visit: &mut dyn FnMut(&Commit<'_>)) -> Result<Inspected, OpenError> {
+        for (lane, number) in self.files.segments.keys() {
+            look_for_key(self.place(), *lane, *number)?;
+        }
         let scan = |lane| LaneScan::new(self.place(), lane, self.files.numbers(lane)).watching();
         let mut lanes = [LaneWalk::new(scan(Lane::Results)), LaneWalk::new(scan(Lane::Snapshots))];
         let mut told = Told::default();

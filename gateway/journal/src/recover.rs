@@ -303,7 +303,7 @@ pub(crate) fn replay(
 
 /// A start reads little. Without this look, the key of an old segment would be missed only by whoever wants something of it,
 /// and be taken for damage.
-fn look_for_key(place: Place<'_>, lane: Lane, segment: u64) -> Result<(), OpenError> {
+pub(crate) fn look_for_key(place: Place<'_>, lane: Lane, segment: u64) -> Result<(), OpenError> {
     // What cannot be read is told by whoever reads it.
     let Ok(file) = place.storage.open(&segment_name(lane, segment)) else { return Ok(()) };
     let header = read_headers(&*file).into_iter().flatten().next();

@@ -324,3 +324,16 @@ fn a_kind_that_nobody_knows_is_shown() {
     });
     assert_eq!(seen, [(Kind(60_000), 200, vec![1], vec![2])]);
 }
+
+#[test]
+fn without_the_key_of_one_segment_nothing_is_shown() {
+    let disk = ModelDisk::new();
+    let journal = create(&disk);
+    let _ = journal.append_wait(batch(&["one"])).unwrap();
+    drop(journal);
+    let (journal, _) = Journal::open(disk.clone(), sealed(&[1]), &mut |_| {}).unwrap();
+    let _ = journal.append_wait(batch(&["two"])).unwrap();
+    drop(journal);
+    let none = Inspector::new(&disk, None).unwrap().walk(&mut |_| panic!("shown"));
+    assert!(matches!(none, Err(OpenError::NoKey(_))), "{none:?}");
+}

@@ -2,16 +2,17 @@
 
 use orugate::records::{
     Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Life,
-    Meta, NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Sending, Settlement,
+    Meta, NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Restored, Sending, Settlement,
 };
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{
     Batch, Journal, Keeper, KeyRing, Kind, Lane, Location, NewRecord, Options, RecordRef, Reserved, SealKey,
-    UnixMillis, Urgency,
+    Storage, Term, UnixMillis, Urgency,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// 2026-11-25T06:00:00Z.
 pub(crate) const NOW: u64 = 1_795_586_400_000;
@@ -21,6 +22,13 @@ pub(crate) const PATIENT: &str = "TESTPATIENT^INVENTED";
 pub(crate) const SAMPLE: &str = "S-INVENTED-4711";
 /// The published key of the sealed golden journal, and of all sealed ones here.
 pub(crate) const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// The key before that one, in the golden journal with several.
+pub(crate) const OLD_KEY: &str = "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f";
+
+fn old_key() -> SealKey {
+    SealKey::new(std::array::from_fn::<u8, 32, _>(|at| at as u8 + 32).into()).unwrap()
+}
 
 pub(crate) fn ring() -> KeyRing {
     KeyRing::new(SealKey::new(std::array::from_fn::<u8, 32, _>(|at| at as u8).into()).unwrap(), vec![])
@@ -51,6 +59,8 @@ pub(crate) struct Delivered {
 struct Needs {
     places: Mutex<BTreeMap<u64, Location>>,
     wanted: Mutex<BTreeSet<u64>>,
+    /// Has terms, and more to say at a checkpoint than one commit takes.
+    rough: bool,
 }
 
 impl Keeper for Needs {
@@ -59,7 +69,15 @@ impl Keeper for Needs {
     }
 
     fn checkpoint(&self) -> Vec<u8> {
-        b"of the story".to_vec()
+        if self.rough { vec![7; 9_000] } else { b"of the story".to_vec() }
+    }
+
+    fn terms_version(&self) -> u32 {
+        if self.rough { orugate::terms::VERSION } else { 0 }
+    }
+
+    fn terms(&self, record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
+        orugate::terms::terms(record, found_by);
     }
 
     fn restore(&self, _: &[u8]) -> bool {
@@ -120,6 +138,14 @@ impl Writer {
 
     fn append(&mut self, records: Records) {
         let batch = self.batch(Lane::Results, records);
+        let _ = self.journal.append_wait(batch).unwrap();
+    }
+
+    /// A long one.
+    fn snapshot(&mut self, number: u8) {
+        let text = format!("snapshot {number} ").repeat(900);
+        let record = NewRecord::new(Kind(900), 3, vec![number], text.into_bytes());
+        let batch = self.batch(Lane::Snapshots, vec![(record, None)]);
         let _ = self.journal.append_wait(batch).unwrap();
     }
 
@@ -231,7 +257,7 @@ pub(crate) fn options(keys: Option<KeyRing>) -> Options {
         segment_size: 32 << 10,
         max_size: 512 << 10,
         max_commit: 16 << 10,
-        soon: std::time::Duration::ZERO,
+        soon: Duration::ZERO,
         keys,
         ..Options::default()
     }
@@ -326,4 +352,85 @@ fn tell(disk: &ModelDisk, options: Options) -> Story {
     let dropped = Dropped { destination, upto, actor, at, reason };
     writer.append(vec![entry(&dropped, "", None), entry(&life(false, writer.at()), "", None)]);
     story
+}
+
+/// A journal whose life was rough: commits that were written twice, long ones, checkpoints of several parts, *snapshots* that
+/// were dropped, a segment that is there although it was given back, sidecars, and a damaged copy of a header. With `keys`,
+/// the last two starts have one each, and those before have none.
+pub(crate) fn write_rough(folder: &Path, keys: bool) {
+    let disk = ModelDisk::new();
+    let ring = |start| match start {
+        2 if keys => Some(KeyRing::new(old_key(), vec![])),
+        3 if keys => {
+            let current: [u8; 32] = std::array::from_fn(|at| at as u8);
+            Some(KeyRing::new(SealKey::new(current.into()).unwrap(), vec![old_key()]))
+        }
+        _ => None,
+    };
+    let options = |start| Options { snapshots_size: 96 << 10, ..options(ring(start)) };
+    drop(Journal::create(disk.clone(), UnixMillis(NOW), options(0)).unwrap());
+    let needs = Arc::new(Needs { rough: true, ..Needs::default() });
+    let start = |number: u64| {
+        let (journal, _) = Journal::open_for(disk.clone(), options(number), needs.clone()).unwrap();
+        Writer { journal, disk: disk.clone(), needs: needs.clone(), millis: NOW + number * 86_400_000 }
+    };
+    let mut writer = start(0);
+    let (at, actor) = (writer.at(), "uid 0".to_owned());
+    let (restored, reserved) = writer.number();
+    writer.append(vec![entry(&Restored { at, actor, commit: 7, reaches: Some(at - 1) }, "", reserved)]);
+    let _ = writer.delivered("haem-1");
+    disk.fail_sync(1);
+    let _ = writer.delivered("chem-2");
+    let [broken, second] = writer.message("haem-1", Some(false));
+    for number in [restored, broken, second] {
+        writer.need(number);
+    }
+    let long =
+        |text: &str| (NewRecord::new(Kind(4242), 9, vec![1, 2, 3], text.repeat(1_000).into_bytes()), None);
+    writer.append(vec![long("several pages")]);
+    drop(writer);
+
+    let mut writer = start(1);
+    for number in 0..6 {
+        writer.snapshot(number);
+        let _ = writer.delivered("chem-2");
+    }
+    let (destination, upto) = ("engine-old".to_owned(), broken);
+    let (actor, at, reason) = ("uid 1000".to_owned(), writer.at(), "It was sold.".to_owned());
+    let (dropped, reserved) = writer.number();
+    writer.append(vec![entry(&Dropped { destination, upto, actor, at, reason }, "", reserved)]);
+    writer.need(dropped);
+    drop(writer);
+
+    let mut writer = start(2);
+    let _ = writer.delivered("haem-1");
+    drop(writer);
+    let segments = || -> BTreeMap<String, Vec<u8>> {
+        let mine = |name: &String| name.starts_with("results-") && name.ends_with(".seg");
+        let names = disk.names().into_iter().filter(mine);
+        names.map(|name| (name.clone(), disk.bytes(&name).unwrap())).collect()
+    };
+    let mut writer = start(3);
+    let there = segments();
+    while there.keys().all(|name| disk.names().contains(name)) {
+        writer.append(vec![long("to fill it ")]);
+    }
+    // So that there is room in the segment when the disk fails.
+    let changed = Reconfigured { at: writer.at(), actor: "SIGHUP".to_owned(), config: "d0d0".to_owned() };
+    writer.append(vec![entry(&changed, "", None)]);
+    disk.fail_sync(1);
+    let _ = writer.delivered("haem-1");
+    (6..10).for_each(|number| writer.snapshot(number));
+    assert!(writer.journal.wait_indexed(Duration::from_secs(60)));
+    drop(writer);
+    // A crash came before the last one that was given back got another name.
+    let left = segments();
+    let (name, bytes) = there.into_iter().rfind(|(name, _)| !left.contains_key(name)).unwrap();
+    drop(disk.create(&name).unwrap());
+    disk.edit(&name, |empty| *empty = bytes);
+    let names: Vec<_> = left.into_keys().collect();
+    disk.edit(&names[2], |bytes| bytes[4096 + 50] ^= 1);
+    for name in disk.names() {
+        std::fs::write(folder.join(&name), disk.bytes(&name).unwrap()).unwrap();
+    }
 }
