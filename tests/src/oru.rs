@@ -27,7 +27,7 @@ pub fn control_id(oru: &[u8]) -> String {
     segments(oru).first().map(|msh| field(msh, 10).to_owned()).unwrap_or_default()
 }
 
-/// The message with the fields blanked that differ from run to run: MSH-3 to MSH-7, MSH-10, MSH-11, OBR-22, and the
+/// The message with the fields blanked that differ from run to run: MSH-3 to MSH-7, MSH-10, MSH-11, OBR-3, OBR-22, and the
 /// offset of times, which depends on the site's zone and not on the instrument.
 #[must_use]
 pub fn comparable(oru: &[u8]) -> String {
@@ -36,17 +36,13 @@ pub fn comparable(oru: &[u8]) -> String {
         let blank: &[usize] = match segment.get(..3) {
             // The first split of MSH is the name and MSH-1 together.
             Some("MSH") => &[2, 3, 4, 5, 6, 9, 10],
-            Some("OBR") => &[22],
+            // The filler number begins with the time when nothing is known of the specimen.
+            Some("ORC") => &[3],
+            Some("OBR") => &[3, 22],
             _ => &[],
         };
-        // The filler number begins with the time when nothing is known of the specimen.
-        let numbered = segment.starts_with("ORC|") || segment.starts_with("OBR|");
-        let shown = |(n, field): (usize, &'_ str)| match n {
-            n if blank.contains(&n) => String::new(),
-            3 if numbered => field.rsplit_once('-').map_or("", |(sample, _)| sample).to_owned(),
-            _ => field.to_owned(),
-        };
-        let fields: Vec<String> = segment.split('|').enumerate().map(shown).collect();
+        let fields: Vec<&str> =
+            segment.split('|').enumerate().map(|(n, f)| if blank.contains(&n) { "" } else { f }).collect();
         out.push_str(&fields.join("|"));
         out.push('\n');
     }
