@@ -103,7 +103,9 @@ impl Past for History<'_> {
         let known = self.of(specimen, |known| known.highest);
         known
             .unwrap_or_else(|| {
-                let seconds = self.now.0.div_euclid(1_000_000).saturating_sub(FIRST);
+                // A box that boots in 1970 is no earlier than its journal.
+                let now = self.now.0.max(self.store.state().newest());
+                let seconds = now.div_euclid(1_000_000).saturating_sub(FIRST);
                 u32::try_from(seconds).unwrap_or(0)
             })
             .saturating_add(1)

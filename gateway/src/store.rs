@@ -183,12 +183,7 @@ impl Store {
     #[must_use]
     pub fn outcomes(&self, specimen: u128, most: usize) -> Vec<Outcome> {
         let found = self.inner.journal.find(terms::specimen(specimen), most);
-        let outcomes = found.records.iter().filter_map(|record| {
-            let RecordRef { meta_version, meta, .. } = record.as_ref();
-            Outcome::decode(meta_version, meta)
-        });
-        // Terms are half a hash.
-        outcomes.filter(|outcome| outcome.specimens.contains(&specimen)).collect()
+        found.records.iter().filter_map(|record| terms::outcome_of(&record.as_ref(), specimen)).collect()
     }
 
     /// Reads a record's payload. A needed record may be carried to another place meanwhile: `now` says where it is.

@@ -23,6 +23,14 @@ pub const fn specimen(hash: u128) -> Term {
     Term::at_hand(hash as u64)
 }
 
+/// The outcome that a record is, if it is about this specimen. Terms are half a hash; this compares the whole.
+#[must_use]
+pub fn outcome_of(record: &RecordRef<'_>, specimen: u128) -> Option<Outcome> {
+    let outcome = record.kind.0 == Outcome::KIND;
+    let outcome = outcome.then(|| Outcome::decode(record.meta_version, record.meta)).flatten()?;
+    outcome.specimens.contains(&specimen).then_some(outcome)
+}
+
 /// The terms of a record; none for what concerns nothing in particular, and for what this version does not know.
 pub fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
     let (version, meta, own) = (record.meta_version, record.meta, record.sequence.0);

@@ -7,40 +7,16 @@
 
 mod common;
 
+use common::settled::Settled;
 use common::{NOW, batch, create, record, sealed, segments, small};
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{
-    Batch, Damage, DamageKind, Inspector, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError,
-    Options, Own, ReadOnly, RecordRef, Storage, StorageFile, UnixMillis, Urgency,
+    Batch, Damage, DamageKind, Inspector, Journal, Kind, Lane, NewRecord, OpenError, Options, Own, ReadOnly,
+    RecordRef, Storage, StorageFile, UnixMillis, Urgency,
 };
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Has something to say, and needs nothing.
-struct Settled;
-
-impl Keeper for Settled {
-    fn seen(&self, _: &[RecordRef<'_>]) {}
-
-    fn checkpoint(&self) -> Vec<u8> {
-        vec![1]
-    }
-
-    fn restore(&self, _: &[u8]) -> bool {
-        true
-    }
-
-    fn needed_in(&self, _: Lane, _: u64) -> Vec<Location> {
-        Vec::new()
-    }
-
-    fn needed_bytes(&self) -> u64 {
-        0
-    }
-
-    fn thinned(&self, _: u64) {}
-}
 
 fn tight() -> Options {
     Options { max_size: 256 << 10, snapshots_size: 64 << 10, soon: std::time::Duration::ZERO, ..small() }

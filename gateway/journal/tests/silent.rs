@@ -6,41 +6,16 @@
 
 mod common;
 
+use common::settled::Settled;
 use common::{NOW, batch, create, open, record, segments, small, texts};
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{
-    Batch, Damage, DamageKind, Inspector, Journal, Keeper, Lane, Location, Options, RecordRef, Storage,
-    UnixMillis, Urgency,
+    Batch, Damage, DamageKind, Inspector, Journal, Lane, Options, Storage, UnixMillis, Urgency,
 };
 use std::process::Command;
 use std::sync::Arc;
 
 const PAGE: usize = 4096;
-
-/// Needs nothing.
-struct Settled;
-
-impl Keeper for Settled {
-    fn seen(&self, _: &[RecordRef<'_>]) {}
-
-    fn checkpoint(&self) -> Vec<u8> {
-        vec![1]
-    }
-
-    fn restore(&self, _: &[u8]) -> bool {
-        true
-    }
-
-    fn needed_in(&self, _: Lane, _: u64) -> Vec<Location> {
-        Vec::new()
-    }
-
-    fn needed_bytes(&self) -> u64 {
-        0
-    }
-
-    fn thinned(&self, _: u64) {}
-}
 
 /// Changes a file's bytes.
 type Way<'a> = &'a dyn Fn(&mut Vec<u8>);

@@ -10,6 +10,7 @@ use crate::terms;
 use orugate_journal::{
     Commit, Gathered, Inspected, Inspector, KeyRing, OpenError, Own, ReadOnly, RecordRef, Term, Terms,
 };
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
@@ -19,6 +20,18 @@ pub struct Journal {
     storage: ReadOnly,
     keys: Option<KeyRing>,
     raw_from: i64,
+}
+
+/// What concerns the samples with one id.
+pub struct OfSample {
+    /// By which it was found.
+    pub term: Term,
+    /// All of it.
+    pub archive: Archive,
+    /// The messages whose outcomes name such a sample.
+    pub messages: BTreeSet<u64>,
+    /// How it was found.
+    pub gathered: Gathered,
 }
 
 /// Why it cannot be looked at.
@@ -140,13 +153,20 @@ impl Journal {
         self.inspector()?.gather(&[term, terms::ALL], &terms, visit).map_err(|error| self.failed(error))
     }
 
-    /// Folds all that concerns the samples with this id, as far as it was interpreted.
+    /// All that concerns the samples with exactly this id, as far as it was interpreted.
     ///
     /// # Errors
     /// As [`walk`](Self::walk).
-    pub fn archive_of_sample(&self, sample: &str) -> Result<(Archive, Gathered), LookError> {
+    pub fn of_sample(&self, sample: &str) -> Result<OfSample, LookError> {
         let hash = Keyed::new(self.inspector()?.identity().hash_key()).str(sample).finish();
-        self.archive_of(terms::specimen(hash))
+        let term = terms::specimen(hash);
+        let (mut archive, mut messages) = (Archive::default(), BTreeSet::new());
+        let gathered = self.gather(term, &mut |commit| {
+            archive.see(commit);
+            let outcomes = commit.records.iter().filter_map(|record| terms::outcome_of(record, hash));
+            messages.extend(outcomes.map(|outcome| outcome.message));
+        })?;
+        Ok(OfSample { term, archive, messages, gathered })
     }
 
     /// Folds all that concerns a message, an ORU or a hold.

@@ -12,7 +12,7 @@ mod ledger;
 mod touch;
 
 pub use fates::{Fates, Standing, Wanted};
-pub use journal::{Journal, LookError, names};
+pub use journal::{Journal, LookError, OfSample, names};
 pub use ledger::{Got, Ledger, Line, Sums};
 pub use touch::{Touched, touched};
 

@@ -98,6 +98,14 @@ fn beyond_the_horizon_a_result_is_new_and_its_number_was_never_given() {
 }
 
 #[test]
+fn a_clock_that_is_not_set_gives_no_number_twice() {
+    let running = store(&ModelDisk::new());
+    append(&running, &sends(1, SPECIMEN, 100, 5, 1, NOW.0));
+    let in_1970 = History::new(&running, Utc(5_000_000), i64::MIN);
+    assert_eq!(in_1970.next_filler(0x77), 60_000_001);
+}
+
+#[test]
 fn an_id_that_comes_without_end_costs_no_more_than_its_newest() {
     let disk = ModelDisk::new();
     let running = store(&disk);

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub(crate) mod ledger;
+pub(crate) mod settled;
 
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{

@@ -1,7 +1,7 @@
 //! `orugate journal list`.
 
 use super::{Filter, Stop, remark, text};
-use crate::archive::{Archive, Journal, Message, Way};
+use crate::archive::{Archive, Journal, Message, OfSample, Way};
 use serde_json::json;
 use std::io::{self, BufWriter, Write};
 
@@ -11,21 +11,22 @@ pub(super) fn run(
     sample: Option<&str>,
     as_json: bool,
 ) -> Result<u8, Stop> {
-    let (archive, damaged) = match sample {
+    let (archive, of_sample, damaged) = match sample {
         None => {
             let (archive, inspected) = journal.archive()?;
-            (archive, inspected.damaged.len())
+            (archive, None, inspected.damaged.len())
         }
         Some(sample) => {
-            let (archive, gathered) = journal.archive_of_sample(sample)?;
-            (archive, gathered.damaged.len())
+            let OfSample { archive, messages, gathered, .. } = journal.of_sample(sample)?;
+            (archive, Some(messages), gathered.damaged.len())
         }
     };
     let from = filter.from();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut listed = 0_u64;
     for (number, message) in &archive.messages {
-        if !filter.takes(&archive, message, from) {
+        let wanted = of_sample.as_ref().is_none_or(|messages| messages.contains(number));
+        if !wanted || !filter.takes(&archive, message, from) {
             continue;
         }
         listed += 1;

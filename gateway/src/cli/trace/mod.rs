@@ -16,11 +16,9 @@ mod story;
 use super::journal::{At, Stop, ended, open, remark};
 use super::message_number;
 use super::profile::Site;
-use crate::archive::{Archive, Journal};
+use crate::archive::{Archive, Journal, OfSample};
 use crate::config::{self, Plan, main_file};
-use crate::convert::Keyed;
 use crate::lineup;
-use crate::terms;
 use gather::Records;
 use jiff::tz::TimeZone;
 use model::{ReadWith, Told, Trace};
@@ -139,28 +137,12 @@ struct Found {
 /// A sample is looked for first: a short id may be the number of something else as well.
 fn find(journal: &Journal, what: &What) -> Result<Option<Found>, Stop> {
     let sample = what.what.trim();
-    let hash = Keyed::new(journal.inspector()?.identity().hash_key()).str(sample).finish();
-    let term = terms::specimen(hash);
-    let (archive, damage) = journal.archive_of(term)?;
-    // Only those whose outcomes name it; the term is half of the hash.
-    let mut messages = Vec::new();
-    journal.gather(term, &mut |commit| {
-        for record in commit.records.iter().filter(|_| !commit.void) {
-            use crate::records::{Meta as _, Outcome};
-            if record.kind.0 == Outcome::KIND
-                && let Some(outcome) = Outcome::decode(record.meta_version, record.meta)
-                && outcome.specimens.contains(&hash)
-            {
-                messages.push(outcome.message);
-            }
-        }
-    })?;
-    messages.sort_unstable();
-    messages.dedup();
+    let OfSample { term, archive, messages, gathered } = journal.of_sample(sample)?;
     let number = message_number(sample).ok().filter(|_| !what.sample);
     if !messages.is_empty() {
         let scope = Scope::Sample(sample.to_owned());
-        return Ok(Some(Found { term, archive, messages, scope, damage }));
+        let messages = messages.into_iter().collect();
+        return Ok(Some(Found { term, archive, messages, scope, damage: gathered }));
     }
     let Some(number) = number else { return Ok(None) };
     let term = Term::number(number);
