@@ -7,6 +7,7 @@
 
 use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task};
 use crate::interpret::OwnedTarget;
+use crate::maps::Table;
 use crate::pulse::step_back;
 use crate::replay::Message;
 use jiff::tz::TimeZone;
@@ -71,6 +72,8 @@ pub struct Scene {
     pub numbered: bool,
     /// For hashes: a journal's, to compare with what is in it.
     pub key: [u8; 16],
+    /// The instrument's maps.
+    pub table: Option<Arc<Table>>,
 }
 
 /// What a conversion in the past was about, so that it can be made again.
@@ -248,6 +251,7 @@ fn convert(
             gateway: &scene.gateway,
             zone: &scene.zone,
             key: &scene.key,
+            table: scene.table.as_deref(),
         },
         past: &NoPast,
         now: scene.now,
@@ -298,6 +302,7 @@ mod tests {
             now: Utc(0),
             numbered: true,
             key: [0; 16],
+            table: None,
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
         let mut convert = |text: &str, limit: Duration| {

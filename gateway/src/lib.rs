@@ -20,6 +20,7 @@ pub mod history;
 pub mod interpret;
 pub mod lineup;
 pub mod looks;
+pub mod maps;
 pub mod notes;
 pub mod port;
 pub mod ports;

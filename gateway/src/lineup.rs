@@ -165,11 +165,13 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
         name: instrument.name.clone(),
         interpreter: instrument.profile.interpreter(),
         targets: targets(plan, instrument),
+        table: instrument.table.clone(),
         provenance: Provenance {
             software: env!("CARGO_PKG_VERSION").to_owned(),
             profile: instrument.profile_name.clone(),
             profile_hash: instrument.profile_hash.to_string(),
             config_hash: config.to_owned(),
+            maps: instrument.table.as_ref().map(|table| table.provenance()).unwrap_or_default(),
         },
     }
 }

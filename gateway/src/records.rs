@@ -134,18 +134,19 @@ pub struct Outcome {
 
 impl Meta for Outcome {
     const KIND: u16 = 4;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
         match version {
             1 => Some(postcard::from_bytes::<OutcomeV1>(bytes).ok()?.into()),
+            2 => Some(postcard::from_bytes::<OutcomeV2>(bytes).ok()?.into()),
             Self::VERSION => postcard::from_bytes(bytes).ok(),
             _ => None,
         }
     }
 
     fn knows(version: u8) -> bool {
-        matches!(version, 1 | Self::VERSION)
+        matches!(version, 1 | 2 | Self::VERSION)
     }
 }
 
@@ -155,7 +156,7 @@ struct OutcomeV1 {
     message: u64,
     instrument: String,
     at: i64,
-    provenance: Provenance,
+    provenance: ProvenanceV2,
     dispositions: Vec<Disposition>,
     fillers: Vec<(u128, u32)>,
     released: Option<u64>,
@@ -168,7 +169,46 @@ impl From<OutcomeV1> for Outcome {
         let mut specimens: Vec<u128> = fillers.iter().map(|(specimen, _)| *specimen).collect();
         specimens.sort_unstable();
         specimens.dedup();
+        let provenance = provenance.into();
         Self { message, instrument, at, provenance, dispositions, fillers, released, specimens }
+    }
+}
+
+/// An [`Outcome`] as it was before there were maps.
+#[derive(Deserialize)]
+struct OutcomeV2 {
+    message: u64,
+    instrument: String,
+    at: i64,
+    provenance: ProvenanceV2,
+    dispositions: Vec<Disposition>,
+    fillers: Vec<(u128, u32)>,
+    released: Option<u64>,
+    specimens: Vec<u128>,
+}
+
+impl From<OutcomeV2> for Outcome {
+    fn from(before: OutcomeV2) -> Self {
+        let OutcomeV2 { message, instrument, at, provenance, dispositions, fillers, released, specimens } =
+            before;
+        let provenance = provenance.into();
+        Self { message, instrument, at, provenance, dispositions, fillers, released, specimens }
+    }
+}
+
+/// A [`Provenance`] as it was before there were maps.
+#[derive(Deserialize)]
+struct ProvenanceV2 {
+    software: String,
+    profile: String,
+    profile_hash: String,
+    config_hash: String,
+}
+
+impl From<ProvenanceV2> for Provenance {
+    fn from(before: ProvenanceV2) -> Self {
+        let ProvenanceV2 { software, profile, profile_hash, config_hash } = before;
+        Self { software, profile, profile_hash, config_hash, maps: Vec::new() }
     }
 }
 
@@ -184,6 +224,8 @@ pub struct Provenance {
     /// Hash of the configuration. After a reload that left something for a restart: that hash, `+`, and the hash of
     /// the text in which the rest is in force still.
     pub config_hash: String,
+    /// Name and hash of each map that was asked, in that order.
+    pub maps: Vec<(String, String)>,
 }
 
 /// Where one observation went.

@@ -160,6 +160,7 @@ pub fn replay(
         now: how.now,
         numbered: true,
         key: [0; 16],
+        table: None,
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();
@@ -227,7 +228,8 @@ fn print(
             Going::Sent => totals.sent += 1,
             Going::Held(reason) => {
                 totals.held += 1;
-                let _ = writeln!(out, "hold {code} {}: {}", reason.code(), reason.sentence());
+                let sentence = conversion.sentence(*reason, None, &[index]);
+                let _ = writeln!(out, "hold {code} {}: {sentence}", reason.code());
             }
             Going::Qc(evidence) => {
                 totals.qc += 1;

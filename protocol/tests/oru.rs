@@ -74,6 +74,7 @@ fn result<'m>(code: &'m str, value: &'m str) -> Observation<'m> {
 
 fn group() -> GroupPlan<'static> {
     GroupPlan {
+        panel: None,
         control_id: "GW010000000000012345",
         filler: "S-4711-1",
         sample: "S-4711",

@@ -70,6 +70,7 @@ fn convert(
             gateway: "GW01",
             zone: &zone,
             key: &[7; 16],
+            table: None,
         },
         past: &NoPast,
         now: received,

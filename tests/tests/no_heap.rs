@@ -2,6 +2,8 @@
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
 use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
+use orugate::maps::seen::Seen;
+use orugate::maps::{self, Table};
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -45,13 +47,39 @@ impl Numbers for Counter {
     }
 }
 
+/// A map with a row for each code of a profile's examples: of each three one compares nothing, one expects a unit that may be
+/// another, one the unit that comes.
+fn map_of(profile: &dyn orugate_driver::Profile) -> Table {
+    let mut seen = Seen::default();
+    seen.examples(profile);
+    let mut codes: Vec<(String, String)> =
+        seen.telling().map(|(kind, _)| (kind.code.clone(), kind.unit.clone())).collect();
+    codes.dedup_by(|a, b| a.0 == b.0);
+    let mut text = "code\tloinc\tname\tucum\tpanel\n".to_owned();
+    for (n, (code, unit)) in codes.iter().enumerate() {
+        let ucum = match n % 3 {
+            0 => "*",
+            1 => "mmol/L",
+            _ if maps::ucum::Unit::read(unit).is_ok() => unit,
+            _ => "*",
+        };
+        text += &format!("\"{}\"\t2345-7\tName of it\t{ucum}\t24323-8\n", code.replace('"', "\"\""));
+    }
+    let map = maps::read(std::path::Path::new("all.csv"), &text);
+    Table::new(map.into_iter().map(std::sync::Arc::new).collect(), false)
+}
+
 #[test]
 fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
-    let mut watched = 0;
+    let (mut watched, mut mapped) = (0, 0);
     for name in orugate_drivers::SHIPPED.names() {
         let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
         let interpreter = profile.interpreter();
-        for example in &profile.common().examples {
+        let table = map_of(&*profile);
+        for (table, example) in [None, Some(&table)]
+            .into_iter()
+            .flat_map(|t| profile.common().examples.iter().map(move |e| (t, e)))
+        {
             let heard = hear(&*profile, &profile.example_bytes(&example.input), &[]);
             for message in &heard.messages {
                 let stored = StoredMessage {
@@ -86,6 +114,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     gateway: "GW01",
                     zone: &zone,
                     key: &[7; 16],
+                    table,
                 };
                 let mut converter = Converter::default();
                 let mut numbers = Counter(0);
@@ -105,10 +134,20 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                 let orus = convert();
                 assert_eq!(COUNT.get() - before, 0, "{name}: {}", example.shows);
                 watched += orus;
+                mapped += converter
+                    .conversion()
+                    .orus
+                    .iter()
+                    .filter(|oru| {
+                        let bytes = converter.conversion().bytes(oru);
+                        table.is_some() && bytes.windows(8).any(|w| w == b"2345-7^N")
+                    })
+                    .count();
             }
         }
     }
     assert!(watched > 3, "only {watched} ORUs were watched");
+    assert!(mapped > 3, "only {mapped} ORUs had a code of a map");
     // The counter can count.
     let before = COUNT.get();
     drop(std::hint::black_box(vec![1u8]));

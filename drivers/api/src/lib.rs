@@ -26,7 +26,8 @@ pub use fault::SimulatedFault;
 pub use interpreter::{Fault, FrameSeen, Instrument, Interpreter, Piece, Scratch, StoredMessage};
 pub use orugate_protocol::{report, span, text, time};
 pub use profile::{
-    Common, CommonQc, Draft, Driver, Evidence, Example, Profile, ProfileError, QcProof, parse_profile,
+    Common, CommonQc, Draft, Driver, Evidence, Example, Profile, ProfileError, QcProof, UnitSaid,
+    parse_profile,
 };
 pub use session::{
     Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,

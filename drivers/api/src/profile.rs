@@ -65,8 +65,25 @@ pub trait Profile: Send + Sync {
         None
     }
 
+    /// What its table says of units for a test of this code, in the order in which it is asked.
+    fn units(&self, code: &str) -> Vec<UnitSaid<'_>> {
+        let _ = code;
+        Vec::new()
+    }
+
     /// The session that reads a capture file instead of a wire: tolerant where nobody can be asked to send again.
     fn capture_session(&self) -> Box<dyn Session>;
+}
+
+/// What a profile says of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitSaid<'p> {
+    /// As the instrument writes it.
+    pub sent: &'p str,
+    /// What it means, in UCUM; empty when it is no unit.
+    pub ucum: &'p str,
+    /// It is said of this test by its code, not of all tests.
+    pub of_code: bool,
 }
 
 /// What all profiles have.

@@ -6,7 +6,7 @@ use crate::profile::AstmProfile;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
 use orugate_driver::{
-    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
+    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault, UnitSaid,
 };
 
 /// The driver `astm`.
@@ -62,6 +62,14 @@ impl Profile for Fitted {
     fn link(&self) -> Option<String> {
         let AstmProfile { driver, framing, ack, link, query, .. } = &self.plan.profile;
         Some(format!("{driver} {framing:?} {ack:?} {link:?} {query:?}"))
+    }
+
+    fn units(&self, code: &str) -> Vec<UnitSaid<'_>> {
+        let table = self.plan.profile.unit.iter();
+        let own =
+            table.filter(|unit| unit.codes.is_empty() || unit.codes.iter().any(|listed| listed == code));
+        own.map(|unit| UnitSaid { sent: &unit.sent, ucum: unit.ucum.0, of_code: !unit.codes.is_empty() })
+            .collect()
     }
 
     fn capture_session(&self) -> Box<dyn Session> {

@@ -11,6 +11,7 @@ mod backup;
 mod files;
 mod journal;
 mod ledger;
+mod map;
 mod profile;
 mod service;
 mod show;
@@ -177,6 +178,13 @@ enum Command {
         configured: Configured,
         #[command(subcommand)]
         action: profile::Action,
+    },
+    /// Show which LOINC code an instrument's codes get, and make a map of a manufacturer's LIVD table
+    Map {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: map::Action,
     },
     /// Show the whole road on simulated instruments; needs nothing
     Demo {
@@ -345,6 +353,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Simulate(simulate) => files::simulate(catalogue, simulate),
         Command::Profiles(configured) => profile::list(catalogue, &configured.config),
         Command::Profile { configured, action } => profile::run(catalogue, &configured.config, action),
+        Command::Map { configured, action } => map::run(catalogue, &configured.config, &action),
         Command::Demo { stay } => crate::demo::run(stay),
         Command::Backup { configured, at, to } => backup::run(catalogue, &configured.config, &at, &to),
         Command::Restore { configured, from } => backup::restore(catalogue, &configured.config, &from),

@@ -11,7 +11,7 @@ use super::nearest::did_you_mean;
 use super::plan::{ConfigHash, GatewayPlan, JournalPlan, Plan};
 use super::source::Source;
 use super::units::{duration, show_duration, size, volume};
-use super::{Profiles, check_destination, check_instrument, check_seal};
+use super::{Profiles, check_destination, check_instrument, check_maps, check_seal};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -90,6 +90,7 @@ pub(super) fn plan(
     files: &[(Source, ConfigFile)],
     hash: ConfigHash,
     profiles: &dyn Profiles,
+    maps: &check_maps::Maps,
     out: &mut Findings,
 ) -> Option<Plan> {
     let ((source, main), parts) = files.split_first()?;
@@ -123,7 +124,14 @@ pub(super) fn plan(
         }
     }
     let (destinations, known) = check_destination::all(files, out);
-    let instruments = check_instrument::all(files, &known, profiles, out);
+    let instruments = check_instrument::all(files, &known, profiles, maps, out);
+    if destinations.len() == known.len() {
+        check_maps::charsets(&instruments, &destinations, out);
+    }
+    // An instrument with a mistake is not among them, and a map of its may be used.
+    if instruments.len() == files.iter().map(|(_, file)| file.instrument.len()).sum::<usize>() {
+        maps.unused(&instruments, out);
+    }
     if files.iter().all(|(_, file)| file.instrument.is_empty()) && !top.told(out, "instrument") {
         out.warn(top.whole("no instrument is configured"));
     }

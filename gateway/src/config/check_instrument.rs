@@ -5,6 +5,7 @@
 
 use super::check::{Names, Scope, host_of, host_port, small};
 use super::check_destination::Known;
+use super::check_maps::{self, Maps};
 use super::check_tls;
 use super::file::{At, ConfigFile, InstrumentFile, ParityFile, WireFile};
 use super::mistakes::Findings;
@@ -26,6 +27,7 @@ pub(super) fn all(
     files: &[(Source, ConfigFile)],
     destinations: &[Known],
     profiles: &dyn Profiles,
+    maps: &Maps,
     out: &mut Findings,
 ) -> Vec<InstrumentPlan> {
     let (mut plans, mut names) = (Vec::new(), Names::default());
@@ -60,7 +62,13 @@ pub(super) fn all(
                 Some(wire)
             });
             let rest = one(&typed.value, &scope, destinations, profiles, out);
-            if let (Some(name), Some(wire), Some((found, profile_name, mode, send_to))) = (name, wire, rest) {
+            let table = check_maps::table(&typed.value, &scope, maps, out);
+            if let (Ok(Some(table)), Some((found, ..))) = (&table, &rest) {
+                check_maps::units(table, &*found.profile, &scope, &typed.value, out);
+            }
+            if let (Some(name), Some(wire), Some((found, profile_name, mode, send_to)), Ok(table)) =
+                (name, wire, rest, table)
+            {
                 let FoundProfile { profile, hash: profile_hash } = found;
                 plans.push(InstrumentPlan {
                     name: name.value.clone(),
@@ -70,6 +78,7 @@ pub(super) fn all(
                     mode,
                     wire,
                     send_to,
+                    table,
                 });
             }
         }

@@ -60,6 +60,13 @@ impl Plan {
             wire(&plan.wire),
             if reached.is_empty() { "no destination" } else { &reached },
         );
+        if let Some(table) = &plan.table {
+            let names: Vec<&str> = table.maps.iter().map(|map| map.name.as_str()).collect();
+            let rows: usize = table.maps.iter().map(|map| map.rows.len()).sum();
+            let without = if table.required { "waits for a person" } else { "goes out with its own code" };
+            let _ =
+                write!(line, ", map {} ({rows} rows; a test without one {without})", names.join(", then "));
+        }
         if !not.is_empty() {
             let takes = if plan.mode == Mode::Live { "test" } else { "live" };
             let _ = write!(line, "; not to {not}, for {takes} results only");

@@ -7,6 +7,7 @@
 
 use super::diff_words as words;
 use super::plan::{DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
+use crate::maps::Table;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -69,7 +70,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 38] = [
+pub const KEYS: [(&str, Takes); 40] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -107,6 +108,8 @@ pub const KEYS: [(&str, Takes); 38] = [
     ("instrument.send_to", Takes::Live),
     ("instrument.profile", Takes::Live),
     (PROFILE_LINK, Takes::Connection),
+    ("instrument.map", Takes::Live),
+    ("instrument.require_map", Takes::Live),
     ("instrument.wire", Takes::Connection),
 ];
 
@@ -373,7 +376,7 @@ impl Difference {
     }
 
     fn instrument(&mut self, before: &Plan, old: &InstrumentPlan, after: &Plan, new: &InstrumentPlan) {
-        let InstrumentPlan { name, profile, profile_name, profile_hash, mode, wire, send_to: _ } = old;
+        let InstrumentPlan { name, profile, profile_name, profile_hash, mode, wire, send_to: _, table } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
             self.add(subject(), "instrument.mode", Weight::Patients, words::mode(new, after));
@@ -387,6 +390,14 @@ impl Difference {
             let same_link = link.is_some() && link == new.profile.link();
             let key = if same_link { "instrument.profile" } else { PROFILE_LINK };
             self.add(subject(), key, Weight::Patients, words::profile(old, new, same_link));
+        }
+        let (was, is) = (table.as_deref(), new.table.as_deref());
+        if let Some(words) = words::maps(was, is) {
+            self.add(subject(), "instrument.map", Weight::Patients, words);
+        }
+        let required = |table: Option<&Table>| table.is_some_and(|table| table.required);
+        if required(was) != required(is) {
+            self.add(subject(), "instrument.require_map", Weight::Patients, words::require_map(required(is)));
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));

@@ -9,6 +9,7 @@ use super::plan::{
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size, show_volume};
+use crate::maps::{Table, change};
 use orugate_protocol::text::Charset;
 use std::time::Duration;
 
@@ -274,6 +275,31 @@ pub(super) fn profile(old: &InstrumentPlan, new: &InstrumentPlan, same_link: boo
             old.profile_name, new.profile_name
         )
     }
+}
+
+/// What differs between the maps of an instrument; `None` when nothing does.
+pub(super) fn maps(old: Option<&Table>, new: Option<&Table>) -> Option<String> {
+    let names = |table: Option<&Table>| {
+        table.map_or("none".to_owned(), |table| {
+            table.maps.iter().map(|map| map.name.as_str()).collect::<Vec<_>>().join(", then ")
+        })
+    };
+    let hashes = |table: Option<&Table>| table.map(Table::provenance).unwrap_or_default();
+    if hashes(old) == hashes(new) {
+        return None;
+    }
+    let (was, is) = (names(old), names(new));
+    let what = if was == is { format!("map {is}") } else { format!("map {was} → {is}") };
+    Some(format!("{what}: {}", change::words(old, new)))
+}
+
+pub(super) fn require_map(new: bool) -> String {
+    let means = if new {
+        "a result whose test has no row in its maps waits for a person"
+    } else {
+        "a result whose test has no row in its maps goes out with the instrument's code alone"
+    };
+    format!("{}: {means}", flag("require_map", new))
 }
 
 pub(super) fn wire(old: &WirePlan, new: &WirePlan) -> String {

@@ -252,6 +252,63 @@ pub struct InstrumentFile {
     /// The names of the destinations that get its results; at least one.
     #[schemars(required)]
     pub send_to: Option<At<Vec<At<String>>>>,
+    /// Which maps give LOINC codes to its tests: a name, or a list in which the first that has a row for a result decides.
+    /// A map NAME is the file `maps.d/NAME.csv`.
+    pub map: Option<At<Names>>,
+    /// True: a result whose test has no row in its maps waits for a person. Default `false`: it goes out with the
+    /// instrument's code alone.
+    pub require_map: Option<At<bool>>,
+}
+
+/// One name, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// `"NAME"`.
+    One(String),
+    /// `["NAME", …]`.
+    More(Vec<At<String>>),
+}
+
+impl JsonSchema for Names {
+    fn schema_name() -> Cow<'static, str> {
+        "Names".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+        })
+    }
+}
+
+impl Typed for Names {
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name in quotes, or a list of them in brackets [ ]")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Names, E> {
+        Ok(Names::One(name.to_owned()))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Names, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = list.next_element()? {
+            names.push(name);
+        }
+        Ok(Names::More(names))
+    }
 }
 
 /// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.

@@ -14,6 +14,7 @@
 mod check;
 mod check_destination;
 mod check_instrument;
+mod check_maps;
 mod check_seal;
 mod check_tls;
 mod describe;
@@ -45,7 +46,9 @@ pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersio
 pub(crate) use check_seal::beside;
 pub(crate) use source::reword;
 
+use crate::maps;
 use crate::profiles::{self, Shelf};
+use check_maps::Maps;
 use mistakes::Findings;
 use orugate_driver::{Profile, ProfileError};
 use orugate_drivers::Catalogue;
@@ -116,6 +119,9 @@ pub struct Texts {
     pub files: Vec<(PathBuf, String)>,
     /// The site's profiles.
     pub profiles: Vec<(PathBuf, String)>,
+    /// The site's maps.
+    #[serde(default)]
+    pub maps: Vec<(PathBuf, String)>,
 }
 
 impl Texts {
@@ -127,7 +133,7 @@ impl Texts {
         let mut out = Findings::default();
         let shelf = Shelf::new(catalogue, self.profiles);
         shelf.mistakes().for_each(|mistake| out.wrong(mistake.clone()));
-        from_texts(self.files, &shelf, true, out)
+        from_texts(self.files, &shelf, &self.maps, true, out)
     }
 }
 
@@ -135,7 +141,7 @@ impl Texts {
 const MAX_FILE: u64 = 1 << 20;
 
 /// Reads the main file ([`main_file`]) and, beside it, the `*.toml` files of the folders `conf.d` (parts of the
-/// configuration) and `profiles.d` (profiles of the site), in the order of their names.
+/// configuration) and `profiles.d` (profiles of the site), and the `*.csv` files of `maps.d`, in the order of their names.
 ///
 /// # Errors
 /// All [`Mistakes`] of all files.
@@ -143,15 +149,17 @@ pub fn load(path: &Path, catalogue: &Catalogue) -> Result<Loaded, Mistakes> {
     let path = &*main_file(path);
     let mut out = Findings::default();
     let mut texts = read_all(std::iter::once(path.to_owned()), &mut out);
-    let parts = files_beside(path, "conf.d", &mut out);
+    let parts = files_beside(path, "conf.d", "toml", &mut out);
     texts.extend(read_all(parts.into_iter(), &mut out));
+    let maps = files_beside(path, maps::FOLDER, "csv", &mut out);
+    let maps = read_all(maps.into_iter(), &mut out);
     let readable = out.mistakes.is_empty();
-    let own = files_beside(path, profiles::FOLDER, &mut out);
+    let own = files_beside(path, profiles::FOLDER, "toml", &mut out);
     let own = read_all(own.into_iter(), &mut out);
-    let kept = Texts { files: texts.clone(), profiles: own.clone() };
+    let kept = Texts { files: texts.clone(), profiles: own.clone(), maps: maps.clone() };
     let shelf = Shelf::new(catalogue, own);
     shelf.mistakes().for_each(|mistake| out.wrong(mistake.clone()));
-    from_texts(texts, &shelf, readable, out).map(|loaded| Loaded { texts: kept, ..loaded })
+    from_texts(texts, &shelf, &maps, readable, out).map(|loaded| Loaded { texts: kept, ..loaded })
 }
 
 /// The profiles of a configuration at `path`, shipped and its own, and what cannot be read of them. The configuration
@@ -164,7 +172,7 @@ pub fn shelf(path: &Path, catalogue: &Catalogue) -> (Shelf, Vec<Mistake>) {
 }
 
 fn shelf_beside(path: &Path, catalogue: &Catalogue, out: &mut Findings) -> Shelf {
-    let files = files_beside(path, profiles::FOLDER, out);
+    let files = files_beside(path, profiles::FOLDER, "toml", out);
     let shelf = Shelf::new(catalogue, read_all(files.into_iter(), out));
     shelf.mistakes().for_each(|mistake| out.wrong(mistake.clone()));
     shelf
@@ -186,24 +194,35 @@ fn read_all(files: impl Iterator<Item = PathBuf>, out: &mut Findings) -> Vec<(Pa
 /// # Errors
 /// All [`Mistakes`] of all files.
 pub fn load_texts(files: Vec<(PathBuf, String)>, profiles: &dyn Profiles) -> Result<Loaded, Mistakes> {
-    from_texts(files, profiles, true, Findings::default())
+    from_texts(files, profiles, &[], true, Findings::default())
 }
 
 /// `readable`: these are all files of the configuration.
 fn from_texts(
     files: Vec<(PathBuf, String)>,
     profiles: &dyn Profiles,
+    maps: &[(PathBuf, String)],
     readable: bool,
     mut out: Findings,
 ) -> Result<Loaded, Mistakes> {
-    let hash = ConfigHash::of(files.iter().map(|(_, text)| text.as_str()));
+    // A map's name is part of what it does; without maps the hash is that of the files alone.
+    let names: Vec<String> = maps
+        .iter()
+        .map(|(file, _)| file.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    let of_maps = names.iter().zip(maps).flat_map(|(name, (_, text))| [name.as_str(), text.as_str()]);
+    let hash = ConfigHash::of(files.iter().map(|(_, text)| text.as_str()).chain(of_maps));
     let count = files.len();
     let typed: Vec<(Source, ConfigFile)> =
         files.into_iter().filter_map(|(file, text)| source::read(file, text, &mut out)).collect();
+    let maps = Maps::read(maps, &mut out);
     // A file that could not be read to its end may hold the very name that another file refers to, so what is said
     // across files would be noise.
-    let plan =
-        if readable && typed.len() == count { check::plan(&typed, hash, profiles, &mut out) } else { None };
+    let plan = if readable && typed.len() == count {
+        check::plan(&typed, hash, profiles, &maps, &mut out)
+    } else {
+        None
+    };
     out.finish(plan)
 }
 
@@ -229,15 +248,15 @@ pub fn main_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("orugate.toml") } else { path.to_owned() }
 }
 
-/// The `*.toml` files of a folder beside the main file, by name; a folder that is not there has none.
-fn files_beside(main: &Path, folder: &str, out: &mut Findings) -> Vec<PathBuf> {
+/// The files of a folder beside the main file that end so, by name; a folder that is not there has none.
+fn files_beside(main: &Path, folder: &str, ending: &str, out: &mut Findings) -> Vec<PathBuf> {
     let folder = main.parent().unwrap_or(Path::new("")).join(folder);
     let list = || -> io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
             let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+            if !hidden && path.extension().is_some_and(|extension| extension == ending) {
                 files.push(path);
             }
         }

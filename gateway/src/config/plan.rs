@@ -4,6 +4,7 @@
 //! made, which happens only in [`load`](super::load). Leaves out where each value was typed.
 
 use super::plan_tls::{FileOrCredential, TlsPlan};
+use crate::maps::Table;
 use jiff::tz::TimeZone;
 use orugate_driver::{LineSettings, Profile};
 use orugate_protocol::text::Charset;
@@ -166,6 +167,8 @@ pub struct InstrumentPlan {
     pub wire: WirePlan,
     /// Indexes in [`Plan::destinations`], ascending, each once, at least one.
     pub send_to: Vec<usize>,
+    /// Its maps; `None` when it names none.
+    pub table: Option<Arc<Table>>,
 }
 
 impl fmt::Debug for InstrumentPlan {
@@ -177,6 +180,7 @@ impl fmt::Debug for InstrumentPlan {
             .field("mode", &self.mode)
             .field("wire", &self.wire)
             .field("send_to", &self.send_to)
+            .field("maps", &self.table.as_ref().map(|table| table.provenance()))
             .finish()
     }
 }
@@ -403,7 +407,7 @@ pub struct ConfigHash([u8; 16]);
 
 impl ConfigHash {
     /// Of some texts in their order; where one ends counts.
-    pub(super) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
+    pub(crate) fn of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let mut bytes = Vec::new();
         for text in texts {
             bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());

@@ -1,6 +1,7 @@
 //! The first pass: what a message says, as facts to decide on. Owns its memory and uses it again for every message.
 
 use super::hash::Keyed;
+use crate::maps::{Asked, Mapped, Table};
 use orugate_protocol::oru::PatientField;
 use orugate_protocol::report::{
     Comment, Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
@@ -48,6 +49,10 @@ pub enum HoldReason {
     TooLarge,
     /// The ORU did not fit or could not be written.
     Unwritable,
+    /// The unit is another one than the map expects for this test.
+    UnitDiffers,
+    /// No row of the instrument's maps is for this test, and the site wants one for each.
+    UnmappedCode,
 }
 
 impl HoldReason {
@@ -66,7 +71,15 @@ impl HoldReason {
             Self::SampleIdTooLong => "sample-id-too-long",
             Self::TooLarge => "too-large",
             Self::Unwritable => "unwritable",
+            Self::UnitDiffers => "unit-differs",
+            Self::UnmappedCode => "unmapped-code",
         }
+    }
+
+    /// A person who releases such a hold sends the results as they are: nothing of the message itself is in doubt.
+    #[must_use]
+    pub const fn yields_to_a_person(self) -> bool {
+        matches!(self, Self::Cancelled | Self::UnitDiffers | Self::UnmappedCode)
     }
 
     /// What happened and what to do, for people.
@@ -102,6 +115,15 @@ impl HoldReason {
                 "More than 65,536 results or 4,096 orders in one message. Send the message to the maker."
             }
             Self::Unwritable => "No ORU could be written of it. Send the message to the maker.",
+            Self::UnitDiffers => {
+                "The unit is another one than the map expects, so a value may be of another magnitude. Correct the unit on the \
+                 instrument, or the map (orugate map show INSTRUMENT), then: orugate reload. A release sends what today's map \
+                 still does not fit with the instrument's code alone, without LOINC."
+            }
+            Self::UnmappedCode => {
+                "No map of this instrument has a row for the test, and require_map is true. Add the row, then: orugate reload, and \
+                 release. What has no row then is sent by a release with the instrument's code alone, without LOINC."
+            }
         }
     }
 }
@@ -128,6 +150,10 @@ pub struct Fact {
     pub code: Range<usize>,
     /// Keyed hash of the code.
     pub test: u128,
+    /// What the site's maps say of it. No hash depends on it: a changed map makes no other result of a resend.
+    pub mapped: Mapped,
+    /// Its unit, in [`Facts::words`], where the map expects another one.
+    pub unit: Range<usize>,
     /// Keyed hash of its identity, when the message has a run discriminator.
     pub identity: Option<u128>,
     /// What so far.
@@ -252,12 +278,15 @@ pub(super) struct Collector<'f> {
     facts: &'f mut Facts,
     key: Keyed,
     instrument: &'f str,
+    table: Option<&'f Table>,
     /// A sample id that a person entered for this message's nameless specimens.
     entered: Option<&'f str>,
     patient_needed: Option<PatientField>,
     message_block: Option<Candidate>,
     patient_block: Option<Candidate>,
     specimen: Option<(Range<usize>, u128, Option<Candidate>)>,
+    /// The material, in [`Facts::words`].
+    kind: Range<usize>,
     serial: Keyed,
 }
 
@@ -266,6 +295,7 @@ impl<'f> Collector<'f> {
         facts: &'f mut Facts,
         key: &[u8; 16],
         instrument: &'f str,
+        table: Option<&'f Table>,
         entered: Option<&'f str>,
         patient_needed: Option<PatientField>,
     ) -> Self {
@@ -277,8 +307,10 @@ impl<'f> Collector<'f> {
             facts,
             key,
             instrument,
+            table,
             entered,
             patient_needed,
+            kind: 0..0,
             message_block: None,
             patient_block: None,
             specimen: None,
@@ -303,6 +335,7 @@ impl<'f> Collector<'f> {
             _ => specimen.id,
         };
         let sample = self.facts.keep(&id);
+        self.kind = if self.table.is_some() { self.facts.keep(&specimen.kind) } else { 0..0 };
         let mut hash = self.key;
         hash.text(&id);
         self.specimen = Some((sample, hash.finish(), block));
@@ -337,6 +370,7 @@ impl<'f> Collector<'f> {
             return;
         }
         let code = self.facts.keep(&observation.code.id);
+        let (mapped, unit) = self.mapped(observation, &code);
         let mut test = self.key;
         test.text(&observation.code.id);
         if observation.group > 0 {
@@ -390,6 +424,8 @@ impl<'f> Collector<'f> {
             order,
             code,
             test: test.finish(),
+            mapped,
+            unit,
             identity,
             candidate,
             status: observation.status,
@@ -402,6 +438,26 @@ impl<'f> Collector<'f> {
         let end = self.facts.observations.len();
         if let Some(group) = self.facts.groups.last_mut() {
             group.observations.end = end;
+        }
+    }
+
+    /// What the maps say of an observation, and its unit where that is what is wrong.
+    fn mapped(&mut self, observation: &Observation<'_>, code: &Range<usize>) -> (Mapped, Range<usize>) {
+        let Some(table) = self.table else { return (Mapped::Off, 0..0) };
+        let Observation { unit, unit_as_sent, .. } = observation;
+        let mapped = table.find(&Asked {
+            code: self.facts.word(code),
+            specimen: self.facts.word(&self.kind),
+            unit: *unit,
+            unit_as_sent: *unit_as_sent,
+            measured: !observation.value.is_empty() && observation.status != Status::NotDone,
+        });
+        match mapped {
+            Mapped::OtherUnit(_) => {
+                let sent = if unit_as_sent.is_empty() { unit } else { unit_as_sent };
+                (mapped, self.facts.keep(sent))
+            }
+            _ => (mapped, 0..0),
         }
     }
 

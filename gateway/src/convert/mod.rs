@@ -10,6 +10,7 @@ mod facts;
 mod hash;
 mod recode;
 mod second;
+mod why;
 mod zone;
 
 pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
@@ -18,6 +19,7 @@ pub use recode::{Lacking, recode};
 pub use zone::SiteZone;
 
 use crate::history::Sent;
+use crate::maps::{Mapped, Table};
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -46,6 +48,8 @@ pub struct Setting<'a> {
     pub zone: &'a TimeZone,
     /// The journal's key for hashes.
     pub key: &'a [u8; 16],
+    /// Its maps; `None` when it has none.
+    pub table: Option<&'a Table>,
 }
 
 /// One destination, as far as conversion depends on it.
@@ -288,6 +292,12 @@ pub struct Conversion<'c> {
 }
 
 impl Conversion<'_> {
+    /// The sentences of a hold of these observations: what is wrong with each, then what to do.
+    #[must_use]
+    pub fn sentence(&self, reason: HoldReason, table: Option<&Table>, observations: &[usize]) -> String {
+        why::sentence(self.facts, reason, table, observations)
+    }
+
     /// The bytes of one ORU.
     #[must_use]
     pub fn bytes(&self, oru: &Ready) -> &[u8] {
@@ -366,7 +376,7 @@ impl Converter {
             setting.destinations.iter().find_map(|t| t.route.patient.map(|p| p.field));
         let entered = task.release.and_then(|r| r.sample);
         let mut collector =
-            Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient);
+            Collector::new(&mut self.facts, setting.key, setting.instrument, setting.table, entered, patient);
         let mut scratch = Scratch::new(&mut self.scratch);
         self.fault = task.interpreter.interpret(&task.message, &mut scratch, &mut collector).err();
     }
@@ -393,13 +403,22 @@ impl Converter {
             Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
             Candidate::NotReportable(rule) => Going::NotReportable(rule),
             // To send it all the same is what the release of such a hold means.
-            Candidate::Held(reason) if reason != HoldReason::Cancelled || release.is_none() => {
+            Candidate::Held(reason) if !reason.yields_to_a_person() || release.is_none() => {
                 Going::Held(reason)
             }
             _ if known == Known::Overtaken => Going::Superseded,
             _ if fact.blank => Going::NotReportable("no-value"),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
+            _ if release.is_none() && matches!(fact.mapped, Mapped::OtherUnit(_)) => {
+                Going::Held(HoldReason::UnitDiffers)
+            }
+            _ if release.is_none()
+                && fact.mapped == Mapped::Missing
+                && setting.table.is_some_and(|table| table.required) =>
+            {
+                Going::Held(HoldReason::UnmappedCode)
+            }
             _ if correction && hold_corrections => Going::Held(HoldReason::Correction),
             _ if known == Known::Same && setting.destinations.iter().all(|t| t.suppress_resends) => {
                 Going::Repeat

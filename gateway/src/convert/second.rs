@@ -6,12 +6,14 @@
 use super::Inexpressible;
 use super::facts::Facts;
 use super::{
-    Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready, SiteZone,
+    Candidate, Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready,
+    SiteZone,
 };
 use super::{Target, Task};
+use crate::maps::{Mapped, Place, Table};
 use orugate_driver::Scratch;
 use orugate_protocol::hl7::writer::WriteError;
-use orugate_protocol::oru::{GroupPlan, Groups, OruError, OruWriter, Verdict, WriteObservation};
+use orugate_protocol::oru::{self, GroupPlan, Groups, OruError, OruWriter, Verdict, WriteObservation};
 use orugate_protocol::report::Status;
 use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
@@ -202,6 +204,7 @@ impl<'a> Groups<'a> for Walk<'a> {
             control_id: names.get(ready.control.clone()).unwrap_or_default(),
             filler: names.get(ready.filler.clone()).unwrap_or_default(),
             sample: facts.word(&group.sample),
+            panel: self.task.setting.table.and_then(|table| panel(table, facts, group.observations.clone())),
             status: group_status(self.verdicts.get(group.observations.clone()).unwrap_or_default()),
             created: self.task.now,
             remarks: [
@@ -211,6 +214,11 @@ impl<'a> Groups<'a> for Walk<'a> {
             ],
             in_utf8: ready.inexpressible.is_some(),
         })
+    }
+
+    fn test(&self, observation: usize) -> Option<oru::Mapped<'a>> {
+        let table = self.task.setting.table?;
+        table.test(place(self.facts, observation)?)
     }
 
     fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>) {
@@ -231,6 +239,27 @@ impl<'a> Groups<'a> for Walk<'a> {
             }
         }
     }
+}
+
+/// The row that an observation has, with the unit that the row expects. One that a person released although its unit is
+/// another has none: its LOINC code would say another unit.
+fn place(facts: &Facts, observation: usize) -> Option<Place> {
+    match facts.observations.get(observation)?.mapped {
+        Mapped::Row(place) => Some(place),
+        _ => None,
+    }
+}
+
+/// The panel of an order: the one that all its results agree on, be they sent now or not, so that a part of them that comes
+/// again is in no other panel. What is no result has no say.
+fn panel<'a>(table: &'a Table, facts: &Facts, observations: Range<usize>) -> Option<oru::Mapped<'a>> {
+    let is_result = |at: &usize| {
+        let fact = facts.observations.get(*at);
+        fact.is_some_and(|fact| !fact.blank && !matches!(fact.candidate, Candidate::NotReportable(_)))
+    };
+    let mut panels = observations.filter(is_result).map(|at| table.panel(place(facts, at)?));
+    let first = panels.next()??;
+    panels.all(|other| other == Some(first)).then_some(first)
 }
 
 /// Everything that is sent of these observations was sent before.
@@ -395,6 +424,7 @@ mod tests {
                 gateway: "GW01",
                 zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
+                table: None,
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),

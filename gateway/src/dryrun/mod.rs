@@ -14,6 +14,7 @@ use crate::config::{InstrumentPlan, Plan};
 use crate::convert::{Conversion, Going, HoldReason, Ready};
 use crate::interpret::OwnedTarget;
 use crate::lineup;
+use crate::maps::Table;
 use crate::replay::Heard;
 use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::Utc;
@@ -68,6 +69,7 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
         now,
         numbered: false,
         key: [0; 16],
+        table: instrument.table.clone(),
     };
     let reached = scene.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
     // Twice, since one is lent while the other is looked at.
@@ -76,7 +78,7 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
     let mut messages = Vec::with_capacity(heard.messages.len());
     for (message, number) in heard.messages.iter().zip(1usize..) {
         messages.push(match apart.convert(message) {
-            Ok(conversion) => read(&conversion, &message.raw, &targets),
+            Ok(conversion) => read(&conversion, &message.raw, &targets, instrument.table.as_deref()),
             Err(why) => broken(&instrument.name, number, &message.raw, why),
         });
     }
@@ -89,7 +91,7 @@ fn broken(instrument: &str, number: usize, raw: &[u8], why: Broken) -> Read {
     Read { raw: raw.to_vec(), observations: Vec::new(), notes: vec![note], orus: Vec::new() }
 }
 
-fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget]) -> Read {
+fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget], table: Option<&Table>) -> Read {
     let facts = conversion.facts;
     let mut observations: Vec<Observed> = facts
         .observations
@@ -101,7 +103,7 @@ fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget]) -> Rea
                 "" => "(no code)".to_owned(),
                 code => code.to_owned(),
             },
-            fate: fate(conversion, index, *going),
+            fate: fate(conversion, index, *going, table),
             rows: vec![None; targets.len()],
         })
         .collect();
@@ -136,10 +138,12 @@ fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget]) -> Rea
     Read { raw: raw.to_vec(), observations, notes, orus }
 }
 
-fn fate(conversion: &Conversion<'_>, index: usize, going: Going) -> String {
+fn fate(conversion: &Conversion<'_>, index: usize, going: Going, table: Option<&Table>) -> String {
     match going {
         Going::Sent => SENT.to_owned(),
-        Going::Held(reason) => format!("held, {}: {}", reason.code(), reason.sentence()),
+        Going::Held(reason) => {
+            format!("held, {}: {}", reason.code(), conversion.sentence(reason, table, &[index]))
+        }
         Going::Qc(evidence) => format!("qc, not a patient's result, because {evidence}"),
         Going::NotReportable(rule) => {
             format!("not reportable by the rule {}", conversion.by_the_rule(index, rule))

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::convert::{Corrections, HoldReason, Numbers, Release, Setting, Target, Task};
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
+use crate::maps::Table;
 use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
@@ -48,6 +49,8 @@ pub struct Subject {
     pub interpreter: Box<dyn Interpreter>,
     /// Where its results go.
     pub targets: Vec<OwnedTarget>,
+    /// Its maps.
+    pub table: Option<Arc<Table>>,
     /// With what it is interpreted.
     pub provenance: Provenance,
 }
@@ -431,6 +434,7 @@ impl Worker {
             gateway: &lineup.plan.gateway.id,
             zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
+            table: subject.table.as_deref(),
         };
         let release = act.map(|a| Release {
             sample: a.sample,

@@ -129,12 +129,20 @@ impl Batch<'_> {
         for ((order, reason), observations) in grouped {
             let number = numbers.next().and_then(|n| numbers.take(n))?;
             given.insert((order, reason), number.get().0);
-            let sentence = match (reason, self.conversion.fault) {
-                (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
-                _ => reason.sentence().to_owned(),
+            // What a message said of a unit belongs to the hold; the log has the rule only.
+            let (sentence, logged) = match (reason, self.conversion.fault) {
+                (HoldReason::DriverFault, Some(fault)) => {
+                    let sentence = format!("{fault}. {}", reason.sentence());
+                    (sentence.clone(), sentence)
+                }
+                _ => {
+                    let held: Vec<usize> = observations.iter().map(|(at, _)| *at as usize).collect();
+                    let table = self.subject.table.as_deref();
+                    (self.conversion.sentence(reason, table, &held), reason.sentence().to_owned())
+                }
             };
             tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
-                reason = reason.code(), observations = observations.len(), "held: {sentence}");
+                reason = reason.code(), observations = observations.len(), "held: {logged}");
             let hold = Hold {
                 message: self.number,
                 instrument: self.subject.name.clone(),

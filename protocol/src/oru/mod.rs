@@ -40,6 +40,15 @@ pub struct Route<'p> {
     pub patient: Option<PatientId<'p>>,
 }
 
+/// What a site's map gives to an instrument's code, which goes along behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapped<'p> {
+    /// LOINC code.
+    pub loinc: &'p str,
+    /// Its name; empty for the instrument's.
+    pub name: &'p str,
+}
+
 /// Where a destination wants the sample id, beside SPM-2.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SampleIdIn {

@@ -1,7 +1,7 @@
 //! Each segment of the ORU, field by field. Field names and numbers are those of HL7 2.5.1.
 
 use super::writer::{Context, GroupPlan, WriteObservation};
-use super::{PatientField, PatientId, Route, SampleIdIn, Zone};
+use super::{Mapped, PatientField, PatientId, Route, SampleIdIn, Zone};
 use crate::hl7::ts::{DeviceStamp, Stamp};
 use crate::hl7::value::{self, ValueType};
 use crate::hl7::writer::{Segment, Writer};
@@ -117,7 +117,7 @@ pub(super) fn obr(
     s.str("1");
     order_numbers(&mut s, route, group);
     s.field(4);
-    code(&mut s, &order.code);
+    code(&mut s, &order.code, group.panel);
     s.field(7);
     time(&mut s, context.specimen.collected.as_ref(), zone);
     s.field(22);
@@ -137,12 +137,14 @@ fn order_numbers(s: &mut Segment<'_, '_>, route: &Route<'_>, group: &GroupPlan<'
     s.str(if route.sample_id_in == SampleIdIn::Filler { group.sample } else { group.filler });
 }
 
+#[allow(clippy::too_many_arguments)] // Each is a part of what one OBX says.
 pub(super) fn obx(
     w: &mut Writer<'_>,
     route: &Route<'_>,
     number: u32,
     how: &WriteObservation,
     observation: &Observation<'_>,
+    mapped: Option<Mapped<'_>>,
     context: &Context<'_>,
     zone: &dyn Zone,
 ) {
@@ -154,7 +156,7 @@ pub(super) fn obx(
     s.field(2);
     s.str(kind.code());
     s.field(3);
-    code(&mut s, &observation.code);
+    code(&mut s, &observation.code, mapped);
     s.field(4);
     match (observation.group, how.sub_id) {
         (0, 0) => &mut s,
@@ -229,6 +231,7 @@ pub(super) fn observation_notes(
     notes: &mut u32,
     how: &WriteObservation,
     observation: &Observation<'_>,
+    mapped: Option<Mapped<'_>>,
 ) {
     if let Some(remark) = how.remark {
         nte(w, notes, Text::plain(remark));
@@ -250,6 +253,10 @@ pub(super) fn observation_notes(
     }
     if is_long(&observation.range) {
         nte_labelled(w, notes, "Reference range: ", observation.range);
+    }
+    let sent = observation.code.loinc;
+    if value::is_loinc(sent.bytes()) && mapped.is_some_and(|mapped| !sent.reads(mapped.loinc)) {
+        nte_labelled(w, notes, "LOINC code that the instrument sent: ", sent);
     }
     if !matches!(observation.replicate.bytes(), [] | b"1") {
         nte_labelled(w, notes, "Dilution or replicate: ", observation.replicate);
@@ -336,13 +343,16 @@ pub(super) fn nte_labelled(w: &mut Writer<'_>, notes: &mut u32, label: &str, tex
     s.end();
 }
 
-/// CE: a LOINC code that the instrument itself sent goes first, the vendor's code always goes along.
-fn code(s: &mut Segment<'_, '_>, code: &Code<'_>) {
+/// CE: LOINC first, from the site's map or else as the instrument itself sent it; the vendor's code always goes along.
+fn code(s: &mut Segment<'_, '_>, code: &Code<'_>, mapped: Option<Mapped<'_>>) {
+    let sent = || value::is_loinc(code.loinc.bytes()).then_some((code.loinc, Text::EMPTY));
+    let loinc = mapped.map(|mapped| (Text::plain(mapped.loinc), Text::plain(mapped.name))).or_else(sent);
     let mut first = 1;
-    if value::is_loinc(code.loinc.bytes()) {
-        s.text(code.loinc);
+    if let Some((loinc, name)) = loinc {
+        let own = if code.name.is_empty() { code.id } else { code.name };
+        s.text(loinc);
         s.component(2);
-        s.text(if code.name.is_empty() { code.id } else { code.name });
+        s.text(if name.is_empty() { own } else { name });
         s.component(3);
         s.str("LN");
         first = 4;

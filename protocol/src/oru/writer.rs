@@ -1,6 +1,6 @@
 //! The second pass: the segments of one group after the other, as the items come by.
 
-use super::{Route, Zone, segments};
+use super::{Mapped, Route, Zone, segments};
 use crate::hl7::writer::{WriteError, Writer};
 use crate::report::{Comment, Item, Level, Note, Observation, Patient, ReportSink, Sender, Specimen};
 use crate::text::{Charset, Text};
@@ -13,6 +13,12 @@ pub trait Groups<'p> {
     /// The plan of one order of the message, counted from 0; `None` when nothing of it is to be written. Asked once
     /// for each, ascending.
     fn plan(&mut self, order: u16) -> Option<GroupPlan<'p>>;
+
+    /// What OBX-3 of an observation of the message, counted from 0, begins with; `None` leaves it to the instrument.
+    fn test(&self, observation: usize) -> Option<Mapped<'p>> {
+        let _ = observation;
+        None
+    }
 
     /// A group whose plan was given is over: the place of its ORU in the buffer, or why there is none.
     fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>);
@@ -28,6 +34,8 @@ pub struct GroupPlan<'p> {
     /// The sample id, for SPM-2 and where else the route wants it: as the instrument wrote it, or as a person entered
     /// it for a message without one.
     pub sample: &'p str,
+    /// What OBR-4 begins with; `None` leaves it to the instrument.
+    pub panel: Option<Mapped<'p>>,
     /// OBR-25: F, P, C, X, A.
     pub status: char,
     /// MSH-7 and OBR-22.
@@ -185,6 +193,7 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
 
     fn observation(&mut self, observation: &Observation<'m>) {
         let verdict = self.verdicts.get(self.seen).copied().unwrap_or(Verdict::Withheld);
+        let mapped = self.groups.test(self.seen);
         self.seen = self.seen.saturating_add(1);
         let Some(open) = &mut self.open else { return };
         let Verdict::Write(how) = verdict else {
@@ -195,8 +204,8 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
         open.last_written = true;
         open.notes = 0;
         let w = &mut self.writer;
-        segments::obx(w, self.route, open.observations, &how, observation, &self.context, self.zone);
-        segments::observation_notes(w, &mut open.notes, &how, observation);
+        segments::obx(w, self.route, open.observations, &how, observation, mapped, &self.context, self.zone);
+        segments::observation_notes(w, &mut open.notes, &how, observation, mapped);
     }
 
     fn comment(&mut self, comment: &Comment<'m>) {

@@ -154,6 +154,7 @@ impl Bench {
                 gateway: "GW01",
                 zone: &zone,
                 key: &[7; 16],
+                table: None,
             },
             past: &NoPast,
             now,

@@ -236,6 +236,7 @@ fn oru(input: &[u8]) -> usize {
         patient: Some(patient),
     };
     let plan = GroupPlan {
+        panel: None,
         control_id: "GW010000000000000001",
         filler: "S-1",
         sample: "S",

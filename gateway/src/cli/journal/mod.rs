@@ -102,6 +102,13 @@ pub(super) struct At {
     keys: Vec<PathBuf>,
 }
 
+impl At {
+    /// A person named a journal.
+    pub(super) fn is_given(&self) -> bool {
+        self.path.is_some() || !self.keys.is_empty()
+    }
+}
+
 /// Which messages.
 #[derive(Debug, Args)]
 pub(super) struct Filter {

@@ -232,6 +232,9 @@ impl Page {
             "  by version {}, profile {} ({}), configuration {}",
             provenance.software, provenance.profile, provenance.profile_hash, provenance.config_hash
         );
+        for (name, hash) in &provenance.maps {
+            let _ = writeln!(self.text, "  by map {name} ({hash})");
+        }
         for disposition in &outcome.dispositions {
             let Disposition { observation, fate, is_final, filler, .. } = disposition;
             let what = match fate {

@@ -28,12 +28,13 @@ pub(super) fn of(story: &Story<'_>, orus: &[Oru], holds: &[Hold]) -> Vec<Event> 
         let after =
             outcome.released.map(|hold| format!(" after the release of hold {hold}")).unwrap_or_default();
         let words = format!(
-            "interpreted{after}: {}, by version {}, profile {} ({}), configuration {}",
+            "interpreted{after}: {}, by version {}, profile {} ({}), configuration {}{}",
             count(outcome.dispositions.len() as u64, "result", "results"),
             of.software,
             of.profile,
             of.profile_hash,
-            of.config_hash
+            of.config_hash,
+            of.maps.iter().map(|(name, hash)| format!(", map {name} ({hash})")).collect::<String>()
         );
         add(outcome.at, "interpreted", words, None, None);
     }

@@ -93,6 +93,7 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
                 gateway: plan.map_or_else(|| "????".to_owned(), |plan| plan.gateway.id.clone()),
                 zone: plan.map_or(TimeZone::UTC, |plan| plan.gateway.timezone.clone()),
                 key,
+                table: of.and_then(|of| of.table.clone()),
             };
             Reading::of(records, instrument, message.map_or(0, |message| message.received), with)
         });

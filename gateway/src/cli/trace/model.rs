@@ -75,6 +75,8 @@ pub(super) struct Outcome {
     pub(super) pieces: Vec<usize>,
     /// These bytes.
     pub(super) record: Option<String>,
+    /// Which row of the instrument's maps is for it; `None` for none.
+    pub(super) map: Option<MapRow>,
     pub(super) fate: &'static str,
     /// The rule, the evidence or the hold's reason.
     pub(super) why: Option<String>,
@@ -87,6 +89,21 @@ pub(super) struct Outcome {
     /// Where it stands, for counting.
     #[serde(skip)]
     pub(super) stands: &'static str,
+}
+
+/// A row of a map, as the map is today.
+#[derive(Debug, Serialize)]
+pub(super) struct MapRow {
+    pub(super) map: String,
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) loinc: String,
+    /// The unit that it expects, in words.
+    pub(super) expects: String,
+    /// The result's unit is that one.
+    pub(super) unit_agrees: bool,
+    /// All maps are those that were asked then; `None` when nothing was decided yet.
+    pub(super) as_then: Option<bool>,
 }
 
 /// A result in an ORU.

@@ -1,6 +1,6 @@
 //! A trace as a person reads it, at most 100 columns wide: first what became of each result, then how.
 
-use super::model::{Oru, Outcome, Piece, Told, Trace};
+use super::model::{MapRow, Oru, Outcome, Piece, Told, Trace};
 use super::story::Scope;
 use crate::words::count;
 use std::collections::BTreeMap;
@@ -243,6 +243,15 @@ impl Page {
         }
         if !said.is_empty() {
             self.line(6, &said.join(", "));
+        }
+        if let Some(row) = &result.map {
+            let MapRow { file, line, loinc, expects, .. } = row;
+            let unit = if row.unit_agrees { "" } else { ", and its unit is another one" };
+            let since = match row.as_then {
+                Some(false) => "; the maps have changed since this was decided, what was sent is below",
+                _ => "",
+            };
+            self.line(6, &format!("map {}, {file} line {line}: {loinc} in {expects}{unit}{since}", row.map));
         }
         if result.read_as_then == Some(false) {
             self.line(

@@ -7,6 +7,7 @@ use super::gather::Records;
 use crate::apart::{Apart, AsThen, MESSAGE, Scene};
 use crate::convert::Going;
 use crate::interpret::OwnedTarget;
+use crate::maps::{Mapped, Table};
 use crate::records::{Fate, Outcome, Provenance};
 use jiff::tz::TimeZone;
 use orugate_driver::report::{Item, Level, Note, Observation, ReportSink, Status};
@@ -31,6 +32,10 @@ pub(super) struct Reading {
     pub(super) obx: BTreeMap<(u64, u16, String), Vec<(u32, String)>>,
     /// What hashes of the results are now, by observation.
     pub(super) content: BTreeMap<u32, u128>,
+    /// Name and hash of today's maps.
+    pub(super) maps: Vec<(String, String)>,
+    /// Which row of today's maps is for a result, by observation.
+    pub(super) mapped: BTreeMap<u32, Row>,
     /// Notes of the driver, without their subjects.
     pub(super) notes: Vec<(Span, String)>,
     /// Why it is not whole.
@@ -64,6 +69,18 @@ pub(super) struct Found {
     pub(super) sample_in: &'static str,
 }
 
+/// A row of a map, as far as it is told.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) map: String,
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) loinc: String,
+    pub(super) expects: String,
+    /// The result's unit is another one than the row expects.
+    pub(super) other_unit: bool,
+}
+
 /// With what it is read.
 pub(super) struct With<'a> {
     pub(super) profile: &'a dyn Profile,
@@ -71,11 +88,13 @@ pub(super) struct With<'a> {
     pub(super) gateway: String,
     pub(super) zone: TimeZone,
     pub(super) key: [u8; 16],
+    /// The maps of its instrument as they are today.
+    pub(super) table: Option<Arc<Table>>,
 }
 
 impl Reading {
     pub(super) fn of(records: &Records, instrument: &str, received: i64, with: With<'_>) -> Self {
-        let With { profile, targets, gateway, zone, key } = with;
+        let With { profile, targets, gateway, zone, key, table } = with;
         let names: Vec<(usize, String)> = targets.iter().map(|t| (t.index, t.name.clone())).collect();
         let scene = Scene {
             instrument: instrument.to_owned(),
@@ -85,12 +104,14 @@ impl Reading {
             now: Utc(received),
             numbered: true,
             key,
+            table: table.clone(),
         };
         let heard = Arc::new(Mutex::new(None));
         let recording = Recording { inner: profile.interpreter(), heard: heard.clone() };
         let mut apart = Apart::new(scene, Box::new(recording), MESSAGE);
         let message = records.message();
         let (mut obx, mut samples, mut content) = (BTreeMap::new(), Vec::<String>::new(), BTreeMap::new());
+        let mut mapped = BTreeMap::new();
         let mut broken = None;
         let entered = |outcome: &Outcome| {
             let first = records.orus.values().find(|(oru, _)| oru.at == outcome.at)?;
@@ -119,6 +140,8 @@ impl Reading {
                 }
             }
             content.extend((0u32..).zip(facts.observations.iter().map(|fact| fact.content())));
+            let rows = facts.observations.iter().map(|fact| row_of(table.as_deref(), fact.mapped));
+            mapped.extend((0u32..).zip(rows).filter_map(|(at, row)| Some((at, row?))));
             for oru in conversion.orus {
                 let Some((_, name)) = names.iter().find(|(index, _)| *index == oru.destination) else {
                     continue;
@@ -136,7 +159,8 @@ impl Reading {
             let all = Span::new(0, message.raw.len());
             reading.pieces.push(Piece { raw: all, text: all, frame: None });
         }
-        Self { obx, samples, content, broken, ..reading }
+        let maps = table.as_ref().map(|table| table.provenance()).unwrap_or_default();
+        Self { obx, samples, content, maps, mapped, broken, ..reading }
     }
 
     /// Where a span of the text stands in the raw bytes; several places when it goes over the end of a frame.
@@ -160,6 +184,19 @@ impl Reading {
         let of = |place: Span| raw.get(place.start as usize..place.end as usize).unwrap_or_default();
         self.places(span).into_iter().flat_map(of).copied().collect()
     }
+}
+
+fn row_of(table: Option<&Table>, mapped: Mapped) -> Option<Row> {
+    let (Mapped::Row(place) | Mapped::OtherUnit(place)) = mapped else { return None };
+    let (map, row) = (table?.map_of(place)?, table?.row(place)?);
+    Some(Row {
+        map: map.name.clone(),
+        file: map.file.display().to_string(),
+        line: row.line,
+        loinc: row.loinc.clone(),
+        expects: row.expected.words().to_owned(),
+        other_unit: matches!(mapped, Mapped::OtherUnit(_)),
+    })
 }
 
 /// The OBX of an ORU.

@@ -5,8 +5,8 @@
 
 use super::events;
 use super::gather::Records;
-use super::model::{Answer, Became, Hold, Moment, Oru, Outcome, Piece, ReadWith, Record, Told};
-use super::reading::{Found, Part, Reading, field, obx_of, sample_of};
+use super::model::{Answer, Became, Hold, MapRow, Moment, Oru, Outcome, Piece, ReadWith, Record, Told};
+use super::reading::{Found, Part, Reading, Row, field, obx_of, sample_of};
 use crate::archive::{Archive, Way};
 use crate::cli::journal::text;
 use crate::records::{DeliveryResult, Disposition, Fate, Settlement};
@@ -202,6 +202,7 @@ impl Story<'_> {
                 .zip(found)
                 .filter(|_| shows)
                 .map(|(reading, found)| text::shown(&reading.bytes(found.span, raw))),
+            map: self.map_row(outcome, observation),
             fate: told.fate,
             why: told.why,
             hold: told.hold,
@@ -210,6 +211,14 @@ impl Story<'_> {
             words: told.words,
             stands: told.stands,
         })
+    }
+
+    fn map_row(&self, outcome: u64, observation: u32) -> Option<MapRow> {
+        let reading = self.reading?;
+        let Row { map, file, line, loinc, expects, other_unit } = reading.mapped.get(&observation)?.clone();
+        let then = self.records.outcomes.get(&outcome).map(|outcome| &outcome.provenance.maps);
+        let as_then = then.map(|then| *then == reading.maps);
+        Some(MapRow { map, file, line, loinc, expects, unit_agrees: !other_unit, as_then })
     }
 
     fn held_code(&self, observation: u32) -> Option<String> {
