@@ -134,15 +134,11 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                 let orus = convert();
                 assert_eq!(COUNT.get() - before, 0, "{name}: {}", example.shows);
                 watched += orus;
-                mapped += converter
-                    .conversion()
-                    .orus
-                    .iter()
-                    .filter(|oru| {
-                        let bytes = converter.conversion().bytes(oru);
-                        table.is_some() && bytes.windows(8).any(|w| w == b"2345-7^N")
-                    })
-                    .count();
+                let conversion = converter.conversion();
+                let has_code = |oru: &&_| {
+                    conversion.bytes(oru).windows(8).any(|bytes| bytes == b"2345-7^N") && table.is_some()
+                };
+                mapped += conversion.orus.iter().filter(has_code).count();
             }
         }
     }
