@@ -22,6 +22,7 @@ pub mod lineup;
 pub mod looks;
 pub mod maps;
 pub mod notes;
+pub mod offset;
 pub mod port;
 pub mod ports;
 pub mod profiles;

@@ -173,6 +173,8 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
             config_hash: config.to_owned(),
             maps: instrument.table.as_ref().map(|table| table.provenance()).unwrap_or_default(),
         },
+        zone: instrument.zone(&plan.gateway).clone(),
+        clock_limit: instrument.clock_limit,
     }
 }
 

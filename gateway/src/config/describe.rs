@@ -60,6 +60,9 @@ impl Plan {
             wire(&plan.wire),
             if reached.is_empty() { "no destination" } else { &reached },
         );
+        if let Some((_, zone)) = &plan.timezone {
+            let _ = write!(line, "; its clock runs in {zone}");
+        }
         if let Some(table) = &plan.table {
             let names: Vec<&str> = table.maps.iter().map(|map| map.name.as_str()).collect();
             let rows: usize = table.maps.iter().map(|map| map.rows.len()).sum();

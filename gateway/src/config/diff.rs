@@ -70,7 +70,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 40] = [
+pub const KEYS: [(&str, Takes); 42] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -111,6 +111,8 @@ pub const KEYS: [(&str, Takes); 40] = [
     ("instrument.map", Takes::Live),
     ("instrument.require_map", Takes::Live),
     ("instrument.wire", Takes::Connection),
+    ("instrument.timezone", Takes::Live),
+    ("instrument.clock_limit", Takes::Live),
 ];
 
 /// What of a profile its sessions depend on: no key of its own, and yet a difference.
@@ -376,7 +378,18 @@ impl Difference {
     }
 
     fn instrument(&mut self, before: &Plan, old: &InstrumentPlan, after: &Plan, new: &InstrumentPlan) {
-        let InstrumentPlan { name, profile, profile_name, profile_hash, mode, wire, send_to: _, table } = old;
+        let InstrumentPlan {
+            name,
+            profile,
+            profile_name,
+            profile_hash,
+            mode,
+            wire,
+            send_to: _,
+            table,
+            timezone,
+            clock_limit,
+        } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
             self.add(subject(), "instrument.mode", Weight::Patients, words::mode(new, after));
@@ -401,6 +414,16 @@ impl Difference {
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));
+        }
+        let named = |zone: &Option<(_, String)>| zone.as_ref().map(|(_, name)| name.clone());
+        if named(timezone) != named(&new.timezone) {
+            let shown = |zone| named(zone).unwrap_or_else(|| "the gateway's".to_owned());
+            let words = words::timezone(&shown(timezone), &shown(&new.timezone));
+            self.add(subject(), "instrument.timezone", Weight::Patients, words);
+        }
+        if *clock_limit != new.clock_limit {
+            let words = words::time("clock_limit", *clock_limit, new.clock_limit);
+            self.add(subject(), "instrument.clock_limit", Weight::Detail, words);
         }
     }
 }

@@ -169,6 +169,18 @@ pub struct InstrumentPlan {
     pub send_to: Vec<usize>,
     /// Its maps; `None` when it names none.
     pub table: Option<Arc<Table>>,
+    /// The zone of its clock and its IANA name, where that is not the gateway's.
+    pub timezone: Option<(TimeZone, String)>,
+    /// How far its clock may be off.
+    pub clock_limit: Duration,
+}
+
+impl InstrumentPlan {
+    /// The zone of its clock.
+    #[must_use]
+    pub fn zone<'p>(&'p self, gateway: &'p GatewayPlan) -> &'p TimeZone {
+        self.timezone.as_ref().map_or(&gateway.timezone, |(zone, _)| zone)
+    }
 }
 
 impl fmt::Debug for InstrumentPlan {
@@ -180,6 +192,8 @@ impl fmt::Debug for InstrumentPlan {
             .field("mode", &self.mode)
             .field("wire", &self.wire)
             .field("send_to", &self.send_to)
+            .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
+            .field("clock_limit", &self.clock_limit)
             .field("maps", &self.table.as_ref().map(|table| table.provenance()))
             .finish()
     }

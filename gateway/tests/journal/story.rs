@@ -203,6 +203,7 @@ impl Writer {
             profile: "sysmex-xn-l".to_owned(),
             profile_hash: "0f0f".to_owned(),
             config_hash: "c0c0".to_owned(),
+            maps: vec![("chemistry".to_owned(), "0f".repeat(16))],
         };
         Outcome {
             message,
@@ -213,6 +214,7 @@ impl Writer {
             fillers: vec![(7, 1)],
             released,
             specimens: Vec::new(),
+            clock: None,
         }
     }
 

@@ -100,6 +100,7 @@ impl Reading {
             instrument: instrument.to_owned(),
             targets,
             gateway,
+            site_zone: zone.clone(),
             zone,
             now: Utc(received),
             numbered: true,
@@ -233,6 +234,7 @@ fn nothing() -> Outcome {
         fillers: Vec::new(),
         released: None,
         specimens: Vec::new(),
+        clock: None,
     }
 }
 
