@@ -8,6 +8,7 @@
 use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
+use crate::qc;
 use crate::unframe;
 use crate::values::Framing;
 use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
@@ -46,6 +47,13 @@ const DAMAGED: &str = "This has the shape of a result, but its first bytes are t
 const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
                       may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
                       discard.";
+/// A time stands where LIS02 has the device.
+const SHIFTED: &str = "The parts of this result stand one field further than the standard has them, so its flags, its status \
+    and its times cannot be told. Choose the model's own profile, or say under `result` where they are, then release.";
+/// Held unless there is evidence that it is none of a patient's.
+const SUSPECT: &str = "The sample id begins as a control's or a calibrator's would, and nothing proves how this analyzer \
+    marks them. If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in \
+    the profile.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -75,6 +83,7 @@ impl Interpreter for AstmInterpreter {
             header: HeaderState::Missing,
             empty_order: None,
             remarked: false,
+            suspect: false,
             siblings: None,
             isolates: Isolates::default(),
             open: false,
@@ -134,6 +143,8 @@ struct Walk<'a, 'm> {
     empty_order: Option<Order<'m>>,
     /// A comment said something about that order.
     remarked: bool,
+    /// The order's sample id looks like a control's.
+    suspect: bool,
     /// What follows the order's record.
     siblings: Option<Records<'m>>,
     isolates: Isolates,
@@ -259,6 +270,7 @@ impl<'m> Walk<'_, 'm> {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
         let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
+        self.suspect = qc::is_suspect(self.plan, &specimen.id);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
@@ -302,10 +314,12 @@ impl<'m> Walk<'_, 'm> {
             Some(CONTROL)
         } else if self.unsure {
             Some(UNSURE)
+        } else if items::is_shifted(self.plan, &record) {
+            Some(SHIFTED)
         } else if item.code.id.is_empty() {
             Some(NO_CODE)
         } else {
-            item.doubt
+            item.doubt.or(self.suspect.then_some(SUSPECT))
         };
         self.sink.item(Item::Observation(item));
         if item.doubt.is_none() {

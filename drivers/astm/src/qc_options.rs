@@ -21,6 +21,10 @@ pub struct QcRules {
     pub comments: Vec<String>,
     /// Texts in other places.
     pub mark: Vec<QcMark>,
+    /// Beginnings of sample ids, whatever the case of their letters, that may be a control's: such results are held, and a
+    /// person says what was in the tube. Without this, while `proof` is `unproven`: QC, CTRL, CNTL, CONTROL, KONTROLL,
+    /// CALIB, KALIB, BLANK and LEVEL; else none.
+    pub suspects: Option<Vec<String>>,
 }
 
 /// A place with a text that no patient's sample has there.
