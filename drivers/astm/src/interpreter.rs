@@ -51,9 +51,9 @@ const UNSURE: &str = "Bytes that do not belong there stand in an order or patien
 const SHIFTED: &str = "The parts of this result stand one field further than the standard has them, so its flags, its status \
     and its times cannot be told. Choose the model's own profile, or say under `result` where they are, then release.";
 /// Held unless there is evidence that it is none of a patient's.
-const SUSPECT: &str = "The sample id begins as a control's or a calibrator's would, and nothing proves how this analyzer \
-    marks them. If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in \
-    the profile.";
+const SUSPECT: &str = "The sample id begins as a control's or a calibrator's would, but nothing in the message says that it \
+    is one. If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in the \
+    profile.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 

@@ -9,7 +9,6 @@ use crate::place::{Current, Place};
 use crate::plan::Plan;
 use crate::profile::QcRules;
 use crate::sample;
-use orugate_driver::QcProof;
 use orugate_driver::report::Qc;
 use orugate_driver::text::Text;
 use orugate_protocol::astm::record::{
@@ -103,19 +102,20 @@ pub(crate) fn of_specimen<'m>(
         .or_else(|| in_comments(plan, below))
 }
 
-/// What a sample id begins with that may as well be a control's, while nothing proves how the model marks its controls. In
-/// capitals; a patient's id that begins so waits for a person, which costs a look.
-const SUSPECTS: [&str; 9] = ["QC", "CTRL", "CNTL", "CONTROL", "KONTROLL", "CALIB", "KALIB", "BLANK", "LEVEL"];
+/// What a sample id begins with that may as well be a control's: people run one in a patient's place, whatever the model
+/// marks. In capitals; a patient's id that begins so waits for a person, which costs a look.
+const SUSPECTS: [&str; 10] =
+    ["QC", "CTRL", "CNTL", "CONTROL", "KONTROLL", "CALIB", "KALIB", "CAL-", "BLANK", "LEVEL"];
 
 /// No evidence, but reason enough to ask somebody.
 pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>) -> bool {
     let begins = |word: &str| {
         let mut chars = id.chars();
-        word.chars().all(|c| matches!(chars.next(), Some(Ok(d)) if d.to_ascii_uppercase() == c.to_ascii_uppercase()))
+        word.chars().all(|c| matches!(chars.next(), Some(Ok(d)) if d.eq_ignore_ascii_case(&c)))
     };
     match &plan.profile.qc.suspects {
         Some(own) => own.iter().any(|word| begins(word)),
-        None => plan.profile.qc.proof == QcProof::Unproven && SUSPECTS.into_iter().any(begins),
+        None => SUSPECTS.into_iter().any(begins),
     }
 }
 

@@ -22,8 +22,8 @@ pub struct QcRules {
     /// Texts in other places.
     pub mark: Vec<QcMark>,
     /// Beginnings of sample ids, whatever the case of their letters, that may be a control's: such results are held, and a
-    /// person says what was in the tube. Without this, while `proof` is `unproven`: QC, CTRL, CNTL, CONTROL, KONTROLL,
-    /// CALIB, KALIB, BLANK and LEVEL; else none.
+    /// person says what was in the tube. Without this: QC, CTRL, CNTL, CONTROL, KONTROLL, CALIB, KALIB, CAL-, BLANK and
+    /// LEVEL; `[]` is none.
     pub suspects: Option<Vec<String>>,
 }
 

@@ -733,7 +733,7 @@ fn a_control_is_one_of_several_codes() {
 }
 
 #[test]
-fn what_looks_like_a_control_waits_while_nothing_proves_one() {
+fn what_looks_like_a_control_waits_where_nothing_says_that_it_is_one() {
     let of = |id: &str| made_of(&format!("O|1|{id}||^^^A\rR|1|^^^A|1\r"));
     for id in ["QC1234567", "Control 2", "KONTROLLE", "level1", "CTRL-N", "Blank"] {
         assert!(of(id).contains("DOUBT The sample id begins as a control's"), "{id}: {}", of(id));
@@ -741,15 +741,16 @@ fn what_looks_like_a_control_waits_while_nothing_proves_one() {
     for id in ["T-0001", "Q1234567", "1QC234567", "LEVE1"] {
         assert!(!of(id).contains("DOUBT"), "{id}: {}", of(id));
     }
-    // Evidence is more than a look, and a profile whose marks are proven needs no look.
+    // Evidence is more than a look, and a site may say what its patients' ids begin with.
     assert!(of("QC-1").contains("Some(ProfileRule"), "{}", of("QC-1"));
-    let proven = profile(&GENERIC.replace("proof = \"unproven\"", "proof = \"manual\""));
-    let text = "H|\\^&|||X\rP|1\rO|1|QC1234567||^^^A\rR|1|^^^A|1\rL|1\r";
-    let made = interpret(&*proven.interpreter(), &records(text, Complete)).text;
-    assert!(!made.contains("DOUBT"), "{made}");
-    let own = profile(&GENERIC.replace("proof = \"unproven\"", "proof = \"manual\"\nsuspects = [\"qc12\"]"));
-    let made = interpret(&*own.interpreter(), &records(text, Complete)).text;
-    assert!(made.contains("DOUBT The sample id begins"), "{made}");
+    let own = |suspects: &str| {
+        let qc = format!("proof = \"unproven\"\nsuspects = {suspects}");
+        let profile = profile(&GENERIC.replace("proof = \"unproven\"", &qc));
+        let text = "H|\\^&|||X\rP|1\rO|1|QC1234567||^^^A\rR|1|^^^A|1\rL|1\r";
+        interpret(&*profile.interpreter(), &records(text, Complete)).text
+    };
+    assert!(!own("[]").contains("DOUBT") && !own("[\"QC12345678\"]").contains("DOUBT"), "{}", own("[]"));
+    assert!(own("[\"qc12\"]").contains("DOUBT The sample id begins"), "{}", own("[\"qc12\"]"));
 }
 
 #[test]
