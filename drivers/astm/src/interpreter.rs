@@ -47,6 +47,10 @@ const DAMAGED: &str = "This has the shape of a result, but its first bytes are t
 const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
                       may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
                       discard.";
+/// `&|` of an analyzer that puts the escape before a delimiter (Mindray), or a text that ends with an ampersand.
+const ESCAPED: &str = "An escape character stands right before a field's end and begins nothing, so the parts of this result \
+    behind it may each be another one. Compare with the instrument's screen; take the character out of the text at the \
+    instrument and transmit again; discard this one.";
 /// A time stands where LIS02 has the device.
 const SHIFTED: &str = "The parts of this result stand one field further than the standard has them, so its flags, its status \
     and its times cannot be told. Choose the model's own profile, or say under `result` where they are, then release.";
@@ -114,6 +118,13 @@ fn may_be_whose(record: &Record<'_>) -> bool {
     letter.is_none_or(|letter| !letter.is_ascii_alphabetic() || b"HPOhpo".contains(letter))
 }
 
+/// A field ends with an escape character that closes no sequence: the delimiter behind it may be meant as text.
+fn hides_a_delimiter(record: &Record<'_>) -> bool {
+    let escape = record.delimiters().escape;
+    let open = |field: &[u8]| field.ends_with(&[escape]) && field.iter().filter(|b| **b == escape).count() % 2 == 1;
+    record.bytes().contains(&escape) && record.fields().any(|field| open(field.bytes()))
+}
+
 /// The last record has its end: a message that is cut inside one is cut, whatever the dialect.
 fn ends_with_a_record(text: &[u8]) -> bool {
     matches!(text, [.., CR | LF])
@@ -163,7 +174,8 @@ impl<'m> Walk<'_, 'm> {
         self.judge(&record, &place, cut);
         self.unsure = match record.kind() {
             RecordType::Header => self.is_noisy(&record),
-            RecordType::Patient | RecordType::Order => self.unsure || self.is_noisy(&record),
+            RecordType::Patient => self.unsure || self.is_noisy(&record),
+            RecordType::Order => self.unsure || self.is_noisy(&record) || hides_a_delimiter(&record),
             RecordType::Other(_) => self.unsure || self.bare || may_be_whose(&record),
             _ => self.unsure,
         };
@@ -312,6 +324,8 @@ impl<'m> Walk<'_, 'm> {
             Some(NUL)
         } else if self.is_noisy(&record) {
             Some(CONTROL)
+        } else if hides_a_delimiter(&record) {
+            Some(ESCAPED)
         } else if self.unsure {
             Some(UNSURE)
         } else if items::is_shifted(self.plan, &record) {

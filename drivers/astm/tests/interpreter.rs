@@ -802,3 +802,13 @@ fn flags_may_stand_beside_the_value() {
     );
     assert!(made.text.contains("[146] g/L () H=H") && made.text.contains("[7]  () "), "{}", made.text);
 }
+
+#[test]
+fn an_escape_before_a_delimiter_is_no_end_of_a_field() {
+    let of = |order: &str, result: &str| made_of(&format!("O|1|T1||{order}\rR|1|^^^A|1|{result}\r"));
+    assert!(of("^^^A", "g&|dl||N||F").contains("DOUBT An escape character stands"), "{}", of("^^^A", "g&|dl||N||F"));
+    assert!(of("^^^A|R|||||&|x", "g/l").contains("DOUBT Bytes that do not belong"), "{}", of("^^^A|R|||||&|x", "g/l"));
+    for plain in ["g&F&|", "&S&|N", "a&b|N", "&S&a&R&|N"] {
+        assert!(!of("^^^A", plain).contains("DOUBT"), "{plain}: {}", of("^^^A", plain));
+    }
+}
