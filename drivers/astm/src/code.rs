@@ -19,6 +19,62 @@ const JOIN: u8 = b'/';
 /// So many results of an order are looked at for another of the same code.
 const SIBLINGS: usize = 512;
 
+/// Which codes several results of an order may have. It is asked before an order is looked through for each of its results,
+/// of which there may be thousands; now and then it says yes of a code that is alone.
+pub(crate) struct Twins {
+    once: [u64; WORDS],
+    twice: [u64; WORDS],
+}
+
+const WORDS: usize = 1024;
+
+impl Twins {
+    pub(crate) const fn none() -> Self {
+        Self { once: [0; WORDS], twice: [0; WORDS] }
+    }
+
+    /// Those of the order whose results follow.
+    pub(crate) fn fill(&mut self, plan: &'static Plan, below: &Records<'_>) {
+        if !plan.profile.code.apart {
+            return;
+        }
+        self.once.fill(0);
+        self.twice.fill(0);
+        for record in results_of(below) {
+            let code = read(plan, record.field(3)).0.bare;
+            let into = if self.once.holds(code.bytes()) { &mut self.twice } else { &mut self.once };
+            into.put(code.bytes());
+        }
+    }
+}
+
+/// A set that may say yes of what is not in it.
+trait Bits {
+    fn put(&mut self, text: &[u8]);
+    fn holds(&self, text: &[u8]) -> bool;
+}
+
+/// Two bits of 65,536 for a text (FNV-1a).
+fn bits(text: &[u8]) -> [(usize, u64); 2] {
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = text.iter().fold(0xcbf2_9ce4_8422_2325, mix);
+    [hash >> 48, (hash >> 32) & 0xffff].map(|bit| ((bit >> 6) as usize, 1 << (bit & 63)))
+}
+
+impl Bits for [u64; WORDS] {
+    fn put(&mut self, text: &[u8]) {
+        for (word, bit) in bits(text) {
+            if let Some(word) = self.get_mut(word) {
+                *word |= bit;
+            }
+        }
+    }
+
+    fn holds(&self, text: &[u8]) -> bool {
+        bits(text).iter().all(|(word, bit)| self.get(*word).is_some_and(|word| word & bit != 0))
+    }
+}
+
 /// The code of a test id.
 pub(crate) struct TestCode<'m> {
     pub(crate) code: Code<'m>,
@@ -38,7 +94,7 @@ pub(crate) fn of_order<'m>(plan: &'static Plan, test: Field<'m>) -> TestCode<'m>
 pub(crate) fn of_result<'m>(
     plan: &'static Plan,
     test: Field<'m>,
-    siblings: Option<&Records<'m>>,
+    siblings: Option<(&Records<'m>, &Twins)>,
     scratch: &mut Scratch<'m>,
 ) -> Result<TestCode<'m>, Fault> {
     let (mut read, from) = read(plan, test);
@@ -108,16 +164,15 @@ fn with_parts<'m>(
     id: Text<'m>,
     from: Option<Component>,
     test: Field<'m>,
-    siblings: Option<&Records<'m>>,
+    siblings: Option<(&Records<'m>, &Twins)>,
     scratch: &mut Scratch<'m>,
 ) -> Result<Text<'m>, Fault> {
     let rules = &plan.profile.code.part;
-    let apart =
-        |part: &CodePart| siblings.is_some_and(|siblings| has_twin(plan, id, from, test, part, siblings));
+    let apart = |part: &CodePart| siblings.is_some_and(|(below, _)| has_twin(plan, id, from, test, part, below));
     let told = rules.iter().find(|part| part.repeated && belongs(part, from, test).is_some() && apart(part));
     let told = told.and_then(|part| belongs(part, from, test));
-    let differing = siblings.filter(|_| plan.profile.code.apart);
-    let differing = differing.map_or(0, |siblings| differing_components(plan, id, from, test, siblings));
+    let twins = siblings.filter(|(_, twins)| plan.profile.code.apart && twins.twice.holds(id.bytes()));
+    let differing = twins.map_or(0, |(below, _)| differing_components(plan, id, from, test, below));
     let parts = || parts(plan, from, test).chain(told).chain(components_of(test, differing));
     let length = parts().map(|part| part.len().saturating_add(1)).fold(0, usize::saturating_add);
     if length == 0 {

@@ -5,6 +5,7 @@
 //! never guessed. Order is not enforced: facts about real instruments, not the
 //! standard, decide what is trouble. [`items`](crate::items) reads the single records.
 
+use crate::code::Twins;
 use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
@@ -89,6 +90,7 @@ impl Interpreter for AstmInterpreter {
             remarked: false,
             suspect: false,
             siblings: None,
+            twins: Twins::none(),
             isolates: Isolates::default(),
             open: false,
             aborted: false,
@@ -158,6 +160,7 @@ struct Walk<'a, 'm> {
     suspect: bool,
     /// What follows the order's record.
     siblings: Option<Records<'m>>,
+    twins: Twins,
     isolates: Isolates,
     /// Records came after the last L.
     open: bool,
@@ -184,6 +187,7 @@ impl<'m> Walk<'_, 'm> {
             View::Patient(patient) => self.patient(&patient),
             View::Order(order) => {
                 self.order(&order, rest);
+                self.twins.fill(self.plan, rest);
                 self.siblings = Some(rest.clone());
             }
             View::Result(result) => self.result(&result, &place, cut)?,
@@ -282,7 +286,7 @@ impl<'m> Walk<'_, 'm> {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
         let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
-        self.suspect = qc::is_suspect(self.plan, &specimen.id);
+        self.suspect = specimen.qc.is_none() && qc::is_suspect(self.plan, &specimen.id);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
@@ -307,7 +311,7 @@ impl<'m> Walk<'_, 'm> {
                 self.plan,
                 &self.current,
                 result,
-                self.siblings.as_ref().filter(|_| under_order),
+                self.siblings.as_ref().filter(|_| under_order).map(|below| (below, &self.twins)),
                 &mut self.isolates,
                 self.scratch,
                 self.sink,

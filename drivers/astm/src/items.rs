@@ -4,7 +4,7 @@
 //! about codes ([`code`]) and values ([`measure`]). A time stamp that is none becomes no time and a note. Leaves out
 //! what a record means beside others; the interpreter knows that.
 
-use crate::code::{self, TestCode};
+use crate::code::{self, TestCode, Twins};
 use crate::measure::{self, Rule};
 use crate::place::{self, Current, Place};
 use crate::plan::Plan;
@@ -115,7 +115,7 @@ pub(crate) fn observation<'m>(
     plan: &'static Plan,
     current: &Current<'m>,
     result: &ResultRecord<'m>,
-    siblings: Option<&Records<'m>>,
+    siblings: Option<(&Records<'m>, &Twins)>,
     isolates: &mut Isolates,
     scratch: &mut Scratch<'m>,
     sink: &mut dyn ReportSink<'m>,
