@@ -54,10 +54,11 @@ trait Bits {
     fn holds(&self, text: &[u8]) -> bool;
 }
 
-/// Two bits of 65,536 for a text (FNV-1a).
+/// Two bits of 65,536 for a text: FNV-1a, whose last byte moves few of its bits, so they are mixed once more.
 fn bits(text: &[u8]) -> [(usize, u64); 2] {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = text.iter().fold(0xcbf2_9ce4_8422_2325, mix);
+    let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     [hash >> 48, (hash >> 32) & 0xffff].map(|bit| ((bit >> 6) as usize, 1 << (bit & 63)))
 }
 
