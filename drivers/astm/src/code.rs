@@ -169,7 +169,8 @@ fn with_parts<'m>(
     scratch: &mut Scratch<'m>,
 ) -> Result<Text<'m>, Fault> {
     let rules = &plan.profile.code.part;
-    let apart = |part: &CodePart| siblings.is_some_and(|(below, _)| has_twin(plan, id, from, test, part, below));
+    let apart =
+        |part: &CodePart| siblings.is_some_and(|(below, _)| has_twin(plan, id, from, test, part, below));
     let told = rules.iter().find(|part| part.repeated && belongs(part, from, test).is_some() && apart(part));
     let told = told.and_then(|part| belongs(part, from, test));
     let twins = siblings.filter(|(_, twins)| plan.profile.code.apart && twins.twice.holds(id.bytes()));
@@ -234,7 +235,10 @@ fn differing_components<'m>(
 fn components_of<'m>(test: Field<'m>, bits: u32) -> impl Iterator<Item = &'m [u8]> {
     let worded = |text: &&[u8]| text.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii());
     let components = test.components().take(u32::BITS as usize).enumerate();
-    components.filter(move |(n, _)| bits & (1 << n) != 0).map(|(_, part)| part.trimmed().bytes()).filter(worded)
+    components
+        .filter(move |(n, _)| bits & (1 << n) != 0)
+        .map(|(_, part)| part.trimmed().bytes())
+        .filter(worded)
 }
 
 /// The result records up to the next order.

@@ -123,7 +123,8 @@ fn may_be_whose(record: &Record<'_>) -> bool {
 /// A field ends with an escape character that closes no sequence: the delimiter behind it may be meant as text.
 fn hides_a_delimiter(record: &Record<'_>) -> bool {
     let escape = record.delimiters().escape;
-    let open = |field: &[u8]| field.ends_with(&[escape]) && field.iter().filter(|b| **b == escape).count() % 2 == 1;
+    let open =
+        |field: &[u8]| field.ends_with(&[escape]) && field.iter().filter(|b| **b == escape).count() % 2 == 1;
     record.bytes().contains(&escape) && record.fields().any(|field| open(field.bytes()))
 }
 

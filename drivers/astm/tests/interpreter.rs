@@ -758,7 +758,10 @@ fn results_with_one_code_are_told_apart_by_the_words_in_which_they_differ() {
     let codes = |results: &[&str]| -> Vec<String> {
         let results: String = results.iter().map(|test| format!("R|1|{test}|1\r")).collect();
         let made = made_of(&format!("O|1|T1||^^^A\r{results}"));
-        made.lines().filter_map(|line| line.split_once(" = [")).map(|(code, _)| code.trim().to_owned()).collect()
+        made.lines()
+            .filter_map(|line| line.split_once(" = ["))
+            .map(|(code, _)| code.trim().to_owned())
+            .collect()
     };
     assert_eq!(codes(&["^^^A^DOSE", "^^^A^RLU", "^^^B^DOSE"]), ["A/DOSE|", "A/RLU|", "B|"]);
     // One that lacks what another has is the plain one.
@@ -787,7 +790,11 @@ fn parts_one_field_further_are_no_flags_and_no_status() {
     for shifted in ["|3 to 11|H||F||OP||20261122082826|SN1", "|3 to 11|H||||OP||20261122082826|01"] {
         assert!(of(shifted).contains("DOUBT The parts of this result stand"), "{}", of(shifted));
     }
-    for plain in ["3 to 11|H||F||OP||20261122082826|SN1|1", "3 to 11|H||F||OP||20261122082826|20261122082826|x", "|||||||||1|x"] {
+    for plain in [
+        "3 to 11|H||F||OP||20261122082826|SN1|1",
+        "3 to 11|H||F||OP||20261122082826|20261122082826|x",
+        "|||||||||1|x",
+    ] {
         assert!(!of(plain).contains("DOUBT"), "{}", of(plain));
     }
 }
@@ -806,8 +813,16 @@ fn flags_may_stand_beside_the_value() {
 #[test]
 fn an_escape_before_a_delimiter_is_no_end_of_a_field() {
     let of = |order: &str, result: &str| made_of(&format!("O|1|T1||{order}\rR|1|^^^A|1|{result}\r"));
-    assert!(of("^^^A", "g&|dl||N||F").contains("DOUBT An escape character stands"), "{}", of("^^^A", "g&|dl||N||F"));
-    assert!(of("^^^A|R|||||&|x", "g/l").contains("DOUBT Bytes that do not belong"), "{}", of("^^^A|R|||||&|x", "g/l"));
+    assert!(
+        of("^^^A", "g&|dl||N||F").contains("DOUBT An escape character stands"),
+        "{}",
+        of("^^^A", "g&|dl||N||F")
+    );
+    assert!(
+        of("^^^A|R|||||&|x", "g/l").contains("DOUBT Bytes that do not belong"),
+        "{}",
+        of("^^^A|R|||||&|x", "g/l")
+    );
     for plain in ["g&F&|", "&S&|N", "a&b|N", "&S&a&R&|N"] {
         assert!(!of("^^^A", plain).contains("DOUBT"), "{plain}: {}", of("^^^A", plain));
     }
