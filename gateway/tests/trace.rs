@@ -97,8 +97,21 @@ impl Story {
 fn a_delivered_result_is_led_from_its_bytes_to_the_answer() {
     let mut story = Story::new();
     let engine = Engine::start(&story.site.engine);
+    let folder = story.site.folder.path().to_owned();
+    let text = std::fs::read_to_string(folder.join("orugate.toml")).unwrap();
+    let text = text.replace("mode = \"live\"\n", "mode = \"live\"\nmap = \"haem\"\n");
+    std::fs::write(folder.join("orugate.toml"), text).unwrap();
+    std::fs::create_dir(folder.join("maps.d")).unwrap();
+    let map = |story: &Story, loinc: &str| {
+        let text =
+            format!("code,loinc,name,ucum\nPLT,777-3,Platelets,10*3/uL\nWBC,{loinc},Leukocytes,10*3/uL\n");
+        std::fs::write(folder.join("maps.d/haem.csv"), text).unwrap();
+        story.site.run(&["reload"]).is(0);
+    };
+    map(&story, "6690-2");
     story.hear(&message(&[("S-4711", &[("WBC", "6.10", "F"), ("RBC", "4.2", "F")])]));
     let oru = engine.next();
+    assert!(oru.contains("|6690-2^Leukocytes^LN^WBC^^99SYSMEX|"), "{oru}");
     story.until_list("acknowledged by engine (AA)", 1);
     let traced = story.trace("S-4711", &["--private"]);
     traced.is(0);
@@ -115,9 +128,19 @@ fn a_delivered_result_is_led_from_its_bytes_to_the_answer() {
     traced.says(&format!("-> OBX 2 of {msh_10} for engine, delivered"));
     traced.says("Read as then, with version ");
     traced.hides("otherwise");
+    traced.says("maps.d/haem.csv line 3: 6690-2 in 10*3/uL");
+    traced.hides("the maps have changed since");
+    traced.says(", map haem (");
     traced.says("the message is whole; all of it is on flash and acknowledged");
     traced.says(&format!("engine acknowledged {msh_10} with AA"));
     traced.says("MSA|AA|");
+
+    // With another map the row of today is told, and that it was not that one.
+    map(&story, "26464-8");
+    let later = story.trace("S-4711", &["--private"]);
+    later.says("haem.csv line 3: 26464-8 in 10*3/uL; the maps have changed since this was decided");
+    later.says("Today OBX-3 would be written otherwise");
+    map(&story, "6690-2");
 
     let by_number = story.trace(msh_10, &["--private"]);
     by_number.says("The order of this ORU: 2 results in 1 message: 2 acknowledged.");
