@@ -128,9 +128,9 @@ fn a_delivered_result_is_led_from_its_bytes_to_the_answer() {
     traced.says(&format!("-> OBX 2 of {msh_10} for engine, delivered"));
     traced.says("Read as then, with version ");
     traced.hides("otherwise");
-    traced.says("maps.d/haem.csv line 3: 6690-2 in 10*3/uL");
-    traced.hides("the maps have changed since");
-    traced.says(", map haem (");
+    traced.says("map haem, haem.csv line 3: 6690-2 in 10*3/uL");
+    traced.hides("The maps have changed since");
+    traced.says(", map haem");
     traced.says("the message is whole; all of it is on flash and acknowledged");
     traced.says(&format!("engine acknowledged {msh_10} with AA"));
     traced.says("MSA|AA|");
@@ -138,7 +138,8 @@ fn a_delivered_result_is_led_from_its_bytes_to_the_answer() {
     // With another map the row of today is told, and that it was not that one.
     map(&story, "26464-8");
     let later = story.trace("S-4711", &["--private"]);
-    later.says("haem.csv line 3: 26464-8 in 10*3/uL; the maps have changed since this was decided");
+    later.says("map haem, haem.csv line 3: 26464-8 in 10*3/uL");
+    later.says("The maps have changed since this was decided");
     later.says("Today OBX-3 would be written otherwise");
     map(&story, "6690-2");
 

@@ -3,8 +3,11 @@
 use super::model::{MapRow, Oru, Outcome, Piece, Told, Trace};
 use super::story::Scope;
 use crate::words::count;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::path::Path;
 
 const WIDTH: usize = 100;
 
@@ -245,14 +248,14 @@ impl Page {
         if !said.is_empty() {
             self.line(6, &said.join(", "));
         }
-        if let Some(row) = &result.map {
-            let MapRow { file, line, loinc, expects, .. } = row;
-            let unit = if row.unit_agrees { "" } else { ", and its unit is another one" };
-            let since = match row.as_then {
-                Some(false) => "; the maps have changed since this was decided, what was sent is below",
-                _ => "",
-            };
-            self.line(6, &format!("map {}, {file} line {line}: {loinc} in {expects}{unit}{since}", row.map));
+        if let Some(MapRow { map, file, line, loinc, expects, unit_agrees, as_then }) = &result.map {
+            let file =
+                Path::new(file).file_name().map_or(Cow::Borrowed(file.as_str()), OsStr::to_string_lossy);
+            let unit = if *unit_agrees { "" } else { ", and its unit is another one" };
+            self.line(6, &format!("map {map}, {file} line {line}: {loinc} in {expects}{unit}"));
+            if *as_then == Some(false) {
+                self.line(9, "The maps have changed since this was decided; what was sent is below.");
+            }
         }
         if result.read_as_then == Some(false) {
             self.line(
