@@ -171,6 +171,7 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
             profile_hash: instrument.profile_hash.to_string(),
             config_hash: config.to_owned(),
         },
+        rules: instrument.rules.clone(),
     }
 }
 

@@ -395,6 +395,7 @@ mod tests {
                 gateway: "GW01",
                 zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
+                rules: &crate::convert::Rules::default(),
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -20,7 +20,7 @@ struct Saved {
     pending: Vec<u64>,
     destinations: Vec<SavedQueue>,
     orus: Vec<(u64, SavedOru)>,
-    holds: Vec<(u64, Hold, Location)>,
+    holds: Vec<SavedHold>,
     ledger: Vec<(String, Counts)>,
     newest: i64,
     recovered: Vec<(u64, u32)>,
@@ -35,6 +35,15 @@ struct SavedMessage {
     clock: u8,
     complete: Option<bool>,
     holds: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedHold {
+    number: u64,
+    hold: Hold,
+    at: Location,
+    waits: Vec<u128>,
+    overtaken: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +93,7 @@ impl State {
             pending: self.pending.iter().copied().collect(),
             destinations: self.queues.all().map(|(name, queue)| SavedQueue::of(name, queue)).collect(),
             orus: self.saved_orus(),
-            holds: self.holds.iter().map(|(number, open)| (*number, open.hold.clone(), open.at)).collect(),
+            holds: self.holds.iter().map(|(number, open)| SavedHold::of(*number, open)).collect(),
             ledger: self.ledger.iter().map(|(name, counts)| (name.to_string(), *counts)).collect(),
             newest: self.newest,
             recovered: self.recovered.iter().map(|(number, attempts)| (*number, *attempts)).collect(),
@@ -101,11 +110,7 @@ impl State {
         let saved: Saved = (*version == VERSION).then(|| postcard::from_bytes(rest).ok()).flatten()?;
         let mut state = Self {
             pending: saved.pending.into_iter().collect::<BTreeSet<_>>(),
-            holds: saved
-                .holds
-                .into_iter()
-                .map(|(number, hold, at)| (number, OpenHold { hold, at }))
-                .collect(),
+            holds: saved.holds.into_iter().map(SavedHold::restored).collect(),
             ledger: saved.ledger.into_iter().map(|(name, counts)| (name.into(), counts)).collect(),
             newest: saved.newest,
             recovered: saved.recovered.into_iter().collect(),
@@ -198,6 +203,18 @@ impl SavedMessage {
     fn restored(self) -> Message {
         let Self { instrument, chunks, received, clock, complete, holds } = self;
         Message { instrument: instrument.into(), chunks, received, clock, complete, holds }
+    }
+}
+
+impl SavedHold {
+    fn of(number: u64, open: &OpenHold) -> Self {
+        let OpenHold { hold, at, waits, overtaken } = open.clone();
+        Self { number, hold, at, waits, overtaken }
+    }
+
+    fn restored(self) -> (u64, OpenHold) {
+        let Self { number, hold, at, waits, overtaken } = self;
+        (number, OpenHold { hold, at, waits, overtaken })
     }
 }
 
