@@ -157,7 +157,8 @@ async fn a_sample_id_that_is_none_of_the_site_waits_and_a_person_knows_better() 
     lab.send(invented("24-118835", STAMP, &[1])).await;
     lab.send(invented("24-118836", STAMP, &[2])).await;
     lab.send(invented("T-1", STAMP, &[3])).await;
-    lab.send(invented("", STAMP, &[4])).await;
+    // Another run: one of the same time under an id that a person enters would overtake what waits under it.
+    lab.send(invented("", "20261122101600", &[4])).await;
     let rule = HoldReason::SampleIdRule;
     assert_eq!(lab.held().await, codes(&[(rule, 1), (rule, 1), (HoldReason::NoSampleId, 1)]));
     let holds: Vec<u64> = lab.holds().await.iter().map(|hold| hold.hold).collect();

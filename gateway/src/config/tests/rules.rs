@@ -37,9 +37,28 @@ fn rules_that_say_nothing_or_cannot_be_are_told() {
         "sample_id = { pattern = '(\\d' }\nidentity = { model = \" XN\" }\nincomplete = \"keep\"\n\
          impossible_time = { ahead = \"5 min\" }",
     );
-    check(&[&text], expect![[r#""#]]);
-    check(&[&with("sample_id = {}\nidentity = {}")], expect![[r#""#]]);
-    check(&[&with("sample_id = { pattern = '.*' }")], expect![[r#""#]]);
+    check(
+        &[&text],
+        expect![[r#"
+        orugate.toml:19: instrument "a": sample_id.pattern: "(\\d" is no regular expression: unclosed group
+        orugate.toml:20: instrument "a": identity.model: " XN" does not fit; allowed is the text as the message has it, without blanks around it
+        orugate.toml:21: instrument "a": incomplete: "keep" is not known; allowed are "send", "hold"
+        orugate.toml:22: instrument "a": impossible_time.ahead: 5 min is out of range; allowed are 1 h to 365 days
+        4 mistakes; nothing was opened"#]],
+    );
+    check(
+        &[&with("sample_id = {}\nidentity = {}")],
+        expect![[r#"
+        orugate.toml:19: instrument "a": sample_id: says nothing; write pattern, check or both
+        orugate.toml:20: instrument "a": identity: says nothing; write model, serial or both
+        2 mistakes; nothing was opened"#]],
+    );
+    check(
+        &[&with("sample_id = { pattern = '.*' }")],
+        expect![[r#"
+        orugate.toml:19: instrument "a": sample_id.pattern: ".*" matches an empty text too, and a sample id has a character
+        1 mistake; nothing was opened"#]],
+    );
 }
 
 #[test]
@@ -60,8 +79,20 @@ fn alerts() {
     let plan = load_texts(files(&[&text]), &Shelf).unwrap().plan;
     assert_eq!(plan.alerts.hold_older_than, Duration::from_secs(600));
     assert_eq!(plan.alerts.on_condition, ["/bin/true", "x y"]);
-    check(&[&with("hold_older_than = \"10 s\"\non_condition = [\"mail\", \"a\\u0000b\"]")], expect![[r#""#]]);
-    check(&[&with(""), "[alerts]\nhold_repeat = \"1 h\"\n"], expect![[r#""#]]);
+    check(
+        &[&with("hold_older_than = \"10 s\"\non_condition = [\"mail\", \"a\\u0000b\"]")],
+        expect![[r#"
+        orugate.toml:9: alerts.hold_older_than: 10 s is out of range; allowed are 1 min to 7 days
+        orugate.toml:10: alerts.on_condition: "mail" is not absolute; allowed is the path of a program that begins with /, then its arguments. No shell is asked: for a line of shell, write ["/bin/sh", "-c", "…"]
+        orugate.toml:10: alerts.on_condition: holds a zero byte, which no argument can
+        3 mistakes; nothing was opened"#]],
+    );
+    check(
+        &[&with(""), "[alerts]\nhold_repeat = \"1 h\"\n"],
+        expect![[r#"
+        conf.d/1.toml:1: alerts: belongs to the main file; files in conf.d may hold [[destination]] and [[instrument]]
+        1 mistake; nothing was opened"#]],
+    );
 }
 
 #[test]
@@ -78,5 +109,12 @@ fn what_changes_is_told_as_what_it_means() {
     let difference = Difference::between(&old, &new);
     assert!(difference.changes.iter().all(|change| change.takes == Takes::Live));
     let told: String = difference.changes.iter().map(|change| format!("{change}\n")).collect();
-    expect![[r#""#]].assert_eq(&told);
+    expect![[r#"
+        a: sample_id: any → pattern T.*; another sample id is held
+        a: identity: any → serial number 7; a message of another instrument is held
+        a: incomplete send → hold: a message that broke off waits for a whole copy or a person
+        a: impossible_time: more than 1 day after receipt → more than 1 day after receipt, or more than 9 days before it
+        alerts: hold_repeat: 30 min → 1 h
+        alerts: on_condition: nobody → /bin/true
+    "#]].assert_eq(&told);
 }
