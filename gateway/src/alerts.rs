@@ -178,7 +178,7 @@ impl Teller {
                 let lineup = self.lineup.get();
                 (lineup.plan.alerts.on_condition.clone(), lineup.plan.gateway.id.clone())
             };
-            let now = self.clock.utc();
+            let now = self.clock.reckoned();
             if command.is_empty() {
                 self.queue.clear();
                 self.conditions.replace(SOURCE, now, Vec::new());
@@ -209,7 +209,7 @@ impl Teller {
                         self.queue.lose();
                     }
                     let fails = fails(program, failed, &why, self.queue.lost());
-                    self.conditions.replace(SOURCE, self.clock.utc(), vec![fails]);
+                    self.conditions.replace(SOURCE, self.clock.reckoned(), vec![fails]);
                 }
             }
         }

@@ -2,7 +2,8 @@
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
 use orugate::convert::{
-    Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Rules, Setting, Target, Task, Times,
+    Clocks, Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Rules, Setting, Target,
+    Task, Times,
 };
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
@@ -62,7 +63,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     chunk_ends: &message.chunk_ends,
                     complete: message.complete,
                     received: Utc(1_795_000_000_000_000),
-                    clock: ClockQuality::Plausible,
+                    clock: ClockQuality::Synchronised,
                 };
                 let targets = [Target {
                     index: 0,
@@ -96,6 +97,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     destinations: &targets,
                     gateway: "GW01",
                     zone: &zone,
+                    site_zone: &zone,
                     key: &[7; 16],
                     rules: &rules,
                 };
@@ -109,6 +111,8 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     setting,
                     past: &NoPast,
                     now: Utc(1_795_000_000_000_000),
+                    // Every remark that there is.
+                    clocks: Clocks { doubted: true, until: None, seen: &[], limit: Some(i64::MIN) },
                     release: None,
                 };
                 let mut convert = || converter.convert(&task, &mut numbers).orus.len();

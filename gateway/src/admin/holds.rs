@@ -11,7 +11,7 @@ use crate::words::count;
 impl Admin {
     /// Open holds, the oldest first.
     pub(super) fn holds(&self, only: Option<u64>) -> Vec<HoldView> {
-        let now = self.clock.utc().0;
+        let now = self.clock.reckoned().0;
         let state = self.store.state();
         let wanted = state.holds().filter(|(number, _)| only.is_none_or(|only| only == *number));
         let mut holds: Vec<HoldView> = wanted

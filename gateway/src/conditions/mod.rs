@@ -68,6 +68,8 @@ pub enum Code {
     CertificateExpires,
     /// The clock is behind the journal.
     ClockUnset,
+    /// An instrument's clock is off by more than its limit.
+    InstrumentClock,
     /// The site's command did not take a condition.
     AlertFailed,
 }
@@ -100,6 +102,7 @@ impl Code {
             Self::CertificateRejected => "certificate-rejected",
             Self::CertificateExpires => "certificate-expires",
             Self::ClockUnset => "clock-unset",
+            Self::InstrumentClock => "instrument-clock",
             Self::AlertFailed => "alert-failed",
         }
     }

@@ -189,6 +189,18 @@ pub struct InstrumentPlan {
     pub send_to: Vec<usize>,
     /// What the site knows of it and its samples.
     pub rules: Rules,
+    /// The zone of its clock and its IANA name, where that is not the gateway's.
+    pub timezone: Option<(TimeZone, String)>,
+    /// How far its clock may be off.
+    pub clock_limit: Duration,
+}
+
+impl InstrumentPlan {
+    /// The zone of its clock.
+    #[must_use]
+    pub fn zone<'p>(&'p self, gateway: &'p GatewayPlan) -> &'p TimeZone {
+        self.timezone.as_ref().map_or(&gateway.timezone, |(zone, _)| zone)
+    }
 }
 
 impl fmt::Debug for InstrumentPlan {
@@ -200,6 +212,8 @@ impl fmt::Debug for InstrumentPlan {
             .field("mode", &self.mode)
             .field("wire", &self.wire)
             .field("send_to", &self.send_to)
+            .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
+            .field("clock_limit", &self.clock_limit)
             .field("rules", &self.rules)
             .finish()
     }

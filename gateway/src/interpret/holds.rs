@@ -79,7 +79,7 @@ impl Worker {
 
     /// A redrive that left a hold as it was.
     fn waits(&self, hold: u64, actor: &str, sentence: String) -> Result<Redriven, String> {
-        let act = records::Redriven { hold, actor: actor.to_owned(), at: self.clock.utc().0 };
+        let act = records::Redriven { hold, actor: actor.to_owned(), at: self.clock.stamp().0 };
         let stored = self.store.append_wait(vec![Entry::new(&act)], self.time());
         stored
             .map(|_| Redriven::Waits(sentence))
@@ -90,7 +90,8 @@ impl Worker {
         if self.store.state().hold(hold).is_none() {
             return Err(no_hold(hold));
         }
-        let settled = HoldSettled { hold, actor, at: self.clock.utc().0, how: Settlement::Discarded(reason) };
+        let settled =
+            HoldSettled { hold, actor, at: self.clock.stamp().0, how: Settlement::Discarded(reason) };
         let stored = self.store.append_wait(vec![Entry::new(&settled)], self.time());
         stored.map(drop).map_err(|error| format!("Not discarded: {error}."))
     }

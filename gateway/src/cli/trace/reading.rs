@@ -83,6 +83,7 @@ impl Reading {
             instrument: instrument.to_owned(),
             targets,
             gateway,
+            site_zone: zone.clone(),
             zone,
             now: Utc(received),
             numbered: true,
@@ -207,6 +208,7 @@ fn nothing() -> Outcome {
         fillers: Vec::new(),
         released: None,
         specimens: Vec::new(),
+        clock: None,
     }
 }
 
