@@ -6,7 +6,7 @@
 //! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{
-    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task,
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Rules, Setting, Target, Task,
 };
 use crate::interpret::OwnedTarget;
 use crate::maps::Table;
@@ -76,6 +76,8 @@ pub struct Scene {
     pub numbered: bool,
     /// For hashes: a journal's, to compare with what is in it.
     pub key: [u8; 16],
+    /// What the site knows of the instrument; nothing where it is only explained what was sent.
+    pub rules: Rules,
     /// The instrument's maps.
     pub table: Option<Arc<Table>>,
 }
@@ -87,6 +89,8 @@ pub struct AsThen {
     pub sample: Option<String>,
     /// Only these observations were sent.
     pub observations: Vec<u32>,
+    /// The reason of the hold that a person released, by its code.
+    pub overruled: Option<String>,
 }
 
 /// Converts the messages of one capture.
@@ -236,7 +240,8 @@ fn convert(
         sample: then.sample.as_deref(),
         observations: &then.observations,
         rest_from: None,
-        corrections: true,
+        // What was held then is in no list; what holds by the order itself was overruled if it was sent.
+        overruled: Some(then.overruled.as_deref().unwrap_or(HoldReason::Cancelled.code())),
     });
     let targets: Vec<Target<'_>> = scene.targets.iter().map(OwnedTarget::borrowed).collect();
     let task = Task {
@@ -256,6 +261,7 @@ fn convert(
             zone: &scene.zone,
             site_zone: &scene.site_zone,
             key: &scene.key,
+            rules: &scene.rules,
             table: scene.table.as_deref(),
         },
         past: &NoPast,
@@ -309,6 +315,7 @@ mod tests {
             now: Utc(0),
             numbered: true,
             key: [0; 16],
+            rules: Rules::default(),
             table: None,
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);

@@ -129,7 +129,7 @@ fn a_site_that_requires_a_row_holds_what_has_none() {
     expect_test::expect![[r#"
         OBR-4 ALL^^99ASTM
         2345-7^Glucose in serum^LN^GLU^^99ASTM mg/dL^^99ASTM
-        TSH: held, unmapped-code: No map of this instrument has a row for the test, and require_map is true. Add the row, then: orugate reload, and release. What has no row then is sent by a release with the instrument's code alone, without LOINC.
+        TSH: held, unmapped-code: No map of the instrument has a row for the test, and `require_map` is true. Add the row (docs/maps.md), orugate reload, then redrive. A release sends it with the instrument's code alone, without LOINC.
     "#]]
     .assert_eq(&got);
 }
@@ -322,7 +322,7 @@ async fn a_map_changed_by_reload_between_two_messages_changes_no_identity() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hold_released_after_the_map_was_corrected_goes_with_loinc_and_before_without() {
+async fn a_hold_redriven_after_the_map_was_corrected_goes_with_loinc_and_one_released_before_without() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::start(Clock::system(0)).unwrap();
     let of = |map: &str| {
@@ -346,7 +346,17 @@ async fn a_hold_released_after_the_map_was_corrected_goes_with_loinc_and_before_
         "{}",
         holds[0].2
     );
-    let release = |hold: u64| gateway.admin.answer(Request::Release { hold, sample: None }, "uid 1000");
+    let release =
+        |hold: u64| gateway.admin.answer(Request::Release { hold, sample: None, anyway: false }, "uid 1000");
+    let redrive = |hold: u64| gateway.admin.answer(Request::Redrive { hold }, "uid 1000");
+    // With the map as it is nothing goes out by a redrive, and the holds stay what they are.
+    for (number, ..) in &holds {
+        let _ = redrive(*number).await;
+    }
+    assert_eq!(
+        gateway.store.state().holds().map(|(number, _)| number).collect::<Vec<_>>(),
+        holds.iter().map(|h| h.0).collect::<Vec<_>>()
+    );
     // Before: the person's word sends them, and nobody says a LOINC code that was not meant.
     for (number, ..) in &holds[..2] {
         let done = release(*number).await;
@@ -358,7 +368,7 @@ async fn a_hold_released_after_the_map_was_corrected_goes_with_loinc_and_before_
         + "TSH,,,3016-3,TSH,m[IU]/L,,\n";
     gateway.reload(of(&corrected), "test").await;
     for (number, ..) in &holds[2..] {
-        let done = release(*number).await;
+        let done = redrive(*number).await;
         assert!(matches!(&done, Response::Done(_)), "{done:?}");
     }
     has(&engine, 4).await;

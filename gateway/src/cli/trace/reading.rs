@@ -5,7 +5,7 @@
 
 use super::gather::Records;
 use crate::apart::{Apart, AsThen, MESSAGE, Scene};
-use crate::convert::Going;
+use crate::convert::{Going, HoldReason, Rules};
 use crate::interpret::OwnedTarget;
 use crate::maps::{Mapped, Table};
 use crate::records::{Fate, Outcome, Provenance};
@@ -26,8 +26,10 @@ pub(super) struct Reading {
     pub(super) parts: Vec<Part>,
     /// In document order, as dispositions count them.
     pub(super) results: Vec<Found>,
-    /// The sample id of each order group; what a person entered included.
+    /// The sample id of each order group, as the message has it.
     pub(super) samples: Vec<String>,
+    /// The sample id under which a person released it; empty where nobody entered one.
+    pub(super) sent_as: Vec<String>,
     /// The OBX of each group, with the observation that it is of, by outcome and destination.
     pub(super) obx: BTreeMap<(u64, u16, String), Vec<(u32, String)>>,
     /// What hashes of the results are now, by observation.
@@ -105,6 +107,7 @@ impl Reading {
             now: Utc(received),
             numbered: true,
             key,
+            rules: Rules::default(),
             table: table.clone(),
         };
         let heard = Arc::new(Mutex::new(None));
@@ -112,19 +115,26 @@ impl Reading {
         let mut apart = Apart::new(scene, Box::new(recording), MESSAGE);
         let message = records.message();
         let (mut obx, mut samples, mut content) = (BTreeMap::new(), Vec::<String>::new(), BTreeMap::new());
+        let mut sent_as = Vec::<String>::new();
         let mut mapped = BTreeMap::new();
         let mut broken = None;
         let entered = |outcome: &Outcome| {
             let first = records.orus.values().find(|(oru, _)| oru.at == outcome.at)?;
-            outcome.released.and_then(|_| sample_of(&first.1))
+            let reason = &records.holds.get(&outcome.released?)?.reason;
+            HoldReason::of(reason).filter(|reason| reason.takes_sample()).and_then(|_| sample_of(&first.1))
         };
         let none = nothing();
         let then = records.outcomes.iter().map(|(number, outcome)| (*number, outcome));
         // What nobody has interpreted yet is read all the same.
         for (number, outcome) in then.chain(records.outcomes.is_empty().then_some((0, &none))) {
             let sent = outcome.dispositions.iter().filter(|d| d.fate == Fate::Sent);
-            let as_then =
-                AsThen { sample: entered(outcome), observations: sent.map(|d| d.observation).collect() };
+            let sample = entered(outcome);
+            let released = outcome.released.and_then(|hold| records.holds.get(&hold));
+            let as_then = AsThen {
+                sample: sample.clone(),
+                observations: sent.map(|d| d.observation).collect(),
+                overruled: released.map(|hold| hold.reason.clone()),
+            };
             let conversion = match apart.again(&message, as_then) {
                 Ok(conversion) => conversion,
                 Err(why) => {
@@ -135,9 +145,14 @@ impl Reading {
             broken = conversion.fault.map(|fault| format!("The driver stops before the end: {fault}."));
             let facts = conversion.facts;
             samples.resize(facts.groups.len().max(samples.len()), String::new());
-            for (sample, group) in samples.iter_mut().zip(&facts.groups) {
-                if sample.is_empty() {
-                    facts.word(&group.sample).clone_into(sample);
+            sent_as.resize(samples.len(), String::new());
+            for ((was, is), group) in samples.iter_mut().zip(&mut sent_as).zip(&facts.groups) {
+                let said = facts.word(&group.sample);
+                let mut going = conversion.going.get(group.observations.clone()).into_iter().flatten();
+                if sample.is_none() {
+                    said.clone_into(was);
+                } else if going.any(|going| *going == Going::Sent) {
+                    said.clone_into(is);
                 }
             }
             content.extend((0u32..).zip(facts.observations.iter().map(|fact| fact.content())));
@@ -161,7 +176,7 @@ impl Reading {
             reading.pieces.push(Piece { raw: all, text: all, frame: None });
         }
         let maps = table.as_ref().map(|table| table.provenance()).unwrap_or_default();
-        Self { obx, samples, content, maps, mapped, broken, ..reading }
+        Self { obx, samples, sent_as, content, maps, mapped, broken, ..reading }
     }
 
     /// Where a span of the text stands in the raw bytes; several places when it goes over the end of a frame.
