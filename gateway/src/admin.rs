@@ -141,6 +141,7 @@ impl Admin {
             Request::DropDestination { destination, reason } => {
                 self.drop_destination(destination, reason, actor).await
             }
+            Request::AcceptClock => self.accept_clock(actor).await,
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),
@@ -186,6 +187,17 @@ impl Admin {
                 "Hold {hold} was interpreted again: {}, {held} held anew. See: orugate holds list",
                 on_their_way(sent)
             )),
+            Err(why) => Response::Refused(why),
+        }
+    }
+
+    async fn accept_clock(&self, actor: &str) -> Response {
+        let actor = actor.to_owned();
+        match self.ask_worker(|reply| Order::AcceptClock { actor, reply }).await {
+            Ok(()) => {
+                self.look();
+                Response::Done("The clock is believed. What waited for it goes out.".to_owned())
+            }
             Err(why) => Response::Refused(why),
         }
     }

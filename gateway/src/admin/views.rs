@@ -63,6 +63,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// The clock is right, although the journal has a later time.
+    AcceptClock,
     /// Give a parked message up.
     DiscardParked {
         /// Its number.
