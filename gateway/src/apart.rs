@@ -5,7 +5,9 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
-use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task};
+use crate::convert::{
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Rules, Setting, Target, Task,
+};
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
 use crate::replay::Message;
@@ -65,12 +67,16 @@ pub struct Scene {
     pub gateway: String,
     /// The zone of the instrument's clock.
     pub zone: TimeZone,
+    /// The zone of the gateway's own times.
+    pub site_zone: TimeZone,
     /// The time of now, and when each message was received.
     pub now: Utc,
     /// ORUs are numbered from 1; otherwise all have 0.
     pub numbered: bool,
     /// For hashes: a journal's, to compare with what is in it.
     pub key: [u8; 16],
+    /// What the site knows of the instrument; nothing where it is only explained what was sent.
+    pub rules: Rules,
 }
 
 /// What a conversion in the past was about, so that it can be made again.
@@ -229,7 +235,8 @@ fn convert(
         sample: then.sample.as_deref(),
         observations: &then.observations,
         rest_from: None,
-        corrections: true,
+        // What was held then is in no list; what holds by the order itself was overruled if it was sent.
+        overruled: Some(HoldReason::Cancelled.code()),
     });
     let targets: Vec<Target<'_>> = scene.targets.iter().map(OwnedTarget::borrowed).collect();
     let task = Task {
@@ -247,10 +254,13 @@ fn convert(
             destinations: &targets,
             gateway: &scene.gateway,
             zone: &scene.zone,
+            site_zone: &scene.site_zone,
             key: &scene.key,
+            rules: &scene.rules,
         },
         past: &NoPast,
         now: scene.now,
+        clocks: Clocks::default(),
         release,
     };
     converter.convert(&task, numbers);
@@ -295,9 +305,11 @@ mod tests {
             targets: Vec::new(),
             gateway: "TEST".to_owned(),
             zone: TimeZone::UTC,
+            site_zone: TimeZone::UTC,
             now: Utc(0),
             numbered: true,
             key: [0; 16],
+            rules: Rules::default(),
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
         let mut convert = |text: &str, limit: Duration| {

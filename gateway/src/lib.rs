@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod alerts;
 pub mod apart;
 pub mod archive;
 pub mod backlog;
@@ -21,6 +22,7 @@ pub mod interpret;
 pub mod lineup;
 pub mod looks;
 pub mod notes;
+pub mod offset;
 pub mod port;
 pub mod ports;
 pub mod profiles;

@@ -4,7 +4,7 @@
 //! tolerant where nobody can be asked to send again.
 
 use crate::apart::{self, Apart, Scene};
-use crate::convert::{Conversion, Corrections, Going};
+use crate::convert::{Conversion, Corrections, Going, Rules};
 use crate::interpret::OwnedTarget;
 use crate::receipts;
 use jiff::tz::TimeZone;
@@ -157,9 +157,11 @@ pub fn replay(
         targets: vec![target],
         gateway: "RPLY".to_owned(),
         zone: TimeZone::UTC,
+        site_zone: TimeZone::UTC,
         now: how.now,
         numbered: true,
         key: [0; 16],
+        rules: Rules::default(),
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();

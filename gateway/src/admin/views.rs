@@ -3,7 +3,7 @@
 
 use super::{DestinationLine, ParkedView};
 use crate::backlog::Outlook;
-use crate::conditions::Condition;
+use crate::conditions::{Condition, Overdue};
 use crate::config::{Difference, Texts};
 use crate::reload::Applied;
 use crate::state::Counts;
@@ -30,6 +30,14 @@ pub enum Request {
         hold: u64,
         /// The sample id that a person found.
         sample: Option<String>,
+        /// Also when the site's rule for sample ids refuses it.
+        #[serde(default)]
+        anyway: bool,
+    },
+    /// Interpret a hold's observations again with today's configuration; what is to be held no more is sent.
+    Redrive {
+        /// Its number.
+        hold: u64,
     },
     /// Read the configuration again and apply what a reload can apply.
     Reload,
@@ -99,6 +107,8 @@ pub enum Response {
     Mistakes(String),
     /// It is done; a sentence.
     Done(String),
+    /// It was done, and something waits all the same; sentences.
+    Waits(String),
     /// It is not done; why.
     Refused(String),
 }
@@ -110,8 +120,17 @@ pub struct Status {
     pub version: String,
     /// When this was made, microseconds since 1970.
     pub now: i64,
-    /// How far the clock can be trusted, in words.
+    /// How far the clock can be trusted: `synchronised`, `plausible`, `unset`.
     pub clock: String,
+    /// How that is known.
+    #[serde(default)]
+    pub clock_words: String,
+    /// What it shows, right or wrong, microseconds since 1970. `now` is what ages are reckoned by.
+    #[serde(default)]
+    pub clock_shows: i64,
+    /// While results wait for the clock: for so many seconds more, at most.
+    #[serde(default)]
+    pub clock_waits: Option<i64>,
     /// Hash of the configuration.
     pub config: String,
     /// What is wrong now, worst first.
@@ -128,6 +147,9 @@ pub struct Status {
     pub holds: usize,
     /// Age of the oldest open hold, in seconds.
     pub oldest_hold: Option<i64>,
+    /// Holds that wait for longer than the site wants.
+    #[serde(default)]
+    pub overdue: Option<Overdue>,
     /// Messages that wait for interpretation.
     pub pending: usize,
     /// Age of the oldest of them, in seconds.
@@ -156,6 +178,30 @@ pub struct InstrumentView {
     pub port: PortView,
     /// Its observations by where they went.
     pub counts: CountsView,
+    /// What is known of its clock.
+    #[serde(default)]
+    pub clock: Option<DeviceClockView>,
+}
+
+/// An instrument's clock against this box's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceClockView {
+    /// Microseconds; ahead of this box's is positive.
+    pub offset: i64,
+    /// That is what it is. Otherwise it is the least: when negative, the clock is at most so far behind.
+    pub known: bool,
+    /// The same in words: `4 min 10 s behind`.
+    pub words: String,
+    /// It is off by more than `clock_limit`.
+    pub beyond: bool,
+    /// It is a whole number of half hours, nearly: daylight saving or a zone, no bad clock.
+    pub is_a_zone: bool,
+    /// It is by the times of results, since the messages have none.
+    pub by_results: bool,
+    /// When the newest of these times came, microseconds since 1970.
+    pub at: i64,
+    /// `clock_limit` in seconds.
+    pub limit: u64,
 }
 
 /// [`Counts`] for the wire.
@@ -283,4 +329,22 @@ pub struct HoldView {
     pub age: i64,
     /// The message.
     pub message: u64,
+    /// Since when, microseconds since 1970.
+    #[serde(default)]
+    pub since: i64,
+    /// Results in it.
+    #[serde(default)]
+    pub results: usize,
+    /// And what of its message nobody could count.
+    #[serde(default)]
+    pub rest: bool,
+    /// Results in it that later messages have brought.
+    #[serde(default)]
+    pub overtaken: usize,
+    /// What to do; `None` for a reason of another version.
+    #[serde(default)]
+    pub fix: Option<String>,
+    /// What to type, the likeliest first.
+    #[serde(default)]
+    pub commands: Vec<String>,
 }

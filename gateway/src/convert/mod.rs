@@ -6,18 +6,26 @@
 //! message, configuration and history give the same bytes. Its memory is used again for every message, so that in
 //! steady state nothing is allocated between the raw message and the finished ORU.
 
+mod check_digit;
 mod facts;
 mod hash;
+mod reason;
 mod recode;
+mod rules;
 mod second;
 mod zone;
 
-pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
+pub use check_digit::CheckDigit;
+pub use facts::{Candidate, Fact, Facts, Group, NoteFact};
 pub use hash::Keyed;
+pub use reason::{HoldReason, Way, commands};
 pub use recode::{Lacking, recode};
+pub use rules::{IdRule, Identity, Incomplete, Pattern, Rules, Times};
 pub use zone::SiteZone;
 
 use crate::history::Sent;
+use crate::offset;
+use crate::records::{DeviceClock, TimeOf, clock_number};
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -25,7 +33,8 @@ use orugate_protocol::hl7::Name;
 use orugate_protocol::oru::{PatientField, Route, Verdict};
 use orugate_protocol::report::Status;
 use orugate_protocol::text::Charset;
-use orugate_protocol::time::Utc;
+use orugate_protocol::time::{ClockQuality, Utc};
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// The largest ORU: what an MLLP receiver takes by default.
@@ -44,8 +53,25 @@ pub struct Setting<'a> {
     pub gateway: &'a str,
     /// The zone of the instrument's clock.
     pub zone: &'a TimeZone,
+    /// The zone of the gateway's own times.
+    pub site_zone: &'a TimeZone,
     /// The journal's key for hashes.
     pub key: &'a [u8; 16],
+    /// What the site knows of the instrument and its samples.
+    pub rules: &'a Rules,
+}
+
+/// What is known of the clocks that times in a message are by. By default nothing, and nobody is told of anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clocks<'a> {
+    /// The gateway's is wrong, and results do not wait for it any longer.
+    pub doubted: bool,
+    /// When the message's last byte came; a newest result may be younger than the message's beginning.
+    pub until: Option<Utc>,
+    /// What earlier messages said of the instrument's, oldest first.
+    pub seen: &'a [DeviceClock],
+    /// Further off, in microseconds, the receiver is told; `None` for never.
+    pub limit: Option<i64>,
 }
 
 /// One destination, as far as conversion depends on it.
@@ -89,6 +115,8 @@ pub struct Task<'a> {
     pub past: &'a dyn Past,
     /// The time that MSH-7 and OBR-22 carry.
     pub now: Utc,
+    /// What is known of clocks.
+    pub clocks: Clocks<'a>,
     /// What a person decided, when this is a release.
     pub release: Option<Release<'a>>,
 }
@@ -97,8 +125,7 @@ pub struct Task<'a> {
 pub trait Past {
     /// What was sent of a specimen under an identity.
     fn sent(&self, specimen: u128, identity: u128) -> Option<Sent>;
-    /// A filler number that the specimen never had: one more than its highest, or, when nothing is known of the specimen,
-    /// one that nothing before can have had.
+    /// A filler number that the specimen never had: more than its highest, and one that nothing before can have had.
     fn next_filler(&self, specimen: u128) -> u32;
 }
 
@@ -120,22 +147,26 @@ pub trait Numbers {
     fn next(&mut self) -> Option<u64>;
 }
 
-/// What a person said when a hold is released.
+/// What a person said when a hold is released or redriven.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Release<'a> {
-    /// The sample id for specimens without one.
+    /// The sample id of its specimen.
     pub sample: Option<&'a str>,
     /// The observations of the hold; the others are left alone.
     pub observations: &'a [u32],
     /// And everything from this place on.
     pub rest_from: Option<u32>,
-    /// Corrections are sent, whatever a destination says.
-    pub corrections: bool,
+    /// The reason of the hold, by its code, when it holds no more: the person knows better. A redrive overrules nothing.
+    pub overruled: Option<&'a str>,
 }
 
 impl Release<'_> {
     fn covers(&self, observation: u32) -> bool {
         self.rest_from.is_some_and(|from| observation >= from) || self.observations.contains(&observation)
+    }
+
+    fn overrules(&self, reason: HoldReason) -> bool {
+        self.overruled == Some(reason.code())
     }
 }
 
@@ -215,6 +246,9 @@ pub struct Converter {
     /// What the ORUs are called.
     names: String,
     fault: Option<Fault>,
+    clock: Option<DeviceClock>,
+    /// What the receiver is told of the instrument's clock; empty for nothing.
+    clock_remark: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -231,8 +265,13 @@ enum Known {
 
 impl Known {
     fn of(fact: &Fact, groups: &[Group], task: &Task<'_>) -> Self {
-        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times.
-        let asks = matches!(fact.candidate, Candidate::Sendable | Candidate::Held(HoldReason::Cancelled));
+        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times. What is held the first
+        // time is the newest that there is.
+        let asks = match fact.candidate {
+            Candidate::Sendable => true,
+            Candidate::Held(_) => task.release.is_some(),
+            Candidate::Qc(_) | Candidate::NotReportable(_) => false,
+        };
         let group = fact.order.and_then(|order| groups.get(usize::from(order))).filter(|_| asks);
         let before = group.and_then(|group| task.past.sent(group.specimen, fact.identity?));
         match before {
@@ -264,6 +303,8 @@ impl Default for Converter {
             failed: Vec::new(),
             names: String::new(),
             fault: None,
+            clock: None,
+            clock_remark: String::new(),
         }
     }
 }
@@ -283,6 +324,8 @@ pub struct Conversion<'c> {
     pub fault: Option<Fault>,
     /// No number was to be had for an ORU: nothing of this conversion may be used.
     pub starved: bool,
+    /// What the message says of its instrument's clock.
+    pub clock: Option<DeviceClock>,
     fillers: &'c [u32],
     out: &'c [u8],
 }
@@ -337,6 +380,7 @@ impl Converter {
             self.scratch.resize(room, 0);
         }
         self.first_pass(task);
+        self.look_at_clock(task);
         self.decide(task);
         self.name(task, numbers);
         for target in 0..task.setting.destinations.len() {
@@ -355,6 +399,7 @@ impl Converter {
             given: &self.given,
             fault: self.fault,
             starved: self.starved,
+            clock: self.clock,
             fillers: &self.fillers,
             out: &self.out,
         }
@@ -364,11 +409,38 @@ impl Converter {
         let setting = &task.setting;
         let patient: Option<PatientField> =
             setting.destinations.iter().find_map(|t| t.route.patient.map(|p| p.field));
-        let entered = task.release.and_then(|r| r.sample);
-        let mut collector =
-            Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient);
+        let mut collector = Collector::new(&mut self.facts, task, patient, zones(task));
         let mut scratch = Scratch::new(&mut self.scratch);
         self.fault = task.interpreter.interpret(&task.message, &mut scratch, &mut collector).err();
+    }
+
+    /// What the message's own time says of its instrument's clock, and whether that is worth a remark to the receiver: only
+    /// what a synchronised clock of ours proves.
+    fn look_at_clock(&mut self, task: &Task<'_>) {
+        self.clock_remark.clear();
+        let Clocks { until, seen, limit, .. } = task.clocks;
+        let received = task.message.received;
+        let of_message = self.facts.made.map(|made| (TimeOf::Message, made, received));
+        let of_result =
+            || self.facts.newest.map(|newest| (TimeOf::Result, newest, until.unwrap_or(received)));
+        let found = of_message.or_else(of_result).and_then(|(of, time, here)| {
+            let device = zones(task).instant(&time)?.0;
+            let quality = clock_number(task.message.clock);
+            Some(DeviceClock { device, received: here.0, quality, of })
+        });
+        self.clock = found;
+        let (Some(clock), Some(limit)) = (found, limit) else { return };
+        if task.message.clock != ClockQuality::Synchronised {
+            return;
+        }
+        let offset = offset::judge_with(seen, &clock);
+        if let Some(offset) = offset.filter(|offset| offset.is_beyond(limit)) {
+            // Writing into a String cannot fail.
+            let _ = write!(
+                self.clock_remark,
+                "The instrument's clock was {offset} the gateway's when it sent this; times are as the instrument wrote them."
+            );
+        }
     }
 
     /// Gives each observation its fate, and each group that sends something its filler number.
@@ -385,19 +457,21 @@ impl Converter {
 
     fn fate(&self, index: u32, fact: &Fact, known: Known, task: &Task<'_>) -> Going {
         let Task { setting, release, .. } = task;
-        let hold_corrections = !release.is_some_and(|r| r.corrections)
-            && setting.destinations.iter().any(|t| t.corrections == Corrections::Hold);
+        let overruled = |reason| release.is_some_and(|release| release.overrules(reason));
+        let holds = |target: &Target<'_>| target.corrections == Corrections::Hold;
+        let hold_corrections = !overruled(HoldReason::Correction) && setting.destinations.iter().any(holds);
         let correction = known == Known::Changed || fact.status == Status::Corrected;
+        let broken = setting.rules.incomplete == Incomplete::Hold
+            && !(task.message.complete && self.facts.complete)
+            && !overruled(HoldReason::Incomplete);
         match fact.candidate {
             _ if release.is_some_and(|r| !r.covers(index)) => Going::Untouched,
             Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
             Candidate::NotReportable(rule) => Going::NotReportable(rule),
-            // To send it all the same is what the release of such a hold means.
-            Candidate::Held(reason) if reason != HoldReason::Cancelled || release.is_none() => {
-                Going::Held(reason)
-            }
             _ if known == Known::Overtaken => Going::Superseded,
+            Candidate::Held(reason) => Going::Held(reason),
             _ if fact.blank => Going::NotReportable("no-value"),
+            _ if broken => Going::Held(HoldReason::Incomplete),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
             _ if correction && hold_corrections => Going::Held(HoldReason::Correction),
@@ -436,4 +510,9 @@ impl Converter {
             self.fillers.push(number);
         }
     }
+}
+
+/// The zones in which a message's times are read.
+const fn zones<'a>(task: &Task<'a>) -> SiteZone<'a> {
+    SiteZone { instrument: task.setting.zone, site: task.setting.site_zone, received: task.message.received }
 }

@@ -5,11 +5,12 @@
 
 use super::events;
 use super::gather::Records;
-use super::model::{Answer, Became, Hold, Moment, Oru, Outcome, Piece, ReadWith, Record, Told};
+use super::model::{Answer, Became, DeviceTime, Hold, Moment, Oru, Outcome, Piece, ReadWith, Record, Told};
 use super::reading::{Found, Part, Reading, field, obx_of, sample_of};
 use crate::archive::{Archive, Way};
 use crate::cli::journal::text;
-use crate::records::{DeliveryResult, Disposition, Fate, Settlement};
+use crate::records::{DeliveryResult, DeviceClock, Disposition, Fate, Settlement, TimeOf};
+use crate::words::duration;
 use orugate_driver::span::Span;
 use std::collections::BTreeMap;
 
@@ -38,6 +39,21 @@ pub(super) struct Story<'a> {
     pub(super) read_with: ReadWith,
 }
 
+fn device_time(clock: DeviceClock) -> DeviceTime {
+    let (of, what) = match clock.of {
+        TimeOf::Message => ("message", "it was made"),
+        TimeOf::Result => ("result", "its newest result was there"),
+    };
+    let ahead = clock.device.saturating_sub(clock.received);
+    let lies = if ahead > 0 { "after it came, so that clock was ahead" } else { "before it came" };
+    let at = Moment(clock.device);
+    let words = format!(
+        "By the instrument's clock {what} at {at}, {} {lies}.",
+        duration(ahead.saturating_abs() / 1_000_000)
+    );
+    DeviceTime { at, of, ahead: ahead.div_euclid(1_000_000), words }
+}
+
 impl Story<'_> {
     pub(super) fn tell(self) -> Told {
         let message = self.archive.messages.get(&self.number);
@@ -64,6 +80,7 @@ impl Story<'_> {
                 Some(1) => "plausible",
                 _ => "not set",
             },
+            device_time: self.records.outcomes.values().find_map(|outcome| outcome.clock).map(device_time),
             complete: message.and_then(|m| m.complete),
             begins: message.is_some_and(|m| m.begins),
             bytes: message.map_or(0, |m| m.bytes),
@@ -101,7 +118,8 @@ impl Story<'_> {
             Scope::Message => true,
             Scope::Sample(sample) => {
                 let Some(reading) = self.reading else { return self.is_of_one_specimen() };
-                group.and_then(|group| reading.samples.get(group)) == Some(sample)
+                let is = |samples: &[String]| group.and_then(|group| samples.get(group)) == Some(sample);
+                is(&reading.samples) || is(&reading.sent_as)
             }
             Scope::Oru(oru) => {
                 let of = self.records.orus.get(oru).map(|(oru, _)| usize::from(oru.group));
@@ -218,7 +236,9 @@ impl Story<'_> {
     }
 
     fn sample(&self, found: Option<&Found>) -> Option<String> {
-        let sample = self.reading?.samples.get(found?.group?)?;
+        let (reading, group) = (self.reading?, found?.group?);
+        let entered = reading.sent_as.get(group).filter(|sample| !sample.is_empty());
+        let sample = entered.or_else(|| reading.samples.get(group))?;
         (!sample.is_empty()).then(|| sample.clone())
     }
 
@@ -314,9 +334,9 @@ impl Story<'_> {
                         ("superseded", "overtaken", words)
                     }
                     Some((Settlement::Released, by)) => {
-                        let words =
-                            format!("released from the hold {number} by {} {}", by.actor, Moment(by.at));
-                        ("released", "released", words)
+                        let how = if self.records.was_redriven(by) { "redriven" } else { "released" };
+                        let words = format!("{how} from the hold {number} by {} {}", by.actor, Moment(by.at));
+                        (how, how, words)
                     }
                 };
                 FateTold { fate, why: reason, hold: Some(*number), words, stands }
@@ -421,6 +441,7 @@ impl Story<'_> {
             observations: hold.observations.iter().map(|(at, _)| *at).collect(),
             rest_from: hold.rest_from,
             ended: settled.map(|settled| match settled.how {
+                Settlement::Released if self.records.was_redriven(settled) => "redriven",
                 Settlement::Released => "released",
                 Settlement::Discarded(_) => "discarded",
                 Settlement::Superseded => "superseded",
