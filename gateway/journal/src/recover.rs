@@ -251,7 +251,8 @@ pub(crate) fn replay(
             (&mut snapshots, &mut snapshot, Lane::Snapshots)
         };
         let Some(found) = *slot else { break };
-        behind = behind.saturating_add(page_up(u64::from(COMMIT_HEADER).saturating_add(scan.body.len() as u64)));
+        behind =
+            behind.saturating_add(page_up(u64::from(COMMIT_HEADER).saturating_add(scan.body.len() as u64)));
         let newest = show(&found, lane, &scan.body, &mut recovery, &mut freed, visit);
         reached = reached.max(newest.saturating_add(1)).max(found.header.next_sequence);
         if let Some(segment) = catalog.get_mut(lane, found.segment) {

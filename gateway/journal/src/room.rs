@@ -14,8 +14,8 @@ use crate::error::{AppendError, DiskError};
 use crate::format::{COMMIT_HEADER, SEGMENT_START, page_up, segment_name};
 use crate::journal::Health;
 use crate::options::Options;
-use crate::recover::Replayed;
 use crate::record::{Batch, Claim, Lane, NewRecord, Urgency};
+use crate::recover::Replayed;
 use std::time::Duration;
 
 /// Segments that only what settles something may take.
