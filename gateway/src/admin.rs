@@ -21,7 +21,7 @@ use crate::backlog::Backlog;
 use crate::clock::Clock;
 use crate::conditions::{Code, Conditions, Watch};
 use crate::config::Texts;
-use crate::interpret::Handle;
+use crate::interpret::{Handle, Order};
 use crate::lineup::Current;
 use crate::reload;
 use crate::store::Store;
