@@ -7,10 +7,12 @@
 mod destinations;
 mod glance;
 mod parked;
+mod verify;
 mod views;
 
 pub use destinations::DestinationLine;
 pub use parked::ParkedView;
+pub use verify::{EVIDENCE, HeardView, VerificationView, VerifyRequest};
 pub use views::{
     CountsView, DestinationView, HoldView, InstrumentView, JournalView, Request, Response, Status,
 };
@@ -62,6 +64,8 @@ pub struct Admin {
     pub conditions: Conditions,
     /// How the backlog grows.
     pub backlog: Mutex<Backlog>,
+    /// Held by whoever decides on a verification.
+    pub verifying: tokio::sync::Mutex<()>,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -140,6 +144,7 @@ impl Admin {
             Request::DropDestination { destination, reason } => {
                 self.drop_destination(destination, reason, actor).await
             }
+            Request::Verify(request) => self.verify(request, actor).await,
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),

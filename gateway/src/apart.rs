@@ -5,7 +5,9 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
-use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task};
+use crate::convert::{
+    Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Setting, Target, Task,
+};
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
 use crate::replay::Message;
@@ -248,6 +250,8 @@ fn convert(
             gateway: &scene.gateway,
             zone: &scene.zone,
             key: &scene.key,
+            // A dry run shows what would be sent.
+            proof: Proof::NotAsked,
         },
         past: &NoPast,
         now: scene.now,

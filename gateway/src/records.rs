@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod format;
+mod verification;
+
+pub use verification::{Analyzer, Answer, Shows, Verification, VerificationAct, VerificationScope};
 
 /// A record that the gateway writes: its kind number and its place in time.
 pub trait Meta: Serialize + for<'a> Deserialize<'a> {
@@ -130,22 +133,47 @@ pub struct Outcome {
     pub released: Option<u64>,
     /// Keyed hashes of the specimens of its observations, each once: what was sent before is found by them.
     pub specimens: Vec<u128>,
+    /// Who sent it, as the message says.
+    pub analyzer: Analyzer,
 }
 
 impl Meta for Outcome {
     const KIND: u16 = 4;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
         match version {
-            1 => Some(postcard::from_bytes::<OutcomeV1>(bytes).ok()?.into()),
+            1 => Some(OutcomeV2::from(postcard::from_bytes::<OutcomeV1>(bytes).ok()?).into()),
+            2 => Some(postcard::from_bytes::<OutcomeV2>(bytes).ok()?.into()),
             Self::VERSION => postcard::from_bytes(bytes).ok(),
             _ => None,
         }
     }
 
     fn knows(version: u8) -> bool {
-        matches!(version, 1 | Self::VERSION)
+        matches!(version, 1..=Self::VERSION)
+    }
+}
+
+/// An [`Outcome`] as it was before it named its analyzer.
+#[derive(Deserialize)]
+struct OutcomeV2 {
+    message: u64,
+    instrument: String,
+    at: i64,
+    provenance: Provenance,
+    dispositions: Vec<Disposition>,
+    fillers: Vec<(u128, u32)>,
+    released: Option<u64>,
+    specimens: Vec<u128>,
+}
+
+impl From<OutcomeV2> for Outcome {
+    fn from(before: OutcomeV2) -> Self {
+        let OutcomeV2 { message, instrument, at, provenance, dispositions, fillers, released, specimens } =
+            before;
+        let analyzer = Analyzer::default();
+        Self { message, instrument, at, provenance, dispositions, fillers, released, specimens, analyzer }
     }
 }
 
@@ -161,7 +189,7 @@ struct OutcomeV1 {
     released: Option<u64>,
 }
 
-impl From<OutcomeV1> for Outcome {
+impl From<OutcomeV1> for OutcomeV2 {
     fn from(before: OutcomeV1) -> Self {
         let OutcomeV1 { message, instrument, at, provenance, dispositions, fillers, released } = before;
         // Only those that got a number: a resend's are in the outcome that it resends.
@@ -184,6 +212,14 @@ pub struct Provenance {
     /// Hash of the configuration. After a reload that left something for a restart: that hash, `+`, and the hash of
     /// the text in which the rest is in force still.
     pub config_hash: String,
+}
+
+impl Provenance {
+    /// Hash of the maps that it was interpreted with; empty without any.
+    #[must_use]
+    pub const fn map_hash(&self) -> &str {
+        ""
+    }
 }
 
 /// Where one observation went.

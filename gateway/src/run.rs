@@ -240,6 +240,7 @@ impl Gateway {
             running: Mutex::default(),
             conditions: Conditions::default(),
             backlog: Mutex::default(),
+            verifying: tokio::sync::Mutex::default(),
         });
         // Whoever asks first hears it, not only who asks after the first look.
         tls.tell(&admin.conditions);

@@ -15,12 +15,14 @@ mod failed;
 mod kept;
 mod needed;
 mod queues;
+mod verifications;
 
 pub use queues::{Made, Origin, Queue, Waiting};
+pub use verifications::{Ended, Heard, Session, Unproven, Verifications};
 
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru,
-    Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Fate, Hold, HoldSettled, Life, Meta,
+    NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Restored, Settlement, Verification,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +39,7 @@ pub struct State {
     newest: i64,
     /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
     recovered: BTreeMap<u64, u32>,
+    verifications: Verifications,
     /// Records of kinds or versions that this software does not know. Another one may, so they are never let go.
     unknown: BTreeMap<u64, Location>,
 }
@@ -164,6 +167,11 @@ impl State {
             Delivery::KIND => {
                 if let Some(delivery) = Delivery::decode(version, meta) {
                     self.newest = self.newest.max(delivery.at);
+                    if let DeliveryResult::Delivered(_) = delivery.result
+                        && let Some(made) = self.queues.made(delivery.oru)
+                    {
+                        self.verifications.acknowledged(made.message);
+                    }
                     self.queues.delivery(&delivery);
                 }
             }
@@ -196,6 +204,12 @@ impl State {
             HoldSettled::KIND => {
                 if let Some(settled) = HoldSettled::decode(version, meta) {
                     self.hold_settled(&settled);
+                }
+            }
+            Verification::KIND => {
+                if let Some(said) = Verification::decode(version, meta) {
+                    self.newest = self.newest.max(said.at);
+                    self.verifications.record(said, sequence, at);
                 }
             }
             _ => {}
@@ -266,6 +280,12 @@ impl State {
         self.holds.get(&number)
     }
 
+    /// What people compared, and what it proves.
+    #[must_use]
+    pub const fn verifications(&self) -> &Verifications {
+        &self.verifications
+    }
+
     /// Observations by instrument.
     pub fn ledger(&self) -> impl Iterator<Item = (&str, &Counts)> {
         self.ledger.iter().map(|(name, counts)| (&**name, counts))
@@ -330,6 +350,7 @@ impl State {
         self.newest = self.newest.max(outcome.at);
         let instrument = self.instrument_name(&outcome.instrument);
         self.queues.outcome(outcome.message, &instrument, sequence, at);
+        self.verifications.outcome(outcome);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
         let counts = self.ledger.entry(instrument).or_default();
@@ -396,6 +417,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Dropped::KIND => Dropped::knows(version),
         Hold::KIND => Hold::knows(version),
         HoldSettled::KIND => HoldSettled::knows(version),
+        Verification::KIND => Verification::knows(version),
         _ => false,
     }
 }

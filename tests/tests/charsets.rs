@@ -5,7 +5,7 @@
 //! splits nothing; a message that ends anywhere changes no result; what a destination cannot read is not bent for it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use orugate::convert::{Converter, Corrections, Keyed, NoPast, Numbers, Ready, Setting, Target, Task};
+use orugate::convert::{Converter, Corrections, Keyed, NoPast, Numbers, Proof, Ready, Setting, Target, Task};
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
 use orugate_protocol::text::{Charset, Escapes, Text};
@@ -70,6 +70,7 @@ fn convert(
             gateway: "GW01",
             zone: &zone,
             key: &[7; 16],
+            proof: Proof::NotAsked,
         },
         past: &NoPast,
         now: received,

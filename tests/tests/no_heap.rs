@@ -1,7 +1,7 @@
 //! From raw message to finished ORU nothing is allocated, in the function that the gateway calls.
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
+use orugate::convert::{Converter, Corrections, NoPast, Numbers, Proof, Setting, Target, Task};
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -86,11 +86,11 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     gateway: "GW01",
                     zone: &zone,
                     key: &[7; 16],
+                    proof: Proof::NotAsked,
                 };
                 let mut converter = Converter::default();
                 let mut numbers = Counter(0);
-                // The first time it makes room; every message after that finds it.
-                let task = Task {
+                let mut task = Task {
                     interpreter: &*interpreter,
                     message: stored,
                     number: 0,
@@ -99,6 +99,9 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     now: Utc(1_795_000_000_000_000),
                     release: None,
                 };
+                // The first time it makes room; every message after that finds it.
+                let analyzers = [converter.convert(&task, &mut numbers).facts.analyzer()];
+                task.setting.proof = Proof::By(&analyzers);
                 let mut convert = || converter.convert(&task, &mut numbers).orus.len();
                 convert();
                 let before = COUNT.get();

@@ -271,7 +271,7 @@ async fn reload(
 
 /// Asks the service that runs by this configuration. A mistake in the file is no reason not to: the service runs by
 /// what it read before.
-fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
+pub(super) fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
     let socket = config::admin_socket(path).map_err(|mistakes| {
         eprintln!("{mistakes}");
         eprintln!("Say where the configuration is: --config FILE.");
@@ -431,7 +431,7 @@ pub(super) fn reload_running(path: &Path, json: bool) -> u8 {
     }
 }
 
-fn answer(response: Response) -> u8 {
+pub(super) fn answer(response: Response) -> u8 {
     match response {
         Response::Done(text) => {
             println!("{text}");
@@ -458,6 +458,7 @@ fn answer(response: Response) -> u8 {
         | Response::Holds(_)
         | Response::Parked(_)
         | Response::Destinations(_)
+        | Response::Verifications(_)
         | Response::Running { .. } => REFUSED,
     }
 }

@@ -1,6 +1,8 @@
 //! The first pass: what a message says, as facts to decide on. Owns its memory and uses it again for every message.
 
+use super::Proof;
 use super::hash::Keyed;
+use crate::records::Analyzer;
 use orugate_protocol::oru::PatientField;
 use orugate_protocol::report::{
     Comment, Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
@@ -48,6 +50,8 @@ pub enum HoldReason {
     TooLarge,
     /// The ORU did not fit or could not be written.
     Unwritable,
+    /// The profile is only described, and nobody has compared what was sent with this analyzer's screen.
+    Unproven,
 }
 
 impl HoldReason {
@@ -66,6 +70,7 @@ impl HoldReason {
             Self::SampleIdTooLong => "sample-id-too-long",
             Self::TooLarge => "too-large",
             Self::Unwritable => "unwritable",
+            Self::Unproven => "unproven",
         }
     }
 
@@ -102,6 +107,10 @@ impl HoldReason {
                 "More than 65,536 results or 4,096 orders in one message. Send the message to the maker."
             }
             Self::Unwritable => "No ORU could be written of it. Send the message to the maker.",
+            Self::Unproven => {
+                "The profile is only described, and no verification in the journal is of it and this analyzer. Is it the right \
+                 cable? Then: mode = \"test\", orugate verify session, mode = \"live\", orugate reload, and release."
+            }
         }
     }
 }
@@ -199,6 +208,10 @@ pub struct Facts {
     pub complete: bool,
     /// There was more than this holds: nothing of the message may be sent.
     pub too_large: bool,
+    /// Who sent it: model and serial, in [`words`](Self::words).
+    sender: Option<(Range<usize>, Range<usize>)>,
+    /// Somebody else sent another part of it.
+    senders_differ: bool,
     /// How often each identity came.
     identities: HashMap<u128, u128>,
 }
@@ -227,7 +240,45 @@ impl Facts {
         }
     }
 
+    /// Model and serial number of who sent it; of several, the first.
+    fn sender(&self) -> (&str, &str) {
+        self.sender.as_ref().map_or(("", ""), |(model, serial)| (self.word(model), self.word(serial)))
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn analyzer(&self) -> Analyzer {
+        let (model, serial) = self.sender();
+        Analyzer { model: model.to_owned(), serial: serial.to_owned() }
+    }
+
+    /// Whether its results may go out by what is proven of the profile.
+    pub(super) fn is_proven(&self, proof: Proof<'_>) -> bool {
+        match proof {
+            Proof::NotAsked => true,
+            Proof::By(analyzers) => {
+                let (model, serial) = self.sender();
+                !self.senders_differ && analyzers.iter().any(|of| of.model == model && of.serial == serial)
+            }
+        }
+    }
+
+    fn sent_by(&mut self, model: &Text<'_>, serial: &Text<'_>) {
+        let before = self.words.len();
+        let now = (self.keep(model), self.keep(serial));
+        match &self.sender {
+            None => self.sender = Some(now),
+            Some((model, serial)) => {
+                self.senders_differ |=
+                    self.word(model) != self.word(&now.0) || self.word(serial) != self.word(&now.1);
+                self.words.truncate(before);
+            }
+        }
+    }
+
     fn clear(&mut self) {
+        self.sender = None;
+        self.senders_differ = false;
         self.identities.clear();
         self.observations.clear();
         self.groups.clear();
@@ -447,6 +498,7 @@ impl<'m> ReportSink<'m> for Collector<'_> {
                 self.message_block = sender.qc.map(Candidate::Qc).or(undecodable);
                 self.patient_block = None;
                 self.specimen = None;
+                self.facts.sent_by(&sender.name, &sender.serial);
                 self.serial = self.key;
                 if sender.serial.is_empty() {
                     self.serial.str(self.instrument);

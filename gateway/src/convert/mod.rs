@@ -18,6 +18,7 @@ pub use recode::{Lacking, recode};
 pub use zone::SiteZone;
 
 use crate::history::Sent;
+use crate::records::Analyzer;
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -46,6 +47,17 @@ pub struct Setting<'a> {
     pub zone: &'a TimeZone,
     /// The journal's key for hashes.
     pub key: &'a [u8; 16],
+    /// What is proven of its profile.
+    pub proof: Proof<'a>,
+}
+
+/// What lets an instrument's results go out.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// The profile's own evidence, or the mode.
+    NotAsked,
+    /// That persons compared what was sent with the screen of one of these analyzers.
+    By(&'a [Analyzer]),
 }
 
 /// One destination, as far as conversion depends on it.
@@ -399,6 +411,7 @@ impl Converter {
             _ if known == Known::Overtaken => Going::Superseded,
             _ if fact.blank => Going::NotReportable("no-value"),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
+            _ if !self.facts.is_proven(setting.proof) => Going::Held(HoldReason::Unproven),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
             _ if correction && hold_corrections => Going::Held(HoldReason::Correction),
             _ if known == Known::Same && setting.destinations.iter().all(|t| t.suppress_resends) => {

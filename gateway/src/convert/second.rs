@@ -300,7 +300,7 @@ fn base_36(mut number: u32, digits: &mut [u8; 7]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::{NoPast, Setting};
+    use crate::convert::{NoPast, Proof, Setting};
     use orugate_driver::{Fault, Interpreter, StoredMessage};
     use orugate_protocol::oru::{Route, SampleIdIn};
     use orugate_protocol::report::{Item, Note, ReportSink};
@@ -395,6 +395,7 @@ mod tests {
                 gateway: "GW01",
                 zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
+                proof: Proof::NotAsked,
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),

@@ -15,10 +15,10 @@ pub use parked::Resent;
 pub use thread::Handle;
 
 use crate::clock::Clock;
-use crate::convert::{Corrections, HoldReason, Numbers, Release, Setting, Target, Task};
+use crate::convert::{Corrections, HoldReason, Numbers, Proof, Release, Setting, Target, Task};
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
-use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
+use crate::records::{Analyzer, Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
 use orugate_driver::{Interpreter, StoredMessage};
@@ -50,6 +50,19 @@ pub struct Subject {
     pub targets: Vec<OwnedTarget>,
     /// With what it is interpreted.
     pub provenance: Provenance,
+    /// What its profile's own evidence asks for.
+    pub asked: Asked,
+}
+
+/// What is asked of an instrument before its results go out, by the evidence of its profile and its mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing: the profile is proven.
+    Nothing,
+    /// Nothing, for what goes out is marked as a test.
+    NothingInTest,
+    /// That persons have compared what was sent with the analyzer's screen.
+    Proof,
 }
 
 /// One destination of an instrument.
@@ -372,6 +385,13 @@ impl Worker {
         let subject = lineup.subject(&message.instrument).ok_or_else(|| {
             format!("The configuration does not name the instrument {}.", message.instrument)
         })?;
+        if open.reason == HoldReason::Unproven.code() && subject.asked == Asked::NothingInTest {
+            return Err(format!(
+                "{} is in test mode, so these results would go out as a test's. When its verification is done, write mode = \
+                 \"live\", orugate reload, then release.",
+                message.instrument
+            ));
+        }
         let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
         let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
         match self.convert(hand, &lineup, subject, open.message, &message, Some(&act)) {
@@ -425,7 +445,9 @@ impl Worker {
             clock: clock_quality(message.clock),
         };
         let targets: Vec<Target<'_>> = subject.targets.iter().map(OwnedTarget::borrowed).collect();
+        let proofs = self.proofs(subject);
         let setting = Setting {
+            proof: proofs.as_deref().map_or(Proof::NotAsked, Proof::By),
             instrument: &subject.name,
             destinations: &targets,
             gateway: &lineup.plan.gateway.id,
@@ -503,10 +525,19 @@ impl Worker {
             fillers: Vec::new(),
             released: None,
             specimens: Vec::new(),
+            analyzer: Analyzer::default(),
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");
         Ok(())
+    }
+
+    /// The analyzers for which an instrument's profile is proven; `None` where that is not asked.
+    fn proofs(&self, subject: &Subject) -> Option<Vec<Analyzer>> {
+        let of = &subject.provenance;
+        let state = (subject.asked == Asked::Proof).then(|| self.store.state())?;
+        let proofs = state.verifications().proofs(&subject.name, &of.profile_hash, of.map_hash());
+        Some(proofs.map(|(_, analyzer)| analyzer.clone()).collect())
     }
 
     /// What was sent until now. A clock that is not set tells no age.

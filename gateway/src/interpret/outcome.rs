@@ -57,6 +57,7 @@ impl Batch<'_> {
             fillers: self.conversion.given.to_vec(),
             released: act.map(|a| a.hold),
             specimens: self.specimens(),
+            analyzer: self.conversion.facts.analyzer(),
         }));
         if let Some(act) = act {
             entries.push(Entry::new(&HoldSettled {

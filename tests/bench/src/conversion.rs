@@ -2,7 +2,7 @@
 
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
+use orugate::convert::{Converter, Corrections, NoPast, Numbers, Proof, Setting, Target, Task};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -154,6 +154,7 @@ impl Bench {
                 gateway: "GW01",
                 zone: &zone,
                 key: &[7; 16],
+                proof: Proof::NotAsked,
             },
             past: &NoPast,
             now,

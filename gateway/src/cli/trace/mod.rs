@@ -8,7 +8,7 @@
 
 mod events;
 mod gather;
-mod model;
+pub(super) mod model;
 mod page;
 mod reading;
 mod story;
@@ -16,7 +16,7 @@ mod story;
 use super::journal::{At, Stop, ended, open, remark};
 use super::message_number;
 use super::profile::Site;
-use crate::archive::{Archive, Journal, OfSample};
+use crate::archive::{Archive, Journal, LookError, OfSample};
 use crate::config::{self, Plan, main_file};
 use crate::lineup;
 use gather::Records;
@@ -78,36 +78,11 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
         return Ok(REFUSED);
     };
     let (records, gathered) = Records::of(journal, term, &archive, &messages)?;
-    let key = *journal.inspector()?.identity().hash_key();
-    let mut told: Vec<Told> = Vec::new();
-    for (number, records) in &records {
-        let message = archive.messages.get(number);
-        let (profile, read_with) = profile_of(plan, site, records, message.map(|m| &*m.instrument));
-        let withheld = message.is_some_and(|message| journal.withholds(&archive, message));
-        let instrument = message.map_or("", |message| &message.instrument);
-        let of = plan.and_then(|plan| plan.instruments.iter().find(|i| i.name == instrument));
-        let reading = profile.filter(|_| !records.chunks.is_empty()).map(|profile| {
-            let with = With {
-                profile: &*profile,
-                targets: plan.zip(of).map(|(plan, of)| lineup::targets(plan, of)).unwrap_or_default(),
-                gateway: plan.map_or_else(|| "????".to_owned(), |plan| plan.gateway.id.clone()),
-                zone: plan.map_or(TimeZone::UTC, |plan| plan.gateway.timezone.clone()),
-                key,
-            };
-            Reading::of(records, instrument, message.map_or(0, |message| message.received), with)
-        });
-        let story = Story {
-            number: *number,
-            archive: &archive,
-            records,
-            reading: reading.as_ref(),
-            scope: &scope,
-            private,
-            withheld,
-            read_with,
-        };
-        told.push(story.tell());
-    }
+    let by = By { journal, plan, site, key: *journal.inspector()?.identity().hash_key() };
+    let mut told: Vec<Told> = records
+        .iter()
+        .map(|(number, records)| by.told(*number, &archive, records, &scope, private))
+        .collect();
     told.sort_by_key(|told| (told.received, told.message));
     let damaged = gathered.damaged.len().max(damage.damaged.len());
     let whole = damaged == 0 && gathered.gone == 0 && damage.gone == 0;
@@ -123,6 +98,55 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
     drop(out);
     remark(damaged);
     Ok(0)
+}
+
+/// All of one message, with what may be a patient's; `None` when it is not in the journal.
+pub(super) fn of_message(
+    journal: &Journal,
+    plan: &Plan,
+    site: &Site,
+    message: u64,
+) -> Result<Option<Told>, LookError> {
+    let term = Term::number(message);
+    let (archive, _) = journal.archive_of(term)?;
+    if archive.message_of(message) != Some(message) {
+        return Ok(None);
+    }
+    let (records, _) = Records::of(journal, term, &archive, &[message])?;
+    let by = By { journal, plan: Some(plan), site, key: *journal.inspector()?.identity().hash_key() };
+    let of = records.get(&message);
+    Ok(of.map(|records| by.told(message, &archive, records, &Scope::Message, true)))
+}
+
+/// By what messages are told.
+struct By<'a> {
+    journal: &'a Journal,
+    plan: Option<&'a Plan>,
+    site: &'a Site,
+    key: [u8; 16],
+}
+
+impl By<'_> {
+    fn told(&self, number: u64, archive: &Archive, records: &Records, scope: &Scope, private: bool) -> Told {
+        let plan = self.plan;
+        let message = archive.messages.get(&number);
+        let (profile, read_with) = profile_of(plan, self.site, records, message.map(|m| &*m.instrument));
+        let withheld = message.is_some_and(|message| self.journal.withholds(archive, message));
+        let instrument = message.map_or("", |message| &message.instrument);
+        let of = plan.and_then(|plan| plan.instruments.iter().find(|i| i.name == instrument));
+        let reading = profile.filter(|_| !records.chunks.is_empty()).map(|profile| {
+            let with = With {
+                profile: &*profile,
+                targets: plan.zip(of).map(|(plan, of)| lineup::targets(plan, of)).unwrap_or_default(),
+                gateway: plan.map_or_else(|| "????".to_owned(), |plan| plan.gateway.id.clone()),
+                zone: plan.map_or(TimeZone::UTC, |plan| plan.gateway.timezone.clone()),
+                key: self.key,
+            };
+            Reading::of(records, instrument, message.map_or(0, |message| message.received), with)
+        });
+        let reading = reading.as_ref();
+        Story { number, archive, records, reading, scope, private, withheld, read_with }.tell()
+    }
 }
 
 /// What was asked for, found.
