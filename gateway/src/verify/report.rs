@@ -6,6 +6,7 @@ use crate::archive::{Journal, LookError};
 use crate::records::{Analyzer, Answer, Meta, Shows, Verification, VerificationAct, VerificationScope};
 use crate::terms;
 use crate::tls;
+use crate::words::count;
 use orugate_journal::Gathered;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -220,27 +221,24 @@ impl Report {
     #[must_use]
     pub fn verdict(&self) -> String {
         let of = &self.scope;
-        let same = self.count(Answer::Same);
-        let differ = self.count(Answer::Differs);
+        let differs = self.count(Answer::Differs);
+        let same = count(self.count(Answer::Same) as u64, "result is the same", "results are the same");
+        let differ = if differs == 1 { "1 differs".to_owned() } else { format!("{differs} differ") };
         match &self.ended {
-            None => format!(
-                "OPEN: {same} results are the same, {differ} differ. It proves nothing before it is ended."
-            ),
+            None => format!("OPEN: {same}, {differ}. It proves nothing before it is ended."),
             Some((_, Some(analyzer), _)) => format!(
-                "PROVEN: {same} results arrived as on the screen of {}, none differs, and all that was to be seen was seen or has \
+                "PROVEN: {same} as on the screen of {}, none differs, and all that was to be seen was seen or has \
                  a reason. Profile {} ({}) may be used live with this analyzer.",
                 analyzer.named(),
                 of.profile,
                 of.profile_hash
             ),
-            Some((_, None, _)) if of.mode != "test" && differ == 0 => {
-                format!(
-                    "{same} results arrived as on the screen, none differs. It was made in live mode and lifts nothing."
-                )
+            Some((_, None, _)) if of.mode != "test" && differs == 0 => {
+                format!("{same} as on the screen, none differs. It was made in live mode and lifts nothing.")
             }
-            Some((_, None, _)) => format!(
-                "NOT PROVEN: {same} results are the same, {differ} differ; what is missing is under \"Not verified\"."
-            ),
+            Some((_, None, _)) => {
+                format!("NOT PROVEN: {same}, {differ}; what is missing is under \"Not verified\".")
+            }
         }
     }
 
