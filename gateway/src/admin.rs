@@ -14,7 +14,8 @@ pub use destinations::DestinationLine;
 pub use parked::ParkedView;
 pub use verify::{EVIDENCE, HeardView, VerificationView, VerifyRequest};
 pub use views::{
-    CountsView, DestinationView, HoldView, InstrumentView, JournalView, Request, Response, Status,
+    CountsView, DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Request, Response,
+    Status,
 };
 
 use crate::backlog::Backlog;

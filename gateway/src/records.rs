@@ -133,6 +133,8 @@ pub struct Outcome {
     pub released: Option<u64>,
     /// Keyed hashes of the specimens of its observations, each once: what was sent before is found by them.
     pub specimens: Vec<u128>,
+    /// What the message says of its instrument's clock. Not after a release: the message is the same.
+    pub clock: Option<DeviceClock>,
     /// Who sent it, as the message says.
     pub analyzer: Analyzer,
 }
@@ -151,11 +153,33 @@ impl Meta for Outcome {
     }
 
     fn knows(version: u8) -> bool {
-        matches!(version, 1..=Self::VERSION)
+        matches!(version, 1 | 2 | Self::VERSION)
     }
 }
 
-/// An [`Outcome`] as it was before it named its analyzer.
+/// A time that an instrument wrote into a message, and when it came: what is known of the instrument's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceClock {
+    /// What the instrument wrote, read in its zone, in microseconds since 1970.
+    pub device: i64,
+    /// When it was here, in microseconds since 1970: it was written before.
+    pub received: i64,
+    /// Quality of that time, as in [`Chunk::clock`].
+    pub quality: u8,
+    /// What the time is of.
+    pub of: TimeOf,
+}
+
+/// What a device time is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeOf {
+    /// The message: it was made then.
+    Message,
+    /// The newest result: it was there then, and the message later.
+    Result,
+}
+
+/// An [`Outcome`] as it was before it knew of the instrument's clock and named its analyzer.
 #[derive(Deserialize)]
 struct OutcomeV2 {
     message: u64,
@@ -172,8 +196,19 @@ impl From<OutcomeV2> for Outcome {
     fn from(before: OutcomeV2) -> Self {
         let OutcomeV2 { message, instrument, at, provenance, dispositions, fillers, released, specimens } =
             before;
-        let analyzer = Analyzer::default();
-        Self { message, instrument, at, provenance, dispositions, fillers, released, specimens, analyzer }
+        let (clock, analyzer) = (None, Analyzer::default());
+        Self {
+            message,
+            instrument,
+            at,
+            provenance,
+            dispositions,
+            fillers,
+            released,
+            specimens,
+            clock,
+            analyzer,
+        }
     }
 }
 

@@ -216,7 +216,7 @@ impl Admin {
         let session = number.get().0;
         let began = Verification {
             session,
-            at: self.clock.utc().0,
+            at: self.clock.stamp().0,
             actor: actor.to_owned(),
             name,
             act: VerificationAct::Began(Box::new(scope)),
@@ -272,7 +272,7 @@ impl Admin {
                 EVIDENCE >> 10
             ));
         }
-        let said = Verification { session, at: self.clock.utc().0, actor: actor.to_owned(), name, act };
+        let said = Verification { session, at: self.clock.stamp().0, actor: actor.to_owned(), name, act };
         match self.store_verification(Entry::with_payload(&said, payload.into_bytes())).await {
             Ok(()) => match self.session(session) {
                 Ok(of) => Response::Verifications(vec![view(session, &of, true)]),

@@ -6,13 +6,13 @@
 
 use super::queues::{Made, Origin, Queue, Waiting};
 use super::{Counts, Message, OpenHold, Session, State, Verifications};
-use crate::records::Hold;
+use crate::records::{DeviceClock, Hold};
 use orugate_journal::Location;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -22,6 +22,7 @@ struct Saved {
     orus: Vec<(u64, SavedOru)>,
     holds: Vec<(u64, Hold, Location)>,
     ledger: Vec<(String, Counts)>,
+    clocks: Vec<(String, Vec<DeviceClock>)>,
     newest: i64,
     recovered: Vec<(u64, u32)>,
     unknown: Vec<(u64, Location)>,
@@ -33,6 +34,7 @@ struct SavedMessage {
     instrument: String,
     chunks: Vec<(u64, Location)>,
     received: i64,
+    until: i64,
     clock: u8,
     complete: Option<bool>,
     holds: u32,
@@ -87,6 +89,7 @@ impl State {
             orus: self.saved_orus(),
             holds: self.holds.iter().map(|(number, open)| (*number, open.hold.clone(), open.at)).collect(),
             ledger: self.ledger.iter().map(|(name, counts)| (name.to_string(), *counts)).collect(),
+            clocks: self.clocks.iter().map(|(name, seen)| (name.to_string(), seen.clone())).collect(),
             newest: self.newest,
             recovered: self.recovered.iter().map(|(number, attempts)| (*number, *attempts)).collect(),
             unknown: self.unknown.iter().map(|(number, at)| (*number, *at)).collect(),
@@ -109,6 +112,7 @@ impl State {
                 .map(|(number, hold, at)| (number, OpenHold { hold, at }))
                 .collect(),
             ledger: saved.ledger.into_iter().map(|(name, counts)| (name.into(), counts)).collect(),
+            clocks: saved.clocks.into_iter().map(|(name, seen)| (name.into(), seen)).collect(),
             newest: saved.newest,
             recovered: saved.recovered.into_iter().collect(),
             unknown: saved.unknown.into_iter().collect(),
@@ -192,6 +196,7 @@ impl SavedMessage {
             instrument: message.instrument.to_string(),
             chunks: message.chunks.clone(),
             received: message.received,
+            until: message.until,
             clock: message.clock,
             complete: message.complete,
             holds: message.holds,
@@ -199,8 +204,8 @@ impl SavedMessage {
     }
 
     fn restored(self) -> Message {
-        let Self { instrument, chunks, received, clock, complete, holds } = self;
-        Message { instrument: instrument.into(), chunks, received, clock, complete, holds }
+        let Self { instrument, chunks, received, until, clock, complete, holds } = self;
+        Message { instrument: instrument.into(), chunks, received, until, clock, complete, holds }
     }
 }
 

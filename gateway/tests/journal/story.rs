@@ -214,6 +214,7 @@ impl Writer {
             fillers: vec![(7, 1)],
             released,
             specimens: Vec::new(),
+            clock: None,
             analyzer: Analyzer::default(),
         }
     }

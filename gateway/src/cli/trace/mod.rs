@@ -139,7 +139,9 @@ impl By<'_> {
                 profile: &*profile,
                 targets: plan.zip(of).map(|(plan, of)| lineup::targets(plan, of)).unwrap_or_default(),
                 gateway: plan.map_or_else(|| "????".to_owned(), |plan| plan.gateway.id.clone()),
-                zone: plan.map_or(TimeZone::UTC, |plan| plan.gateway.timezone.clone()),
+                zone: plan.map_or(TimeZone::UTC, |plan| {
+                    of.map_or(&plan.gateway.timezone, |of| of.zone(&plan.gateway)).clone()
+                }),
                 key: self.key,
             };
             Reading::of(records, instrument, message.map_or(0, |message| message.received), with)

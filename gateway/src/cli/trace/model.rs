@@ -24,6 +24,8 @@ pub(in crate::cli) struct Told {
     pub(in crate::cli) instrument: String,
     pub(in crate::cli) received: Option<Moment>,
     pub(in crate::cli) clock: &'static str,
+    /// What it says of its instrument's clock.
+    pub(in crate::cli) device_time: Option<DeviceTime>,
     pub(in crate::cli) complete: Option<bool>,
     pub(in crate::cli) begins: bool,
     pub(in crate::cli) bytes: u64,
@@ -43,6 +45,18 @@ pub(in crate::cli) struct Told {
     pub(in crate::cli) notes: Vec<String>,
     /// What of this is not known, and why.
     pub(in crate::cli) gaps: Vec<String>,
+}
+
+/// A time that the instrument wrote, by its own clock.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct DeviceTime {
+    pub(in crate::cli) at: Moment,
+    /// `message`: when that was made; `result`: when the newest was there.
+    pub(in crate::cli) of: &'static str,
+    /// Seconds from its receipt to it: more than 0 only when the instrument's clock is ahead of this box's.
+    pub(in crate::cli) ahead: i64,
+    /// The same in a sentence.
+    pub(in crate::cli) words: String,
 }
 
 /// By what the bytes are explained.

@@ -60,6 +60,7 @@ fn heard(store: &Store, serial: &str, profile_hash: &str, fates: &[Fate]) -> u64
         fillers: Vec::new(),
         released: None,
         specimens: Vec::new(),
+        clock: None,
         analyzer: Analyzer { model: "M".to_owned(), serial: serial.to_owned() },
     };
     let _ = store.append_wait(vec![Entry::new(&outcome)], None).unwrap();
