@@ -314,7 +314,7 @@ fn show(sheet: &Sheet) {
         println!(
             "  {number:>2}  {of}  {} {}{}{}{}{mark}",
             safe(&sent.value),
-            safe(&sent.unit),
+            safe(first(&sent.unit)),
             optional("flag", &sent.flags),
             optional("range", &sent.range),
             optional("status", &sent.status)
@@ -331,6 +331,11 @@ fn show(sheet: &Sheet) {
             sent.acknowledged_at
         );
     }
+}
+
+/// What a screen would show of a coded element: its first component.
+fn first(element: &str) -> &str {
+    element.split('^').next().unwrap_or_default()
 }
 
 /// What is waited for.
