@@ -6,7 +6,9 @@
 
 use crate::Anything;
 use orugate::convert::Keyed;
-use orugate::records::{Analyzer, Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance};
+use orugate::records::{
+    Analyzer, Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance,
+};
 use orugate::store::{Entry, Store};
 use orugate_journal::{AppendError, Reservation, UnixMillis};
 use orugate_tests::sender::invented;
