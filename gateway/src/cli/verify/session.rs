@@ -314,7 +314,7 @@ fn show(sheet: &Sheet) {
         println!(
             "  {number:>2}  {of}  {} {}{}{}{}{mark}",
             safe(&sent.value),
-            safe(first(&sent.unit)),
+            safe(component(&sent.unit)),
             optional("flag", &sent.flags),
             optional("range", &sent.range),
             optional("status", &sent.status)
@@ -334,7 +334,7 @@ fn show(sheet: &Sheet) {
 }
 
 /// What a screen would show of a coded element: its first component.
-fn first(element: &str) -> &str {
+fn component(element: &str) -> &str {
     element.split('^').next().unwrap_or_default()
 }
 
