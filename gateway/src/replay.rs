@@ -4,7 +4,7 @@
 //! tolerant where nobody can be asked to send again.
 
 use crate::apart::{self, Apart, Scene};
-use crate::convert::{Conversion, Corrections, Going};
+use crate::convert::{Conversion, Corrections, Going, Rules};
 use crate::interpret::OwnedTarget;
 use crate::receipts;
 use jiff::tz::TimeZone;
@@ -161,6 +161,7 @@ pub fn replay(
         now: how.now,
         numbered: true,
         key: [0; 16],
+        rules: Rules::default(),
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();

@@ -183,25 +183,30 @@ fn what_is_only_described_is_held_in_live_mode_and_goes_out_after_it_is_proven()
         "haem-1: no verification of it is in the journal, and its profile haematology-east is only described",
     );
     status.says("orugate verify session haem-1");
-    // Unproven as it is, a release sends nothing.
-    let hold = story.site.run(&["holds", "list"]).out.split_whitespace().next().unwrap().to_owned();
-    story.site.run(&["holds", "release", &hold]).says("1 held anew");
-    let hold = story.site.run(&["holds", "list"]).out.split_whitespace().next().unwrap().to_owned();
+    // Unproven as it is, nobody sends it.
+    let list = |story: &Story| -> serde_json::Value {
+        serde_json::from_str(&story.site.run(&["holds", "list", "--json"]).out).unwrap()
+    };
+    let hold = list(&story)[0]["hold"].to_string();
+    story.site.run(&["holds", "redrive", &hold]).says("waits as before. The profile is only described");
+    story.site.run(&["holds", "release", &hold]);
+    let hold = list(&story)[0]["hold"].to_string();
+    assert_eq!(list(&story)[0]["reason"], "unproven");
 
     let (live, tests) = (Engine::start(&story.site.engine), Engine::start(&test));
     story.edit("mode = \"live\"", "mode = \"test\"");
-    story
-        .site
-        .run(&["holds", "release", &hold])
-        .says("is in test mode, so these results would go out as a test's");
+    for act in ["release", "redrive"] {
+        let refused = story.site.run(&["holds", act, &hold]);
+        refused.says("is in test mode, so these results would go out as a test's");
+    }
     let out = story.folder("first");
     story.prove(&tests, "TT000001", "S-0002", &out);
     story.edit("mode = \"test\"", "mode = \"live\"");
     let status = story.site.run(&["status"]);
     status.hides("is only described");
     status.says("(evidence: described; verification ");
-    let released = story.site.run(&["holds", "release", &hold]);
-    released.is(0);
+    let redriven = story.site.run(&["holds", "redrive", &hold]);
+    redriven.is(0);
     assert!(live.next().contains("|S-0001"), "the held result goes out as a patient's");
     story.hear("TT000001", "S-0003", &[("WBC", "6.10", "N")]);
     let oru = live.next();

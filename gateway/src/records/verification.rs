@@ -24,7 +24,7 @@ pub struct Verification {
 }
 
 impl Meta for Verification {
-    const KIND: u16 = 15;
+    const KIND: u16 = 16;
 }
 
 /// What was said.

@@ -16,7 +16,7 @@ mod story;
 use super::journal::{At, Stop, ended, open, remark};
 use super::message_number;
 use super::profile::Site;
-use crate::archive::{Archive, Journal, LookError, OfSample};
+use crate::archive::{Archive, Journal, OfSample};
 use crate::config::{self, Plan, main_file};
 use crate::lineup;
 use gather::Records;
@@ -77,13 +77,8 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
         );
         return Ok(REFUSED);
     };
-    let (records, gathered) = Records::of(journal, term, &archive, &messages)?;
-    let by = By { journal, plan, site, key: *journal.inspector()?.identity().hash_key() };
-    let mut told: Vec<Told> = records
-        .iter()
-        .map(|(number, records)| by.told(*number, &archive, records, &scope, private))
-        .collect();
-    told.sort_by_key(|told| (told.received, told.message));
+    let asked = Asked { term, archive: &archive, messages: &messages, scope: &scope };
+    let (told, gathered) = all(journal, plan, site, &asked, private)?;
     let damaged = gathered.damaged.len().max(damage.damaged.len());
     let whole = damaged == 0 && gathered.gone == 0 && damage.gone == 0;
     let trace = Trace { trace: FORM, private, whole, messages: told };
@@ -100,38 +95,67 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
     Ok(0)
 }
 
-/// All of one message, with what may be a patient's; `None` when it is not in the journal.
-pub(super) fn of_message(
-    journal: &Journal,
-    plan: &Plan,
-    site: &Site,
+/// What is in a hold, with sample ids and values: a line for each result.
+///
+/// # Errors
+/// Why it cannot be shown, in a sentence.
+pub(super) fn of_hold(
+    catalogue: &Catalogue,
+    config: &Path,
     message: u64,
-) -> Result<Option<Told>, LookError> {
-    let term = Term::number(message);
-    let (archive, _) = journal.archive_of(term)?;
-    if archive.message_of(message) != Some(message) {
-        return Ok(None);
-    }
-    let (records, _) = Records::of(journal, term, &archive, &[message])?;
-    let by = By { journal, plan: Some(plan), site, key: *journal.inspector()?.identity().hash_key() };
-    let of = records.get(&message);
-    Ok(of.map(|records| by.told(message, &archive, records, &Scope::Message, true)))
+    hold: u64,
+) -> Result<Vec<String>, String> {
+    let unreadable = || {
+        "Sample id and values: the journal cannot be read from here. As its owner: orugate trace".to_owned()
+    };
+    let journal = open(catalogue, config, &At::default()).map_err(|_| format!("{} {hold}", unreadable()))?;
+    let plan = config::load(config, catalogue).ok().map(|loaded| loaded.plan);
+    let term = Term::number(hold);
+    let told = journal.archive_of(term).map_err(Stop::from).and_then(|(archive, _)| {
+        let (messages, scope) = ([message], Scope::Hold(hold));
+        let asked = Asked { term, archive: &archive, messages: &messages, scope: &scope };
+        all(&journal, plan.as_ref(), &Site::of(catalogue, config), &asked, true)
+    });
+    let (told, _) = told.map_err(|_| format!("{} {hold}", unreadable()))?;
+    let results = told.iter().flat_map(|told| &told.results).filter(|result| result.hold == Some(hold));
+    let line = |result: &model::Outcome| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let sample = match text(&result.sample) {
+            sample if sample.is_empty() => "no sample id".to_owned(),
+            sample => format!("sample {sample}"),
+        };
+        let words = [text(&result.code), text(&result.value), text(&result.unit), text(&result.flags)];
+        let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        format!("{sample}: {}", words.join(" "))
+    };
+    let lines: Vec<String> = results.map(line).collect();
+    if lines.is_empty() { Err(format!("What is in it: orugate trace {hold}")) } else { Ok(lines) }
 }
 
-/// By what messages are told.
-struct By<'a> {
-    journal: &'a Journal,
-    plan: Option<&'a Plan>,
-    site: &'a Site,
-    key: [u8; 16],
+/// What is to be told of which messages.
+struct Asked<'a> {
+    term: Term,
+    archive: &'a Archive,
+    messages: &'a [u64],
+    scope: &'a Scope,
 }
 
-impl By<'_> {
-    fn told(&self, number: u64, archive: &Archive, records: &Records, scope: &Scope, private: bool) -> Told {
-        let plan = self.plan;
-        let message = archive.messages.get(&number);
-        let (profile, read_with) = profile_of(plan, self.site, records, message.map(|m| &*m.instrument));
-        let withheld = message.is_some_and(|message| self.journal.withholds(archive, message));
+/// All of the messages, the oldest first.
+fn all(
+    journal: &Journal,
+    plan: Option<&Plan>,
+    site: &Site,
+    asked: &Asked<'_>,
+    private: bool,
+) -> Result<(Vec<Told>, Gathered), Stop> {
+    let Asked { term, archive, messages, scope } = *asked;
+    let (records, gathered) = Records::of(journal, term, archive, messages)?;
+    let key = *journal.inspector()?.identity().hash_key();
+    let mut told: Vec<Told> = Vec::new();
+    for (number, records) in &records {
+        let message = archive.messages.get(number);
+        let (profile, read_with) = profile_of(plan, site, records, message.map(|m| &*m.instrument));
+        let withheld = message.is_some_and(|message| journal.withholds(archive, message));
         let instrument = message.map_or("", |message| &message.instrument);
         let of = plan.and_then(|plan| plan.instruments.iter().find(|i| i.name == instrument));
         let reading = profile.filter(|_| !records.chunks.is_empty()).map(|profile| {
@@ -142,13 +166,41 @@ impl By<'_> {
                 zone: plan.map_or(TimeZone::UTC, |plan| {
                     of.map_or(&plan.gateway.timezone, |of| of.zone(&plan.gateway)).clone()
                 }),
-                key: self.key,
+                key,
             };
             Reading::of(records, instrument, message.map_or(0, |message| message.received), with)
         });
-        let reading = reading.as_ref();
-        Story { number, archive, records, reading, scope, private, withheld, read_with }.tell()
+        let story = Story {
+            number: *number,
+            archive,
+            records,
+            reading: reading.as_ref(),
+            scope,
+            private,
+            withheld,
+            read_with,
+        };
+        told.push(story.tell());
     }
+    told.sort_by_key(|told| (told.received, told.message));
+    Ok((told, gathered))
+}
+
+/// All of one message, with what may be a patient's; `None` when it is not in the journal.
+pub(super) fn of_message(
+    journal: &Journal,
+    plan: &Plan,
+    site: &Site,
+    message: u64,
+) -> Result<Option<Told>, Stop> {
+    let term = Term::number(message);
+    let (archive, _) = journal.archive_of(term)?;
+    if archive.message_of(message) != Some(message) {
+        return Ok(None);
+    }
+    let asked = Asked { term, archive: &archive, messages: &[message], scope: &Scope::Message };
+    let (mut told, _) = all(journal, Some(plan), site, &asked, true)?;
+    Ok(told.pop())
 }
 
 /// What was asked for, found.

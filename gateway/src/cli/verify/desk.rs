@@ -1,10 +1,10 @@
 //! The place where a session is held: the service that keeps what is said, and the journal that has what was sent.
 
+use super::REFUSED;
 use super::sheet::{self, Question, Sheet};
-use super::{IO, REFUSED};
 use crate::admin::{HeardView, Request, Response, VerificationView, VerifyRequest};
 use crate::archive::Journal;
-use crate::cli::journal::{At, open};
+use crate::cli::journal::{At, ended, open};
 use crate::cli::profile::Site;
 use crate::cli::{service, trace};
 use crate::config::Plan;
@@ -119,11 +119,8 @@ impl<'a> Desk<'a> {
             if self.messages.get(&heard.message).is_some_and(|read| read.heard == *heard) {
                 continue;
             }
-            let told =
-                trace::of_message(&self.journal, &self.plan, &self.site, heard.message).map_err(|why| {
-                    eprintln!("{why}");
-                    IO
-                })?;
+            let told = trace::of_message(&self.journal, &self.plan, &self.site, heard.message)
+                .map_err(|stop| ended(Err(stop)))?;
             let (sheets, left) =
                 told.map_or_else(|| (Vec::new(), vec![gone(heard.message)]), |told| sheet::of(&told, heard));
             self.messages.insert(heard.message, Read { heard: heard.clone(), sheets, left });

@@ -192,7 +192,7 @@ fn a_proof_outlives_all_else_in_a_small_journal_and_can_be_reported_again() {
     for at in places {
         assert_ne!(at.segment(), first, "it was carried");
         let record = running.journal().read(at).unwrap();
-        assert_eq!(record.as_ref().kind.0, 15);
+        assert_eq!(record.as_ref().kind.0, 16);
     }
 }
 
