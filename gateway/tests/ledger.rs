@@ -11,7 +11,7 @@ mod common;
 mod story;
 
 use common::{Engine, Ran, Site, orugate};
-use orugate::records::{Chunk, Disposition, Fate, Meta, Outcome, Provenance};
+use orugate::records::{Analyzer, Chunk, Disposition, Fate, Meta, Outcome, Provenance};
 use orugate_journal::{Batch, FileStorage, Journal, Kind, Lane, NewRecord, Options, UnixMillis, Urgency};
 use serde_json::Value;
 use std::path::Path;
@@ -100,6 +100,7 @@ fn with_a_hole(folder: &Path, fates: &[Fate], clock: u8) {
         released: None,
         specimens: Vec::new(),
         clock: None,
+        analyzer: Analyzer::default(),
     };
     let chunk = NewRecord::new(Kind(Chunk::KIND), 1, chunk.encode(), b"H|".to_vec()).numbered(reserved);
     let outcome = NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new());

@@ -451,6 +451,7 @@ pub(super) fn answer(response: Response) -> u8 {
         | Response::Holds(_)
         | Response::Parked(_)
         | Response::Destinations(_)
+        | Response::Verifications(_)
         | Response::Running { .. } => REFUSED,
     }
 }
