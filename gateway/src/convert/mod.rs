@@ -27,7 +27,7 @@ pub use zone::SiteZone;
 use crate::history::Sent;
 use crate::maps::{Mapped, Table};
 use crate::offset;
-use crate::records::{DeviceClock, TimeOf, clock_number};
+use crate::records::{Analyzer, DeviceClock, TimeOf, clock_number};
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -63,6 +63,17 @@ pub struct Setting<'a> {
     pub rules: &'a Rules,
     /// Its maps; `None` when it has none.
     pub table: Option<&'a Table>,
+    /// What is proven of its profile.
+    pub proof: Proof<'a>,
+}
+
+/// What lets an instrument's results go out.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// The profile's own evidence, or the mode.
+    NotAsked,
+    /// That persons compared what was sent with the screen of one of these analyzers.
+    By(&'a [Analyzer]),
 }
 
 /// What is known of the clocks that times in a message are by. By default nothing, and nobody is told of anything.
@@ -483,6 +494,7 @@ impl Converter {
             _ if fact.blank => Going::NotReportable("no-value"),
             _ if broken => Going::Held(HoldReason::Incomplete),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
+            _ if !self.facts.is_proven(setting.proof) => Going::Held(HoldReason::Unproven),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
             _ if matches!(fact.mapped, Mapped::OtherUnit(_)) && !overruled(HoldReason::UnitDiffers) => {
                 Going::Held(HoldReason::UnitDiffers)

@@ -6,7 +6,9 @@
 
 use crate::Anything;
 use orugate::convert::Keyed;
-use orugate::records::{Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance};
+use orugate::records::{
+    Analyzer, Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance,
+};
 use orugate::store::{Entry, Store};
 use orugate_journal::{AppendError, Reservation, UnixMillis};
 use orugate_tests::sender::invented;
@@ -108,12 +110,14 @@ fn message(
             profile: "generic-astm".to_owned(),
             profile_hash: "0f1e2d3c4b5a6978".to_owned(),
             config_hash: "8796a5b4c3d2e1f0".to_owned(),
+            maps: Vec::new(),
         },
         dispositions: (0..).zip(&values).map(disposition).collect(),
         fillers: vec![(keyed().str(&sample).finish(), 1)],
         released: None,
         specimens: vec![keyed().str(&sample).finish()],
         clock: None,
+        analyzer: Analyzer::default(),
     }));
     let delivery = Delivery { oru: sent, at: at + 9000, result: DeliveryResult::Delivered("AA".to_owned()) };
     let answer = format!(
