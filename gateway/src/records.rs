@@ -325,6 +325,27 @@ impl Meta for Restored {
     const KIND: u16 = 14;
 }
 
+/// Somebody took out what was on an instrument's line, with persons in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureExported {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Who (`uid 1000`).
+    pub actor: String,
+    /// The instrument's name.
+    pub instrument: String,
+    /// From this time on, in microseconds since 1970; the least number for all.
+    pub from: i64,
+    /// Up to this time; the largest number for all.
+    pub to: i64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Meta for CaptureExported {
+    const KIND: u16 = 15;
+}
+
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,
 /// up to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

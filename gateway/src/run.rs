@@ -5,6 +5,7 @@
 //! new messages, the interpretation thread works off what came, the rest waits on flash.
 
 use crate::admin::{self, Admin};
+use crate::capture::Recorder;
 use crate::clock::Clock;
 use crate::conditions::Conditions;
 use crate::config::{Plan, WirePlan};
@@ -198,6 +199,7 @@ impl Gateway {
         let (busy, busy_seen) = watch::channel(false);
         let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
         let tls = Tls::new(clock.clone());
+        let recorder = Recorder::new(&store, clock.clone(), plan.journal.keep_raw);
         let base = Base {
             store: store.clone(),
             clock: clock.clone(),
@@ -205,10 +207,11 @@ impl Gateway {
             busy: busy_seen,
             ports,
             tls: tls.clone(),
+            recorder: recorder.clone(),
         };
         let (mut setups, mut instruments) = (Vec::new(), Vec::new());
         for instrument in &plan.instruments {
-            let mut setup = base.setup(instrument, Arc::default());
+            let mut setup = base.setup(instrument, &plan.capture, Arc::default());
             if let WirePlan::Listen { bind, .. } = &instrument.wire {
                 let failed = |error| StartError::Listen(instrument.name.clone(), *bind, error);
                 setup.listener = Some(setup.wires.listen(*bind).map_err(failed)?);
@@ -239,12 +242,14 @@ impl Gateway {
             reloads: OnceLock::new(),
             running: Mutex::default(),
             conditions: Conditions::default(),
+            recorder: recorder.clone(),
             backlog: Mutex::default(),
         });
         // Whoever asks first hears it, not only who asks after the first look.
         tls.tell(&admin.conditions);
         let rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
+            tokio::spawn(recorder.run(rest_stop.clone())),
             tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
             tokio::spawn(look_after_drivers(base.ports.clone(), worker.clone(), clock, rest_stop.clone())),
             tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())),

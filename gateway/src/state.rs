@@ -19,7 +19,7 @@ mod queues;
 pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru,
+    Abandoned, Attempt, CaptureExported, Chunk, Delivery, Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru,
     Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
@@ -142,6 +142,11 @@ impl State {
             Restored::KIND => {
                 if let Some(restored) = Restored::decode(version, meta) {
                     self.newest = self.newest.max(restored.at);
+                }
+            }
+            CaptureExported::KIND => {
+                if let Some(exported) = CaptureExported::decode(version, meta) {
+                    self.newest = self.newest.max(exported.at);
                 }
             }
             Attempt::KIND => {
@@ -387,6 +392,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Life::KIND => Life::knows(version),
         Reconfigured::KIND => Reconfigured::knows(version),
         Restored::KIND => Restored::knows(version),
+        CaptureExported::KIND => CaptureExported::knows(version),
         Attempt::KIND => Attempt::knows(version),
         Outcome::KIND => Outcome::knows(version),
         Oru::KIND => Oru::knows(version),

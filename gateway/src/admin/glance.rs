@@ -92,6 +92,7 @@ impl Admin {
                     view
                 })
                 .collect(),
+            captures: self.recorder.view(),
             holds: state.holds().count(),
             oldest_hold: state.holds().next().map(|(_, h)| seconds(now - h.hold.at)),
             pending: state.pending().count(),

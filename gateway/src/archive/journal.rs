@@ -3,7 +3,7 @@
 use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
+    Abandoned, Attempt, CaptureExported, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
     ParkedSettled, Reconfigured, Restored,
 };
 use crate::terms;
@@ -90,6 +90,12 @@ impl Journal {
     #[must_use]
     pub fn with_raw_from(self, raw_from: i64) -> Self {
         Self { raw_from, ..self }
+    }
+
+    /// The time from which on raw bytes are given out of what is settled.
+    #[must_use]
+    pub const fn raw_from(&self) -> i64 {
+        self.raw_from
     }
 
     /// Whether the raw bytes of a message are not given out any more: it is settled, and came before the time that
@@ -212,6 +218,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         Restored::KIND => ("restored", json::<Restored>(version, meta)),
         NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
+        CaptureExported::KIND => ("capture-exported", json::<CaptureExported>(version, meta)),
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
         _ => ("unknown", None),
     }

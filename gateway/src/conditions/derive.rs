@@ -3,6 +3,7 @@
 use super::{Code, Condition, Fault};
 use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
 use crate::backlog::{For, Level, Outlook};
+use crate::capture::View;
 use crate::interpret::PAST_BY;
 use crate::status::Line;
 use crate::tls::Peer;
@@ -89,7 +90,18 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "Set the clock: timedatectl.",
         ));
     }
+    all.extend(captures(&status.captures));
     all
+}
+
+fn captures(view: &View) -> Option<Condition> {
+    let text = match &view.trouble {
+        _ if view.short => "The disk is full: captures of the lines gave their room to results.".to_owned(),
+        Some(trouble) => format!("The lines are not captured: {trouble}. Results are not touched by that."),
+        None => return None,
+    };
+    let next = "Look at the disk that journal.path is on and free space on it: df, dmesg.";
+    Some(condition(Code::CaptureShort, "", Fault::Disk, text, next))
 }
 
 fn history(journal: &JournalView) -> Option<Condition> {

@@ -62,6 +62,8 @@ pub enum Code {
     CertificateExpires,
     /// The clock is behind the journal.
     ClockUnset,
+    /// Lines are not captured, or less of them than is configured.
+    CaptureShort,
 }
 
 impl Code {
@@ -91,6 +93,7 @@ impl Code {
             Self::CertificateRejected => "certificate-rejected",
             Self::CertificateExpires => "certificate-expires",
             Self::ClockUnset => "clock-unset",
+            Self::CaptureShort => "capture-short",
         }
     }
 }

@@ -70,6 +70,7 @@ pub(super) fn all(
                     mode,
                     wire,
                     send_to,
+                    capture: typed.value.capture.as_ref().is_none_or(|typed| typed.value),
                 });
             }
         }

@@ -6,7 +6,7 @@
 //! comments, order of tables and the names of files: what means the same is no difference.
 
 use super::diff_words as words;
-use super::plan::{DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
+use super::plan::{CapturePlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -52,6 +52,8 @@ pub enum Subject {
     Gateway,
     /// `[journal]`.
     Journal,
+    /// `[capture]`.
+    Capture,
     /// The destination of this name.
     Destination(String),
     /// The instrument of this name.
@@ -63,13 +65,14 @@ impl fmt::Display for Subject {
         f.write_str(match self {
             Self::Gateway => "gateway",
             Self::Journal => "journal",
+            Self::Capture => "capture",
             Self::Destination(name) | Self::Instrument(name) => name,
         })
     }
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 38] = [
+pub const KEYS: [(&str, Takes); 40] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -108,6 +111,8 @@ pub const KEYS: [(&str, Takes); 38] = [
     ("instrument.profile", Takes::Live),
     (PROFILE_LINK, Takes::Connection),
     ("instrument.wire", Takes::Connection),
+    ("instrument.capture", Takes::Live),
+    ("capture.size", Takes::Live),
 ];
 
 /// What of a profile its sessions depend on: no key of its own, and yet a difference.
@@ -148,6 +153,10 @@ impl Difference {
         let mut all = Self::default();
         all.gateway(&old.gateway, &new.gateway);
         all.journal(&old.journal, &new.journal);
+        let (CapturePlan { size: was }, CapturePlan { size: is }) = (old.capture, new.capture);
+        if was != is {
+            all.add(Subject::Capture, "capture.size", Weight::Detail, words::capture_size(was, is));
+        }
         for was in &old.destinations {
             if !new.destinations.iter().any(|d| d.name == was.name) {
                 let subject = Subject::Destination(was.name.clone());
@@ -373,7 +382,7 @@ impl Difference {
     }
 
     fn instrument(&mut self, before: &Plan, old: &InstrumentPlan, after: &Plan, new: &InstrumentPlan) {
-        let InstrumentPlan { name, profile, profile_name, profile_hash, mode, wire, send_to: _ } = old;
+        let InstrumentPlan { name, profile, profile_name, profile_hash, mode, wire, send_to: _, capture } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
             self.add(subject(), "instrument.mode", Weight::Patients, words::mode(new, after));
@@ -390,6 +399,9 @@ impl Difference {
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));
+        }
+        if *capture != new.capture {
+            self.add(subject(), "instrument.capture", Weight::Detail, words::capture(new.capture));
         }
     }
 }

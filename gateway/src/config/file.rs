@@ -30,6 +30,8 @@ pub struct ConfigFile {
     /// Where results are kept.
     #[schemars(required)]
     pub journal: Option<At<JournalFile>>,
+    /// What came and went on the instruments' lines, kept for whoever looks for a fault.
+    pub capture: Option<At<CaptureFile>>,
     /// The systems that get results.
     #[serde(default)]
     pub destination: Vec<At<DestinationFile>>,
@@ -85,6 +87,15 @@ pub struct JournalFile {
     /// With it, what is written into the journal is sealed (AES-256-GCM), and it cannot be read without the key; by default
     /// it is not. `docs/sealing.md` says what it protects against.
     pub seal: Option<At<SealFile>>,
+}
+
+/// What came and went on the instruments' lines, kept for whoever looks for a fault.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureFile {
+    /// Bytes of flash for the line of each instrument, on top of `journal.max_size`: `"1 MiB"` to `"1 GiB"`, or `"off"`. The
+    /// oldest goes first, nothing is older than `journal.keep_raw`, and all of it gives way to results. Default `"16 MiB"`.
+    pub size: Option<At<String>>,
 }
 
 /// The keys of a sealed journal.
@@ -252,6 +263,8 @@ pub struct InstrumentFile {
     /// The names of the destinations that get its results; at least one.
     #[schemars(required)]
     pub send_to: Option<At<Vec<At<String>>>>,
+    /// False keeps nothing of what comes and goes on its line but the results. Default `true`.
+    pub capture: Option<At<bool>>,
 }
 
 /// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.
@@ -406,6 +419,7 @@ macro_rules! tables {
     })*};
 }
 tables!(
+    CaptureFile,
     DestinationFile,
     GatewayFile,
     InstrumentFile,

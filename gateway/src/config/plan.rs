@@ -23,6 +23,8 @@ pub struct Plan {
     pub gateway: GatewayPlan,
     /// Where results are kept.
     pub journal: JournalPlan,
+    /// What is kept of the instruments' lines.
+    pub capture: CapturePlan,
     /// The systems that get results, in the order of the files.
     pub destinations: Vec<DestinationPlan>,
     /// The devices that give results, in the order of the files.
@@ -74,6 +76,21 @@ impl JournalPlan {
     #[must_use]
     pub fn keep(&self) -> Duration {
         self.keep_delivered.max(self.keep_raw).max(self.keep_keys)
+    }
+}
+
+/// What is kept of the instruments' lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapturePlan {
+    /// Bytes of the ring of each instrument; 0: nothing is kept.
+    pub size: u64,
+}
+
+impl CapturePlan {
+    /// Bytes of this instrument's ring.
+    #[must_use]
+    pub const fn ring(&self, instrument: &InstrumentPlan) -> u64 {
+        if instrument.capture { self.size } else { 0 }
     }
 }
 
@@ -166,6 +183,8 @@ pub struct InstrumentPlan {
     pub wire: WirePlan,
     /// Indexes in [`Plan::destinations`], ascending, each once, at least one.
     pub send_to: Vec<usize>,
+    /// What comes and goes on its line is kept.
+    pub capture: bool,
 }
 
 impl fmt::Debug for InstrumentPlan {
@@ -177,6 +196,7 @@ impl fmt::Debug for InstrumentPlan {
             .field("mode", &self.mode)
             .field("wire", &self.wire)
             .field("send_to", &self.send_to)
+            .field("capture", &self.capture)
             .finish()
     }
 }

@@ -186,6 +186,9 @@ fn defaults_are_those_of_the_comments() {
                 endurance: None,
                 seal: None,
             },
+            capture: CapturePlan {
+                size: 16777216,
+            },
             destinations: [
                 DestinationPlan {
                     name: "engine",
@@ -233,6 +236,7 @@ fn defaults_are_those_of_the_comments() {
                     send_to: [
                         0,
                     ],
+                    capture: true,
                 },
             ],
             hash: f5dce5f141aa92dcf90aa8dfe16efa75,
