@@ -12,7 +12,8 @@ mod views;
 pub use destinations::DestinationLine;
 pub use parked::ParkedView;
 pub use views::{
-    CountsView, DestinationView, HoldView, InstrumentView, JournalView, Request, Response, Status,
+    CountsView, DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Request, Response,
+    Status,
 };
 
 use crate::backlog::Backlog;
@@ -147,7 +148,7 @@ impl Admin {
             }
             Request::CaptureExported { instrument, from, to, reason } => {
                 self.capture_exported(CaptureExported {
-                    at: self.clock.utc().0,
+                    at: self.clock.stamp().0,
                     actor: actor.to_owned(),
                     instrument,
                     from,

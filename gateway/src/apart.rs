@@ -5,7 +5,9 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
-use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task};
+use crate::convert::{
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task,
+};
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
 use crate::replay::Message;
@@ -65,6 +67,8 @@ pub struct Scene {
     pub gateway: String,
     /// The zone of the instrument's clock.
     pub zone: TimeZone,
+    /// The zone of the gateway's own times.
+    pub site_zone: TimeZone,
     /// The time of now, and when each message was received.
     pub now: Utc,
     /// ORUs are numbered from 1; otherwise all have 0.
@@ -247,10 +251,12 @@ fn convert(
             destinations: &targets,
             gateway: &scene.gateway,
             zone: &scene.zone,
+            site_zone: &scene.site_zone,
             key: &scene.key,
         },
         past: &NoPast,
         now: scene.now,
+        clocks: Clocks::default(),
         release,
     };
     converter.convert(&task, numbers);
@@ -295,6 +301,7 @@ mod tests {
             targets: Vec::new(),
             gateway: "TEST".to_owned(),
             zone: TimeZone::UTC,
+            site_zone: TimeZone::UTC,
             now: Utc(0),
             numbered: true,
             key: [0; 16],

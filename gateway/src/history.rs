@@ -1,8 +1,7 @@
 //! What was sent before of the specimens at hand: read from the journal when a message asks, and forgotten with it.
 //!
 //! Promises that what is said to be sent was sent, by an outcome that is on flash and not older than the horizon
-//! (`keep_keys`); and that a specimen of which nothing is known gets a filler number that no report before can have had, on
-//! this box or another. What is not known is new: never a repeat, never a correction. Leaves out whether it was delivered.
+//! (`keep_keys`); and that a specimen gets a filler number that no report before can have had, on this box or another. What is not known is new: never a repeat, never a correction. Leaves out whether it was delivered.
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +37,8 @@ pub struct History<'s> {
     /// Outcomes before this time are not looked at, microseconds since 1970.
     horizon: i64,
     read: RefCell<Vec<Specimen>>,
+    /// Hears when the journal begins to be read, and when that is over.
+    looking: Option<&'s dyn Fn(bool)>,
 }
 
 /// What was read of one specimen.
@@ -53,7 +54,13 @@ impl<'s> History<'s> {
     /// What was sent until `now`, and not before `horizon`.
     #[must_use]
     pub const fn new(store: &'s Store, now: Utc, horizon: i64) -> Self {
-        Self { store, now, horizon, read: RefCell::new(Vec::new()) }
+        Self { store, now, horizon, read: RefCell::new(Vec::new()), looking: None }
+    }
+
+    /// The same, and this hears when the journal begins to be read (true) and when that is over.
+    #[must_use]
+    pub fn watched(self, looking: &'s dyn Fn(bool)) -> Self {
+        Self { looking: Some(looking), ..self }
     }
 
     fn of<T>(&self, specimen: u128, look: impl FnOnce(&Specimen) -> T) -> T {
@@ -62,7 +69,14 @@ impl<'s> History<'s> {
             return look(known);
         }
         let mut fresh = Specimen { hash: specimen, ..Specimen::default() };
-        for outcome in self.store.outcomes(specimen, MOST) {
+        if let Some(looking) = self.looking {
+            looking(true);
+        }
+        let outcomes = self.store.outcomes(specimen, MOST);
+        if let Some(looking) = self.looking {
+            looking(false);
+        }
+        for outcome in outcomes {
             if outcome.at >= self.horizon {
                 fresh.learn(&outcome);
             }
@@ -101,13 +115,10 @@ impl Past for History<'_> {
 
     fn next_filler(&self, specimen: u128) -> u32 {
         let known = self.of(specimen, |known| known.highest);
-        known
-            .unwrap_or_else(|| {
-                // A box that boots in 1970 is no earlier than its journal.
-                let now = self.now.0.max(self.store.state().newest());
-                let seconds = now.div_euclid(1_000_000).saturating_sub(FIRST);
-                u32::try_from(seconds).unwrap_or(0)
-            })
-            .saturating_add(1)
+        // A box that boots in 1970 is no earlier than its journal.
+        let now = self.now.0.max(self.store.state().newest());
+        let seconds = now.div_euclid(1_000_000).saturating_sub(FIRST);
+        // Of a known specimen too: after a restore nobody knows what the box before gave it since the copy.
+        u32::try_from(seconds).unwrap_or(0).max(known.unwrap_or(0)).saturating_add(1)
     }
 }

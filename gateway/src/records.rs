@@ -130,22 +130,68 @@ pub struct Outcome {
     pub released: Option<u64>,
     /// Keyed hashes of the specimens of its observations, each once: what was sent before is found by them.
     pub specimens: Vec<u128>,
+    /// What the message says of its instrument's clock. Not after a release: the message is the same.
+    pub clock: Option<DeviceClock>,
 }
 
 impl Meta for Outcome {
     const KIND: u16 = 4;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
         match version {
-            1 => Some(postcard::from_bytes::<OutcomeV1>(bytes).ok()?.into()),
+            1 => Some(OutcomeV2::from(postcard::from_bytes::<OutcomeV1>(bytes).ok()?).into()),
+            2 => Some(postcard::from_bytes::<OutcomeV2>(bytes).ok()?.into()),
             Self::VERSION => postcard::from_bytes(bytes).ok(),
             _ => None,
         }
     }
 
     fn knows(version: u8) -> bool {
-        matches!(version, 1 | Self::VERSION)
+        matches!(version, 1 | 2 | Self::VERSION)
+    }
+}
+
+/// A time that an instrument wrote into a message, and when it came: what is known of the instrument's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceClock {
+    /// What the instrument wrote, read in its zone, in microseconds since 1970.
+    pub device: i64,
+    /// When it was here, in microseconds since 1970: it was written before.
+    pub received: i64,
+    /// Quality of that time, as in [`Chunk::clock`].
+    pub quality: u8,
+    /// What the time is of.
+    pub of: TimeOf,
+}
+
+/// What a device time is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeOf {
+    /// The message: it was made then.
+    Message,
+    /// The newest result: it was there then, and the message later.
+    Result,
+}
+
+/// An [`Outcome`] as it was before it knew of the instrument's clock.
+#[derive(Deserialize)]
+struct OutcomeV2 {
+    message: u64,
+    instrument: String,
+    at: i64,
+    provenance: Provenance,
+    dispositions: Vec<Disposition>,
+    fillers: Vec<(u128, u32)>,
+    released: Option<u64>,
+    specimens: Vec<u128>,
+}
+
+impl From<OutcomeV2> for Outcome {
+    fn from(before: OutcomeV2) -> Self {
+        let OutcomeV2 { message, instrument, at, provenance, dispositions, fillers, released, specimens } =
+            before;
+        Self { message, instrument, at, provenance, dispositions, fillers, released, specimens, clock: None }
     }
 }
 
@@ -161,7 +207,7 @@ struct OutcomeV1 {
     released: Option<u64>,
 }
 
-impl From<OutcomeV1> for Outcome {
+impl From<OutcomeV1> for OutcomeV2 {
     fn from(before: OutcomeV1) -> Self {
         let OutcomeV1 { message, instrument, at, provenance, dispositions, fillers, released } = before;
         // Only those that got a number: a resend's are in the outcome that it resends.

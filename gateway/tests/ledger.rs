@@ -98,6 +98,7 @@ fn with_a_hole(folder: &Path, fates: &[Fate]) {
         fillers: Vec::new(),
         released: None,
         specimens: Vec::new(),
+        clock: None,
     };
     let chunk = NewRecord::new(Kind(Chunk::KIND), 1, chunk.encode(), b"H|".to_vec()).numbered(reserved);
     let outcome = NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new());

@@ -5,7 +5,9 @@
 //! splits nothing; a message that ends anywhere changes no result; what a destination cannot read is not bent for it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use orugate::convert::{Converter, Corrections, Keyed, NoPast, Numbers, Ready, Setting, Target, Task};
+use orugate::convert::{
+    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Ready, Setting, Target, Task,
+};
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
 use orugate_protocol::text::{Charset, Escapes, Text};
@@ -69,10 +71,12 @@ fn convert(
             destinations: &targets,
             gateway: "GW01",
             zone: &zone,
+            site_zone: &zone,
             key: &[7; 16],
         },
         past: &NoPast,
         now: received,
+        clocks: Clocks::default(),
         release: None,
     };
     let mut converter = Converter::default();

@@ -62,6 +62,8 @@ pub enum Code {
     CertificateExpires,
     /// The clock is behind the journal.
     ClockUnset,
+    /// An instrument's clock is off by more than its limit.
+    InstrumentClock,
     /// Lines are not captured, or less of them than is configured.
     CaptureShort,
 }
@@ -93,6 +95,7 @@ impl Code {
             Self::CertificateRejected => "certificate-rejected",
             Self::CertificateExpires => "certificate-expires",
             Self::ClockUnset => "clock-unset",
+            Self::InstrumentClock => "instrument-clock",
             Self::CaptureShort => "capture-short",
         }
     }

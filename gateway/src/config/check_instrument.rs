@@ -3,7 +3,7 @@
 //! Promises that no two instruments share a serial port or an address to listen on, as far as their text tells (two
 //! links to one device are told apart only when the second is opened), and that each one's results can get somewhere.
 
-use super::check::{Names, Scope, host_of, host_port, small};
+use super::check::{Names, Scope, host_of, host_port, small, span};
 use super::check_destination::Known;
 use super::check_tls;
 use super::file::{At, ConfigFile, InstrumentFile, ParityFile, WireFile};
@@ -15,11 +15,17 @@ use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
 use orugate_driver::{Evidence, LineSettings, Parity, QcProof};
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 /// What serial ports and drivers know; below 300 nothing is left in use.
 const RATES: [u32; 12] =
     [300, 600, 1_200, 2_400, 4_800, 9_600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400];
+
+/// How far an instrument's clock may be off, unless it says otherwise.
+const LIMIT: Duration = Duration::from_secs(300);
+const LIMITS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(86_400);
 
 /// All instruments of all files.
 pub(super) fn all(
@@ -60,6 +66,12 @@ pub(super) fn all(
                 Some(wire)
             });
             let rest = one(&typed.value, &scope, destinations, profiles, out);
+            // Both have a default, so what is wrong in them is a mistake and no hole.
+            let timezone =
+                typed.value.timezone.as_ref().and_then(|typed| super::check::zone(&scope, typed, out));
+            let clock_limit = typed.value.clock_limit.as_ref();
+            let clock_limit =
+                clock_limit.map_or(LIMIT, |typed| span(&scope, "clock_limit", typed, LIMITS, out));
             if let (Some(name), Some(wire), Some((found, profile_name, mode, send_to))) = (name, wire, rest) {
                 let FoundProfile { profile, hash: profile_hash } = found;
                 plans.push(InstrumentPlan {
@@ -70,6 +82,8 @@ pub(super) fn all(
                     mode,
                     wire,
                     send_to,
+                    timezone,
+                    clock_limit,
                     capture: typed.value.capture.as_ref().is_none_or(|typed| typed.value),
                 });
             }

@@ -60,6 +60,9 @@ impl Plan {
             wire(&plan.wire),
             if reached.is_empty() { "no destination" } else { &reached },
         );
+        if let Some((_, zone)) = &plan.timezone {
+            let _ = write!(line, "; its clock runs in {zone}");
+        }
         if self.capture.ring(plan) == 0 {
             line.push_str("; its line is not captured");
         }

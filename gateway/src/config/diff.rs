@@ -72,7 +72,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 40] = [
+pub const KEYS: [(&str, Takes); 42] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -111,6 +111,8 @@ pub const KEYS: [(&str, Takes); 40] = [
     ("instrument.profile", Takes::Live),
     (PROFILE_LINK, Takes::Connection),
     ("instrument.wire", Takes::Connection),
+    ("instrument.timezone", Takes::Live),
+    ("instrument.clock_limit", Takes::Live),
     ("instrument.capture", Takes::Live),
     ("capture.size", Takes::Live),
 ];
@@ -382,7 +384,18 @@ impl Difference {
     }
 
     fn instrument(&mut self, before: &Plan, old: &InstrumentPlan, after: &Plan, new: &InstrumentPlan) {
-        let InstrumentPlan { name, profile, profile_name, profile_hash, mode, wire, send_to: _, capture } = old;
+        let InstrumentPlan {
+            name,
+            profile,
+            profile_name,
+            profile_hash,
+            mode,
+            wire,
+            send_to: _,
+            timezone,
+            clock_limit,
+            capture,
+        } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
             self.add(subject(), "instrument.mode", Weight::Patients, words::mode(new, after));
@@ -399,6 +412,16 @@ impl Difference {
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));
+        }
+        let named = |zone: &Option<(_, String)>| zone.as_ref().map(|(_, name)| name.clone());
+        if named(timezone) != named(&new.timezone) {
+            let shown = |zone| named(zone).unwrap_or_else(|| "the gateway's".to_owned());
+            let words = words::timezone(&shown(timezone), &shown(&new.timezone));
+            self.add(subject(), "instrument.timezone", Weight::Patients, words);
+        }
+        if *clock_limit != new.clock_limit {
+            let words = words::time("clock_limit", *clock_limit, new.clock_limit);
+            self.add(subject(), "instrument.clock_limit", Weight::Detail, words);
         }
         if *capture != new.capture {
             self.add(subject(), "instrument.capture", Weight::Detail, words::capture(new.capture));

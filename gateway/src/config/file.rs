@@ -263,6 +263,12 @@ pub struct InstrumentFile {
     /// The names of the destinations that get its results; at least one.
     #[schemars(required)]
     pub send_to: Option<At<Vec<At<String>>>>,
+    /// The IANA time zone in which its clock runs, where that is not the gateway's: `"UTC"`, or `"Etc/GMT-1"` (one hour east of
+    /// UTC) for one that does not switch to daylight saving time. Default: `gateway.timezone`.
+    pub timezone: Option<At<String>>,
+    /// How far its clock may be off before that is a condition and receivers are told: `"10 s"` to `"24 h"`. Default
+    /// `"5 min"`.
+    pub clock_limit: Option<At<String>>,
     /// False keeps nothing of what comes and goes on its line but the results. Default `true`.
     pub capture: Option<At<bool>>,
 }

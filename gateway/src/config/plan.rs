@@ -183,8 +183,20 @@ pub struct InstrumentPlan {
     pub wire: WirePlan,
     /// Indexes in [`Plan::destinations`], ascending, each once, at least one.
     pub send_to: Vec<usize>,
+    /// The zone of its clock and its IANA name, where that is not the gateway's.
+    pub timezone: Option<(TimeZone, String)>,
+    /// How far its clock may be off.
+    pub clock_limit: Duration,
     /// What comes and goes on its line is kept.
     pub capture: bool,
+}
+
+impl InstrumentPlan {
+    /// The zone of its clock.
+    #[must_use]
+    pub fn zone<'p>(&'p self, gateway: &'p GatewayPlan) -> &'p TimeZone {
+        self.timezone.as_ref().map_or(&gateway.timezone, |(zone, _)| zone)
+    }
 }
 
 impl fmt::Debug for InstrumentPlan {
@@ -196,6 +208,8 @@ impl fmt::Debug for InstrumentPlan {
             .field("mode", &self.mode)
             .field("wire", &self.wire)
             .field("send_to", &self.send_to)
+            .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
+            .field("clock_limit", &self.clock_limit)
             .field("capture", &self.capture)
             .finish()
     }

@@ -5,9 +5,7 @@
 
 use super::Inexpressible;
 use super::facts::Facts;
-use super::{
-    Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready, SiteZone,
-};
+use super::{Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready, zones};
 use super::{Target, Task};
 use orugate_driver::Scratch;
 use orugate_protocol::hl7::writer::WriteError;
@@ -64,7 +62,7 @@ impl Converter {
             return;
         }
         self.verdicts(destination);
-        let zone = SiteZone { zone: task.setting.zone, received: task.message.received };
+        let zone = zones(task);
         loop {
             let room = self.out.len();
             let mut groups = Walk {
@@ -74,6 +72,7 @@ impl Converter {
                 known: &self.known,
                 verdicts: &self.verdicts,
                 names: &self.names,
+                clock_remark: &self.clock_remark,
                 ready: &mut self.ready,
                 failed: &mut self.failed,
                 target,
@@ -163,6 +162,9 @@ impl Converter {
     }
 }
 
+/// What a receiver is told when results went out although the gateway's clock is wrong.
+const CLOCK_DOUBTED: &str = "The gateway's clock was not set: the time of this message is not right, those of the instrument are as it wrote them.";
+
 /// One walk for one destination: gives the plans, and keeps what became of them.
 struct Walk<'a> {
     task: &'a Task<'a>,
@@ -171,6 +173,8 @@ struct Walk<'a> {
     known: &'a [Known],
     verdicts: &'a [Verdict],
     names: &'a str,
+    /// Of the instrument's clock.
+    clock_remark: &'a str,
     ready: &'a mut [Ready],
     failed: &'a mut Vec<u16>,
     target: usize,
@@ -208,6 +212,8 @@ impl<'a> Groups<'a> for Walk<'a> {
                 remark(resent, "Sent again by the instrument."),
                 remark(entered, "The sample id was entered by a person when the result was released."),
                 remark(broken, "The transmission broke off: results of this order may be missing."),
+                remark(self.task.clocks.doubted, CLOCK_DOUBTED),
+                self.clock_remark,
             ],
             in_utf8: ready.inexpressible.is_some(),
         })
@@ -300,7 +306,7 @@ fn base_36(mut number: u32, digits: &mut [u8; 7]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::{NoPast, Setting};
+    use crate::convert::{Clocks, NoPast, Setting};
     use orugate_driver::{Fault, Interpreter, StoredMessage};
     use orugate_protocol::oru::{Route, SampleIdIn};
     use orugate_protocol::report::{Item, Note, ReportSink};
@@ -394,10 +400,12 @@ mod tests {
                 destinations: &destinations,
                 gateway: "GW01",
                 zone: &jiff::tz::TimeZone::UTC,
+                site_zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),
+            clocks: Clocks::default(),
             release: None,
         };
         let mut converter = Converter::default();

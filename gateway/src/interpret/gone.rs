@@ -57,7 +57,7 @@ impl Worker {
             };
             (given_up, upto)
         };
-        let dropped = Dropped { destination, upto, actor, at: self.clock.utc().0, reason };
+        let dropped = Dropped { destination, upto, actor, at: self.clock.stamp().0, reason };
         let _ = self
             .store
             .append_wait(vec![Entry::new(&dropped)], self.time())

@@ -100,7 +100,7 @@ impl Worker {
             message: made.message,
             group: made.group,
             observations: made.observations,
-            at: self.clock.utc().0,
+            at: self.clock.stamp().0,
         };
         let new = Entry::with_payload(&meta, body).numbered(reserved);
         self.settle_parked(oru, actor, Sending::Anew(number), vec![new])?;
@@ -133,7 +133,7 @@ impl Worker {
         let sent = outcome.dispositions.iter().filter(|d| d.fate == Fate::Sent);
         let (mut overtaken, mut all) = (0usize, 0usize);
         // However old: this ORU waited as long.
-        let history = History::new(&self.store, self.clock.utc(), i64::MIN);
+        let history = History::new(&self.store, self.clock.stamp(), i64::MIN);
         for disposition in sent.skip(origin.sent.start).take(origin.sent.len()) {
             all += 1;
             // Outcomes of the message's other specimens have it too, but only those of its own have what came later.
@@ -160,7 +160,7 @@ impl Worker {
         how: Sending,
         mut entries: Vec<Entry>,
     ) -> Result<(), String> {
-        let settled = ParkedSettled { oru, actor, at: self.clock.utc().0, how };
+        let settled = ParkedSettled { oru, actor, at: self.clock.stamp().0, how };
         entries.push(Entry::new(&settled));
         let _ = self
             .store

@@ -216,7 +216,12 @@ impl Tracer {
             self.said.clear();
             M::deserialize(&mut *self).unwrap();
         }
-        let name = std::any::type_name::<M>().rsplit("::").next().unwrap().trim_end_matches("V1");
+        let name = std::any::type_name::<M>()
+            .rsplit("::")
+            .next()
+            .unwrap()
+            .trim_end_matches("V1")
+            .trim_end_matches("V2");
         let fields = self.said.strip_prefix('(').and_then(|said| said.strip_suffix(')')).unwrap();
         list.push((kind, version, format!("| {kind} | {version} | {name} | {fields} |\n")));
     }
@@ -232,6 +237,7 @@ fn listing() -> String {
     tracer.of::<Abandoned>(&mut list);
     tracer.of::<Life>(&mut list);
     tracer.line::<OutcomeV1>(&mut list, Outcome::KIND, 1);
+    tracer.line::<OutcomeV2>(&mut list, Outcome::KIND, 2);
     tracer.of::<Outcome>(&mut list);
     tracer.of::<Oru>(&mut list);
     tracer.of::<Delivery>(&mut list);

@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::records::{
-    Chunk, Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, Oru, Outcome, ParkedSettled,
-    Provenance, Sending, Settlement,
+    Chunk, Delivery, DeliveryResult, DeviceClock, Disposition, Fate, Hold, HoldSettled, Oru, Outcome,
+    ParkedSettled, Provenance, Sending, Settlement, TimeOf,
 };
 use crate::state::State;
 use crate::store::{Entry, Store};
@@ -66,6 +66,12 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         fillers: Vec::new(),
         released,
         specimens: Vec::new(),
+        clock: released.is_none().then_some(DeviceClock {
+            device: 4,
+            received: 5,
+            quality: 1,
+            of: TimeOf::Message,
+        }),
     };
     let meta = Oru { destination: "engine".to_owned(), message, group: 0, observations: 1, at: 1 };
     let mut entries = vec![Entry::with_payload(&meta, b"MSH".to_vec()).numbered(oru)];

@@ -213,6 +213,7 @@ impl Writer {
             fillers: vec![(7, 1)],
             released,
             specimens: Vec::new(),
+            clock: None,
         }
     }
 

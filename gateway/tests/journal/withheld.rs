@@ -41,6 +41,7 @@ fn old_journal(folder: &Path) -> [u64; 2] {
         fillers: Vec::new(),
         released: None,
         specimens: Vec::new(),
+        clock: None,
     };
     append(vec![NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new())]);
     [settled, waits]

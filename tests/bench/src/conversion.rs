@@ -2,7 +2,7 @@
 
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
+use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -153,10 +153,12 @@ impl Bench {
                 destinations: &targets,
                 gateway: "GW01",
                 zone: &zone,
+                site_zone: &zone,
                 key: &[7; 16],
             },
             past: &NoPast,
             now,
+            clocks: Clocks::default(),
             release: None,
         };
         let conversion = self.converter.convert(&task, &mut self.numbers);

@@ -81,6 +81,7 @@ impl Reading {
             instrument: instrument.to_owned(),
             targets,
             gateway,
+            site_zone: zone.clone(),
             zone,
             now: Utc(received),
             numbered: true,
@@ -196,6 +197,7 @@ fn nothing() -> Outcome {
         fillers: Vec::new(),
         released: None,
         specimens: Vec::new(),
+        clock: None,
     }
 }
 

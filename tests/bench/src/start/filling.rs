@@ -113,6 +113,7 @@ fn message(
         fillers: vec![(keyed().str(&sample).finish(), 1)],
         released: None,
         specimens: vec![keyed().str(&sample).finish()],
+        clock: None,
     }));
     let delivery = Delivery { oru: sent, at: at + 9000, result: DeliveryResult::Delivered("AA".to_owned()) };
     let answer = format!(
