@@ -6,7 +6,9 @@
 
 use crate::capture::Recorder;
 use crate::clock::Clock;
-use crate::config::{Allow, CapturePlan, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, WirePlan};
+use crate::config::{
+    Allow, CapturePlan, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, WirePlan,
+};
 use crate::forward;
 use crate::lineup::Reached;
 use crate::ports::{Ports, Setup};

@@ -20,8 +20,8 @@ pub use queues::{Made, Origin, Queue, Waiting};
 
 use crate::offset;
 use crate::records::{
-    Abandoned, Attempt, CaptureExported, Chunk, Delivery, DeviceClock, Dropped, Fate, Hold, HoldSettled, Life, Meta,
-    NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
+    Abandoned, Attempt, CaptureExported, Chunk, Delivery, DeviceClock, Dropped, Fate, Hold, HoldSettled,
+    Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};

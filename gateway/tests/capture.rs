@@ -15,7 +15,7 @@ use std::process::Command;
 
 const RECORDS: [&str; 6] = [
     "H|\\^&|||XN-550^00-01^11001^^^^TEST01|||||||P|E1394-97|20261123040000",
-    "P|1||PAT-9917|||WARBECK^QUENTIN||19540131|M",
+    "P|1||PAT-9917||WARBECK^QUENTIN||19540131|M",
     "O|1||^^             SAMPLE-7781^B|^^^^WBC|R||||||N||||||||||||||F",
     "R|1|^^^^WBC^1|6.1|10*3/uL||N||F||||20261123040000",
     "C|1|I|Warbeck called|G",
@@ -80,7 +80,16 @@ fn no_person_is_in_an_export_and_it_replays_as_the_line_did() {
     let exported = export(&site, &[]);
     exported.is(0);
     PERSONS.iter().for_each(|person| exported.hides(person));
-    for line in ["# orugate capture 1\n", " opened 127.0.0.1\n", " in <ENQ>\n", " out <ACK>\n", "|6.1|10*3/uL||N|", " in <EOT>\n", " closed ", "SERIAL"] {
+    for line in [
+        "# orugate capture 1\n",
+        " opened 127.0.0.1\n",
+        " in <ENQ>\n",
+        " out <ACK>\n",
+        "|6.1|10*3/uL||N|",
+        " in <EOT>\n",
+        " closed ",
+        "SERIAL",
+    ] {
         if line == "SERIAL" {
             exported.hides("TEST01");
         } else {
@@ -150,8 +159,11 @@ fn an_export_becomes_an_example_that_a_profile_keeps() {
     let private = file(&site, "private.capture");
     export(&site, &["--private", "--reason", "an example", "--out", private.to_str().unwrap()]).is(0);
     let profile = file(&site, "our-xn.toml");
-    std::fs::write(&profile, "name = \"our-xn\"\nextends = \"sysmex-xn-l\"\ntitle = \"Ours\"\nevidence = \"captured-bytes\"\n")
-        .unwrap();
+    std::fs::write(
+        &profile,
+        "name = \"our-xn\"\nextends = \"sysmex-xn-l\"\ntitle = \"Ours\"\nevidence = \"captured-bytes\"\n",
+    )
+    .unwrap();
     let name = profile.to_str().unwrap();
     let whole = orugate(&["capture", "to-example", private.to_str().unwrap(), "-p", name]);
     whole.is(0);
@@ -197,7 +209,8 @@ fn it_is_seen_beside_the_service_in_a_copy_and_by_no_other_reader() {
     let at = copy.path().to_str().unwrap();
     let copied = orugate(&["capture", "export", "haem-1", "--path", at, "--profile", "sysmex-xn-l"]);
     copied.is(0);
-    let lines = |ran: &Ran| ran.out.lines().filter(|l| !l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    let lines =
+        |ran: &Ran| ran.out.lines().filter(|l| !l.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines(&copied), lines(&after));
     // Without a profile nothing of it can be told, so nothing of it is given out.
     let unknown = orugate(&["capture", "export", "haem-1", "--path", at, "--config", "/nowhere.toml"]);
@@ -219,10 +232,8 @@ fn a_sealed_journal_seals_its_captures() {
     let site = Site::new();
     let key = file(&site, "key");
     orugate(&["journal", "new-key", key.to_str().unwrap()]).is(0);
-    let config = text(&site.config).replace(
-        "/journal\"\n",
-        &format!("/journal\"\nseal = {{ key = {:?} }}\n", key.to_str().unwrap()),
-    );
+    let config = text(&site.config)
+        .replace("/journal\"\n", &format!("/journal\"\nseal = {{ key = {:?} }}\n", key.to_str().unwrap()));
     std::fs::write(&site.config, config).unwrap();
     site.run(&["journal", "init"]).is(0);
     let engine = Engine::start(&site.engine);
@@ -245,13 +256,15 @@ fn a_sealed_journal_seals_its_captures() {
     let refused = orugate(&["capture", "export", "haem-1", "--path", at, "--config", "/nowhere.toml"]);
     refused.is(74);
     refused.says("sealed");
-    orugate(&["capture", "list", "--path", at, "--key", key.to_str().unwrap(), "--config", "/nowhere.toml"]).is(0);
+    orugate(&["capture", "list", "--path", at, "--key", key.to_str().unwrap(), "--config", "/nowhere.toml"])
+        .is(0);
 }
 
 #[test]
 fn a_line_that_is_not_captured_is_not() {
     let site = Site::new();
-    let config = text(&site.config).replace("send_to = [\"engine\"]\n", "send_to = [\"engine\"]\ncapture = false\n");
+    let config =
+        text(&site.config).replace("send_to = [\"engine\"]\n", "send_to = [\"engine\"]\ncapture = false\n");
     std::fs::write(&site.config, config).unwrap();
     site.run(&["check"]).says("its line is not captured");
     site.run(&["journal", "init"]).is(0);

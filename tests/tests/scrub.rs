@@ -57,7 +57,10 @@ fn persons(capture: &[u8]) -> BTreeSet<String> {
     found
 }
 
-fn totals(profile: &dyn Profile, capture: &[u8]) -> (Totals, Vec<(usize, Vec<u32>, bool)>, Vec<String>) {
+/// A message's length, where its chunks end, and whether it is complete.
+type Shape = (usize, Vec<u32>, bool);
+
+fn totals(profile: &dyn Profile, capture: &[u8]) -> (Totals, Vec<Shape>, Vec<String>) {
     let heard = hear(profile, capture, &[]);
     let totals = replay(profile, &heard, &How::at(NOW), &mut String::new(), &mut |_| {});
     let shapes = heard.messages.iter().map(|m| (m.raw.len(), m.chunk_ends.clone(), m.complete)).collect();

@@ -6,8 +6,7 @@ use crate::profile::AstmProfile;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
 use orugate_driver::{
-    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
-    StandIns,
+    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault, StandIns,
 };
 
 /// The driver `astm`.

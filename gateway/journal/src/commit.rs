@@ -206,9 +206,8 @@ impl Core {
         let (journal, keys) = (shared.identity.journal, shared.options.keys.as_ref());
         let storage = &*shared.storage;
         let made = self.draw(1).and_then(|number| {
-            let create = |reuse: Option<&str>| {
-                Active::create(storage, lane, number, journal, size, keys, reuse)
-            };
+            let create =
+                |reuse: Option<&str>| Active::create(storage, lane, number, journal, size, keys, reuse);
             create(reuse.as_deref()).or_else(|error| {
                 // The disk is full: captures are worth less, and whoever waits for this commit need not hear of it.
                 let wanted = u64::from(shared.options.segment_size).saturating_mul(SHED);

@@ -3,8 +3,8 @@
 use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
-    Abandoned, Attempt, CaptureExported, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Restored,
+    Abandoned, Attempt, CaptureExported, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent,
+    Oru, Outcome, ParkedSettled, Reconfigured, Restored,
 };
 use crate::terms;
 use orugate_journal::{

@@ -34,11 +34,7 @@ impl<'a> Scrubber<'a> {
     ///
     /// # Errors
     /// What `out` says.
-    pub fn take(
-        &mut self,
-        entry: Entry,
-        out: &mut dyn FnMut(&Entry) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn take(&mut self, entry: Entry, out: &mut dyn FnMut(&Entry) -> io::Result<()>) -> io::Result<()> {
         // What is behind a gap does not go on with what is before it.
         let breaks = match entry.what {
             What::Closed | What::Opened | What::Fell | What::Lost | What::Port => true,
@@ -62,8 +58,12 @@ impl<'a> Scrubber<'a> {
     fn flush(&mut self, out: &mut dyn FnMut(&Entry) -> io::Result<()>) -> io::Result<()> {
         for side in [What::In, What::Out] {
             let of_side = |entry: &&mut Entry| entry.what == side;
-            let mut line: Vec<u8> =
-                self.waiting.iter_mut().filter(of_side).flat_map(|entry| entry.bytes.iter().copied()).collect();
+            let mut line: Vec<u8> = self
+                .waiting
+                .iter_mut()
+                .filter(of_side)
+                .flat_map(|entry| entry.bytes.iter().copied())
+                .collect();
             self.by_rule = self.by_rule.saturating_add(match self.profile {
                 Some(profile) => profile.scrub(&mut line, &mut self.stand_ins),
                 None => scrub_by_rule(&mut line),

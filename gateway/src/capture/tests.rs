@@ -1,4 +1,5 @@
 //! Taps and the one who writes, on a disk in memory and a clock of the test's own.
+#![allow(clippy::disallowed_methods)] // A test lets time pass.
 
 use super::*;
 use crate::clock::Clock;
@@ -153,7 +154,9 @@ fn a_stretch_is_scrubbed_as_one_whatever_reads_it_came_in() {
     let profile = crate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
     let line = orugate_protocol::ascii::ENQ;
     let whole: Vec<u8> = [&[line][..], b"\x021H|\\^&\r\x0398\r\n\x022P|1||A-778||Doe^Jane\r\x03"].concat();
-    let sums = profile.example_bytes("<ENQ>\n<STX>1H|\\^&<CR><ETX><CS><CR><LF>\n<STX>2P|1||A-778||Doe^Jane<CR><ETX><CS><CR><LF>\n<EOT>\n");
+    let sums = profile.example_bytes(
+        "<ENQ>\n<STX>1H|\\^&<CR><ETX><CS><CR><LF>\n<STX>2P|1||A-778||Doe^Jane<CR><ETX><CS><CR><LF>\n<EOT>\n",
+    );
     assert!(sums.starts_with(&whole[..6]));
     let scrubbed = |cuts: &[usize]| {
         let mut out = Vec::new();
@@ -167,11 +170,12 @@ fn a_stretch_is_scrubbed_as_one_whatever_reads_it_came_in() {
                 bytes: sums[start..cut].to_vec(),
             };
             start = cut;
-            scrubber.take(entry, &mut |entry| {
-                out.push(entry.bytes.clone());
-                Ok(())
-            })
-            .unwrap();
+            scrubber
+                .take(entry, &mut |entry| {
+                    out.push(entry.bytes.clone());
+                    Ok(())
+                })
+                .unwrap();
         }
         let by_rule = scrubber.end(&mut |entry| {
             out.push(entry.bytes.clone());

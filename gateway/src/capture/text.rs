@@ -174,7 +174,8 @@ pub fn read(text: &[u8]) -> Result<Vec<Entry>, Mistake> {
         };
         let at: jiff::Timestamp =
             time.parse().map_err(|_| wrong("begins with no time, such as 2026-11-26T06:30:00.000000Z"))?;
-        let what = What::of_word(word).ok_or_else(|| wrong("has no word such as in or out behind its time"))?;
+        let what =
+            What::of_word(word).ok_or_else(|| wrong("has no word such as in or out behind its time"))?;
         let bytes = bytes(parts.next().unwrap_or_default()).ok_or_else(|| wrong(CONTROL))?;
         entries.push(Entry { at: Utc(at.as_microsecond()), clock, what, bytes });
     }
@@ -199,7 +200,9 @@ fn bytes(mut text: &[u8]) -> Option<Vec<u8>> {
         let (name, after) = rest.split_at(end);
         out.push(match name {
             [b'x', high, low] => hex_value(*high)? << 4 | hex_value(*low)?,
-            name => (0..=0x7F).find(|byte| ascii::name(*byte).is_some_and(|known| known.as_bytes() == name))?,
+            name => {
+                (0..=0x7F).find(|byte| ascii::name(*byte).is_some_and(|known| known.as_bytes() == name))?
+            }
         });
         text = after.get(1..)?;
     }

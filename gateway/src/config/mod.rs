@@ -36,8 +36,8 @@ pub use diff::{Change, Difference, KEYS, Subject, Takes, Weight};
 pub use file::{ConfigFile, json_schema, json_schema_of_part};
 pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
-    Accepts, AckMode, AckWhen, Allow, CapturePlan, ConfigHash, Corrections, DestinationPlan, DestinationRole, Flow,
-    GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Resends, SampleIdIn,
+    Accepts, AckMode, AckWhen, Allow, CapturePlan, ConfigHash, Corrections, DestinationPlan, DestinationRole,
+    Flow, GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Resends, SampleIdIn,
     SealPlan, SerialPlan, WirePlan,
 };
 pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersion};

@@ -339,8 +339,7 @@ fn full_disk_with_captures() {
             noise.send(&[0x7E; 4096]).await;
             rig.pass(6).await;
         }
-        let taken: u64 =
-            rig.disk.names().iter().map(|name| rig.disk.bytes(name).unwrap().len() as u64).sum();
+        let taken: u64 = rig.disk.names().iter().map(|name| rig.disk.bytes(name).unwrap().len() as u64).sum();
         rig.disk.limit_capacity(taken + (64 << 10));
         let mut peer = Peer::connect(rig, "one").await;
         for number in 0..200u64 {

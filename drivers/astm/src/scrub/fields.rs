@@ -8,6 +8,8 @@ use orugate_protocol::astm::record::{DelimiterSource, Field, Record, RecordType,
 use orugate_protocol::text::Delimiters;
 use std::ops::Range;
 
+/// A number of a record and a sex are shorter.
+const SHORT: usize = 4;
 /// Longer texts are no codes.
 const CODE: usize = 60;
 /// A shorter text that is an id somewhere is a code or a number elsewhere.
@@ -22,6 +24,8 @@ const BIRTH: &[u8] = b"19610615093000";
 enum Pass {
     /// As it is: a code, a unit, a flag, a number of the message's own.
     Code,
+    /// As it is if it is a few characters, else an id: a field too many before it must not tell a day of birth.
+    Short,
     /// A result.
     Value,
     /// As it is if it is a time, else an id.
@@ -88,7 +92,7 @@ fn pass(kind: RecordType, field: usize, component: usize) -> Pass {
         (RecordType::Header, 12 | 13, _) => Pass::Code,
         (RecordType::Header, 11, _) => Pass::Text,
         (RecordType::Header, 14, _) => Pass::Time,
-        (RecordType::Patient, 2 | 9, _) => Pass::Code,
+        (RecordType::Patient, 2 | 9, _) => Pass::Short,
         (RecordType::Patient, 6 | 7, _) => Pass::Name,
         (RecordType::Patient, 8, _) => Pass::Birth,
         (RecordType::Order, 2 | 5 | 6 | 12 | 26, _) | (RecordType::Order, 16, 1) => Pass::Code,
@@ -136,12 +140,13 @@ fn replace(
         Pass::Model if digits < SERIAL => return,
         Pass::Time if is_time(text) => return,
         Pass::IdOrLetter if text.len() == 1 => return,
+        Pass::Short if text.len() < SHORT => return,
         Pass::Birth if is_time(text) => {
             to.iter_mut().zip(BIRTH).for_each(|(to, birth)| *to = *birth);
         }
         Pass::Value => value(plan, to),
         Pass::Code | Pass::Text => rule(to),
-        Pass::Time | Pass::Birth | Pass::Id | Pass::IdOrLetter | Pass::Name | Pass::Model => {
+        Pass::Time | Pass::Birth | Pass::Id | Pass::IdOrLetter | Pass::Short | Pass::Name | Pass::Model => {
             stand_in(plan, to, stand_ins, delimiters);
         }
     }

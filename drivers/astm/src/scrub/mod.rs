@@ -20,14 +20,8 @@ use std::ops::Range;
 /// Scrubs what one side sent from one end of a connection to the other. Letters and digits that were replaced by rule.
 pub(crate) fn scrub(plan: &Plan, line: &mut [u8], stand_ins: &mut StandIns) -> usize {
     let original = line.to_vec();
-    let mut scrubbing = Scrubbing {
-        plan,
-        original: &original,
-        line,
-        stand_ins,
-        message: Message::default(),
-        by_rule: 0,
-    };
+    let mut scrubbing =
+        Scrubbing { plan, original: &original, line, stand_ins, message: Message::default(), by_rule: 0 };
     if plan.profile.framing == Framing::Records || !original.contains(&STX) {
         scrubbing.bare();
     } else {

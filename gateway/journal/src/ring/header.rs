@@ -25,7 +25,13 @@ pub(crate) struct RingHeader {
 }
 
 impl RingHeader {
-    pub(crate) const fn new(name: String, number: u64, salt: [u8; 16], journal: [u8; 16], begun: u64) -> Self {
+    pub(crate) const fn new(
+        name: String,
+        number: u64,
+        salt: [u8; 16],
+        journal: [u8; 16],
+        begun: u64,
+    ) -> Self {
         Self { oldest_reader: OLDEST_READER, salt, number, begun, journal, key: None, name }
     }
 
@@ -72,7 +78,14 @@ impl RingHeader {
             _ => return None,
         };
         let name = String::from_utf8(fields.bytes(length)?.to_vec()).ok()?;
-        (oldest_reader <= FORMAT && length <= NAME)
-            .then_some(Self { oldest_reader, salt, number, begun, journal, key, name })
+        (oldest_reader <= FORMAT && length <= NAME).then_some(Self {
+            oldest_reader,
+            salt,
+            number,
+            begun,
+            journal,
+            key,
+            name,
+        })
     }
 }

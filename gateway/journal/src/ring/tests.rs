@@ -67,9 +67,10 @@ fn what_was_put_in_comes_out_in_order_sealed_or_not_and_is_nowhere_in_the_clear(
         rings.sync().unwrap();
         assert_eq!(read(&disk, &options, "chem"), (pieces, 0));
         assert_eq!(read(&disk, &options, "haem"), (vec![b"other".to_vec(); 200], 0));
-        let clear = disk.names().iter().any(|name| {
-            disk.bytes(name).unwrap().windows(12).any(|bytes| bytes == b"Unmistakable")
-        });
+        let clear = disk
+            .names()
+            .iter()
+            .any(|name| disk.bytes(name).unwrap().windows(12).any(|bytes| bytes == b"Unmistakable"));
         assert_eq!(clear, options.keys.is_none());
     }
 }
@@ -89,7 +90,8 @@ fn without_the_key_it_is_refused_and_with_another_journal_it_is_not_there() {
     let other = ModelDisk::new();
     let _other = open(&other, &small());
     let name = &files[0].file;
-    crate::storage::write_all(&*crate::Storage::create(&other, name).unwrap(), &disk.bytes(name).unwrap(), 0).unwrap();
+    crate::storage::write_all(&*crate::Storage::create(&other, name).unwrap(), &disk.bytes(name).unwrap(), 0)
+        .unwrap();
     assert_eq!(ring_files(&other).unwrap(), []);
 }
 
@@ -110,8 +112,16 @@ fn a_noisy_ring_stays_within_its_size_and_costs_its_neighbour_nothing() {
     let seconds: Vec<u64> = (400 - found.len() as u64..400).collect();
     assert_eq!(damaged, 0);
     assert!(found.len() > 30);
-    assert!(found.iter().zip(seconds).all(|(bytes, second)| bytes[0] == second as u8), "the newest, in order");
-    let on_disk: u64 = disk.names().iter().filter(|n| n.ends_with(".ring")).map(|n| disk.bytes(n).unwrap().len() as u64).sum();
+    assert!(
+        found.iter().zip(seconds).all(|(bytes, second)| bytes[0] == second as u8),
+        "the newest, in order"
+    );
+    let on_disk: u64 = disk
+        .names()
+        .iter()
+        .filter(|n| n.ends_with(".ring"))
+        .map(|n| disk.bytes(n).unwrap().len() as u64)
+        .sum();
     assert!(on_disk <= SIZE + (128 << 10));
 }
 

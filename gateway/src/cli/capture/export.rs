@@ -74,12 +74,10 @@ pub(super) fn run(catalogue: &Catalogue, config: &Path, asked: &Asked) -> u8 {
 
 fn export(catalogue: &Catalogue, config: &Path, asked: &Asked, journal: &Journal) -> Result<u8, u8> {
     let from = asked.from.or(asked.last).map_or(i64::MIN, Since::micros);
-    let span =
-        Span { from: from.max(journal.raw_from()), to: asked.to.map_or(i64::MAX, Since::micros) };
+    let span = Span { from: from.max(journal.raw_from()), to: asked.to.map_or(i64::MAX, Since::micros) };
     let plan = asked.at.is_configured().then(|| config::load(config, catalogue).ok()).flatten();
-    let plan = plan.or_else(|| {
-        main_file(config).is_file().then(|| config::load(config, catalogue).ok()).flatten()
-    });
+    let plan =
+        plan.or_else(|| main_file(config).is_file().then(|| config::load(config, catalogue).ok()).flatten());
     let plan = plan.map(|loaded| loaded.plan);
     known(journal, &asked.instrument)?;
     let of_plan = || {
@@ -271,7 +269,10 @@ fn journalled(
             }
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {}
             Err(error) => {
-                eprintln!("{}: {error}. Who takes out a capture with persons in it is told to the service.", socket.display());
+                eprintln!(
+                    "{}: {error}. Who takes out a capture with persons in it is told to the service.",
+                    socket.display()
+                );
                 return Err(IO);
             }
         }
@@ -302,7 +303,8 @@ fn write_into(journal: &Journal, meta: &CaptureExported) -> Result<(), String> {
         OpenError::Locked => "another orugate has it open: leave --path away".to_owned(),
         error => error.to_string(),
     })?;
-    let record = NewRecord::new(Kind(CaptureExported::KIND), CaptureExported::VERSION, meta.encode(), Vec::new());
+    let record =
+        NewRecord::new(Kind(CaptureExported::KIND), CaptureExported::VERSION, meta.encode(), Vec::new());
     let batch = Batch::new(Lane::Results, Urgency::Now, record).claim(Claim::Settling);
     writing.append_wait(batch).map(drop).map_err(|error| error.to_string())
 }

@@ -68,7 +68,10 @@ fn list(journal: &Journal, json: bool) -> Result<u8, Stop> {
         writeln!(out, "Nothing is captured in {}.", journal.folder().display())?;
         return Ok(0);
     }
-    writeln!(out, "INSTRUMENT            FROM                  TO                    IN        OUT       EVENTS  FLASH")?;
+    writeln!(
+        out,
+        "INSTRUMENT            FROM                  TO                    IN        OUT       EVENTS  FLASH"
+    )?;
     for (name, ring) in &rings {
         let [came, went, events] = ring.counts;
         let time = |at: Option<i64>| at.map_or("-".to_owned(), words::time);
