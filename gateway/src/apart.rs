@@ -6,7 +6,7 @@
 //! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{
-    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task,
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Rules, Setting, Target, Task,
 };
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
@@ -75,6 +75,8 @@ pub struct Scene {
     pub numbered: bool,
     /// For hashes: a journal's, to compare with what is in it.
     pub key: [u8; 16],
+    /// What the site knows of the instrument; nothing where it is only explained what was sent.
+    pub rules: Rules,
 }
 
 /// What a conversion in the past was about, so that it can be made again.
@@ -233,7 +235,8 @@ fn convert(
         sample: then.sample.as_deref(),
         observations: &then.observations,
         rest_from: None,
-        corrections: true,
+        // What was held then is in no list; what holds by the order itself was overruled if it was sent.
+        overruled: Some(HoldReason::Cancelled.code()),
     });
     let targets: Vec<Target<'_>> = scene.targets.iter().map(OwnedTarget::borrowed).collect();
     let task = Task {
@@ -253,6 +256,7 @@ fn convert(
             zone: &scene.zone,
             site_zone: &scene.site_zone,
             key: &scene.key,
+            rules: &scene.rules,
         },
         past: &NoPast,
         now: scene.now,
@@ -305,6 +309,7 @@ mod tests {
             now: Utc(0),
             numbered: true,
             key: [0; 16],
+            rules: Rules::default(),
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
         let mut convert = |text: &str, limit: Duration| {

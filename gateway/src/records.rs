@@ -389,7 +389,7 @@ pub struct CaptureExported {
 }
 
 impl Meta for CaptureExported {
-    const KIND: u16 = 15;
+    const KIND: u16 = 16;
 }
 
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,
@@ -461,6 +461,22 @@ pub enum Settlement {
     Discarded(String),
     /// A later report of the same results made it pointless.
     Superseded,
+}
+
+/// A person had a hold interpreted again with the configuration of then. When something of it was to be held no more, the
+/// outcome and the hold's end are in the same batch; otherwise it waits as before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redriven {
+    /// The hold.
+    pub hold: u64,
+    /// Who did it (`uid 1000`).
+    pub actor: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+}
+
+impl Meta for Redriven {
+    const KIND: u16 = 15;
 }
 
 /// The number that [`Chunk::clock`] keeps.

@@ -6,7 +6,7 @@
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled,
+    ParkedSettled, Redriven,
 };
 use orugate_journal::{RecordRef, Term};
 
@@ -87,6 +87,11 @@ pub fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
         HoldSettled::KIND => {
             if let Some(settled) = HoldSettled::decode(version, meta) {
                 number(settled.hold);
+            }
+        }
+        Redriven::KIND => {
+            if let Some(redriven) = Redriven::decode(version, meta) {
+                number(redriven.hold);
             }
         }
         // It is about many: who gathers anything looks at it.

@@ -4,7 +4,7 @@ use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
     Abandoned, Attempt, CaptureExported, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent,
-    Oru, Outcome, ParkedSettled, Reconfigured, Restored,
+    Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored,
 };
 use crate::terms;
 use orugate_journal::{
@@ -220,6 +220,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
         CaptureExported::KIND => ("capture-exported", json::<CaptureExported>(version, meta)),
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
+        Redriven::KIND => ("redriven", json::<Redriven>(version, meta)),
         _ => ("unknown", None),
     }
 }

@@ -5,6 +5,7 @@
 
 use super::check::{Names, Scope, host_of, host_port, small, span};
 use super::check_destination::Known;
+use super::check_rules;
 use super::check_tls;
 use super::file::{At, ConfigFile, InstrumentFile, ParityFile, WireFile};
 use super::mistakes::Findings;
@@ -13,6 +14,7 @@ use super::plan::{Allow, Flow, InstrumentPlan, Mode, SerialPlan, WirePlan};
 use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
+use crate::convert::Rules;
 use orugate_driver::{Evidence, LineSettings, Parity, QcProof};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -72,7 +74,9 @@ pub(super) fn all(
             let clock_limit = typed.value.clock_limit.as_ref();
             let clock_limit =
                 clock_limit.map_or(LIMIT, |typed| span(&scope, "clock_limit", typed, LIMITS, out));
-            if let (Some(name), Some(wire), Some((found, profile_name, mode, send_to))) = (name, wire, rest) {
+            if let (Some(name), Some(wire), Some((found, profile_name, mode, send_to, rules))) =
+                (name, wire, rest)
+            {
                 let FoundProfile { profile, hash: profile_hash } = found;
                 plans.push(InstrumentPlan {
                     name: name.value.clone(),
@@ -84,6 +88,7 @@ pub(super) fn all(
                     send_to,
                     timezone,
                     clock_limit,
+                    rules,
                     capture: typed.value.capture.as_ref().is_none_or(|typed| typed.value),
                 });
             }
@@ -92,7 +97,7 @@ pub(super) fn all(
     plans
 }
 
-type Rest = (FoundProfile, String, Mode, Vec<usize>);
+type Rest = (FoundProfile, String, Mode, Vec<usize>, Rules);
 
 fn one(
     typed: &InstrumentFile,
@@ -136,7 +141,8 @@ fn one(
     }
     let send_to = scope.need(out, "send_to", typed.send_to.as_ref(), "write the names of destinations");
     let send_to = send_to.and_then(|names| send_to_plan(names, mode, scope, destinations, out));
-    Some((found?, profile?.value.clone(), mode?.value, send_to?))
+    let rules = check_rules::rules(typed, scope, found.as_ref(), out);
+    Some((found?, profile?.value.clone(), mode?.value, send_to?, rules))
 }
 
 /// A profile that nobody has tried must not reach a patient's chart.

@@ -6,15 +6,21 @@
 //! message, configuration and history give the same bytes. Its memory is used again for every message, so that in
 //! steady state nothing is allocated between the raw message and the finished ORU.
 
+mod check_digit;
 mod facts;
 mod hash;
+mod reason;
 mod recode;
+mod rules;
 mod second;
 mod zone;
 
-pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
+pub use check_digit::CheckDigit;
+pub use facts::{Candidate, Fact, Facts, Group, NoteFact};
 pub use hash::Keyed;
+pub use reason::{HoldReason, Way, commands};
 pub use recode::{Lacking, recode};
+pub use rules::{IdRule, Identity, Incomplete, Pattern, Rules, Times};
 pub use zone::SiteZone;
 
 use crate::history::Sent;
@@ -51,6 +57,8 @@ pub struct Setting<'a> {
     pub site_zone: &'a TimeZone,
     /// The journal's key for hashes.
     pub key: &'a [u8; 16],
+    /// What the site knows of the instrument and its samples.
+    pub rules: &'a Rules,
 }
 
 /// What is known of the clocks that times in a message are by. By default nothing, and nobody is told of anything.
@@ -139,22 +147,26 @@ pub trait Numbers {
     fn next(&mut self) -> Option<u64>;
 }
 
-/// What a person said when a hold is released.
+/// What a person said when a hold is released or redriven.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Release<'a> {
-    /// The sample id for specimens without one.
+    /// The sample id of its specimen.
     pub sample: Option<&'a str>,
     /// The observations of the hold; the others are left alone.
     pub observations: &'a [u32],
     /// And everything from this place on.
     pub rest_from: Option<u32>,
-    /// Corrections are sent, whatever a destination says.
-    pub corrections: bool,
+    /// The reason of the hold, by its code, when it holds no more: the person knows better. A redrive overrules nothing.
+    pub overruled: Option<&'a str>,
 }
 
 impl Release<'_> {
     fn covers(&self, observation: u32) -> bool {
         self.rest_from.is_some_and(|from| observation >= from) || self.observations.contains(&observation)
+    }
+
+    fn overrules(&self, reason: HoldReason) -> bool {
+        self.overruled == Some(reason.code())
     }
 }
 
@@ -253,8 +265,13 @@ enum Known {
 
 impl Known {
     fn of(fact: &Fact, groups: &[Group], task: &Task<'_>) -> Self {
-        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times.
-        let asks = matches!(fact.candidate, Candidate::Sendable | Candidate::Held(HoldReason::Cancelled));
+        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times. What is held the first
+        // time is the newest that there is.
+        let asks = match fact.candidate {
+            Candidate::Sendable => true,
+            Candidate::Held(_) => task.release.is_some(),
+            Candidate::Qc(_) | Candidate::NotReportable(_) => false,
+        };
         let group = fact.order.and_then(|order| groups.get(usize::from(order))).filter(|_| asks);
         let before = group.and_then(|group| task.past.sent(group.specimen, fact.identity?));
         match before {
@@ -392,9 +409,7 @@ impl Converter {
         let setting = &task.setting;
         let patient: Option<PatientField> =
             setting.destinations.iter().find_map(|t| t.route.patient.map(|p| p.field));
-        let entered = task.release.and_then(|r| r.sample);
-        let mut collector =
-            Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient, zones(task));
+        let mut collector = Collector::new(&mut self.facts, task, patient, zones(task));
         let mut scratch = Scratch::new(&mut self.scratch);
         self.fault = task.interpreter.interpret(&task.message, &mut scratch, &mut collector).err();
     }
@@ -442,19 +457,21 @@ impl Converter {
 
     fn fate(&self, index: u32, fact: &Fact, known: Known, task: &Task<'_>) -> Going {
         let Task { setting, release, .. } = task;
-        let hold_corrections = !release.is_some_and(|r| r.corrections)
-            && setting.destinations.iter().any(|t| t.corrections == Corrections::Hold);
+        let overruled = |reason| release.is_some_and(|release| release.overrules(reason));
+        let holds = |target: &Target<'_>| target.corrections == Corrections::Hold;
+        let hold_corrections = !overruled(HoldReason::Correction) && setting.destinations.iter().any(holds);
         let correction = known == Known::Changed || fact.status == Status::Corrected;
+        let broken = setting.rules.incomplete == Incomplete::Hold
+            && !(task.message.complete && self.facts.complete)
+            && !overruled(HoldReason::Incomplete);
         match fact.candidate {
             _ if release.is_some_and(|r| !r.covers(index)) => Going::Untouched,
             Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
             Candidate::NotReportable(rule) => Going::NotReportable(rule),
-            // To send it all the same is what the release of such a hold means.
-            Candidate::Held(reason) if reason != HoldReason::Cancelled || release.is_none() => {
-                Going::Held(reason)
-            }
             _ if known == Known::Overtaken => Going::Superseded,
+            Candidate::Held(reason) => Going::Held(reason),
             _ if fact.blank => Going::NotReportable("no-value"),
+            _ if broken => Going::Held(HoldReason::Incomplete),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
             _ if correction && hold_corrections => Going::Held(HoldReason::Correction),

@@ -402,6 +402,7 @@ mod tests {
                 zone: &jiff::tz::TimeZone::UTC,
                 site_zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
+                rules: &crate::convert::Rules::default(),
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),

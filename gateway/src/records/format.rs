@@ -249,6 +249,7 @@ fn listing() -> String {
     tracer.of::<ParkedSettled>(&mut list);
     tracer.of::<Dropped>(&mut list);
     tracer.of::<Restored>(&mut list);
+    tracer.of::<Redriven>(&mut list);
     tracer.of::<CaptureExported>(&mut list);
     list.sort();
     let mut text = String::from("| kind | version | name | meta |\n|---:|---:|---|---|\n");

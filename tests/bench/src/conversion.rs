@@ -2,7 +2,7 @@
 
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
-use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
+use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Rules, Setting, Target, Task};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -155,6 +155,7 @@ impl Bench {
                 zone: &zone,
                 site_zone: &zone,
                 key: &[7; 16],
+                rules: &Rules::default(),
             },
             past: &NoPast,
             now,
