@@ -294,6 +294,8 @@ pub struct InstrumentFile {
     pub incomplete: Option<At<Incomplete>>,
     /// Which times of results cannot be true; they are held (`impossible-time`). Before 2000 is always one.
     pub impossible_time: Option<At<ImpossibleTimeFile>>,
+    /// False keeps nothing of what comes and goes on its line but the results. Default `true`.
+    pub capture: Option<At<bool>>,
 }
 
 /// What a sample id looks like at this site.
@@ -325,8 +327,6 @@ pub struct ImpossibleTimeFile {
     pub ahead: Option<At<String>>,
     /// Earlier than the time of receipt by more than this: `"1 h"` to `"3650 days"`. By default however old it is.
     pub older_than: Option<At<String>>,
-    /// False keeps nothing of what comes and goes on its line but the results. Default `true`.
-    pub capture: Option<At<bool>>,
 }
 
 /// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.
