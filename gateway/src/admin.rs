@@ -8,10 +8,12 @@ mod destinations;
 mod glance;
 mod holds;
 mod parked;
+mod verify;
 mod views;
 
 pub use destinations::DestinationLine;
 pub use parked::ParkedView;
+pub use verify::{EVIDENCE, HeardView, VerificationView, VerifyRequest};
 pub use views::{
     CountsView, DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Request, Response,
     Status,
@@ -22,7 +24,7 @@ use crate::capture::Recorder;
 use crate::clock::Clock;
 use crate::conditions::{Code, Conditions, Watch};
 use crate::config::Texts;
-use crate::interpret::Handle;
+use crate::interpret::{Handle, Order};
 use crate::lineup::Current;
 use crate::records::CaptureExported;
 use crate::reload;
@@ -71,6 +73,8 @@ pub struct Admin {
     pub backlog: Mutex<Backlog>,
     /// How long holds are open.
     pub watch: Mutex<Watch>,
+    /// Held by whoever decides on a verification.
+    pub verifying: tokio::sync::Mutex<()>,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -147,6 +151,8 @@ impl Admin {
             Request::DropDestination { destination, reason } => {
                 self.drop_destination(destination, reason, actor).await
             }
+            Request::Verify(request) => self.verify(request, actor).await,
+            Request::AcceptClock => self.accept_clock(actor).await,
             Request::CaptureExported { instrument, from, to, reason } => {
                 self.capture_exported(CaptureExported {
                     at: self.clock.stamp().0,
@@ -185,6 +191,17 @@ impl Admin {
     /// From now on this is in force.
     pub fn runs_by(&self, texts: Texts) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(texts);
+    }
+
+    async fn accept_clock(&self, actor: &str) -> Response {
+        let actor = actor.to_owned();
+        match self.ask_worker(|reply| Order::AcceptClock { actor, reply }).await {
+            Ok(()) => {
+                self.look();
+                Response::Done("The clock is believed. What waited for it goes out.".to_owned())
+            }
+            Err(why) => Response::Refused(why),
+        }
     }
 
     async fn capture_exported(&self, exported: CaptureExported) -> Response {

@@ -247,6 +247,7 @@ impl Gateway {
             recorder: recorder.clone(),
             backlog: Mutex::default(),
             watch: Mutex::default(),
+            verifying: tokio::sync::Mutex::default(),
         });
         let alerts = alerts::Queue::default();
         let queue = alerts.clone();

@@ -15,13 +15,16 @@ mod failed;
 mod kept;
 mod needed;
 mod queues;
+mod verifications;
 
 pub use queues::{Made, Origin, Queue, Waiting};
+pub use verifications::{Ended, Heard, Session, Unproven, Verifications};
 
 use crate::offset;
 use crate::records::{
-    Abandoned, Attempt, CaptureExported, Chunk, Delivery, DeviceClock, Dropped, Fate, Hold, HoldSettled,
-    Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Settlement,
+    Abandoned, Attempt, CaptureExported, Chunk, ClockAccepted, Delivery, DeliveryResult, DeviceClock,
+    Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured,
+    Redriven, Restored, Settlement, Verification,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +43,7 @@ pub struct State {
     newest: i64,
     /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
     recovered: BTreeMap<u64, u32>,
+    verifications: Verifications,
     /// Records of kinds or versions that this software does not know. Another one may, so they are never let go.
     unknown: BTreeMap<u64, Location>,
 }
@@ -171,6 +175,11 @@ impl State {
                     self.newest = self.newest.max(restored.at);
                 }
             }
+            ClockAccepted::KIND => {
+                if let Some(accepted) = ClockAccepted::decode(version, meta) {
+                    self.newest = accepted.at;
+                }
+            }
             CaptureExported::KIND => {
                 if let Some(exported) = CaptureExported::decode(version, meta) {
                     self.newest = self.newest.max(exported.at);
@@ -196,6 +205,11 @@ impl State {
             Delivery::KIND => {
                 if let Some(delivery) = Delivery::decode(version, meta) {
                     self.newest = self.newest.max(delivery.at);
+                    if let DeliveryResult::Delivered(_) = delivery.result
+                        && let Some(made) = self.queues.made(delivery.oru)
+                    {
+                        self.verifications.acknowledged(made.message);
+                    }
                     self.queues.delivery(&delivery);
                 }
             }
@@ -233,6 +247,12 @@ impl State {
             Redriven::KIND => {
                 if let Some(redriven) = Redriven::decode(version, meta) {
                     self.newest = self.newest.max(redriven.at);
+                }
+            }
+            Verification::KIND => {
+                if let Some(said) = Verification::decode(version, meta) {
+                    self.newest = self.newest.max(said.at);
+                    self.verifications.record(said, sequence, at);
                 }
             }
             _ => {}
@@ -319,6 +339,12 @@ impl State {
         overtaken.map(|(number, _)| *number).collect()
     }
 
+    /// What people compared, and what it proves.
+    #[must_use]
+    pub const fn verifications(&self) -> &Verifications {
+        &self.verifications
+    }
+
     /// Observations by instrument.
     pub fn ledger(&self) -> impl Iterator<Item = (&str, &Counts)> {
         self.ledger.iter().map(|(name, counts)| (&**name, counts))
@@ -330,7 +356,7 @@ impl State {
         self.clocks.get(instrument).map_or(&[], Vec::as_slice)
     }
 
-    /// The newest time in any record, microseconds since 1970.
+    /// The newest time in any record, microseconds since 1970; since a person accepted the clock, if one did.
     #[must_use]
     pub const fn newest(&self) -> i64 {
         self.newest
@@ -391,6 +417,7 @@ impl State {
         self.newest = self.newest.max(outcome.at);
         let instrument = self.instrument_name(&outcome.instrument);
         self.queues.outcome(outcome.message, &instrument, sequence, at);
+        self.verifications.outcome(outcome);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
         if let Some(clock) = outcome.clock {
@@ -466,6 +493,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Life::KIND => Life::knows(version),
         Reconfigured::KIND => Reconfigured::knows(version),
         Restored::KIND => Restored::knows(version),
+        ClockAccepted::KIND => ClockAccepted::knows(version),
         CaptureExported::KIND => CaptureExported::knows(version),
         Attempt::KIND => Attempt::knows(version),
         Outcome::KIND => Outcome::knows(version),
@@ -477,6 +505,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Hold::KIND => Hold::knows(version),
         HoldSettled::KIND => HoldSettled::knows(version),
         Redriven::KIND => Redriven::knows(version),
+        Verification::KIND => Verification::knows(version),
         _ => false,
     }
 }

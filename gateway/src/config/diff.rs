@@ -426,6 +426,9 @@ impl Difference {
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));
         }
+        if *capture != new.capture {
+            self.add(subject(), "instrument.capture", Weight::Detail, words::capture(new.capture));
+        }
         let named = |zone: &Option<(_, String)>| zone.as_ref().map(|(_, name)| name.clone());
         if named(timezone) != named(&new.timezone) {
             let shown = |zone| named(zone).unwrap_or_else(|| "the gateway's".to_owned());
@@ -462,9 +465,6 @@ impl Difference {
         add(*hold_repeat != new.hold_repeat, "alerts.hold_repeat", words);
         let words = words::on_condition(on_condition, &new.on_condition);
         add(*on_condition != new.on_condition, "alerts.on_condition", words);
-        if *capture != new.capture {
-            self.add(subject(), "instrument.capture", Weight::Detail, words::capture(new.capture));
-        }
     }
 }
 
