@@ -94,7 +94,7 @@ impl Recorder {
     pub fn view(&self) -> View {
         let lost = lock(&self.0.taps)
             .iter()
-            .map(|(name, tap)| (name.clone(), tap.lost()))
+            .map(|(name, tap)| (name.clone(), tap.not_kept()))
             .filter(|(_, lost)| *lost > 0)
             .collect();
         View { lost, ..lock(&self.0.view).clone() }

@@ -124,7 +124,7 @@ impl Tap {
     }
 
     /// Bytes that were not kept since the start.
-    pub(super) fn lost(&self) -> u64 {
+    pub(super) fn not_kept(&self) -> u64 {
         self.waiting().lost_in_all
     }
 

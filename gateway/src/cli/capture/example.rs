@@ -76,7 +76,7 @@ fn make(site: &Site, asked: &Asked) -> Result<u8, u8> {
         );
         return Err(NO_MESSAGE);
     }
-    let day = at.map(|at| text::moment(at)).and_then(|at| at.get(..10).map(str::to_owned));
+    let day = at.map(text::moment).and_then(|at| at.get(..10).map(str::to_owned));
     let toml = example(&*profile.profile, &input, day.as_deref().unwrap_or("a day that is not known"));
     let mut out = output(asked.out.as_deref())?;
     out.write_all(toml.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
