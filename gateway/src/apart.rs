@@ -5,7 +5,9 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
-use crate::convert::{Conversion, Converter, HoldReason, NoPast, Numbers, Release, Setting, Target, Task};
+use crate::convert::{
+    Conversion, Converter, HoldReason, NoPast, Numbers, Release, Reruns, Setting, Target, Task,
+};
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
 use crate::replay::Message;
@@ -71,6 +73,8 @@ pub struct Scene {
     pub numbered: bool,
     /// For hashes: a journal's, to compare with what is in it.
     pub key: [u8; 16],
+    /// What becomes of another run in the same message.
+    pub reruns: Reruns,
 }
 
 /// What a conversion in the past was about, so that it can be made again.
@@ -248,6 +252,8 @@ fn convert(
             gateway: &scene.gateway,
             zone: &scene.zone,
             key: &scene.key,
+            reruns: scene.reruns,
+            rerun_within: i64::MAX,
         },
         past: &NoPast,
         now: scene.now,
@@ -298,6 +304,7 @@ mod tests {
             now: Utc(0),
             numbered: true,
             key: [0; 16],
+            reruns: Reruns::All,
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
         let mut convert = |text: &str, limit: Duration| {

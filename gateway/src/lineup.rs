@@ -5,7 +5,7 @@
 //! tasks themselves; `Ports` has those and the crew.
 
 use crate::config::{
-    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan,
+    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan, Reruns,
     Resends, SampleIdIn, TlsPlan, WirePlan,
 };
 use crate::convert;
@@ -171,6 +171,17 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
             profile_hash: instrument.profile_hash.to_string(),
             config_hash: config.to_owned(),
         },
+        reruns: reruns(instrument),
+        rerun_within: instrument.rerun_within,
+    }
+}
+
+/// What becomes of another run of a test on one specimen.
+pub(crate) const fn reruns(instrument: &InstrumentPlan) -> convert::Reruns {
+    match instrument.reruns {
+        Reruns::All => convert::Reruns::All,
+        Reruns::Last => convert::Reruns::Last,
+        Reruns::Hold => convert::Reruns::Hold,
     }
 }
 

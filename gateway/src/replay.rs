@@ -4,7 +4,7 @@
 //! tolerant where nobody can be asked to send again.
 
 use crate::apart::{self, Apart, Scene};
-use crate::convert::{Conversion, Corrections, Going};
+use crate::convert::{Conversion, Corrections, Going, Reruns};
 use crate::interpret::OwnedTarget;
 use crate::receipts;
 use jiff::tz::TimeZone;
@@ -160,6 +160,7 @@ pub fn replay(
         now: how.now,
         numbered: true,
         key: [0; 16],
+        reruns: Reruns::All,
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();

@@ -88,6 +88,10 @@ fn with_a_hole(folder: &Path, fates: &[Fate]) {
         is_final: true,
         filler: 0,
         fate: fate.clone(),
+        test: 0,
+        series: 0,
+        sub_id: 0,
+        ran: None,
     };
     let outcome = Outcome {
         message,
@@ -95,9 +99,7 @@ fn with_a_hole(folder: &Path, fates: &[Fate]) {
         at: received,
         provenance: Provenance::default(),
         dispositions: (0..).zip(fates).map(disposition).collect(),
-        fillers: Vec::new(),
-        released: None,
-        specimens: Vec::new(),
+        ..Outcome::default()
     };
     let chunk = NewRecord::new(Kind(Chunk::KIND), 1, chunk.encode(), b"H|".to_vec()).numbered(reserved);
     let outcome = NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new());

@@ -5,7 +5,9 @@
 //! splits nothing; a message that ends anywhere changes no result; what a destination cannot read is not bent for it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use orugate::convert::{Converter, Corrections, Keyed, NoPast, Numbers, Ready, Setting, Target, Task};
+use orugate::convert::{
+    Converter, Corrections, Keyed, NoPast, Numbers, Ready, Reruns, Setting, Target, Task,
+};
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
 use orugate_protocol::text::{Charset, Escapes, Text};
@@ -70,6 +72,8 @@ fn convert(
             gateway: "GW01",
             zone: &zone,
             key: &[7; 16],
+            reruns: Reruns::All,
+            rerun_within: 0,
         },
         past: &NoPast,
         now: received,
@@ -83,6 +87,7 @@ fn convert(
 fn target(index: usize, charset: Charset) -> Target<'static> {
     Target {
         index,
+        name: "engine",
         route: Route {
             sending_application: "ORUGATE",
             sending_facility: "LAB",

@@ -1,7 +1,7 @@
 //! From raw message to finished ORU nothing is allocated, in the function that the gateway calls.
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
+use orugate::convert::{Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -63,6 +63,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                 };
                 let targets = [Target {
                     index: 0,
+                    name: "engine",
                     route: Route {
                         sending_application: "ORUGATE",
                         sending_facility: "LAB",
@@ -86,6 +87,8 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     gateway: "GW01",
                     zone: &zone,
                     key: &[7; 16],
+                    reruns: Reruns::All,
+                    rerun_within: 0,
                 };
                 let mut converter = Converter::default();
                 let mut numbers = Counter(0);

@@ -146,11 +146,20 @@ impl Archive {
         line.fates.not_reportable += not_reportable;
     }
 
-    /// Results that an outcome says were sent, and that are in none of the ORUs that were stored with it. At least one
-    /// destination gets all of them; another may want no resends.
+    /// Results that an outcome says were sent, and that are in none of the ORUs that were stored with it. It says itself what
+    /// is in which; one from before that did so sent all of them to at least one destination.
     fn in_no_oru(&self, message: &Message) -> u64 {
         let whole = message.told.iter().filter(|told| !told.copied);
-        whole.map(|told| u64::from(told.fates.sent).saturating_sub(self.sent_in(told.records.iter()))).sum()
+        let placed = |told: &super::Told| match told.in_orus {
+            // Of an ORU that is named and is not there all results are missing.
+            Some(named) if self.has_all(&told.records) => u64::from(named),
+            _ => self.sent_in(told.records.iter()),
+        };
+        whole.map(|told| u64::from(told.fates.sent).saturating_sub(placed(told))).sum()
+    }
+
+    fn has_all(&self, orus: &[u64]) -> bool {
+        orus.iter().all(|number| self.orus.contains_key(number) || self.holds.contains_key(number))
     }
 
     /// Results in these ORUs, whichever destination got most.

@@ -69,7 +69,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 38] = [
+pub const KEYS: [(&str, Takes); 40] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -108,6 +108,8 @@ pub const KEYS: [(&str, Takes); 38] = [
     ("instrument.profile", Takes::Live),
     (PROFILE_LINK, Takes::Connection),
     ("instrument.wire", Takes::Connection),
+    ("instrument.reruns", Takes::Live),
+    ("instrument.rerun_within", Takes::Live),
 ];
 
 /// What of a profile its sessions depend on: no key of its own, and yet a difference.
@@ -373,7 +375,17 @@ impl Difference {
     }
 
     fn instrument(&mut self, before: &Plan, old: &InstrumentPlan, after: &Plan, new: &InstrumentPlan) {
-        let InstrumentPlan { name, profile, profile_name, profile_hash, mode, wire, send_to: _ } = old;
+        let InstrumentPlan {
+            name,
+            profile,
+            profile_name,
+            profile_hash,
+            mode,
+            wire,
+            send_to: _,
+            reruns,
+            rerun_within,
+        } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
             self.add(subject(), "instrument.mode", Weight::Patients, words::mode(new, after));
@@ -387,6 +399,14 @@ impl Difference {
             let same_link = link.is_some() && link == new.profile.link();
             let key = if same_link { "instrument.profile" } else { PROFILE_LINK };
             self.add(subject(), key, Weight::Patients, words::profile(old, new, same_link));
+        }
+        if *reruns != new.reruns {
+            let words = words::reruns(*reruns, new.reruns);
+            self.add(subject(), "instrument.reruns", Weight::Patients, words);
+        }
+        if *rerun_within != new.rerun_within {
+            let words = words::time("rerun_within", *rerun_within, new.rerun_within);
+            self.add(subject(), "instrument.rerun_within", Weight::Patients, words);
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));

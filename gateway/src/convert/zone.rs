@@ -14,26 +14,34 @@ pub struct SiteZone<'a> {
     pub received: Utc,
 }
 
+impl SiteZone<'_> {
+    /// A time of the instrument, in seconds since 1970; `None` when it has no time of day, or one that the zone never showed.
+    #[must_use]
+    pub fn instant(&self, time: &DeviceTime) -> Option<i64> {
+        let offset = time.offset.or_else(|| self.of(time))?;
+        let offset = Offset::from_seconds(i32::from(offset).checked_mul(60)?).ok()?;
+        Some(offset.to_timestamp(civil(time)?).ok()?.as_second())
+    }
+}
+
+/// Parts that the instrument did not write are their least value.
+fn civil(time: &DeviceTime) -> Option<DateTime> {
+    let part = |n: u8| i8::try_from(n).ok();
+    let [month, day, hour] = [part(time.month)?, part(time.day)?, part(time.hour)?];
+    let [minute, second] = [part(time.minute)?, part(time.second)?];
+    DateTime::new(i16::try_from(time.year).ok()?, month, day, hour, minute, second, 0).ok()
+}
+
 impl Zone for SiteZone<'_> {
     fn at(&self, instant: Utc) -> i16 {
         Timestamp::from_microsecond(instant.0).map_or(0, |t| minutes(self.zone.to_offset(t)))
     }
 
-    fn of(&self, civil: &DeviceTime) -> Option<i16> {
-        if !civil.has_time_of_day() {
+    fn of(&self, time: &DeviceTime) -> Option<i16> {
+        if !time.has_time_of_day() {
             return None;
         }
-        let part = |n: u8| i8::try_from(n).ok();
-        let time = DateTime::new(
-            i16::try_from(civil.year).ok()?,
-            part(civil.month)?,
-            part(civil.day)?,
-            part(civil.hour)?,
-            part(civil.minute)?,
-            part(civil.second)?,
-            0,
-        )
-        .ok()?;
+        let time = civil(time)?;
         match self.zone.to_ambiguous_timestamp(time).offset() {
             AmbiguousOffset::Unambiguous { offset } => Some(minutes(offset)),
             // The clock never showed this time: no offset is asserted.

@@ -68,6 +68,7 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
         now,
         numbered: false,
         key: [0; 16],
+        reruns: lineup::reruns(instrument),
     };
     let reached = scene.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
     // Twice, since one is lent while the other is looked at.

@@ -15,7 +15,7 @@ pub use parked::Resent;
 pub use thread::Handle;
 
 use crate::clock::Clock;
-use crate::convert::{Corrections, HoldReason, Numbers, Release, Setting, Target, Task};
+use crate::convert::{Corrections, HoldReason, Numbers, Release, Reruns, Setting, Target, Task};
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
 use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
@@ -50,6 +50,10 @@ pub struct Subject {
     pub targets: Vec<OwnedTarget>,
     /// With what it is interpreted.
     pub provenance: Provenance,
+    /// What becomes of another run of a test on one specimen.
+    pub reruns: Reruns,
+    /// How long after it another run is one.
+    pub rerun_within: Duration,
 }
 
 /// One destination of an instrument.
@@ -91,6 +95,7 @@ impl OwnedTarget {
     pub(crate) fn borrowed(&self) -> Target<'_> {
         Target {
             index: self.index,
+            name: &self.name,
             route: Route {
                 sending_application: &self.sending_application,
                 sending_facility: &self.sending_facility,
@@ -431,6 +436,8 @@ impl Worker {
             gateway: &lineup.plan.gateway.id,
             zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
+            reruns: subject.reruns,
+            rerun_within: i64::try_from(subject.rerun_within.as_micros()).unwrap_or(i64::MAX),
         };
         let release = act.map(|a| Release {
             sample: a.sample,
@@ -467,7 +474,15 @@ impl Worker {
         if conversion.starved {
             return Err(Trouble::Append(AppendError::Busy));
         }
-        let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
+        let outcome = outcome::Batch {
+            worker: self,
+            subject,
+            number,
+            message,
+            conversion,
+            now,
+            zone: lineup.plan.gateway.timezone.clone(),
+        };
         Ok(outcome.store(&mut numbers, act)?)
     }
 
@@ -499,10 +514,7 @@ impl Worker {
                 .subject(&message.instrument)
                 .map(|s| s.provenance.clone())
                 .unwrap_or_default(),
-            dispositions: Vec::new(),
-            fillers: Vec::new(),
-            released: None,
-            specimens: Vec::new(),
+            ..Outcome::default()
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");

@@ -4,10 +4,13 @@ use super::{Act, Released, Tell, Worker};
 use crate::convert::{Conversion, Going, Group, HoldReason, Numbers as _, Ready};
 use crate::interpret::{JournalNumbers, Subject};
 use crate::records::{
-    Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome, Settlement,
+    Compared, Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome,
+    Settlement, Towards,
 };
 use crate::state::Message;
 use crate::store::Entry;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use orugate_journal::AppendError;
 use orugate_protocol::report::NoteKind;
 use orugate_protocol::time::Utc;
@@ -27,6 +30,8 @@ pub(super) struct Batch<'a> {
     pub(super) message: &'a Message,
     pub(super) conversion: Conversion<'a>,
     pub(super) now: Utc,
+    /// The zone of the instrument's clock.
+    pub(super) zone: TimeZone,
 }
 
 impl Batch<'_> {
@@ -57,6 +62,7 @@ impl Batch<'_> {
             fillers: self.conversion.given.to_vec(),
             released: act.map(|a| a.hold),
             specimens: self.specimens(),
+            towards: self.towards(),
         }));
         if let Some(act) = act {
             entries.push(Entry::new(&HoldSettled {
@@ -73,6 +79,35 @@ impl Batch<'_> {
         }
         self.tell(released, act.is_none());
         Ok(released)
+    }
+
+    /// What each destination gets, and what that was decided by.
+    fn towards(&self) -> Vec<Towards> {
+        let mut all = Vec::new();
+        for (place, target) in self.subject.targets.iter().enumerate() {
+            let orus = self.conversion.orus.iter().filter(|oru| oru.destination == target.index);
+            let written = |oru| self.conversion.written(oru).iter().map(|(index, s)| (*index, ascii(*s)));
+            let orus: Vec<_> = orus.map(|oru| (oru.number, written(oru).collect())).collect();
+            let decided = |observation: u32| {
+                let going = self.conversion.going.get(observation as usize);
+                going.is_some_and(|going| *going != Going::Untouched)
+            };
+            let compared: Vec<_> = self
+                .conversion
+                .compared(place)
+                .filter(|(observation, ..)| decided(*observation))
+                .map(|(observation, message, earlier, stood)| Compared {
+                    observation,
+                    message,
+                    earlier,
+                    stood,
+                })
+                .collect();
+            if !orus.is_empty() || !compared.is_empty() {
+                all.push(Towards { destination: target.name.clone(), orus, compared });
+            }
+        }
+        all
     }
 
     fn oru(&self, oru: &Ready, numbers: &mut JournalNumbers<'_>) -> Option<Entry> {
@@ -131,6 +166,7 @@ impl Batch<'_> {
             given.insert((order, reason), number.get().0);
             let sentence = match (reason, self.conversion.fault) {
                 (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
+                (HoldReason::Rerun(_), _) => self.rerun(&observations),
                 _ => reason.sentence().to_owned(),
             };
             tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
@@ -147,6 +183,31 @@ impl Batch<'_> {
             entries.push(Entry::new(&hold).numbered(number));
         }
         Some(given)
+    }
+
+    /// Both runs by their times; the codes are in the hold.
+    fn rerun(&self, observations: &[(u32, String)]) -> String {
+        let first = observations.first().map_or(0, |(index, _)| *index as usize);
+        let zone = &self.zone;
+        let at = |seconds: Option<i64>| {
+            let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+            time.map_or_else(
+                || "at a time that the instrument did not send".to_owned(),
+                |time| format!("at {}", time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S")),
+            )
+        };
+        let other = self.conversion.other_run(first);
+        let sent = match other.and_then(|other| other.sent_in) {
+            Some(message) => format!("was sent, with message {message}"),
+            None => "is in the same message".to_owned(),
+        };
+        format!(
+            "This specimen was run more than once. This run was {}; another one, {}, {sent}. Compare with the screen of {}; \
+             release the run that counts as well, discard the other.",
+            at(self.conversion.ran(first)),
+            at(other.and_then(|other| other.ran)),
+            self.subject.name,
+        )
     }
 
     /// Of what has a disposition; specimens without an id are not among them.
@@ -175,13 +236,18 @@ impl Batch<'_> {
                 Going::NotReportable(rule) => Fate::NotReportable(self.conversion.by_the_rule(index, rule)),
                 Going::Untouched => return None,
             };
+            let is_qc = matches!(going, Going::Qc(_));
             Some(Disposition {
                 observation,
                 identity: fact.identity,
                 content: fact.content(),
                 is_final: fact.is_final(),
-                filler: self.conversion.filler(fact),
+                filler: self.conversion.place(index).filler,
                 fate,
+                test: if is_qc { 0 } else { fact.test },
+                series: if is_qc { 0 } else { fact.series },
+                sub_id: self.conversion.place(index).sub_id,
+                ran: self.conversion.ran(index).filter(|_| !is_qc),
             })
         })
         .collect()
@@ -216,4 +282,9 @@ impl Batch<'_> {
         }
         (worker.told)(name, Tell::Done { sent: released.sent, held: released.held });
     }
+}
+
+/// OBX-11 is one letter of ours.
+fn ascii(status: char) -> u8 {
+    u8::try_from(status).unwrap_or(b'?')
 }

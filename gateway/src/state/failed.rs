@@ -56,6 +56,10 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         is_final: true,
         filler: 1,
         fate: fate.clone(),
+        test: 0,
+        series: 0,
+        sub_id: 0,
+        ran: None,
     });
     let outcome = Outcome {
         message,
@@ -63,9 +67,8 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         at: 1,
         provenance: Provenance::default(),
         dispositions: dispositions.collect(),
-        fillers: Vec::new(),
         released,
-        specimens: Vec::new(),
+        ..Outcome::default()
     };
     let meta = Oru { destination: "engine".to_owned(), message, group: 0, observations: 1, at: 1 };
     let mut entries = vec![Entry::with_payload(&meta, b"MSH".to_vec()).numbered(oru)];

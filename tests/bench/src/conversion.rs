@@ -2,7 +2,7 @@
 
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Setting, Target, Task};
+use orugate::convert::{Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -120,6 +120,7 @@ impl Bench {
     pub fn work(&mut self) -> (usize, usize, usize) {
         let targets = [Target {
             index: 0,
+            name: "engine",
             route: Route {
                 sending_application: "ORUGATE",
                 sending_facility: "LAB",
@@ -154,6 +155,8 @@ impl Bench {
                 gateway: "GW01",
                 zone: &zone,
                 key: &[7; 16],
+                reruns: Reruns::All,
+                rerun_within: 0,
             },
             past: &NoPast,
             now,

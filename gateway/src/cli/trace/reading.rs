@@ -5,9 +5,9 @@
 
 use super::gather::Records;
 use crate::apart::{Apart, AsThen, MESSAGE, Scene};
-use crate::convert::Going;
+use crate::convert::{Going, Reruns};
 use crate::interpret::OwnedTarget;
-use crate::records::{Fate, Outcome, Provenance};
+use crate::records::{Fate, Outcome};
 use jiff::tz::TimeZone;
 use orugate_driver::report::{Item, Level, Note, Observation, ReportSink, Status};
 use orugate_driver::span::Span;
@@ -85,6 +85,7 @@ impl Reading {
             now: Utc(received),
             numbered: true,
             key,
+            reruns: Reruns::All,
         };
         let heard = Arc::new(Mutex::new(None));
         let recording = Recording { inner: profile.interpreter(), heard: heard.clone() };
@@ -96,7 +97,7 @@ impl Reading {
             let first = records.orus.values().find(|(oru, _)| oru.at == outcome.at)?;
             outcome.released.and_then(|_| sample_of(&first.1))
         };
-        let none = nothing();
+        let none = Outcome::default();
         let then = records.outcomes.iter().map(|(number, outcome)| (*number, outcome));
         // What nobody has interpreted yet is read all the same.
         for (number, outcome) in then.chain(records.outcomes.is_empty().then_some((0, &none))) {
@@ -183,20 +184,6 @@ pub(super) fn sample_of(oru: &[u8]) -> Option<String> {
         sample = sample.replace(escaped, plain);
     }
     (!sample.is_empty()).then_some(sample)
-}
-
-/// That of a message that was not interpreted yet.
-fn nothing() -> Outcome {
-    Outcome {
-        message: 0,
-        instrument: String::new(),
-        at: 0,
-        provenance: Provenance::default(),
-        dispositions: Vec::new(),
-        fillers: Vec::new(),
-        released: None,
-        specimens: Vec::new(),
-    }
 }
 
 /// Writes down what an interpreter gives the first time.

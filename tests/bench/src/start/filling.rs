@@ -98,6 +98,10 @@ fn message(
         is_final: true,
         filler: 1,
         fate: Fate::Sent,
+        test: 1,
+        series: 1,
+        sub_id: 0,
+        ran: None,
     };
     entries.push(Entry::new(&Outcome {
         message,
@@ -111,8 +115,8 @@ fn message(
         },
         dispositions: (0..).zip(&values).map(disposition).collect(),
         fillers: vec![(keyed().str(&sample).finish(), 1)],
-        released: None,
         specimens: vec![keyed().str(&sample).finish()],
+        ..Outcome::default()
     }));
     let delivery = Delivery { oru: sent, at: at + 9000, result: DeliveryResult::Delivered("AA".to_owned()) };
     let answer = format!(
