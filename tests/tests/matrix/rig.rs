@@ -179,8 +179,11 @@ impl Rig {
         self.begin().await;
     }
 
-    /// The power goes, and comes back: what was not synced is lost.
+    /// The power goes, and comes back: what was not synced is lost. The engines are away from then on.
     pub(crate) async fn cut(&mut self) {
+        // Or they would get what this process still sends without power.
+        self.engine.take_away().await;
+        self.second.take_away().await;
         self.disk = self.disk.crash(self.disk.steps(), orugate_journal::model::Crash::Lost);
         // What this process still does goes to a disk that nobody sees again.
         self.gateway.take().unwrap().stop().await;
