@@ -43,6 +43,8 @@ struct Specimen {
     by_run: Vec<(u128, usize)>,
     by_series: Vec<(u64, usize)>,
     by_test: Vec<(u64, usize)>,
+    /// Places that results were sent to, with a run discriminator or without one: test, filler number, sub-id.
+    filed: Vec<(u64, u32, u16)>,
     /// Runs of which results came, wherever they went.
     came: Vec<u128>,
     highest: Option<u32>,
@@ -119,6 +121,9 @@ impl Specimen {
     fn learn(&mut self, outcome: Outcome) {
         // A release may stand behind what came after its message, so it is not by the message's number.
         for disposition in outcome.dispositions.iter().rev() {
+            if disposition.fate == Fate::Sent {
+                self.filed.push((disposition.test, disposition.filler, disposition.sub_id));
+            }
             let Some(identity) = disposition.identity else { continue };
             self.came.push(identity);
             if disposition.fate != Fate::Sent {
@@ -153,6 +158,7 @@ impl Specimen {
         self.by_series.sort_unstable();
         self.by_test.sort_unstable();
         self.came.sort_unstable();
+        self.filed.sort_unstable();
     }
 
     /// The newest first.
@@ -203,9 +209,7 @@ impl Past for History<'_> {
     }
 
     fn taken(&self, specimen: u128, test: u64, filler: u32, sub_id: u16) -> bool {
-        self.of(specimen, |known| {
-            known.of_test(test).any(|known| (known.sent.filler, known.sent.sub_id) == (filler, sub_id))
-        })
+        self.of(specimen, |known| known.filed.binary_search(&(test, filler, sub_id)).is_ok())
     }
 
     fn next_filler(&self, specimen: u128) -> u32 {

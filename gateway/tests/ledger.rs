@@ -39,7 +39,8 @@ fn a_journal_with_one_of_everything_balances_and_a_damaged_one_is_not_called_who
     let json: Value = serde_json::from_str(&ledger(folder.path(), &["--json"]).out).unwrap();
     assert_eq!((&json["ledger"], &json["difference"]), (&1.into(), &0.into()));
     for line in json["instruments"].as_array().unwrap() {
-        let fates = ["sent", "held", "qc", "repeat", "superseded", "discarded", "not_reportable"];
+        let fates =
+            ["sent", "held", "qc", "repeat", "superseded", "discarded", "earlier_run", "not_reportable"];
         let sum: u64 = fates.iter().map(|fate| line[*fate].as_u64().unwrap()).sum();
         assert_eq!(line["results"], sum, "{line}");
         assert!(line["results"].as_u64().unwrap() > 0, "{line}");

@@ -287,8 +287,8 @@ fn the_same_short_id_with_the_same_value_next_day_is_new() {
                 "28 GLU 5.4 mmol/L F #2 - 2",
                 "29 GLU 5.4 mmol/L F #1 - 1",
                 "29 UREA 4.1 mmol/L F #1 - 1",
-                "29 UREA 4.1 mmol/L F #1 - 2 [Sent again by the instrument.]",
-                "29 GLU 6.4 mmol/L F #2 - 3",
+                "29 GLU 6.4 mmol/L F #2 - 2",
+                "29 UREA 4.1 mmol/L F #1 - 3 [Sent again by the instrument.]",
             ],
         );
     });

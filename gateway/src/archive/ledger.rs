@@ -44,6 +44,8 @@ pub struct Sums {
     pub repeat: u64,
     pub superseded: u64,
     pub discarded: u64,
+    /// Runs that were not sent, since a later one counts.
+    pub earlier_run: u64,
     pub not_reportable: u64,
 }
 
@@ -60,7 +62,8 @@ pub struct Got {
 
 impl Sums {
     fn add(&mut self, fates: &Fates) {
-        let Fates { sent, qc, repeat, superseded, discarded, not_reportable } = *fates;
+        let Fates { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = *fates;
+        self.earlier_run += u64::from(earlier_run);
         self.sent += u64::from(sent);
         self.qc += u64::from(qc);
         self.repeat += u64::from(repeat);
@@ -72,8 +75,8 @@ impl Sums {
     /// All of them.
     #[must_use]
     pub const fn sum(&self) -> u64 {
-        let Self { sent, qc, repeat, superseded, discarded, not_reportable } = *self;
-        sent + qc + repeat + superseded + discarded + not_reportable
+        let Self { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = *self;
+        sent + qc + repeat + superseded + discarded + earlier_run + not_reportable
     }
 }
 
@@ -137,7 +140,8 @@ impl Archive {
             line.results += fates.sum() + held;
         }
         line.held += held;
-        let Sums { sent, qc, repeat, superseded, discarded, not_reportable } = fates;
+        let Sums { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = fates;
+        line.fates.earlier_run += earlier_run;
         line.fates.sent += sent;
         line.fates.qc += qc;
         line.fates.repeat += repeat;

@@ -11,8 +11,8 @@ use crate::records::Stood;
 use orugate_protocol::report::Status;
 use std::ops::Range;
 
-/// By which rule a run is not sent when a later one counts.
-pub(super) const EARLIER_RUN: &str = "earlier-run";
+/// The rule by which a run is not sent when a later one counts.
+pub const EARLIER_RUN: &str = "earlier-run";
 
 /// What an observation is beside all that was sent.
 #[derive(Clone, Copy, Debug, Default)]

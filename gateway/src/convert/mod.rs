@@ -16,7 +16,7 @@ mod second;
 mod zone;
 
 pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
-pub use fates::OtherRun;
+pub use fates::{EARLIER_RUN, OtherRun};
 pub use hash::Keyed;
 pub use past::{Had, NoPast, Past, Sent, Which};
 pub use places::Place;

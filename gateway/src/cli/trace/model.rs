@@ -98,8 +98,20 @@ pub(super) struct Became {
     /// OBX-1 of its segment; `None` when it could not be told.
     pub(super) obx: Option<u32>,
     pub(super) state: &'static str,
+    /// What that destination had of it, where it had something.
+    pub(super) beside: Option<Beside>,
     /// Fields that today's reading would write otherwise than they were sent.
     pub(super) differs: Vec<String>,
+}
+
+/// An earlier result, and how it stood at a destination when a later one was decided on.
+#[derive(Debug, Serialize)]
+pub(super) struct Beside {
+    pub(super) message: u64,
+    /// From 0, in that message.
+    pub(super) observation: u32,
+    /// `delivered`, `waiting`, `unknown` or `parked`.
+    pub(super) stood: &'static str,
 }
 
 /// A piece of the wire.
