@@ -12,7 +12,8 @@ mod views;
 pub use destinations::DestinationLine;
 pub use parked::ParkedView;
 pub use views::{
-    CountsView, DestinationView, HoldView, InstrumentView, JournalView, Request, Response, Status,
+    CountsView, DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Request, Response,
+    Status,
 };
 
 use crate::backlog::Backlog;

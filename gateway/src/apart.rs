@@ -6,7 +6,7 @@
 //! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{
-    Conversion, Converter, HoldReason, NoPast, Numbers, Release, Reruns, Setting, Target, Task,
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Reruns, Setting, Target, Task,
 };
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
@@ -67,6 +67,8 @@ pub struct Scene {
     pub gateway: String,
     /// The zone of the instrument's clock.
     pub zone: TimeZone,
+    /// The zone of the gateway's own times.
+    pub site_zone: TimeZone,
     /// The time of now, and when each message was received.
     pub now: Utc,
     /// ORUs are numbered from 1; otherwise all have 0.
@@ -251,12 +253,14 @@ fn convert(
             destinations: &targets,
             gateway: &scene.gateway,
             zone: &scene.zone,
+            site_zone: &scene.site_zone,
             key: &scene.key,
             reruns: scene.reruns,
             rerun_within: i64::MAX,
         },
         past: &NoPast,
         now: scene.now,
+        clocks: Clocks::default(),
         release,
     };
     converter.convert(&task, numbers);
@@ -301,6 +305,7 @@ mod tests {
             targets: Vec::new(),
             gateway: "TEST".to_owned(),
             zone: TimeZone::UTC,
+            site_zone: TimeZone::UTC,
             now: Utc(0),
             numbered: true,
             key: [0; 16],

@@ -1,9 +1,8 @@
 //! What was sent before of the specimens at hand: read from the journal when a message asks, and forgotten with it.
 //!
 //! Promises that what is said to be sent was sent, by an outcome that is on flash and not older than the horizon
-//! (`keep_keys`); that how it stands at a destination is said by the records of its ORU (`stood.rs`); and that a specimen of which
-//! nothing is known gets a filler number that no report before can have had, on this box or another. What is not known is new:
-//! never a repeat, never a correction.
+//! (`keep_keys`); that how it stands at a destination is said by the records of its ORU (`stood.rs`); and that a specimen gets a filler
+//! number that no report before can have had, on this box or another. What is not known is new: never a repeat, never a correction.
 
 mod stood;
 #[cfg(test)]
@@ -29,6 +28,8 @@ pub struct History<'s> {
     read: RefCell<Vec<Specimen>>,
     /// How ORUs stand, as far as that was asked.
     stood: RefCell<Vec<(u64, Option<Stood>)>>,
+    /// Hears when the journal begins to be read, and when that is over.
+    looking: Option<&'s dyn Fn(bool)>,
 }
 
 /// What was read of one specimen.
@@ -63,7 +64,20 @@ impl<'s> History<'s> {
     /// What was sent until `now`, and not before `horizon`.
     #[must_use]
     pub const fn new(store: &'s Store, now: Utc, horizon: i64) -> Self {
-        Self { store, now, horizon, read: RefCell::new(Vec::new()), stood: RefCell::new(Vec::new()) }
+        Self {
+            store,
+            now,
+            horizon,
+            read: RefCell::new(Vec::new()),
+            stood: RefCell::new(Vec::new()),
+            looking: None,
+        }
+    }
+
+    /// The same, and this hears when the journal begins to be read (true) and when that is over.
+    #[must_use]
+    pub fn watched(self, looking: &'s dyn Fn(bool)) -> Self {
+        Self { looking: Some(looking), ..self }
     }
 
     fn of<T>(&self, specimen: u128, look: impl FnOnce(&Specimen) -> T) -> T {
@@ -72,7 +86,8 @@ impl<'s> History<'s> {
             return look(known);
         }
         let mut fresh = Specimen { hash: specimen, ..Specimen::default() };
-        for outcome in self.store.outcomes(specimen, MOST) {
+        let outcomes = self.reading(|store| store.outcomes(specimen, MOST));
+        for outcome in outcomes {
             if outcome.at >= self.horizon {
                 fresh.learn(outcome);
             }
@@ -83,12 +98,24 @@ impl<'s> History<'s> {
         result
     }
 
+    /// Reads the journal, and says so to who watches.
+    fn reading<T>(&self, read: impl FnOnce(&Store) -> T) -> T {
+        if let Some(looking) = self.looking {
+            looking(true);
+        }
+        let read = read(self.store);
+        if let Some(looking) = self.looking {
+            looking(false);
+        }
+        read
+    }
+
     /// How a destination stands to an ORU; `None` when it has not got it and never will.
     fn stood(&self, oru: u64, destination: &str) -> Option<Stood> {
         if let Some((_, stood)) = self.stood.borrow().iter().find(|(known, _)| *known == oru) {
             return *stood;
         }
-        let stood = stood::of(self.store, oru, destination);
+        let stood = self.reading(|store| stood::of(store, oru, destination));
         self.stood.borrow_mut().push((oru, stood));
         stood
     }
@@ -214,14 +241,11 @@ impl Past for History<'_> {
 
     fn next_filler(&self, specimen: u128) -> u32 {
         let known = self.of(specimen, |known| known.highest);
-        known
-            .unwrap_or_else(|| {
-                // A box that boots in 1970 is no earlier than its journal.
-                let now = self.now.0.max(self.store.state().newest());
-                let seconds = now.div_euclid(1_000_000).saturating_sub(FIRST);
-                u32::try_from(seconds).unwrap_or(0)
-            })
-            .saturating_add(1)
+        // A box that boots in 1970 is no earlier than its journal.
+        let now = self.now.0.max(self.store.state().newest());
+        let seconds = now.div_euclid(1_000_000).saturating_sub(FIRST);
+        // Of a known specimen too: after a restore nobody knows what the box before gave it since the copy.
+        u32::try_from(seconds).unwrap_or(0).max(known.unwrap_or(0)).saturating_add(1)
     }
 
     fn value(&self, specimen: u128, sent: &Sent, destination: &str, into: &mut String) {
@@ -230,7 +254,7 @@ impl Past for History<'_> {
             known.outcomes.get(run.outcome)?.written(sent.observation, destination)
         });
         if let Some(written) = written {
-            stood::value(self.store, written.oru, written.obx, into);
+            self.reading(|store| stood::value(store, written.oru, written.obx, into));
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod interpret;
 pub mod lineup;
 pub mod looks;
 pub mod notes;
+pub mod offset;
 pub mod port;
 pub mod ports;
 pub mod profiles;

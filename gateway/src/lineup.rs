@@ -171,6 +171,8 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
             profile_hash: instrument.profile_hash.to_string(),
             config_hash: config.to_owned(),
         },
+        zone: instrument.zone(&plan.gateway).clone(),
+        clock_limit: instrument.clock_limit,
         reruns: reruns(instrument),
         rerun_within: instrument.rerun_within,
     }

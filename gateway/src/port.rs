@@ -195,7 +195,7 @@ impl Running {
         if self.abandoned {
             return;
         }
-        self.port.status.line(Line::Stopped, self.port.clock.utc());
+        self.port.status.line(Line::Stopped, self.port.clock.reckoned());
     }
 
     async fn wait(&mut self, buffer: &mut [u8]) -> Event {
@@ -226,7 +226,7 @@ impl Running {
     async fn react(&mut self, event: Event, buffer: &[u8]) {
         match event {
             Event::Read(Ok(count)) if count > 0 => {
-                self.port.status.heard(count, self.port.clock.utc());
+                self.port.status.heard(count, self.port.clock.reckoned());
                 let bytes = buffer.get(..count).unwrap_or_default();
                 if let Some(Connection { channel, fresh, .. }) = &mut self.connection {
                     let channel = *channel;
@@ -246,7 +246,7 @@ impl Running {
                 self.retry_at = None;
                 self.port.listener = Some(Arc::downgrade(&listener));
                 self.port.pulse.hears(listener);
-                self.port.status.line(Line::Starting, self.port.clock.utc());
+                self.port.status.line(Line::Starting, self.port.clock.reckoned());
                 tracing::info!(instrument = %self.port.name, "the instrument is listened for again");
             }
             Event::Opened(Err(error)) => {
@@ -260,7 +260,7 @@ impl Running {
                     (WirePlan::Listen { bind, .. }, None) => Line::Deaf(unheard(*bind, &error)),
                     (wire, _) => Line::Down(unopened(wire, &error)),
                 };
-                if self.connection.is_none() && self.port.status.line(down, self.port.clock.utc()) {
+                if self.connection.is_none() && self.port.status.line(down, self.port.clock.reckoned()) {
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");
                 }
             }
@@ -315,7 +315,7 @@ impl Running {
         self.next_channel = self.next_channel.wrapping_add(1);
         self.port.pulse.serves(io.socket());
         self.connection = Some(Connection { channel, io, peer, fresh: true });
-        self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.utc());
+        self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.reckoned());
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
             WirePlan::Serial(serial) => Peer::Serial { baud: serial.line.baud },
@@ -329,7 +329,7 @@ impl Running {
         self.port.pulse.serves(None);
         let channel = connection.channel;
         drop(connection);
-        if self.port.status.line(Line::Down(why.to_owned()), self.port.clock.utc()) {
+        if self.port.status.line(Line::Down(why.to_owned()), self.port.clock.reckoned()) {
             tracing::warn!(instrument = %self.port.name, why, "the wire is gone");
         }
         // Boxed, because giving input may find that the wire is lost.
@@ -417,7 +417,7 @@ impl Running {
                     if self.notes.take(now, &note) {
                         tracing::warn!(instrument = %self.port.name, "{note}");
                     }
-                    self.port.status.link_note(&note, self.port.clock.utc());
+                    self.port.status.link_note(&note, self.port.clock.reckoned());
                 }
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
@@ -457,7 +457,7 @@ impl Running {
         if let Some(open) = self.message.take() {
             self.end(open.number);
         }
-        let now = self.port.clock.utc();
+        let now = self.port.clock.reckoned();
         self.port.status.fell(&why.to_string(), now);
         self.port.status.line(Line::Down(format!("its driver {why}")), now);
         if self.stopping.is_some() {

@@ -163,7 +163,7 @@ impl Ports {
     }
 
     fn given_up(&self, hosted: &mut Hosted, open: Option<u64>) {
-        let (name, status, utc) = (&hosted.setup.name, &hosted.setup.status, self.clock.utc());
+        let (name, status, utc) = (&hosted.setup.name, &hosted.setup.status, self.clock.reckoned());
         tracing::error!(instrument = %name, "the driver does not come back from a call; its thread is left behind");
         status.fell("did not come back from a call", utc);
         if let Some(message) = open {
@@ -245,6 +245,6 @@ fn guard(panicked: bool, name: &str, status: &PortStatus, clock: &Clock) {
             instrument = name,
             "its port failed; restart the service to use this instrument again"
         );
-        status.line(Line::Dead("its port failed".to_owned()), clock.utc());
+        status.line(Line::Dead("its port failed".to_owned()), clock.reckoned());
     }
 }

@@ -131,6 +131,8 @@ pub struct Outcome {
     pub released: Option<u64>,
     /// Keyed hashes of the specimens of its observations, each once: what was sent before is found by them.
     pub specimens: Vec<u128>,
+    /// What the message says of its instrument's clock. Not after a release: the message is the same.
+    pub clock: Option<DeviceClock>,
     /// What was decided for each destination that gets something. Empty before version 3: then each destination got what
     /// was sent, and nobody wrote down what it was compared with.
     pub towards: Vec<Towards>,
@@ -152,6 +154,28 @@ impl Meta for Outcome {
     fn knows(version: u8) -> bool {
         matches!(version, 1 | 2 | Self::VERSION)
     }
+}
+
+/// A time that an instrument wrote into a message, and when it came: what is known of the instrument's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceClock {
+    /// What the instrument wrote, read in its zone, in microseconds since 1970.
+    pub device: i64,
+    /// When it was here, in microseconds since 1970: it was written before.
+    pub received: i64,
+    /// Quality of that time, as in [`Chunk::clock`].
+    pub quality: u8,
+    /// What the time is of.
+    pub of: TimeOf,
+}
+
+/// What a device time is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeOf {
+    /// The message: it was made then.
+    Message,
+    /// The newest result: it was there then, and the message later.
+    Result,
 }
 
 /// Where an observation stands in an ORU.

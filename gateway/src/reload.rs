@@ -86,7 +86,7 @@ impl Gateway {
         let gone = ports.iter().filter(|name| !plan.instruments.iter().any(|i| i.name == **name));
         self.work_off(&gone.copied().collect::<Vec<_>>()).await;
         self.journal(&Reconfigured {
-            at: self.base.clock.utc().0,
+            at: self.base.clock.stamp().0,
             actor: actor.to_owned(),
             config: config.clone(),
         })
@@ -145,7 +145,7 @@ impl Gateway {
             text: format!("The new configuration ({actor}) is wrong, the old one goes on: {first}.{more}"),
             next: "See all mistakes: orugate check. Correct them, then: orugate reload".to_owned(),
         };
-        self.admin.conditions.replace("reload-rejected", self.base.clock.utc(), vec![condition]);
+        self.admin.conditions.replace("reload-rejected", self.base.clock.reckoned(), vec![condition]);
     }
 
     fn say(&self, difference: &Difference, actor: &str) {
@@ -164,7 +164,7 @@ impl Gateway {
             text: format!("The configuration is in force but for this: {}.", waits.join("; ")),
             next: "Restart when it suits: systemctl restart orugate".to_owned(),
         });
-        let now = self.base.clock.utc();
+        let now = self.base.clock.reckoned();
         self.admin.conditions.replace("reload-restart", now, condition.into_iter().collect());
         self.admin.conditions.replace("reload-rejected", now, Vec::new());
         self.base.tls.tell(&self.admin.conditions);
@@ -189,7 +189,7 @@ impl Gateway {
             tracing::error!(instrument = %plan.name, "{why}");
             failed.push(format!("{}: {why}", plan.name));
         }
-        status.line(heard, self.base.clock.utc());
+        status.line(heard, self.base.clock.reckoned());
         served
     }
 

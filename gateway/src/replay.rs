@@ -157,6 +157,7 @@ pub fn replay(
         targets: vec![target],
         gateway: "RPLY".to_owned(),
         zone: TimeZone::UTC,
+        site_zone: TimeZone::UTC,
         now: how.now,
         numbered: true,
         key: [0; 16],

@@ -5,7 +5,7 @@
 //! new messages, the interpretation thread works off what came, the rest waits on flash.
 
 use crate::admin::{self, Admin};
-use crate::clock::Clock;
+use crate::clock::{Clock, vouched};
 use crate::conditions::Conditions;
 use crate::config::{Plan, WirePlan};
 use crate::crew::{Base, Crew};
@@ -194,6 +194,7 @@ impl Gateway {
         ground: Ground,
     ) -> Result<Self, StartError> {
         let config = plan.hash.to_string();
+        let clock = clock.following(store.newest());
         begin(&store, &clock, &config)?;
         let (busy, busy_seen) = watch::channel(false);
         let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
@@ -247,6 +248,7 @@ impl Gateway {
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
             tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
             tokio::spawn(look_after_drivers(base.ports.clone(), worker.clone(), clock, rest_stop.clone())),
+            tokio::spawn(vouched::watch(base.clock.clone(), rest_stop.clone())),
             tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())),
             tokio::spawn(tls.clone().watch(admin.conditions.clone(), rest_stop.clone())),
             tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())),
@@ -291,7 +293,7 @@ impl Gateway {
         self.stop_rest.send_replace(true);
         let life = Life {
             started: false,
-            at: self.base.clock.utc().0,
+            at: self.base.clock.stamp().0,
             software: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.lineup.get().config.clone(),
         };
@@ -362,7 +364,7 @@ fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
     let open = store.state().open_messages();
     let mut entries = vec![Entry::new(&Life {
         started: true,
-        at: clock.utc().0,
+        at: clock.stamp().0,
         software: env!("CARGO_PKG_VERSION").to_owned(),
         config: config.to_owned(),
     })];
@@ -379,12 +381,12 @@ fn listener_of(ports: Arc<Ports>, clock: Clock) -> Told {
         Tell::Note(note) => {
             tracing::warn!(instrument, "{note}");
             if let Some(status) = ports.status(instrument) {
-                status.note(note, clock.utc());
+                status.note(note, clock.reckoned());
             }
         }
         Tell::Done { .. } => {
             if let Some(status) = ports.status(instrument) {
-                status.message(clock.utc());
+                status.message(clock.reckoned());
             }
         }
     })

@@ -18,9 +18,10 @@ mod queues;
 
 pub use queues::{Made, Origin, Queue, Waiting};
 
+use crate::offset;
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru,
-    Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, DeviceClock, Dropped, Fate, Hold, HoldSettled, Life, Meta,
+    NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub struct State {
     queues: queues::Queues,
     holds: BTreeMap<u64, OpenHold>,
     ledger: BTreeMap<Arc<str>, Counts>,
+    /// The last times that each instrument wrote, oldest first.
+    clocks: BTreeMap<Arc<str>, Vec<DeviceClock>>,
     newest: i64,
     /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
     recovered: BTreeMap<u64, u32>,
@@ -50,6 +53,8 @@ pub struct Message {
     pub chunks: Vec<(u64, Location)>,
     /// When its first chunk came, microseconds since 1970.
     pub received: i64,
+    /// When its last one came.
+    pub until: i64,
     /// Quality of that time, as in [`Chunk::clock`].
     pub clock: u8,
     /// `None` while it is open; then whether it ended as it should.
@@ -271,6 +276,12 @@ impl State {
         self.ledger.iter().map(|(name, counts)| (&**name, counts))
     }
 
+    /// The last times that an instrument wrote, oldest first.
+    #[must_use]
+    pub fn device_clock(&self, instrument: &str) -> &[DeviceClock] {
+        self.clocks.get(instrument).map_or(&[], Vec::as_slice)
+    }
+
     /// The newest time in any record, microseconds since 1970.
     #[must_use]
     pub const fn newest(&self) -> i64 {
@@ -305,11 +316,13 @@ impl State {
             instrument: chunk.instrument.into(),
             chunks: Vec::new(),
             received: chunk.received,
+            until: chunk.received,
             clock: chunk.clock,
             complete: None,
             holds: 0,
         });
         message.chunks.push((sequence, at));
+        message.until = chunk.received;
         if let Some(complete) = chunk.end {
             pending |= self.end(chunk.message, complete);
         }
@@ -332,6 +345,9 @@ impl State {
         self.queues.outcome(outcome.message, &instrument, sequence, at);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
+        if let Some(clock) = outcome.clock {
+            offset::learn(self.clocks.entry(instrument.clone()).or_default(), clock);
+        }
         let counts = self.ledger.entry(instrument).or_default();
         counts.messages += u64::from(outcome.released.is_none());
         // A release counts again only what its hold could not count.

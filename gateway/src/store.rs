@@ -10,7 +10,7 @@ use orugate_journal::{
     AppendError, Batch, Claim, Journal, Keeper, Kind, Lane, Location, NewRecord, OpenError, ReadError,
     Receipt, Record, RecordRef, Recovery, Reserved, Storage, Term, UnixMillis, Urgency,
 };
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -108,6 +108,12 @@ impl Store {
     #[must_use]
     pub fn needed_bytes(&self) -> u64 {
         self.inner.fold.needed.load(Ordering::Relaxed)
+    }
+
+    /// The newest time in any record, microseconds since 1970; it grows with the journal.
+    #[must_use]
+    pub fn newest(&self) -> Arc<AtomicI64> {
+        self.inner.fold.newest.clone()
     }
 
     /// The fold. Hold it for a look, not for work.
@@ -260,6 +266,8 @@ struct Fold {
     pending: watch::Sender<u64>,
     waiting: watch::Sender<u64>,
     applied: watch::Sender<u64>,
+    /// As [`State::newest`] has it, for clocks.
+    newest: Arc<AtomicI64>,
     /// Bytes that are needed still, as [`State::needed_bytes`] reckons them. Kept here because it is asked for with every
     /// message, also by those that hold the state.
     needed: AtomicU64,
@@ -277,6 +285,7 @@ impl Default for Fold {
             pending: counter(),
             waiting: counter(),
             applied: counter(),
+            newest: Arc::default(),
             needed: AtomicU64::default(),
             counted: AtomicU64::default(),
             again_at: AtomicU64::default(),
@@ -323,6 +332,7 @@ impl Keeper for Fold {
                 all.pending |= change.pending;
                 all.waiting |= change.waiting;
             }
+            self.newest.store(state.newest(), Ordering::Release);
             self.reckon(&state);
         }
         if all.pending {
@@ -340,6 +350,7 @@ impl Keeper for Fold {
 
     fn restore(&self, checkpoint: &[u8]) -> bool {
         State::restored(checkpoint).is_some_and(|state| {
+            self.newest.store(state.newest(), Ordering::Release);
             self.reckon(&state);
             *self.state() = state;
             true

@@ -4,7 +4,7 @@
 use expect_test::{Expect, expect};
 use orugate_protocol::hl7::writer::WriteError;
 use orugate_protocol::oru::{
-    GroupPlan, Groups, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
+    GroupPlan, Groups, Local, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
     WriteObservation, Zone,
 };
 use orugate_protocol::report::{
@@ -22,8 +22,12 @@ impl Zone for Berlin {
     fn at(&self, _: Utc) -> i16 {
         60
     }
-    fn of(&self, civil: &DeviceTime) -> Option<i16> {
-        civil.has_time_of_day().then_some(60)
+    fn of(&self, civil: &DeviceTime) -> Local {
+        match (civil.month, civil.day, civil.hour) {
+            _ if !civil.has_time_of_day() => Local::Date,
+            (3, 29, 2) => Local::Skipped,
+            _ => Local::Offset(60),
+        }
     }
 }
 
@@ -79,7 +83,7 @@ fn group() -> GroupPlan<'static> {
         sample: "S-4711",
         status: 'F',
         created: Utc(1_795_338_905_123_000),
-        remarks: [""; 3],
+        remarks: [""; 5],
         in_utf8: false,
     }
 }
@@ -193,6 +197,33 @@ fn a_plain_result_asserts_no_patient() {
 }
 
 #[test]
+fn a_time_that_no_clock_showed_has_no_offset_and_a_note() {
+    let mut items = head();
+    let Item::Specimen(specimen) = &mut items[2] else { panic!() };
+    specimen.collected = DeviceTime::parse(b"20260329021500").ok();
+    let at =
+        |stamp: &str| Observation { completed: DeviceTime::parse(stamp.as_bytes()).ok(), ..result("K", "4") };
+    items.extend(["20260329023000", "20260329023000+0100", "20260329033000"].map(at).map(Item::Observation));
+    check(
+        &route(),
+        &group(),
+        &items,
+        &[written('F'); 3],
+        &expect![[r#"
+        MSH|^~\&|ORUGATE|CORE-LAB|CENTRAL|HOSP|20261122101505.123+0100||ORU^R01^ORU_R01|GW010000000000012345|P|2.5.1||||||UNICODE UTF-8
+        ORC|RE||S-4711-1||CM
+        OBR|1||S-4711-1|CHEM^^99ACME|||20260329021500|||||||||||||||20261122101505.123+0100|||F
+        NTE|1|A|The time of collection is in the hour that daylight saving skips; it has no offset.
+        OBX|1|NM|K^^99ACME||4|10\S\3/uL^^99ACME|3.5-5.5||||F|||20260329021500||OP1||ACME-CHEM~SN1|20260329023000
+        NTE|1|A|The time of this result is in the hour that daylight saving skips; it has no offset.
+        OBX|2|NM|K^^99ACME||4|10\S\3/uL^^99ACME|3.5-5.5||||F|||20260329021500||OP1||ACME-CHEM~SN1|20260329023000+0100
+        OBX|3|NM|K^^99ACME||4|10\S\3/uL^^99ACME|3.5-5.5||||F|||20260329021500||OP1||ACME-CHEM~SN1|20260329033000+0100
+        SPM|1|S-4711||SER^Serum^HL70487|||||||P^Patient^HL70369||||||20260329021500|20261122
+    "#]],
+    );
+}
+
+#[test]
 fn everything_that_a_site_can_ask_for() {
     let route = Route {
         acknowledgment: ("AL", "NE"),
@@ -202,7 +233,8 @@ fn everything_that_a_site_can_ask_for() {
         patient: Some(PatientId { field: PatientField::P3, authority: "HOSP", kind: "MR" }),
         ..route()
     };
-    let group = GroupPlan { remarks: ["Sent again by the instrument.", "", ""], status: 'P', ..group() };
+    let group =
+        GroupPlan { remarks: ["Sent again by the instrument.", "", "", "", ""], status: 'P', ..group() };
     let mut items = head();
     items.insert(2, comment(Level::Patient, "fasting"));
     items.push(comment(Level::Order, "haemolysed & lipemic\r\nsecond line"));

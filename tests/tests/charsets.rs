@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use orugate::convert::{
-    Converter, Corrections, Keyed, NoPast, Numbers, Ready, Reruns, Setting, Target, Task,
+    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Ready, Reruns, Setting, Target, Task,
 };
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
@@ -71,12 +71,14 @@ fn convert(
             destinations: &targets,
             gateway: "GW01",
             zone: &zone,
+            site_zone: &zone,
             key: &[7; 16],
             reruns: Reruns::All,
             rerun_within: 0,
         },
         past: &NoPast,
         now: received,
+        clocks: Clocks::default(),
         release: None,
     };
     let mut converter = Converter::default();

@@ -44,6 +44,7 @@ fn setup() -> Setup {
             ("name = \"chem\"", "name = \"chem\"\nreruns = \"last\""),
         ],
         begin: BEGIN,
+        shows: BEGIN,
         ..Setup::default()
     }
 }

@@ -1,7 +1,7 @@
 //! From raw message to finished ORU nothing is allocated, in the function that the gateway calls.
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
+use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -59,7 +59,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     chunk_ends: &message.chunk_ends,
                     complete: message.complete,
                     received: Utc(1_795_000_000_000_000),
-                    clock: ClockQuality::Plausible,
+                    clock: ClockQuality::Synchronised,
                 };
                 let targets = [Target {
                     index: 0,
@@ -86,6 +86,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     destinations: &targets,
                     gateway: "GW01",
                     zone: &zone,
+                    site_zone: &zone,
                     key: &[7; 16],
                     reruns: Reruns::All,
                     rerun_within: 0,
@@ -100,6 +101,8 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     setting,
                     past: &NoPast,
                     now: Utc(1_795_000_000_000_000),
+                    // Every remark that there is.
+                    clocks: Clocks { doubted: true, until: None, seen: &[], limit: Some(i64::MIN) },
                     release: None,
                 };
                 let mut convert = || converter.convert(&task, &mut numbers).orus.len();

@@ -30,7 +30,7 @@ pub struct DestinationLine {
 
 impl Admin {
     pub(super) fn destinations(&self) -> Response {
-        let now = self.clock.utc().0;
+        let now = self.clock.reckoned().0;
         let lineup = self.lineup.get();
         let mut lines: BTreeMap<String, DestinationLine> = BTreeMap::new();
         for reached in &lineup.destinations {

@@ -1,15 +1,19 @@
 //! Everything at a glance: the status, read off the state, the journal and the line-up, and the holds.
 
 use super::Admin;
-use super::views::{DestinationView, HoldView, InstrumentView, JournalView, Status};
+use super::views::{DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Status};
 use crate::backlog::For;
+use crate::clock::Trust;
 use crate::conditions::derive;
+use crate::offset::{self, Offset};
+use crate::records::{DeviceClock, TimeOf, clock_quality};
 use crate::state::{Counts, State};
 use crate::wear::Wear;
 use orugate_journal::Health;
-use orugate_protocol::time::{Tick, Utc};
+use orugate_protocol::time::{ClockQuality, Tick, Utc};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// Seconds in so many microseconds.
 pub(super) fn seconds(micros: i64) -> i64 {
@@ -27,7 +31,7 @@ impl Admin {
 
     /// The status without its conditions.
     fn glance(&self) -> Status {
-        let now = self.clock.utc().0;
+        let now = self.clock.reckoned().0;
         let tick = self.clock.tick();
         let lineup = self.lineup.get();
         let state = self.store.state();
@@ -44,6 +48,12 @@ impl Admin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now,
             clock: format!("{:?}", self.clock.quality()).to_lowercase(),
+            clock_words: self.clock.words().to_owned(),
+            clock_shows: self.clock.utc().0,
+            clock_waits: match self.clock.trust() {
+                Trust::Waits(left) => Some(i64::try_from(left.as_secs()).unwrap_or(i64::MAX)),
+                Trust::Good | Trust::Doubted => None,
+            },
             config: lineup.config.clone(),
             conditions: Vec::new(),
             instruments: lineup
@@ -58,6 +68,7 @@ impl Admin {
                     listens: i.listens(),
                     port: i.status.view(),
                     counts: counts.get(i.plan.name.as_str()).copied().unwrap_or_default().into(),
+                    clock: device_clock(state.device_clock(&i.plan.name), i.plan.clock_limit),
                 })
                 .collect(),
             unconfigured: state
@@ -98,7 +109,11 @@ impl Admin {
             oldest_pending: state
                 .next_pending()
                 .and_then(|number| state.message(number))
-                .map(|message| seconds(now - message.received)),
+                // What came while the clock was not set came since the start, for all that is known.
+                .map(|message| match clock_quality(message.clock) {
+                    ClockQuality::Unset => seconds(i64::try_from(tick.micros()).unwrap_or(i64::MAX)),
+                    _ => seconds(now - message.received),
+                }),
             journal: JournalView {
                 health: match self.store.journal().health() {
                     Health::Good => "good".to_owned(),
@@ -128,7 +143,7 @@ impl Admin {
     }
 
     pub(super) fn holds(&self, only: Option<u64>) -> Vec<HoldView> {
-        let now = self.clock.utc().0;
+        let now = self.clock.reckoned().0;
         let state = self.store.state();
         let wanted = state.holds().filter(|(number, _)| only.is_none_or(|o| o == *number));
         wanted
@@ -143,6 +158,24 @@ impl Admin {
             })
             .collect()
     }
+}
+
+fn device_clock(seen: &[DeviceClock], limit: Duration) -> Option<DeviceClockView> {
+    let (offset, newest) = (offset::judge(seen)?, seen.last()?);
+    let (known, micros) = match offset {
+        Offset::Known(micros) => (true, micros),
+        Offset::AtLeast(micros) => (false, micros),
+    };
+    Some(DeviceClockView {
+        offset: micros,
+        known,
+        words: offset.to_string(),
+        beyond: offset.is_beyond(i64::try_from(limit.as_micros()).unwrap_or(i64::MAX)),
+        is_a_zone: offset.is_a_zone(),
+        by_results: newest.of == TimeOf::Result,
+        at: newest.received,
+        limit: limit.as_secs(),
+    })
 }
 
 /// What is not settled, by what it waits for.

@@ -33,7 +33,7 @@ pub struct ParkedView {
 
 impl Admin {
     pub(super) fn parked(&self, only: Option<u64>) -> Response {
-        let now = self.clock.utc().0;
+        let now = self.clock.reckoned().0;
         let lineup = self.lineup.get();
         let state = self.store.state();
         let mut all = Vec::new();

@@ -110,8 +110,17 @@ pub struct Status {
     pub version: String,
     /// When this was made, microseconds since 1970.
     pub now: i64,
-    /// How far the clock can be trusted, in words.
+    /// How far the clock can be trusted: `synchronised`, `plausible`, `unset`.
     pub clock: String,
+    /// How that is known.
+    #[serde(default)]
+    pub clock_words: String,
+    /// What it shows, right or wrong, microseconds since 1970. `now` is what ages are reckoned by.
+    #[serde(default)]
+    pub clock_shows: i64,
+    /// While results wait for the clock: for so many seconds more, at most.
+    #[serde(default)]
+    pub clock_waits: Option<i64>,
     /// Hash of the configuration.
     pub config: String,
     /// What is wrong now, worst first.
@@ -156,6 +165,30 @@ pub struct InstrumentView {
     pub port: PortView,
     /// Its observations by where they went.
     pub counts: CountsView,
+    /// What is known of its clock.
+    #[serde(default)]
+    pub clock: Option<DeviceClockView>,
+}
+
+/// An instrument's clock against this box's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceClockView {
+    /// Microseconds; ahead of this box's is positive.
+    pub offset: i64,
+    /// That is what it is. Otherwise it is the least: when negative, the clock is at most so far behind.
+    pub known: bool,
+    /// The same in words: `4 min 10 s behind`.
+    pub words: String,
+    /// It is off by more than `clock_limit`.
+    pub beyond: bool,
+    /// It is a whole number of half hours, nearly: daylight saving or a zone, no bad clock.
+    pub is_a_zone: bool,
+    /// It is by the times of results, since the messages have none.
+    pub by_results: bool,
+    /// When the newest of these times came, microseconds since 1970.
+    pub at: i64,
+    /// `clock_limit` in seconds.
+    pub limit: u64,
 }
 
 /// [`Counts`] for the wire.

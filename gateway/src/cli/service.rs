@@ -2,7 +2,7 @@
 
 use super::{DestinationAction, HoldAction, ParkedAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
-use crate::clock::Clock;
+use crate::clock::{Clock, vouched};
 use crate::config::{self, Difference, Loaded, Mistakes};
 use crate::reload::{self, Applied};
 use crate::run::{Gateway, StartError, init_journal};
@@ -66,6 +66,8 @@ pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
             for line in loaded.plan.describe() {
                 println!("{line}");
             }
+            clock.vouch(runtime.block_on(vouched::is_kept(clock.utc())));
+            println!("this machine's clock: {}", clock.words());
             println!("The configuration is good.");
             0
         }

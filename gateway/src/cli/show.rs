@@ -1,6 +1,6 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{DestinationLine, HoldView, JournalView, ParkedView, Status};
+use crate::admin::{DestinationLine, DeviceClockView, HoldView, JournalView, ParkedView, Status};
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
 use crate::status::Line;
@@ -37,7 +37,7 @@ pub(super) fn status(status: &Status) -> String {
     let _ = writeln!(
         out,
         "Clock {}. Version {}, configuration {}.",
-        status.clock,
+        status.clock_words,
         status.version,
         status.config.get(..8).unwrap_or(&status.config)
     );
@@ -119,6 +119,9 @@ fn instruments(out: &mut String, status: &Status) {
             "  {} (evidence: {}), {}, {}{unconnected}",
             instrument.profile, instrument.evidence, instrument.mode, instrument.wire
         );
+        if let Some(clock) = &instrument.clock {
+            let _ = writeln!(out, "  {}", device_clock(clock, status));
+        }
         if let Some((at, note)) = &instrument.port.last_note {
             let _ = writeln!(
                 out,
@@ -128,6 +131,17 @@ fn instruments(out: &mut String, status: &Status) {
             );
         }
     }
+}
+
+fn device_clock(clock: &DeviceClockView, status: &Status) -> String {
+    let by = if clock.by_results { "its newest results" } else { "its messages" };
+    let unsure =
+        if status.clock == "unset" { "; this box's own is not set, so that is as it was" } else { "" };
+    format!(
+        "its clock is {} this box's, by the times of {by}, the last {} ago{unsure}",
+        clock.words,
+        ago(status.now, Some(clock.at))
+    )
 }
 
 fn destinations(out: &mut String, status: &Status) {
@@ -305,6 +319,20 @@ mod tests {
         given.journal.nearly_full = true;
         given.conditions = crate::conditions::derive::of(&given);
         assert!(status(&given).starts_with("! The journal is nearly full"));
+    }
+
+    #[test]
+    fn an_instruments_clock_is_told_in_words() {
+        let mut given = Status { now: 1_000_000_000, clock: "synchronised".to_owned(), ..Status::default() };
+        let clock = DeviceClockView {
+            words: "4 min 10 s behind".to_owned(),
+            at: given.now - 30_000_000,
+            ..DeviceClockView::default()
+        };
+        given.instruments.push(crate::admin::InstrumentView { clock: Some(clock), ..Default::default() });
+        let told =
+            "  its clock is 4 min 10 s behind this box's, by the times of its messages, the last 30 s ago\n";
+        assert!(status(&given).contains(told), "{}", status(&given));
     }
 
     #[test]

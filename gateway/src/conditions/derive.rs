@@ -7,6 +7,7 @@ use crate::interpret::PAST_BY;
 use crate::status::Line;
 use crate::tls::Peer;
 use crate::words::{count, duration};
+use jiff::Timestamp;
 
 /// Age in seconds at which a queue is trouble, although the engine answers.
 const LATE: i64 = 300;
@@ -52,8 +53,8 @@ pub fn of(status: &Status) -> Vec<Condition> {
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(|d| late(d, tls(status, Peer::Engine, &d.name))));
-    // While the past is being read, that is why.
-    let unread = |age: &i64| *age > UNREAD && status.journal.unread == 0;
+    // While the past is being read, or results wait for the clock, that is why.
+    let unread = |age: &i64| *age > UNREAD && status.journal.unread == 0 && status.clock_waits.is_none();
     if let Some(age) = status.oldest_pending.filter(unread) {
         all.push(condition(
             Code::InterpretationLate,
@@ -80,16 +81,51 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "See: orugate holds list",
         ));
     }
-    if status.clock == "unset" {
-        all.push(condition(
-            Code::ClockUnset,
-            "",
-            Fault::Operator,
-            "The clock is behind the journal: results go out with a wrong time.".to_owned(),
-            "Set the clock: timedatectl.",
-        ));
-    }
+    all.extend(unset(status));
+    all.extend(status.instruments.iter().filter_map(|i| device_clock(i, status)));
     all
+}
+
+/// This box's clock is wrong.
+fn unset(status: &Status) -> Option<Condition> {
+    let shows = Timestamp::from_microsecond(status.clock_shows).unwrap_or_default();
+    let shows = shows.strftime("%Y-%m-%d %H:%M");
+    let wrong =
+        format!("This box's clock shows {shows} UTC, which is before the newest time in its journal.");
+    let text = match status.clock_waits {
+        Some(left) => format!(
+            "{wrong} What comes in is stored and acknowledged; results go out when the clock is set, in {} at the latest.",
+            duration(left.saturating_add(1))
+        ),
+        None => format!(
+            "{wrong} Results have waited for it long enough and go out; each says that the time of its message is not right."
+        ),
+    };
+    let next = "Set the clock, and let NTP keep it: timedatectl.";
+    (status.clock == "unset").then(|| condition(Code::ClockUnset, "", Fault::Operator, text, next))
+}
+
+/// An instrument's clock is off. A box that does not know the time judges nobody; one for whose clock nobody vouches says
+/// only that they differ.
+fn device_clock(instrument: &InstrumentView, status: &Status) -> Option<Condition> {
+    let clock = instrument.clock.as_ref().filter(|clock| clock.beyond && status.clock != "unset")?;
+    let (name, words) = (&instrument.name, &clock.words);
+    let limit = duration(i64::try_from(clock.limit).unwrap_or(i64::MAX));
+    let off = format!("{name}: its clock is {words} this box's, and {limit} are allowed.");
+    let zone = if clock.is_a_zone {
+        "That is a zone or daylight saving time: if its clock does not run in the gateway's zone, write `timezone` for it \
+         (docs/clocks.md); otherwise set it."
+    } else {
+        "Set the instrument's clock. That it is right is seen within some messages."
+    };
+    let (fault, text, next) = if status.clock == "synchronised" {
+        let text = format!("{off} Its results go out with the times that it wrote, and a note says so.");
+        (Fault::Instrument, text, zone.to_owned())
+    } else {
+        let text = format!("{off} Nobody vouches for this box's clock, so either may be wrong.");
+        (Fault::Operator, text, format!("Let NTP keep this box's clock (timedatectl). {zone}"))
+    };
+    Some(condition(Code::InstrumentClock, name, fault, text, &next))
 }
 
 fn history(journal: &JournalView) -> Option<Condition> {
@@ -298,6 +334,7 @@ fn late(destination: &DestinationView, tls: Option<&Condition>) -> Option<Condit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::DeviceClockView;
 
     #[test]
     fn a_healthy_status_has_none_and_a_full_journal_one() {
@@ -306,6 +343,39 @@ mod tests {
         assert_eq!(of(&given), []);
         given.journal.nearly_full = true;
         assert_eq!(of(&given).first().map(|c| c.code), Some(Code::JournalFull));
+    }
+
+    #[test]
+    fn a_clock_that_is_not_set_is_told_with_what_results_do_and_judges_no_instrument() {
+        let mut given = Status { clock: "unset".to_owned(), clock_waits: Some(240), ..Status::default() };
+        given.journal.health = "good".to_owned();
+        given.clock_shows = 300_000_000;
+        (given.pending, given.oldest_pending) = (3, Some(70));
+        let clock = DeviceClockView {
+            words: "24 min behind".to_owned(),
+            beyond: true,
+            limit: 300,
+            ..DeviceClockView::default()
+        };
+        let name = "one".to_owned();
+        given.instruments.push(InstrumentView { name, clock: Some(clock), ..InstrumentView::default() });
+        let told = |given: &Status| of(given).iter().map(|c| (c.code, c.to_string())).collect::<Vec<_>>();
+        let [(Code::ClockUnset, text)] = &told(&given)[..] else { panic!("{:?}", told(&given)) };
+        assert!(text.contains("1970-01-01 00:05 UTC") && text.contains("in 4 min at the latest"), "{text}");
+        given.clock_waits = None;
+        let codes: Vec<_> = told(&given).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, [Code::InterpretationLate, Code::ClockUnset]);
+        (given.pending, given.oldest_pending) = (0, None);
+        for (quality, says) in [("synchronised", "a note says so"), ("plausible", "either may be wrong")] {
+            given.clock = quality.to_owned();
+            let [(Code::InstrumentClock, text)] = &told(&given)[..] else { panic!("{:?}", told(&given)) };
+            assert!(text.starts_with("one: its clock is 24 min behind this box's, and 5 min are"), "{text}");
+            assert!(text.contains(says) && text.contains("Set the instrument's clock"), "{text}");
+        }
+        given.instruments[0].clock.as_mut().unwrap().is_a_zone = true;
+        assert!(told(&given)[0].1.contains("`timezone`"));
+        given.instruments[0].clock.as_mut().unwrap().beyond = false;
+        assert_eq!(told(&given), []);
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub enum Code {
     CertificateExpires,
     /// The clock is behind the journal.
     ClockUnset,
+    /// An instrument's clock is off by more than its limit.
+    InstrumentClock,
 }
 
 impl Code {
@@ -91,6 +93,7 @@ impl Code {
             Self::CertificateRejected => "certificate-rejected",
             Self::CertificateExpires => "certificate-expires",
             Self::ClockUnset => "clock-unset",
+            Self::InstrumentClock => "instrument-clock",
         }
     }
 }

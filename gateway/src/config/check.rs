@@ -156,20 +156,7 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
     );
     let timezone =
         scope.need(out, "timezone", typed.timezone.as_ref(), "write an IANA name such as \"Europe/Berlin\"");
-    let zone = timezone.and_then(|typed| {
-        let found = TimeZone::get(&typed.value).ok();
-        if found.is_none() {
-            let names: Vec<String> =
-                jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
-            let hint = did_you_mean(&typed.value, names.iter().map(String::as_str));
-            let message = format!(
-                "{:?} is no time zone; allowed are IANA names such as \"Europe/Berlin\"",
-                typed.value
-            );
-            out.wrong(scope.at("timezone", typed, message).hint(hint));
-        }
-        found
-    });
+    let zone = timezone.and_then(|typed| zone(scope, typed, out));
     let admin_socket = match &typed.admin_socket {
         None => PathBuf::from(ADMIN_SOCKET),
         Some(typed) => {
@@ -185,9 +172,25 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
         id: id?.value.clone(),
         application,
         facility: hl7_name(scope, "facility", facility?, out).to_owned(),
-        timezone_name: zone.as_ref().and_then(TimeZone::iana_name).unwrap_or(&timezone?.value).to_owned(),
-        timezone: zone?,
+        timezone_name: zone.as_ref().map(|(_, name)| name.clone())?,
+        timezone: zone?.0,
         admin_socket,
+    })
+}
+
+/// A time zone and its name.
+pub(super) fn zone(scope: &Scope<'_>, typed: &At<String>, out: &mut Findings) -> Option<(TimeZone, String)> {
+    let found = TimeZone::get(&typed.value).ok();
+    if found.is_none() {
+        let names: Vec<String> = jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+        let hint = did_you_mean(&typed.value, names.iter().map(String::as_str));
+        let message =
+            format!("{:?} is no time zone; allowed are IANA names such as \"Europe/Berlin\"", typed.value);
+        out.wrong(scope.at("timezone", typed, message).hint(hint));
+    }
+    found.map(|zone| {
+        let name = zone.iana_name().unwrap_or(&typed.value).to_owned();
+        (zone, name)
     })
 }
 

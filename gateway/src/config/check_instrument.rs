@@ -27,6 +27,10 @@ const RATES: [u32; 12] =
 const RERUN: Duration = Duration::from_secs(12 * 3600);
 const RERUN_WITHIN: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
 
+/// How far an instrument's clock may be off, unless it says otherwise.
+const LIMIT: Duration = Duration::from_secs(300);
+const LIMITS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(86_400);
+
 /// All instruments of all files.
 pub(super) fn all(
     files: &[(Source, ConfigFile)],
@@ -66,6 +70,12 @@ pub(super) fn all(
                 Some(wire)
             });
             let rest = one(&typed.value, &scope, destinations, profiles, out);
+            // Both have a default, so what is wrong in them is a mistake and no hole.
+            let timezone =
+                typed.value.timezone.as_ref().and_then(|typed| super::check::zone(&scope, typed, out));
+            let clock_limit = typed.value.clock_limit.as_ref();
+            let clock_limit =
+                clock_limit.map_or(LIMIT, |typed| span(&scope, "clock_limit", typed, LIMITS, out));
             let within = typed.value.rerun_within.as_ref();
             let within = within.map_or(RERUN, |typed| span(&scope, "rerun_within", typed, RERUN_WITHIN, out));
             if let (Some(name), Some(wire), Some(rest)) = (name, wire, rest) {
@@ -81,6 +91,8 @@ pub(super) fn all(
                     send_to,
                     reruns: typed.value.reruns.as_ref().map_or_else(Reruns::default, |reruns| reruns.value),
                     rerun_within: within,
+                    timezone,
+                    clock_limit,
                 });
             }
         }

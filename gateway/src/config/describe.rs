@@ -60,6 +60,9 @@ impl Plan {
             wire(&plan.wire),
             if reached.is_empty() { "no destination" } else { &reached },
         );
+        if let Some((_, zone)) = &plan.timezone {
+            let _ = write!(line, "; its clock runs in {zone}");
+        }
         if !not.is_empty() {
             let takes = if plan.mode == Mode::Live { "test" } else { "live" };
             let _ = write!(line, "; not to {not}, for {takes} results only");

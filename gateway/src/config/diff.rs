@@ -69,7 +69,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 40] = [
+pub const KEYS: [(&str, Takes); 42] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -110,6 +110,8 @@ pub const KEYS: [(&str, Takes); 40] = [
     ("instrument.wire", Takes::Connection),
     ("instrument.reruns", Takes::Live),
     ("instrument.rerun_within", Takes::Live),
+    ("instrument.timezone", Takes::Live),
+    ("instrument.clock_limit", Takes::Live),
 ];
 
 /// What of a profile its sessions depend on: no key of its own, and yet a difference.
@@ -385,6 +387,8 @@ impl Difference {
             send_to: _,
             reruns,
             rerun_within,
+            timezone,
+            clock_limit,
         } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
@@ -410,6 +414,16 @@ impl Difference {
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));
+        }
+        let named = |zone: &Option<(_, String)>| zone.as_ref().map(|(_, name)| name.clone());
+        if named(timezone) != named(&new.timezone) {
+            let shown = |zone| named(zone).unwrap_or_else(|| "the gateway's".to_owned());
+            let words = words::timezone(&shown(timezone), &shown(&new.timezone));
+            self.add(subject(), "instrument.timezone", Weight::Patients, words);
+        }
+        if *clock_limit != new.clock_limit {
+            let words = words::time("clock_limit", *clock_limit, new.clock_limit);
+            self.add(subject(), "instrument.clock_limit", Weight::Detail, words);
         }
     }
 }

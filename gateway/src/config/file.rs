@@ -260,6 +260,12 @@ pub struct InstrumentFile {
     /// So long after a run another one of the same specimen and test is a rerun; later it is a new specimen that has got the same
     /// id: `"1 min"` to `"30 days"`. Default `"12 h"`.
     pub rerun_within: Option<At<String>>,
+    /// The IANA time zone in which its clock runs, where that is not the gateway's: `"UTC"`, or `"Etc/GMT-1"` (one hour east of
+    /// UTC) for one that does not switch to daylight saving time. Default: `gateway.timezone`.
+    pub timezone: Option<At<String>>,
+    /// How far its clock may be off before that is a condition and receivers are told: `"10 s"` to `"24 h"`. Default
+    /// `"5 min"`.
+    pub clock_limit: Option<At<String>>,
 }
 
 /// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.

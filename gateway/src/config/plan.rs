@@ -170,6 +170,18 @@ pub struct InstrumentPlan {
     pub reruns: Reruns,
     /// How long after it another run is one.
     pub rerun_within: Duration,
+    /// The zone of its clock and its IANA name, where that is not the gateway's.
+    pub timezone: Option<(TimeZone, String)>,
+    /// How far its clock may be off.
+    pub clock_limit: Duration,
+}
+
+impl InstrumentPlan {
+    /// The zone of its clock.
+    #[must_use]
+    pub fn zone<'p>(&'p self, gateway: &'p GatewayPlan) -> &'p TimeZone {
+        self.timezone.as_ref().map_or(&gateway.timezone, |(zone, _)| zone)
+    }
 }
 
 impl fmt::Debug for InstrumentPlan {
@@ -183,6 +195,8 @@ impl fmt::Debug for InstrumentPlan {
             .field("send_to", &self.send_to)
             .field("reruns", &self.reruns)
             .field("rerun_within", &self.rerun_within)
+            .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
+            .field("clock_limit", &self.clock_limit)
             .finish()
     }
 }

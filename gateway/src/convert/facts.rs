@@ -1,7 +1,8 @@
 //! The first pass: what a message says, as facts to decide on. Owns its memory and uses it again for every message.
 
+use super::SiteZone;
 use super::hash::Keyed;
-use orugate_protocol::oru::PatientField;
+use orugate_protocol::oru::{Local, PatientField, Zone as _};
 use orugate_protocol::report::{
     Comment, Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
 };
@@ -213,6 +214,14 @@ pub struct Facts {
     pub complete: bool,
     /// There was more than this holds: nothing of the message may be sent.
     pub too_large: bool,
+    /// When the message was made, by the first header that says so.
+    pub made: Option<DeviceTime>,
+    /// When the newest result was there.
+    pub newest: Option<DeviceTime>,
+    /// Results of the hour that autumn repeats.
+    pub in_repeated_hour: u32,
+    /// Results of the hour that spring skips.
+    pub in_skipped_hour: u32,
     /// How often each identity came.
     identities: HashMap<u128, u128>,
 }
@@ -251,6 +260,8 @@ impl Facts {
         self.words.clear();
         self.complete = false;
         self.too_large = false;
+        (self.made, self.newest) = (None, None);
+        (self.in_repeated_hour, self.in_skipped_hour) = (0, 0);
     }
 
     fn keep(&mut self, text: &Text<'_>) -> Range<usize> {
@@ -274,6 +285,7 @@ pub(super) struct Collector<'f> {
     /// A sample id that a person entered for this message's nameless specimens.
     entered: Option<&'f str>,
     patient_needed: Option<PatientField>,
+    zone: SiteZone<'f>,
     message_block: Option<Candidate>,
     patient_block: Option<Candidate>,
     specimen: Option<(Range<usize>, u128, Option<Candidate>)>,
@@ -287,6 +299,7 @@ impl<'f> Collector<'f> {
         instrument: &'f str,
         entered: Option<&'f str>,
         patient_needed: Option<PatientField>,
+        zone: SiteZone<'f>,
     ) -> Self {
         facts.clear();
         let key = Keyed::new(key);
@@ -298,6 +311,7 @@ impl<'f> Collector<'f> {
             instrument,
             entered,
             patient_needed,
+            zone,
             message_block: None,
             patient_block: None,
             specimen: None,
@@ -350,7 +364,26 @@ impl<'f> Collector<'f> {
         self.facts.groups.push(Group { sample, specimen, observations: start..start, remarks: 0, block });
     }
 
+    fn time(&mut self, time: &DeviceTime) {
+        if time.offset.is_none() {
+            match self.zone.of(time) {
+                Local::Twice(_) => self.facts.in_repeated_hour += 1,
+                Local::Skipped => self.facts.in_skipped_hour += 1,
+                Local::Offset(_) | Local::Date => {}
+            }
+        }
+        let civil =
+            |time: &DeviceTime| (time.year, time.month, time.day, time.hour, time.minute, time.second);
+        let newer = self.facts.newest.as_ref().is_none_or(|newest| civil(newest) < civil(time));
+        if newer && time.has_time_of_day() {
+            self.facts.newest = Some(*time);
+        }
+    }
+
     fn observation(&mut self, observation: &Observation<'_>) {
+        if let Some(time) = &observation.completed {
+            self.time(time);
+        }
         if self.facts.observations.len() >= OBSERVATIONS {
             self.facts.too_large = true;
             return;
@@ -473,6 +506,7 @@ impl<'m> ReportSink<'m> for Collector<'_> {
                 self.message_block = sender.qc.map(Candidate::Qc).or(undecodable);
                 self.patient_block = None;
                 self.specimen = None;
+                self.facts.made = self.facts.made.or(sender.time);
                 self.serial = self.key;
                 if sender.serial.is_empty() {
                     self.serial.str(self.instrument);

@@ -6,7 +6,7 @@
 //! the place itself: `places.rs`.
 
 use super::facts::{Candidate, Fact, HoldReason};
-use super::{Converter, Corrections, Going, Reruns, Sent, SiteZone, Target, Task, Which};
+use super::{Converter, Corrections, Going, Reruns, Sent, Target, Task, Which, zones};
 use crate::records::Stood;
 use orugate_protocol::report::Status;
 use std::ops::Range;
@@ -149,8 +149,7 @@ impl Converter {
 
     fn look(&self, fact: &Fact, task: &Task<'_>) -> Look {
         let setting = &task.setting;
-        let zone = SiteZone { zone: setting.zone, received: task.message.received };
-        let ran = fact.ran.and_then(|ran| zone.instant(&ran));
+        let ran = fact.ran.and_then(|ran| zones(task).instant(&ran)).map(|ran| ran.0.div_euclid(1_000_000));
         let look = |of, base| Look { base, of, ran };
         let (Some(specimen), Some(identity)) = (self.specimen(fact), fact.identity) else {
             return look(Of::Itself, None);

@@ -23,7 +23,8 @@ pub use places::Place;
 pub use recode::{Lacking, recode};
 pub use zone::SiteZone;
 
-use crate::records::Stood;
+use crate::offset;
+use crate::records::{DeviceClock, Stood, TimeOf, clock_number};
 use facts::Collector;
 use fates::{Beside, Look, Of};
 use jiff::tz::TimeZone;
@@ -31,8 +32,9 @@ use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::hl7::Name;
 use orugate_protocol::oru::{PatientField, Route, Verdict};
 use orugate_protocol::text::Charset;
-use orugate_protocol::time::Utc;
+use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 /// The largest ORU: what an MLLP receiver takes by default.
@@ -51,6 +53,8 @@ pub struct Setting<'a> {
     pub gateway: &'a str,
     /// The zone of the instrument's clock.
     pub zone: &'a TimeZone,
+    /// The zone of the gateway's own times.
+    pub site_zone: &'a TimeZone,
     /// The journal's key for hashes.
     pub key: &'a [u8; 16],
     /// What becomes of another run of a test on one specimen.
@@ -69,6 +73,19 @@ pub enum Reruns {
     Last,
     /// It waits for a person.
     Hold,
+}
+
+/// What is known of the clocks that times in a message are by. By default nothing, and nobody is told of anything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clocks<'a> {
+    /// The gateway's is wrong, and results do not wait for it any longer.
+    pub doubted: bool,
+    /// When the message's last byte came; a newest result may be younger than the message's beginning.
+    pub until: Option<Utc>,
+    /// What earlier messages said of the instrument's, oldest first.
+    pub seen: &'a [DeviceClock],
+    /// Further off, in microseconds, the receiver is told; `None` for never.
+    pub limit: Option<i64>,
 }
 
 /// One destination, as far as conversion depends on it.
@@ -114,6 +131,8 @@ pub struct Task<'a> {
     pub past: &'a dyn Past,
     /// The time that MSH-7 and OBR-22 carry.
     pub now: Utc,
+    /// What is known of clocks.
+    pub clocks: Clocks<'a>,
     /// What a person decided, when this is a release.
     pub release: Option<Release<'a>>,
 }
@@ -242,6 +261,9 @@ pub struct Converter {
     /// What the ORUs are called.
     names: String,
     fault: Option<Fault>,
+    clock: Option<DeviceClock>,
+    /// What the receiver is told of the instrument's clock; empty for nothing.
+    clock_remark: String,
 }
 
 impl Default for Converter {
@@ -268,6 +290,8 @@ impl Default for Converter {
             failed: Vec::new(),
             names: String::new(),
             fault: None,
+            clock: None,
+            clock_remark: String::new(),
         }
     }
 }
@@ -287,6 +311,8 @@ pub struct Conversion<'c> {
     pub fault: Option<Fault>,
     /// No number was to be had for an ORU: nothing of this conversion may be used.
     pub starved: bool,
+    /// What the message says of its instrument's clock.
+    pub clock: Option<DeviceClock>,
     places: &'c [Place],
     looks: &'c [Look],
     beside: &'c [Beside],
@@ -376,6 +402,7 @@ impl Converter {
             self.scratch.resize(room, 0);
         }
         self.first_pass(task);
+        self.look_at_clock(task);
         self.decide(task);
         self.name(task, numbers);
         for target in 0..task.setting.destinations.len() {
@@ -398,6 +425,7 @@ impl Converter {
             given: &self.given,
             fault: self.fault,
             starved: self.starved,
+            clock: self.clock,
             places: &self.places,
             looks: &self.looks,
             beside: &self.beside,
@@ -412,8 +440,42 @@ impl Converter {
             setting.destinations.iter().find_map(|t| t.route.patient.map(|p| p.field));
         let entered = task.release.and_then(|r| r.sample);
         let mut collector =
-            Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient);
+            Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient, zones(task));
         let mut scratch = Scratch::new(&mut self.scratch);
         self.fault = task.interpreter.interpret(&task.message, &mut scratch, &mut collector).err();
     }
+
+    /// What the message's own time says of its instrument's clock, and whether that is worth a remark to the receiver: only
+    /// what a synchronised clock of ours proves.
+    fn look_at_clock(&mut self, task: &Task<'_>) {
+        self.clock_remark.clear();
+        let Clocks { until, seen, limit, .. } = task.clocks;
+        let received = task.message.received;
+        let of_message = self.facts.made.map(|made| (TimeOf::Message, made, received));
+        let of_result =
+            || self.facts.newest.map(|newest| (TimeOf::Result, newest, until.unwrap_or(received)));
+        let found = of_message.or_else(of_result).and_then(|(of, time, here)| {
+            let device = zones(task).instant(&time)?.0;
+            let quality = clock_number(task.message.clock);
+            Some(DeviceClock { device, received: here.0, quality, of })
+        });
+        self.clock = found;
+        let (Some(clock), Some(limit)) = (found, limit) else { return };
+        if task.message.clock != ClockQuality::Synchronised {
+            return;
+        }
+        let offset = offset::judge_with(seen, &clock);
+        if let Some(offset) = offset.filter(|offset| offset.is_beyond(limit)) {
+            // Writing into a String cannot fail.
+            let _ = write!(
+                self.clock_remark,
+                "The instrument's clock was {offset} the gateway's when it sent this; times are as the instrument wrote them."
+            );
+        }
+    }
+}
+
+/// The zones in which a message's times are read.
+const fn zones<'a>(task: &Task<'a>) -> SiteZone<'a> {
+    SiteZone { instrument: task.setting.zone, site: task.setting.site_zone, received: task.message.received }
 }

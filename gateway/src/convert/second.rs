@@ -5,9 +5,7 @@
 
 use super::facts::Facts;
 use super::fates::{Beside, Known};
-use super::{
-    Converter, FILLER_MAX, Going, HoldReason, Inexpressible, Numbers, ORU_MAX, Ready, SiteZone, Task,
-};
+use super::{Converter, FILLER_MAX, Going, HoldReason, Inexpressible, Numbers, ORU_MAX, Ready, Task, zones};
 use orugate_driver::Scratch;
 use orugate_protocol::hl7::writer::WriteError;
 use orugate_protocol::oru::{GroupPlan, Groups, OruError, OruWriter, Verdict, WriteObservation};
@@ -73,7 +71,7 @@ impl Converter {
             return;
         }
         self.verdicts(task, target, part);
-        let zone = SiteZone { zone: task.setting.zone, received: task.message.received };
+        let zone = zones(task);
         loop {
             let room = self.out.len();
             let mut groups = Walk {
@@ -83,6 +81,7 @@ impl Converter {
                 was: &self.was,
                 verdicts: &self.verdicts,
                 names: &self.names,
+                clock_remark: &self.clock_remark,
                 ready: &mut self.ready,
                 failed: &mut self.failed,
                 target,
@@ -164,6 +163,9 @@ impl Converter {
     }
 }
 
+/// What a receiver is told when results went out although the gateway's clock is wrong.
+const CLOCK_DOUBTED: &str = "The gateway's clock was not set: the time of this message is not right, those of the instrument are as it wrote them.";
+
 /// One walk for one destination: gives the plans, and keeps what became of them.
 struct Walk<'a> {
     task: &'a Task<'a>,
@@ -172,6 +174,8 @@ struct Walk<'a> {
     was: &'a str,
     verdicts: &'a [Verdict],
     names: &'a str,
+    /// Of the instrument's clock.
+    clock_remark: &'a str,
     ready: &'a mut [Ready],
     failed: &'a mut Vec<u16>,
     target: usize,
@@ -220,6 +224,8 @@ impl<'a> Groups<'a> for Walk<'a> {
                 remark(resent, AGAIN),
                 remark(entered, "The sample id was entered by a person when the result was released."),
                 remark(broken, "The transmission broke off: results of this order may be missing."),
+                remark(self.task.clocks.doubted, CLOCK_DOUBTED),
+                self.clock_remark,
             ],
             in_utf8: ready.inexpressible.is_some(),
         })
@@ -300,7 +306,7 @@ fn base_36(mut number: u32, digits: &mut [u8; 7]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::{Corrections, NoPast, Reruns, Setting, Target};
+    use crate::convert::{Clocks, Corrections, NoPast, Reruns, Setting, Target};
     use orugate_driver::{Fault, Interpreter, StoredMessage};
     use orugate_protocol::oru::{Route, SampleIdIn};
     use orugate_protocol::report::{Item, Note, ReportSink};
@@ -395,12 +401,14 @@ mod tests {
                 destinations: &destinations,
                 gateway: "GW01",
                 zone: &jiff::tz::TimeZone::UTC,
+                site_zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
                 reruns: Reruns::All,
                 rerun_within: 0,
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),
+            clocks: Clocks::default(),
             release: None,
         };
         let mut converter = Converter::default();

@@ -146,7 +146,7 @@ impl Outbox for JournalOutbox {
             }
             Settlement::Parked { number, why, ack } => (number, DeliveryResult::Parked(why.to_string()), ack),
         };
-        let delivery = Delivery { oru, at: self.clock.utc().0, result };
+        let delivery = Delivery { oru, at: self.clock.stamp().0, result };
         loop {
             let (done, journalled) = oneshot::channel();
             let entry = Entry::with_payload(&delivery, ack.clone());

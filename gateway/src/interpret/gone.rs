@@ -57,7 +57,7 @@ impl Worker {
             };
             (given_up, upto, queue.waiting.keys().next().copied())
         };
-        let dropped = Dropped { destination, upto, actor, at: self.clock.utc().0, reason, waited_from };
+        let dropped = Dropped { destination, upto, actor, at: self.clock.stamp().0, reason, waited_from };
         let _ = self
             .store
             .append_wait(vec![Entry::new(&dropped)], self.time())

@@ -14,13 +14,15 @@ pub use gone::GivenUp;
 pub use parked::Resent;
 pub use thread::Handle;
 
-use crate::clock::Clock;
-use crate::convert::{Corrections, HoldReason, Numbers, Release, Reruns, Setting, Target, Task};
+use crate::clock::{Clock, Trust};
+use crate::convert::{Clocks, Corrections, HoldReason, Numbers, Release, Reruns, Setting, Target, Task};
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
 use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
+use crate::words::duration;
+use jiff::tz::TimeZone;
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
@@ -40,6 +42,13 @@ pub const PAST_BY: Duration = Duration::from_secs(600);
 /// What a person is told meanwhile.
 const PAST_UNKNOWN: &str =
     "What was sent before is still being read from the journal. Ask again in a minute.";
+/// What a person is told who asks for something that makes an ORU while results wait for the clock.
+fn clock_unset(left: Duration) -> String {
+    format!(
+        "This box's clock is not set, and results wait for it. Set it (timedatectl), or ask again in {}.",
+        duration(i64::try_from(left.as_secs()).unwrap_or(i64::MAX).saturating_add(1))
+    )
+}
 /// What the thread must know about one instrument; owned, so that it outlives any configuration.
 pub struct Subject {
     /// Its name.
@@ -54,6 +63,10 @@ pub struct Subject {
     pub reruns: Reruns,
     /// How long after it another run is one.
     pub rerun_within: Duration,
+    /// The zone of its clock.
+    pub zone: TimeZone,
+    /// How far its clock may be off.
+    pub clock_limit: Duration,
 }
 
 /// One destination of an instrument.
@@ -260,9 +273,10 @@ impl Worker {
                 Ok(Order::Send { reply, .. }) if !self.knows_the_past() => {
                     reply(Err(PAST_UNKNOWN.to_owned()));
                 }
-                Ok(Order::Release { hold, sample, actor, reply }) => {
-                    reply(self.release(hand, hold, sample.as_deref(), &actor));
-                }
+                Ok(Order::Release { hold, sample, actor, reply }) => reply(match self.clock.trust() {
+                    Trust::Waits(left) => Err(clock_unset(left)),
+                    Trust::Good | Trust::Doubted => self.release(hand, hold, sample.as_deref(), &actor),
+                }),
                 Ok(Order::Discard { hold, reason, actor, reply }) => {
                     reply(self.discard(hold, reason, actor));
                 }
@@ -296,7 +310,8 @@ impl Worker {
 
     /// The oldest message that waits, but for instruments whose driver has not come back from an older one.
     fn next(&self, hand: &Hand) -> Option<(u64, Message)> {
-        if !self.knows_the_past() {
+        // All is stored and acknowledged meanwhile. What waits for its clock is looked for again every few seconds.
+        if !self.knows_the_past() || matches!(self.clock.trust(), Trust::Waits(_)) {
             return None;
         }
         let state = self.store.state();
@@ -392,7 +407,8 @@ impl Worker {
         if self.store.state().hold(hold).is_none() {
             return Err(format!("There is no open hold {hold}."));
         }
-        let settled = HoldSettled { hold, actor, at: self.clock.utc().0, how: Settlement::Discarded(reason) };
+        let settled =
+            HoldSettled { hold, actor, at: self.clock.stamp().0, how: Settlement::Discarded(reason) };
         let stored = self.store.append_wait(vec![Entry::new(&settled)], self.time());
         stored.map(drop).map_err(|error| format!("Not discarded: {error}."))
     }
@@ -434,7 +450,8 @@ impl Worker {
             instrument: &subject.name,
             destinations: &targets,
             gateway: &lineup.plan.gateway.id,
-            zone: &lineup.plan.gateway.timezone,
+            zone: &subject.zone,
+            site_zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
             reruns: subject.reruns,
             rerun_within: i64::try_from(subject.rerun_within.as_micros()).unwrap_or(i64::MAX),
@@ -446,14 +463,25 @@ impl Worker {
             corrections: true,
         });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
-        let now = self.clock.utc();
+        let now = self.clock.stamp();
+        // A copy: the state is not held while a driver works.
+        let seen = self.store.state().device_clock(&subject.name).to_vec();
+        let pause = hand.pause();
+        let looking = |begins| pause.looking(begins);
+        let history = self.history(lineup, now, &looking);
         let task = Task {
             interpreter: &*subject.interpreter,
             message: stored,
             number,
             setting,
-            past: &self.history(lineup, now),
+            past: &history,
             now,
+            clocks: Clocks {
+                doubted: self.clock.trust() == Trust::Doubted,
+                until: Some(Utc(message.until)),
+                seen: &seen,
+                limit: i64::try_from(subject.clock_limit.as_micros()).ok(),
+            },
             release,
         };
         if let Err(unfit) = hand.begin(number, &message.instrument) {
@@ -481,7 +509,7 @@ impl Worker {
             message,
             conversion,
             now,
-            zone: lineup.plan.gateway.timezone.clone(),
+            zone: subject.zone.clone(),
         };
         Ok(outcome.store(&mut numbers, act)?)
     }
@@ -494,7 +522,7 @@ impl Worker {
         reason: &str,
         sentence: &str,
     ) -> Result<(), AppendError> {
-        let at = self.clock.utc().0;
+        let at = self.clock.stamp().0;
         let hold = Hold {
             message: number,
             instrument: message.instrument.to_string(),
@@ -522,11 +550,11 @@ impl Worker {
     }
 
     /// What was sent until now. A clock that is not set tells no age.
-    fn history(&self, lineup: &Lineup, now: Utc) -> History<'_> {
+    fn history<'s>(&'s self, lineup: &Lineup, now: Utc, looking: &'s dyn Fn(bool)) -> History<'s> {
         let keep = i64::try_from(lineup.plan.journal.keep_keys.as_micros()).unwrap_or(i64::MAX);
         let believed = self.clock.quality() != ClockQuality::Unset;
         let horizon = if believed { now.0.saturating_sub(keep) } else { i64::MIN };
-        History::new(&self.store, now, horizon)
+        History::new(&self.store, now, horizon).watched(looking)
     }
 
     /// The time for the journal's lower bound, while the clock can be believed.

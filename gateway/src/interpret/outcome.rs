@@ -9,6 +9,7 @@ use crate::records::{
 };
 use crate::state::Message;
 use crate::store::Entry;
+use crate::words::count;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use orugate_journal::AppendError;
@@ -62,6 +63,7 @@ impl Batch<'_> {
             fillers: self.conversion.given.to_vec(),
             released: act.map(|a| a.hold),
             specimens: self.specimens(),
+            clock: self.conversion.clock.filter(|_| act.is_none()),
             towards: self.towards(),
         }));
         if let Some(act) = act {
@@ -267,6 +269,19 @@ impl Batch<'_> {
             let colon = if place.is_empty() { "" } else { ": " };
             let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
             (worker.told)(name, Tell::Note(&sentence));
+        }
+        for (results, hour) in [
+            (
+                facts.in_repeated_hour,
+                "repeats; of the two readings the one nearest before the receipt was taken",
+            ),
+            (facts.in_skipped_hour, "skips; they are sent without an offset"),
+        ] {
+            if results > 0 {
+                let results = count(results.into(), "result has", "results have");
+                let sentence = format!("{results} a time of the hour that daylight saving {hour}");
+                (worker.told)(name, Tell::Note(&sentence));
+            }
         }
         let unsent = (0..facts.observations.len()).map(|i| self.conversion.unsent_remarks(i)).sum::<u32>();
         if unsent > 0 {

@@ -100,7 +100,7 @@ impl Worker {
             message: made.message,
             group: made.group,
             observations: made.observations,
-            at: self.clock.utc().0,
+            at: self.clock.stamp().0,
         };
         let new = Entry::with_payload(&meta, body).numbered(reserved);
         self.settle_parked(oru, actor, Sending::Anew(number), vec![new])?;
@@ -140,7 +140,7 @@ impl Worker {
             None => sent = sent.into_iter().skip(origin.sent.start).take(origin.sent.len()).collect(),
         }
         // However old: this ORU waited as long.
-        let history = History::new(&self.store, self.clock.utc(), i64::MIN);
+        let history = History::new(&self.store, self.clock.stamp(), i64::MIN);
         let overtaken = sent.iter().filter(|d| self.is_overtaken(d, &outcome, made, &history)).count();
         Ok(match overtaken {
             0 => Later::Nothing,
@@ -175,7 +175,7 @@ impl Worker {
         how: Sending,
         mut entries: Vec<Entry>,
     ) -> Result<(), String> {
-        let settled = ParkedSettled { oru, actor, at: self.clock.utc().0, how };
+        let settled = ParkedSettled { oru, actor, at: self.clock.stamp().0, how };
         entries.push(Entry::new(&settled));
         let _ = self
             .store

@@ -4,8 +4,8 @@
 //! [`GRACE`]. A thread cannot be stopped from outside, so one that does not come back is left behind with its message,
 //! and a successor works on for the other instruments. Each thread has a generation, and what one of an old generation
 //! finds is thrown away: it asks before it stores. If it does come back, its message was only long and is taken up
-//! again in its turn, and then waited for; if it does not within the limit, the successor holds the message. After
-//! [`STRIKES`] such messages of one instrument the others of it are held unread: each lost thread costs a core.
+//! again in its turn, and then waited for; if it does not within the limit, the successor holds the message. What the
+//! journal takes to be read for what was sent before is no time of the driver's. After [`STRIKES`] such messages of one instrument the others of it are held unread: each lost thread costs a core.
 
 use super::{Order, Worker};
 use crate::convert::Converter;
@@ -73,9 +73,62 @@ impl Current {
 struct AtHand {
     message: u64,
     instrument: Arc<str>,
-    since: Tick,
+    spent: Spent,
     generation: u64,
     thread: Pid,
+}
+
+/// The time that a message has taken.
+#[derive(Clone, Copy, Debug)]
+struct Spent {
+    since: Tick,
+    /// Of it, reading what was sent before.
+    read: Duration,
+    /// Since when that is read.
+    reading: Option<Tick>,
+}
+
+impl Spent {
+    const fn new(since: Tick) -> Self {
+        Self { since, read: Duration::ZERO, reading: None }
+    }
+
+    /// How long others have waited.
+    const fn all(&self, now: Tick) -> Duration {
+        now.since(self.since)
+    }
+
+    /// What the driver itself has taken.
+    fn by_driver(&self, now: Tick) -> Duration {
+        let reading = self.reading.map_or(Duration::ZERO, |since| now.since(since));
+        self.all(now).saturating_sub(self.read).saturating_sub(reading)
+    }
+
+    /// The journal begins to be read, or has been.
+    fn looking(&mut self, begins: bool, now: Tick) {
+        if let Some(since) = self.reading.take() {
+            self.read = self.read.saturating_add(now.since(since));
+        }
+        self.reading = begins.then_some(now);
+    }
+}
+
+/// Stops the driver's clock of one thread while it reads the journal.
+pub(super) struct Pause {
+    handle: Handle,
+    generation: u64,
+}
+
+impl Pause {
+    pub(super) fn looking(&self, begins: bool) {
+        let now = self.handle.0.worker.clock.tick();
+        let mut current = self.handle.current();
+        let Current { at_hand, away, .. } = &mut *current;
+        let mine = at_hand.iter_mut().chain(away).find(|at_hand| at_hand.generation == self.generation);
+        if let Some(at_hand) = mine {
+            at_hand.spent.looking(begins, now);
+        }
+    }
 }
 
 /// What one thread works with.
@@ -158,7 +211,7 @@ impl Handle {
     pub fn look(&self, now: Tick) {
         let limit = self.0.limit;
         let mut current = self.current();
-        if let Some(over) = current.away.iter().position(|away| now.since(away.since) >= limit) {
+        if let Some(over) = current.away.iter().position(|away| away.spent.by_driver(now) >= limit) {
             let AtHand { message, instrument, thread, .. } = current.away.swap_remove(over);
             tracing::error!(%instrument, number = message,
                 "a driver comes to no end with a message; the message is held and the others go on");
@@ -172,16 +225,19 @@ impl Handle {
             current.at_hand = None;
             return self.succeed(current);
         }
-        let patience = match &current.at_hand {
-            Some(at_hand) if current.long.contains(&at_hand.message) => limit,
-            _ => GRACE,
-        };
         if current.away.len() >= AWAY_MAX {
             return;
         }
-        let Some(at_hand) = current.at_hand.take_if(|at_hand| now.since(at_hand.since) >= patience) else {
-            return;
+        let Current { at_hand, long, .. } = &mut *current;
+        let is_over = |at_hand: &mut AtHand| {
+            if long.contains(&at_hand.message) {
+                at_hand.spent.by_driver(now) >= limit
+            } else {
+                // Whatever it is spent with, others wait.
+                at_hand.spent.all(now) >= GRACE
+            }
         };
+        let Some(at_hand) = at_hand.take_if(is_over) else { return };
         current.away.push(at_hand);
         self.succeed(current);
     }
@@ -261,6 +317,11 @@ impl Hand {
         self.handle.is_away(instrument)
     }
 
+    /// What stops the driver's clock.
+    pub(super) fn pause(&self) -> Pause {
+        Pause { handle: self.handle.clone(), generation: self.generation }
+    }
+
     /// A message is given to its driver.
     pub(super) fn begin(&self, message: u64, instrument: &Arc<str>) -> Result<(), Unfit> {
         let since = self.handle.0.worker.clock.tick();
@@ -274,7 +335,8 @@ impl Hand {
         if current.generation == self.generation {
             let (generation, thread) = (self.generation, self.thread);
             let instrument = instrument.clone();
-            current.at_hand = Some(AtHand { message, instrument, since, generation, thread });
+            let spent = Spent::new(since);
+            current.at_hand = Some(AtHand { message, instrument, spent, generation, thread });
         }
         Ok(())
     }
@@ -296,5 +358,33 @@ impl Hand {
         drop(current);
         self.overtaken = true;
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_journal_takes_is_no_time_of_the_drivers() {
+        let at = |millis: u64| Tick::from_micros(millis * 1000);
+        let mut spent = Spent::new(at(100));
+        // A thousand look-ups of 4 ms, and a millisecond of the driver's before each.
+        for n in 0..1000 {
+            spent.looking(true, at(101 + n * 5));
+            assert_eq!(
+                spent.by_driver(at(103 + n * 5)),
+                Duration::from_millis(1 + n),
+                "in the middle of one"
+            );
+            spent.looking(false, at(105 + n * 5));
+        }
+        assert_eq!(spent.all(at(5100)), Duration::from_secs(5));
+        assert_eq!(spent.by_driver(at(5100)), Duration::from_secs(1));
+        // One that is not told to end is over with the next.
+        spent.looking(true, at(5100));
+        spent.looking(true, at(5200));
+        spent.looking(false, at(5300));
+        assert_eq!(spent.by_driver(at(5300)), Duration::from_secs(1));
     }
 }

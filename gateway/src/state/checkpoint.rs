@@ -6,13 +6,13 @@
 
 use super::queues::{Made, Origin, Queue, Waiting};
 use super::{Counts, Message, OpenHold, State};
-use crate::records::Hold;
+use crate::records::{DeviceClock, Hold};
 use orugate_journal::Location;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -22,6 +22,7 @@ struct Saved {
     orus: Vec<(u64, SavedOru)>,
     holds: Vec<(u64, Hold, Location)>,
     ledger: Vec<(String, Counts)>,
+    clocks: Vec<(String, Vec<DeviceClock>)>,
     newest: i64,
     recovered: Vec<(u64, u32)>,
     unknown: Vec<(u64, Location)>,
@@ -32,6 +33,7 @@ struct SavedMessage {
     instrument: String,
     chunks: Vec<(u64, Location)>,
     received: i64,
+    until: i64,
     clock: u8,
     complete: Option<bool>,
     holds: u32,
@@ -86,6 +88,7 @@ impl State {
             orus: self.saved_orus(),
             holds: self.holds.iter().map(|(number, open)| (*number, open.hold.clone(), open.at)).collect(),
             ledger: self.ledger.iter().map(|(name, counts)| (name.to_string(), *counts)).collect(),
+            clocks: self.clocks.iter().map(|(name, seen)| (name.to_string(), seen.clone())).collect(),
             newest: self.newest,
             recovered: self.recovered.iter().map(|(number, attempts)| (*number, *attempts)).collect(),
             unknown: self.unknown.iter().map(|(number, at)| (*number, *at)).collect(),
@@ -107,6 +110,7 @@ impl State {
                 .map(|(number, hold, at)| (number, OpenHold { hold, at }))
                 .collect(),
             ledger: saved.ledger.into_iter().map(|(name, counts)| (name.into(), counts)).collect(),
+            clocks: saved.clocks.into_iter().map(|(name, seen)| (name.into(), seen)).collect(),
             newest: saved.newest,
             recovered: saved.recovered.into_iter().collect(),
             unknown: saved.unknown.into_iter().collect(),
@@ -189,6 +193,7 @@ impl SavedMessage {
             instrument: message.instrument.to_string(),
             chunks: message.chunks.clone(),
             received: message.received,
+            until: message.until,
             clock: message.clock,
             complete: message.complete,
             holds: message.holds,
@@ -196,8 +201,8 @@ impl SavedMessage {
     }
 
     fn restored(self) -> Message {
-        let Self { instrument, chunks, received, clock, complete, holds } = self;
-        Message { instrument: instrument.into(), chunks, received, clock, complete, holds }
+        let Self { instrument, chunks, received, until, clock, complete, holds } = self;
+        Message { instrument: instrument.into(), chunks, received, until, clock, complete, holds }
     }
 }
 

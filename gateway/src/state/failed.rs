@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::records::{
-    Chunk, Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, Oru, Outcome, ParkedSettled,
-    Provenance, Sending, Settlement,
+    Chunk, Delivery, DeliveryResult, DeviceClock, Disposition, Fate, Hold, HoldSettled, Oru, Outcome,
+    ParkedSettled, Provenance, Sending, Settlement, TimeOf,
 };
 use crate::state::State;
 use crate::store::{Entry, Store};
@@ -68,6 +68,12 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         provenance: Provenance::default(),
         dispositions: dispositions.collect(),
         released,
+        clock: released.is_none().then_some(DeviceClock {
+            device: 4,
+            received: 5,
+            quality: 1,
+            of: TimeOf::Message,
+        }),
         ..Outcome::default()
     };
     let meta = Oru { destination: "engine".to_owned(), message, group: 0, observations: 1, at: 1 };

@@ -101,8 +101,8 @@ fn a_checkpoint_is_the_whole_state() {
     assert_eq!(told(&restored), told(&state));
     let deep = |state: &State| {
         format!(
-            "{:?} {:?} {:?} {:?} {:?}",
-            state.messages, state.queues.orus, state.holds, state.newest, state.recovered
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            state.messages, state.queues.orus, state.holds, state.clocks, state.newest, state.recovered
         )
     };
     assert_eq!(deep(&restored), deep(&state));

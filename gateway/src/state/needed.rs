@@ -129,6 +129,7 @@ impl State {
             instrument: chunk.instrument.into(),
             chunks: vec![(number, at)],
             received: chunk.received,
+            until: chunk.received,
             clock: chunk.clock,
             complete: Some(chunk.end == Some(true)),
             holds: 1,

@@ -56,7 +56,7 @@ impl Secured {
     fn refuse(&self, peer: IpAddr, why: &dyn std::fmt::Display) {
         tracing::warn!(instrument = &*self.user.name, %peer, "refused a connection: {why}");
         let note = format!("refused a connection from {peer}: {why}");
-        self.status.note(&note, self.user.clock.utc());
+        self.status.note(&note, self.user.clock.reckoned());
     }
 
     fn begin(&self, handshakes: &mut Handshakes, wire: Box<dyn Wire>, peer: IpAddr) {

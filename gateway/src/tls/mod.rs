@@ -177,7 +177,7 @@ impl Tls {
             users.iter().filter(|known| known.configured).filter_map(|known| known.user.upgrade()).collect()
         };
         let all = configured.iter().flat_map(|user| user.conditions()).collect();
-        conditions.replace("tls", self.clock.utc(), all);
+        conditions.replace("tls", self.clock.reckoned(), all);
     }
 
     /// [`look`](Self::look)s every few seconds until `stop` is true.

@@ -76,7 +76,30 @@ pub enum PatientField {
 pub trait Zone {
     /// Minutes east of UTC at an instant.
     fn at(&self, instant: Utc) -> i16;
-    /// Minutes east of UTC for a civil time of the instrument; `None` when the zone never shows that time or shows
-    /// it twice and nothing decides.
-    fn of(&self, civil: &DeviceTime) -> Option<i16>;
+    /// What a civil time of the instrument is in its zone.
+    fn of(&self, civil: &DeviceTime) -> Local;
+}
+
+/// A civil time in a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Local {
+    /// So many minutes east of UTC.
+    Offset(i16),
+    /// The same; but clocks that were set back showed this time twice, and which is meant was decided by something else.
+    Twice(i16),
+    /// Clocks that were set forward never showed it.
+    Skipped,
+    /// It is no time of a day.
+    Date,
+}
+
+impl Local {
+    /// Minutes east of UTC, where there is such an offset.
+    #[must_use]
+    pub const fn offset(self) -> Option<i16> {
+        match self {
+            Self::Offset(minutes) | Self::Twice(minutes) => Some(minutes),
+            Self::Skipped | Self::Date => None,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Each segment of the ORU, field by field. Field names and numbers are those of HL7 2.5.1.
 
 use super::writer::{Context, GroupPlan, WriteObservation};
-use super::{PatientField, PatientId, Route, SampleIdIn, Zone};
+use super::{Local, PatientField, PatientId, Route, SampleIdIn, Zone};
 use crate::hl7::ts::{DeviceStamp, Stamp};
 use crate::hl7::value::{self, ValueType};
 use crate::hl7::writer::{Segment, Writer};
@@ -373,9 +373,27 @@ fn code(s: &mut Segment<'_, '_>, code: &Code<'_>) {
     s.str(code.system);
 }
 
+/// An NTE for a time that no clock showed: its instant is not known, so it has no offset.
+pub(super) fn skipped_note(
+    w: &mut Writer<'_>,
+    notes: &mut u32,
+    what: &str,
+    time: Option<&DeviceTime>,
+    zone: &dyn Zone,
+) {
+    if time.is_some_and(|time| time.offset.is_none() && zone.of(time) == Local::Skipped) {
+        nte_labelled(
+            w,
+            notes,
+            what,
+            Text::plain(" is in the hour that daylight saving skips; it has no offset."),
+        );
+    }
+}
+
 /// TS: the instrument's own digits, with the zone's offset when it has a time of day.
 fn time(s: &mut Segment<'_, '_>, time: Option<&DeviceTime>, zone: &dyn Zone) {
     if let Some(time) = time {
-        s.fmt(DeviceStamp::new(time, time.offset.or_else(|| zone.of(time))));
+        s.fmt(DeviceStamp::new(time, time.offset.or_else(|| zone.of(time).offset())));
     }
 }

@@ -38,7 +38,7 @@ pub struct GroupPlan<'p> {
     /// MSH-7 and OBR-22.
     pub created: Utc,
     /// The gateway's own remarks on the group; empty ones say nothing.
-    pub remarks: [&'p str; 3],
+    pub remarks: [&'p str; 5],
     /// In UTF-8, because it has a character that the route's charset does not have.
     pub in_utf8: bool,
 }
@@ -168,6 +168,8 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
         for remark in plan.remarks.into_iter().filter(|remark| !remark.is_empty()) {
             segments::nte(w, &mut notes, Text::plain(remark));
         }
+        let collected = self.context.specimen.collected.as_ref();
+        segments::skipped_note(w, &mut notes, "The time of collection", collected, zone);
         for comment in self.context.message_comments.iter().chain(&self.context.patient_comments) {
             segments::nte_labelled(w, &mut notes, comment.label, comment.text);
         }
@@ -204,6 +206,8 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
         segments::obx(w, self.route, open.observations, &how, observation, &self.context, self.zone);
         let was = self.groups.was(index);
         segments::observation_notes(w, &mut open.notes, &how, was, observation);
+        let completed = observation.completed.as_ref();
+        segments::skipped_note(w, &mut open.notes, "The time of this result", completed, self.zone);
     }
 
     fn comment(&mut self, comment: &Comment<'m>) {

@@ -2,7 +2,7 @@
 
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
-use orugate::convert::{Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
+use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -154,12 +154,14 @@ impl Bench {
                 destinations: &targets,
                 gateway: "GW01",
                 zone: &zone,
+                site_zone: &zone,
                 key: &[7; 16],
                 reruns: Reruns::All,
                 rerun_within: 0,
             },
             past: &NoPast,
             now,
+            clocks: Clocks::default(),
             release: None,
         };
         let conversion = self.converter.convert(&task, &mut self.numbers);

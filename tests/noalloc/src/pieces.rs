@@ -15,7 +15,7 @@ use orugate_protocol::hl7::value::ValueType;
 use orugate_protocol::hl7::writer::Writer;
 use orugate_protocol::mllp::{Decoder, Rules};
 use orugate_protocol::oru::{
-    GroupPlan, Groups, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
+    GroupPlan, Groups, Local, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
     WriteObservation, Zone,
 };
 use orugate_protocol::report::{
@@ -196,8 +196,8 @@ impl Zone for FixedZone {
     fn at(&self, _: Utc) -> i16 {
         60
     }
-    fn of(&self, _: &DeviceTime) -> Option<i16> {
-        Some(60)
+    fn of(&self, _: &DeviceTime) -> Local {
+        Local::Offset(60)
     }
 }
 
@@ -241,7 +241,7 @@ fn oru(input: &[u8]) -> usize {
         sample: "S",
         status: 'F',
         created: Utc(0),
-        remarks: ["Sent again by the instrument.", "", ""],
+        remarks: ["Sent again by the instrument.", "", "", "", ""],
         in_utf8: false,
     };
     let verdicts = [Verdict::Write(WriteObservation { status: 'F', sub_id: 1, remark: None })];

@@ -7,6 +7,7 @@
 mod asking;
 mod bare;
 mod cells;
+mod clocks;
 mod engine;
 mod net;
 mod odd;
@@ -40,7 +41,8 @@ fn whatever_the_engine_does() {
 #[test]
 fn whatever_lasts_long_or_is_odd() {
     std::thread::scope(|scope| {
-        let plays: Vec<_> = odd::PLAYS.iter().map(|(name, _, play)| (name, scope.spawn(play))).collect();
+        let plays = odd::PLAYS.iter().chain(&clocks::PLAYS);
+        let plays: Vec<_> = plays.map(|(name, _, play)| (name, scope.spawn(play))).collect();
         let failed: Vec<_> =
             plays.into_iter().filter_map(|(name, play)| play.join().err().map(|_| name)).collect();
         assert!(failed.is_empty(), "{failed:?}");

@@ -1,7 +1,7 @@
 //! `docs/faults.md`: the tables of this test, for people.
 
 use crate::cells::{self, Mode, Table};
-use crate::{asking, bare, engine, odd, sending};
+use crate::{asking, bare, clocks, engine, odd, sending};
 use std::fmt::Write as _;
 
 const BEGIN: &str = "\
@@ -116,7 +116,7 @@ fn page() -> String {
         show(&mut page, &table);
     }
     page.push_str("## Long and odd\n\n");
-    for (name, words, _) in odd::PLAYS {
+    for (name, words, _) in odd::PLAYS.iter().chain(&clocks::PLAYS) {
         let _ = writeln!(page, "- **{name}.** {words}");
     }
     page.truncate(page.trim_end().len());

@@ -10,13 +10,13 @@ use crate::net::{Line, Net, Way};
 use orugate::clock::Clock;
 use orugate::config::Plan;
 use orugate::engine::Engine;
-use orugate::interpret::Handle;
+use orugate::interpret::{Handle, Order, Released};
 use orugate::ports::Ground;
-use orugate::records::{Chunk, Meta as _};
+use orugate::records::{Chunk, Life, Meta as _};
 use orugate::run::Gateway;
 use orugate::simulate::{self, Plug, Target};
 use orugate::status::PortView;
-use orugate::store::Store;
+use orugate::store::{Entry, Store};
 use orugate::wire::Wire;
 use orugate_driver::{Profile, SimulatedFault};
 use orugate_drivers::SHIPPED;
@@ -32,8 +32,8 @@ use std::time::{Duration, Instant};
 
 /// How long, in real time, the other threads may work before a play counts as stuck.
 const STUCK: Duration = Duration::from_secs(30);
-/// When plays begin: 2026-11-22, in microseconds.
-const BEGIN: i64 = 1_795_305_600_000_000;
+/// When plays begin: 2026-11-22T10:00:00Z, in microseconds.
+pub(crate) const BEGIN: i64 = 1_795_341_600_000_000;
 
 pub(crate) const BOX: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 pub(crate) const INSTRUMENT: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -66,10 +66,12 @@ pub(crate) struct Setup {
     pub(crate) second: Option<&'static str>,
     /// What is changed in the configuration's text.
     pub(crate) text: &'static [(&'static str, &'static str)],
-    /// When the play begins, in microseconds since 1970.
+    /// When the journal is made, in microseconds since 1970.
     pub(crate) begin: i64,
     /// Bytes that the journal may have.
     pub(crate) max_size: u64,
+    /// What the box's clock shows when it begins, right or wrong.
+    pub(crate) shows: i64,
     pub(crate) change: fn(&mut Plan),
 }
 
@@ -85,6 +87,7 @@ impl Default for Setup {
             text: &[],
             begin: BEGIN,
             max_size: 1 << 30,
+            shows: BEGIN,
             change: |_| {},
         }
     }
@@ -155,12 +158,15 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let net = Net::new(BOX);
         net.cable(NEAR, FAR);
-        let clock = Clock::starting_at(Utc(setup.begin));
+        let clock = Clock::starting_at(Utc(setup.shows));
         let engine = || Engine::start_on(Arc::new(net.clone()), (BOX, 0).into(), clock.clone()).unwrap();
         let (engine, second) = (engine(), engine());
         let disk = ModelDisk::new();
         let now = UnixMillis(u64::try_from(setup.begin / 1000).unwrap());
         drop(Journal::create(disk.clone(), now, options(&setup)).unwrap());
+        if setup.shows < setup.begin {
+            lived(&disk, &setup);
+        }
         let plan = setup.plan(&folder, &engine, &second);
         let gateway = start(plan, &setup, &disk, &clock, &net, &elsewhere).await;
         Self { net, clock, engine, second, gateway: Some(gateway), disk, setup, folder, elsewhere }
@@ -238,6 +244,15 @@ impl Rig {
         };
         let mut plug = Plug::through(Arc::new(self.net.host(INSTRUMENT)), target);
         simulate::play(session, &mut plug, pace, None, &self.clock, &mut |_| {}).await
+    }
+
+    /// A person releases a hold with a sample id.
+    pub(crate) async fn release(&self, hold: u64, sample: &str) -> Result<Released, String> {
+        let (told, answer) = tokio::sync::oneshot::channel();
+        let reply = Box::new(move |answer| drop(told.send(answer)));
+        let (sample, actor) = (Some(sample.to_owned()), "uid 0".to_owned());
+        assert!(self.gateway().admin.worker.give(Order::Release { hold, sample, actor, reply }));
+        answer.await.unwrap()
     }
 
     /// Lets so much time pass.
@@ -346,6 +361,13 @@ impl Setup {
         (self.change)(&mut plan);
         plan
     }
+}
+
+/// An earlier process wrote into the journal, when the clock was right.
+fn lived(disk: &ModelDisk, setup: &Setup) {
+    let (store, _) = Store::open(disk.clone(), options(setup)).unwrap();
+    let life = Life { started: true, at: setup.begin, software: "before".to_owned(), config: String::new() };
+    let _ = store.append_wait(vec![Entry::new(&life)], None).unwrap();
 }
 
 fn options(setup: &Setup) -> Options {

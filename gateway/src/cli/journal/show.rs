@@ -5,7 +5,7 @@ use super::{IO, REFUSED, Stop, remark, text};
 use crate::archive::{Archive, Journal, names};
 use crate::records::{
     Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Meta, Oru, Outcome,
-    ParkedSettled, Sending, Settlement, clock_quality,
+    ParkedSettled, Sending, Settlement, TimeOf, clock_quality,
 };
 use crate::words::count;
 use orugate_journal::{RecordRef, Term};
@@ -233,6 +233,14 @@ impl Page {
             "  by version {}, profile {} ({}), configuration {}",
             provenance.software, provenance.profile, provenance.profile_hash, provenance.config_hash
         );
+        if let Some(clock) = &outcome.clock {
+            let of = match clock.of {
+                TimeOf::Message => "the message",
+                TimeOf::Result => "the newest result",
+            };
+            let (device, here) = (text::time(clock.device), text::time(clock.received));
+            let _ = writeln!(self.text, "  by the instrument's clock {of} is of {device}; it came {here}");
+        }
         for disposition in &outcome.dispositions {
             let Disposition { observation, fate, is_final, filler, .. } = disposition;
             let what = match fate {

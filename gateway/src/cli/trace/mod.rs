@@ -91,7 +91,9 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
                 profile: &*profile,
                 targets: plan.zip(of).map(|(plan, of)| lineup::targets(plan, of)).unwrap_or_default(),
                 gateway: plan.map_or_else(|| "????".to_owned(), |plan| plan.gateway.id.clone()),
-                zone: plan.map_or(TimeZone::UTC, |plan| plan.gateway.timezone.clone()),
+                zone: plan.map_or(TimeZone::UTC, |plan| {
+                    of.map_or(&plan.gateway.timezone, |of| of.zone(&plan.gateway)).clone()
+                }),
                 key,
             };
             Reading::of(records, instrument, message.map_or(0, |message| message.received), with)

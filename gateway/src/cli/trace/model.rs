@@ -24,6 +24,8 @@ pub(super) struct Told {
     pub(super) instrument: String,
     pub(super) received: Option<Moment>,
     pub(super) clock: &'static str,
+    /// What it says of its instrument's clock.
+    pub(super) device_time: Option<DeviceTime>,
     pub(super) complete: Option<bool>,
     pub(super) begins: bool,
     pub(super) bytes: u64,
@@ -43,6 +45,18 @@ pub(super) struct Told {
     pub(super) notes: Vec<String>,
     /// What of this is not known, and why.
     pub(super) gaps: Vec<String>,
+}
+
+/// A time that the instrument wrote, by its own clock.
+#[derive(Debug, Serialize)]
+pub(super) struct DeviceTime {
+    pub(super) at: Moment,
+    /// `message`: when that was made; `result`: when the newest was there.
+    pub(super) of: &'static str,
+    /// Seconds from its receipt to it: more than 0 only when the instrument's clock is ahead of this box's.
+    pub(super) ahead: i64,
+    /// The same in a sentence.
+    pub(super) words: String,
 }
 
 /// By what the bytes are explained.

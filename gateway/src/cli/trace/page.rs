@@ -122,6 +122,7 @@ impl Page {
                 count(told.chunks as u64, "chunk", "chunks")
             ),
         );
+        told.device_time.iter().for_each(|time| self.line(2, &time.words));
         told.gaps.iter().for_each(|gap| self.line(2, gap));
         if told.in_part {
             self.line(2, "There is more in this message that is not of what was asked for; it is not shown.");

@@ -81,6 +81,7 @@ impl Reading {
             instrument: instrument.to_owned(),
             targets,
             gateway,
+            site_zone: zone.clone(),
             zone,
             now: Utc(received),
             numbered: true,

@@ -5,12 +5,15 @@
 
 use super::events;
 use super::gather::Records;
-use super::model::{Answer, Became, Beside, Hold, Moment, Oru, Outcome, Piece, ReadWith, Record, Told};
+use super::model::{
+    Answer, Became, Beside, DeviceTime, Hold, Moment, Oru, Outcome, Piece, ReadWith, Record, Told,
+};
 use super::reading::{Found, Part, Reading, field, obx_of, sample_of};
 use crate::archive::{Archive, Way};
 use crate::cli::journal::text;
 use crate::convert::EARLIER_RUN;
-use crate::records::{self, DeliveryResult, Disposition, Fate, Settlement, Stood};
+use crate::records::{self, DeliveryResult, DeviceClock, Disposition, Fate, Settlement, Stood, TimeOf};
+use crate::words::duration;
 use orugate_driver::span::Span;
 use std::collections::BTreeMap;
 
@@ -39,6 +42,21 @@ pub(super) struct Story<'a> {
     pub(super) read_with: ReadWith,
 }
 
+fn device_time(clock: DeviceClock) -> DeviceTime {
+    let (of, what) = match clock.of {
+        TimeOf::Message => ("message", "it was made"),
+        TimeOf::Result => ("result", "its newest result was there"),
+    };
+    let ahead = clock.device.saturating_sub(clock.received);
+    let lies = if ahead > 0 { "after it came, so that clock was ahead" } else { "before it came" };
+    let at = Moment(clock.device);
+    let words = format!(
+        "By the instrument's clock {what} at {at}, {} {lies}.",
+        duration(ahead.saturating_abs() / 1_000_000)
+    );
+    DeviceTime { at, of, ahead: ahead.div_euclid(1_000_000), words }
+}
+
 impl Story<'_> {
     pub(super) fn tell(self) -> Told {
         let message = self.archive.messages.get(&self.number);
@@ -65,6 +83,7 @@ impl Story<'_> {
                 Some(1) => "plausible",
                 _ => "not set",
             },
+            device_time: self.records.outcomes.values().find_map(|outcome| outcome.clock).map(device_time),
             complete: message.and_then(|m| m.complete),
             begins: message.is_some_and(|m| m.begins),
             bytes: message.map_or(0, |m| m.bytes),

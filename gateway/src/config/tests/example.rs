@@ -55,7 +55,7 @@ fn commented_defaults_are_the_defaults() {
         assert!(difference.is_empty(), "line {}: {line} is not the default: {difference:?}", number + 1);
         assert_ne!(plain.hash, with.hash);
     }
-    assert_eq!(defaults, 23, "a default was added or lost");
+    assert_eq!(defaults, 24, "a default was added or lost");
 }
 
 #[test]

@@ -235,6 +235,8 @@ fn defaults_are_those_of_the_comments() {
                     ],
                     reruns: All,
                     rerun_within: 43200s,
+                    timezone: None,
+                    clock_limit: 300s,
                 },
             ],
             hash: f5dce5f141aa92dcf90aa8dfe16efa75,

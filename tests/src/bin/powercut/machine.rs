@@ -38,6 +38,8 @@ pub(crate) enum Task {
     Init,
     /// Serve.
     Run,
+    /// Serve, with a clock that begins in 1970.
+    RunIn1970,
 }
 
 /// A machine under power.
@@ -64,7 +66,7 @@ impl Machine {
             let mut machine = Self::power_on(parts, task, instruments)?;
             let (awaited, bad) = match task {
                 Task::Init => ("vm: init ended with 0", "vm: init ended with"),
-                Task::Run => ("vm: serves", "vm: the disk cannot"),
+                Task::Run | Task::RunIn1970 => ("vm: serves", "vm: the disk cannot"),
             };
             let until = Instant::now() + PATIENCE;
             let (mut said, mut alive) = (Vec::new(), true);
@@ -101,6 +103,7 @@ impl Machine {
             Task::Init => "do=init",
             Task::Run if parts.without_sync => "do=run nosync=1",
             Task::Run => "do=run",
+            Task::RunIn1970 => "do=run clock=7",
         };
         let mut log = OpenOptions::new().create(true).append(true).open(&parts.console)?;
         writeln!(log, "--- power on, {what}")?;

@@ -73,6 +73,8 @@ struct Rig {
     parts: Parts,
     seed: u64,
     random: Random,
+    /// Draws the cycles in which the box has lost its clock.
+    clocks: Random,
     ledger: Arc<Mutex<Ledger>>,
     instruments: Vec<Instrument>,
     began: Instant,
@@ -92,8 +94,9 @@ impl Rig {
         };
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let instruments = Model::ALL.map(|model| Instrument::new(model, seed, ledger.clone())).into();
-        let random = Random::new(seed, 1);
-        let rig = Self { runtime, engine, parts, seed, random, ledger, instruments, began: Instant::now() };
+        let (random, clocks) = (Random::new(seed, 1), Random::new(seed, 2));
+        let rig =
+            Self { runtime, engine, parts, seed, random, clocks, ledger, instruments, began: Instant::now() };
         // The new journal has to survive its first cut as well, at the moment at which the command says that it is made.
         Machine::boot(&rig.parts, Task::Init, INSTRUMENTS)?.cut()?;
         println!("seed {}; the journal is made, and the power cut, after {:.1} s", rig.seed, rig.seconds());
@@ -110,7 +113,8 @@ impl Rig {
         while cycles < wanted && self.began.elapsed() < limit {
             // The first is under load whatever is drawn, so that even one cycle has something to lose.
             let random = &mut self.random;
-            let drawn = if cycles == 0 { Cycle::draw_loaded(random) } else { Cycle::draw(random) };
+            let mut drawn = if cycles == 0 { Cycle::draw_loaded(random) } else { Cycle::draw(random) };
+            drawn.in_1970 = cycles > 0 && self.clocks.below(5) == 0;
             let what = self.cycle(drawn)?;
             cycles += 1;
             println!("{cycles:>3} of {wanted}: {what}; {}", self.so_far());
@@ -229,7 +233,7 @@ impl Rig {
         self.engine.otherwise(cycle.slow.map_or(Behaviour::ACCEPT, Behaviour::Delay));
         self.engine.script((0..cycle.resets).map(|_| Behaviour::ResetAfter));
 
-        let mut machine = Machine::boot(&self.parts, Task::Run, INSTRUMENTS)?;
+        let mut machine = Machine::boot(&self.parts, cycle.task(), INSTRUMENTS)?;
         let started = Instant::now();
         let stop = AtomicBool::new(false);
         let (tell, first) = channel();

@@ -3,6 +3,7 @@
 //! Promises that a seed gives the same cycles and the same messages again. Not the same moments in the program's own
 //! work: those depend on how fast the two machines are.
 
+use crate::machine::Task;
 use std::fmt;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub(crate) struct Cycle {
     pub(crate) slow: Option<Duration>,
     /// After how many of its answers the engine resets the connection.
     pub(crate) resets: u64,
+    /// The box has lost its clock: it begins in 1970, and what it makes of messages waits for a later cycle.
+    pub(crate) in_1970: bool,
 }
 
 impl fmt::Display for Cycle {
@@ -65,6 +68,9 @@ impl fmt::Display for Cycle {
         match self.cut {
             Cut::Starting(after) => write!(out, "cut {} ms after the start", after.as_millis())?,
             Cut::Serving(after) => write!(out, "cut {} ms after the first ACK", after.as_millis())?,
+        }
+        if self.in_1970 {
+            write!(out, ", in 1970")?;
         }
         match self.outage {
             Outage::None => Ok(()),
@@ -75,6 +81,11 @@ impl fmt::Display for Cycle {
 }
 
 impl Cycle {
+    /// What the machine is told.
+    pub(crate) const fn task(self) -> Task {
+        if self.in_1970 { Task::RunIn1970 } else { Task::Run }
+    }
+
     /// For the control: cut under load, and no engine has any of it before, so that there is something to lose.
     pub(crate) const fn draw_loaded(random: &mut Random) -> Self {
         let mut cycle = Self::draw(random);
@@ -98,6 +109,6 @@ impl Cycle {
             _ => None,
         };
         // Few, for the gateway waits a second after each, and those that are not reached are there in the next cycle.
-        Self { cut, outage, slow, resets: (random.below(4) == 0) as u64 }
+        Self { cut, outage, slow, resets: (random.below(4) == 0) as u64, in_1970: false }
     }
 }
