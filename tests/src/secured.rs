@@ -43,12 +43,21 @@ pub fn towards(folder: &Path, engine: SocketAddr, tls: &str) -> String {
 /// When it does not start.
 #[allow(clippy::unwrap_used)] // A test that cannot start has failed.
 pub async fn start(folder: &Path, text: &str, now: Utc) -> Gateway {
+    start_by(folder, text, &Clock::starting_at(now)).await
+}
+
+/// The same, by a clock that the test can set.
+///
+/// # Panics
+/// When it does not start.
+#[allow(clippy::unwrap_used)] // A test that cannot start has failed.
+pub async fn start_by(folder: &Path, text: &str, clock: &Clock) -> Gateway {
     let plan = plan(folder, text);
     if !plan.journal.path.exists() {
         std::fs::create_dir(&plan.journal.path).unwrap();
         init_journal(&plan.journal.path, noon(TODAY)).unwrap();
     }
-    Gateway::start(plan, |_| Clock::starting_at(now)).await.unwrap()
+    Gateway::start(plan, |_| clock.clone()).await.unwrap()
 }
 
 /// Sends one message to the instrument's plain port.

@@ -1,6 +1,7 @@
 //! MLLP over TLS against an engine on Python's ssl: who is let in, who is not and why, and files that change.
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+use orugate::clock::Clock;
 use orugate::conditions::{Code, Fault};
 use orugate_protocol::time::Utc;
 use orugate_tests::pki::{ALWAYS, Authority, Day, Pair, self_signed, write};
@@ -204,9 +205,16 @@ async fn a_clock_that_is_wrong_is_named_and_not_the_certificate() {
     let pair = authority.sign(&[NAME], 2, ((2026, 1, 1), (2027, 1, 1)));
     let Some(engine) = engine(folder.path(), &pair, &[]) else { return };
     let tls = format!("{{ ca = \"{ca}\", name = \"{NAME}\" }}");
-    // A box without a battery: it boots in 1970.
-    let gateway = start(folder.path(), &towards(folder.path(), engine.address, &tls), Utc(60_000_000)).await;
+    // While the clock is right nobody listens, so that something waits.
+    let nobody = "127.0.0.1:9".parse().unwrap();
+    let gateway = start(folder.path(), &towards(folder.path(), nobody, &tls), noon(TODAY)).await;
     send(&gateway, "T-1").await;
+    waits(&gateway, 1).await;
+    gateway.stop().await;
+    // A box without a battery: it boots in 1970.
+    let clock = Clock::starting_at(Utc(60_000_000));
+    let gateway = start_by(folder.path(), &towards(folder.path(), engine.address, &tls), &clock).await;
+    send(&gateway, "T-2").await;
     link_says(&gateway, "this box's clock is wrong, it says 1970-01-01 00:0").await;
     let told = conditions(&gateway, Code::ClockUnset);
     assert!(
@@ -215,11 +223,11 @@ async fn a_clock_that_is_wrong_is_named_and_not_the_certificate() {
     );
     assert_eq!(conditions(&gateway, Code::TlsFailed), []);
     assert_eq!(conditions(&gateway, Code::CertificateExpired), [], "no date is judged by such a clock");
-    gateway.stop().await;
+    assert_eq!(gateway.store.state().pending().count(), 1, "results wait for the clock");
 
     // The clock is set: what waited goes out.
-    let gateway = start(folder.path(), &towards(folder.path(), engine.address, &tls), noon(TODAY)).await;
-    delivered(&gateway, 1).await;
+    clock.set(Utc(noon(TODAY).0 + 3_600_000_000));
+    delivered(&gateway, 2).await;
     gateway.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! Which test a result is of: its code, and the dilution beside it.
 //!
 //! Promises: a code is text of the message as it stands, with two exceptions that a profile declares: the character at
-//! which it ends or is split, and further components behind a `/`, so that what a panel says about one analyte is not
+//! which it ends or is split, and further components behind a `/`, named or found by what differs, so that what a panel says about one analyte is not
 //! taken for another. What was split off and is no plain "undiluted" is given back as the replicate. Leaves out names
 //! and LOINC, which are components like any other.
 
@@ -11,13 +11,70 @@ use crate::values::{Component, One};
 use orugate_driver::report::Code;
 use orugate_driver::text::Text;
 use orugate_driver::{Fault, Scratch};
-use orugate_protocol::astm::record::{Field, RecordType, Records};
+use orugate_protocol::astm::record::{Field, Record, RecordType, Records};
 
 /// Between a code and the components that belong to it.
 const JOIN: u8 = b'/';
 
 /// So many results of an order are looked at for another of the same code.
 const SIBLINGS: usize = 512;
+
+/// Which codes several results of an order may have. It is asked before an order is looked through for each of its results,
+/// of which there may be thousands; now and then it says yes of a code that is alone.
+pub(crate) struct Twins {
+    once: [u64; WORDS],
+    twice: [u64; WORDS],
+}
+
+const WORDS: usize = 1024;
+
+impl Twins {
+    pub(crate) const fn none() -> Self {
+        Self { once: [0; WORDS], twice: [0; WORDS] }
+    }
+
+    /// Those of the order whose results follow.
+    pub(crate) fn fill(&mut self, plan: &'static Plan, below: &Records<'_>) {
+        if !plan.profile.code.apart {
+            return;
+        }
+        self.once.fill(0);
+        self.twice.fill(0);
+        for record in results_of(below) {
+            let code = read(plan, record.field(3)).0.bare;
+            let into = if self.once.holds(code.bytes()) { &mut self.twice } else { &mut self.once };
+            into.put(code.bytes());
+        }
+    }
+}
+
+/// A set that may say yes of what is not in it.
+trait Bits {
+    fn put(&mut self, text: &[u8]);
+    fn holds(&self, text: &[u8]) -> bool;
+}
+
+/// Two bits of 65,536 for a text: FNV-1a, whose last byte moves few of its bits, so they are mixed once more.
+fn bits(text: &[u8]) -> [(usize, u64); 2] {
+    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = text.iter().fold(0xcbf2_9ce4_8422_2325, mix);
+    let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    [hash >> 48, (hash >> 32) & 0xffff].map(|bit| ((bit >> 6) as usize, 1 << (bit & 63)))
+}
+
+impl Bits for [u64; WORDS] {
+    fn put(&mut self, text: &[u8]) {
+        for (word, bit) in bits(text) {
+            if let Some(word) = self.get_mut(word) {
+                *word |= bit;
+            }
+        }
+    }
+
+    fn holds(&self, text: &[u8]) -> bool {
+        bits(text).iter().all(|(word, bit)| self.get(*word).is_some_and(|word| word & bit != 0))
+    }
+}
 
 /// The code of a test id.
 pub(crate) struct TestCode<'m> {
@@ -38,7 +95,7 @@ pub(crate) fn of_order<'m>(plan: &'static Plan, test: Field<'m>) -> TestCode<'m>
 pub(crate) fn of_result<'m>(
     plan: &'static Plan,
     test: Field<'m>,
-    siblings: Option<&Records<'m>>,
+    siblings: Option<(&Records<'m>, &Twins)>,
     scratch: &mut Scratch<'m>,
 ) -> Result<TestCode<'m>, Fault> {
     let (mut read, from) = read(plan, test);
@@ -108,15 +165,17 @@ fn with_parts<'m>(
     id: Text<'m>,
     from: Option<Component>,
     test: Field<'m>,
-    siblings: Option<&Records<'m>>,
+    siblings: Option<(&Records<'m>, &Twins)>,
     scratch: &mut Scratch<'m>,
 ) -> Result<Text<'m>, Fault> {
     let rules = &plan.profile.code.part;
     let apart =
-        |part: &CodePart| siblings.is_some_and(|siblings| has_twin(plan, id, from, test, part, siblings));
+        |part: &CodePart| siblings.is_some_and(|(below, _)| has_twin(plan, id, from, test, part, below));
     let told = rules.iter().find(|part| part.repeated && belongs(part, from, test).is_some() && apart(part));
     let told = told.and_then(|part| belongs(part, from, test));
-    let parts = || parts(plan, from, test).chain(told);
+    let twins = siblings.filter(|(_, twins)| plan.profile.code.apart && twins.twice.holds(id.bytes()));
+    let differing = twins.map_or(0, |(below, _)| differing_components(plan, id, from, test, below));
+    let parts = || parts(plan, from, test).chain(told).chain(components_of(test, differing));
     let length = parts().map(|part| part.len().saturating_add(1)).fold(0, usize::saturating_add);
     if length == 0 {
         return Ok(id);
@@ -146,6 +205,50 @@ fn belongs<'m>(part: &CodePart, from: Option<Component>, test: Field<'m>) -> Opt
     (!field.is_empty() && from != Some(part.component) && !excluded).then(|| field.bytes())
 }
 
+/// The components, as bits from the lowest, in which another result of the order with the same code differs. One that holds
+/// a number is none of them: it is a dilution, a replicate or a lot as often as anything else.
+fn differing_components<'m>(
+    plan: &'static Plan,
+    id: Text<'m>,
+    from: Option<Component>,
+    test: Field<'m>,
+    siblings: &Records<'m>,
+) -> u32 {
+    let own = from.map_or(0, |n| 1u32.checked_shl(n.number().saturating_sub(1) as u32).unwrap_or(0));
+    let mut found = 0;
+    for other in results_of(siblings).take(SIBLINGS).map(|record| record.field(3)) {
+        if other.bytes() == test.bytes() || read(plan, other).0.bare.bytes() != id.bytes() {
+            continue;
+        }
+        let mut theirs = other.components();
+        for (n, mine) in test.components().take(u32::BITS as usize).enumerate() {
+            let theirs = theirs.next().map_or(&[][..], |part| part.trimmed().bytes());
+            if mine.trimmed().bytes() != theirs {
+                found |= 1 << n;
+            }
+        }
+    }
+    found & !own
+}
+
+/// These components, as far as they are words.
+fn components_of<'m>(test: Field<'m>, bits: u32) -> impl Iterator<Item = &'m [u8]> {
+    let worded = |text: &&[u8]| text.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii());
+    let components = test.components().take(u32::BITS as usize).enumerate();
+    components
+        .filter(move |(n, _)| bits & (1 << n) != 0)
+        .map(|(_, part)| part.trimmed().bytes())
+        .filter(worded)
+}
+
+/// The result records up to the next order.
+fn results_of<'m>(siblings: &Records<'m>) -> impl Iterator<Item = Record<'m>> + use<'m> {
+    let below = |r: &Record<'m>| {
+        matches!(r.kind(), RecordType::Result | RecordType::Comment | RecordType::Manufacturer)
+    };
+    siblings.clone().take_while(below).filter(|r| r.kind() == RecordType::Result)
+}
+
 /// Another result of the order has the same code and another text in this component.
 fn has_twin<'m>(
     plan: &'static Plan,
@@ -155,12 +258,7 @@ fn has_twin<'m>(
     part: &CodePart,
     siblings: &Records<'m>,
 ) -> bool {
-    let results = siblings
-        .clone()
-        .take_while(|r| {
-            matches!(r.kind(), RecordType::Result | RecordType::Comment | RecordType::Manufacturer)
-        })
-        .filter(|r| r.kind() == RecordType::Result);
+    let results = results_of(siblings);
     let text = |test: Field<'m>| test.component(part.component.number()).trimmed().bytes();
     results.take(SIBLINGS).map(|record| record.field(3)).any(|other| {
         let (read, its) = read(plan, other);

@@ -5,9 +5,11 @@
 //! never guessed. Order is not enforced: facts about real instruments, not the
 //! standard, decide what is trouble. [`items`](crate::items) reads the single records.
 
+use crate::code::Twins;
 use crate::items::{self, Isolates};
 use crate::place::Current;
 use crate::plan::Plan;
+use crate::qc;
 use crate::unframe;
 use crate::values::Framing;
 use orugate_driver::report::{End, Item, Level, Note, NoteKind, Observation, Order, ReportSink, Sender};
@@ -46,6 +48,17 @@ const DAMAGED: &str = "This has the shape of a result, but its first bytes are t
 const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
                       may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
                       discard.";
+/// `&|` of an analyzer that puts the escape before a delimiter (Mindray), or a text that ends with an ampersand.
+const ESCAPED: &str = "An escape character stands right before a field's end and begins nothing, so the parts of this result \
+    behind it may each be another one. Compare with the instrument's screen; take the character out of the text at the \
+    instrument and transmit again; discard this one.";
+/// A time stands where LIS02 has the device.
+const SHIFTED: &str = "The parts of this result stand one field further than the standard has them, so its flags, its status \
+    and its times cannot be told. Choose the model's own profile, or say under `result` where they are, then release.";
+/// Held unless there is evidence that it is none of a patient's.
+const SUSPECT: &str = "The sample id begins as a control's or a calibrator's would, but nothing in the message says that it \
+    is one. If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in the \
+    profile.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -75,7 +88,9 @@ impl Interpreter for AstmInterpreter {
             header: HeaderState::Missing,
             empty_order: None,
             remarked: false,
+            suspect: false,
             siblings: None,
+            twins: Twins::none(),
             isolates: Isolates::default(),
             open: false,
             aborted: false,
@@ -103,6 +118,14 @@ const fn is_control(byte: u8) -> bool {
 fn may_be_whose(record: &Record<'_>) -> bool {
     let letter = record.bytes().iter().find(|byte| **byte > b' ');
     letter.is_none_or(|letter| !letter.is_ascii_alphabetic() || b"HPOhpo".contains(letter))
+}
+
+/// A field ends with an escape character that closes no sequence: the delimiter behind it may be meant as text.
+fn hides_a_delimiter(record: &Record<'_>) -> bool {
+    let escape = record.delimiters().escape;
+    let open =
+        |field: &[u8]| field.ends_with(&[escape]) && field.iter().filter(|b| **b == escape).count() % 2 == 1;
+    record.bytes().contains(&escape) && record.fields().any(|field| open(field.bytes()))
 }
 
 /// The last record has its end: a message that is cut inside one is cut, whatever the dialect.
@@ -134,8 +157,11 @@ struct Walk<'a, 'm> {
     empty_order: Option<Order<'m>>,
     /// A comment said something about that order.
     remarked: bool,
+    /// The order's sample id looks like a control's.
+    suspect: bool,
     /// What follows the order's record.
     siblings: Option<Records<'m>>,
+    twins: Twins,
     isolates: Isolates,
     /// Records came after the last L.
     open: bool,
@@ -152,7 +178,8 @@ impl<'m> Walk<'_, 'm> {
         self.judge(&record, &place, cut);
         self.unsure = match record.kind() {
             RecordType::Header => self.is_noisy(&record),
-            RecordType::Patient | RecordType::Order => self.unsure || self.is_noisy(&record),
+            RecordType::Patient => self.unsure || self.is_noisy(&record),
+            RecordType::Order => self.unsure || self.is_noisy(&record) || hides_a_delimiter(&record),
             RecordType::Other(_) => self.unsure || self.bare || may_be_whose(&record),
             _ => self.unsure,
         };
@@ -161,6 +188,7 @@ impl<'m> Walk<'_, 'm> {
             View::Patient(patient) => self.patient(&patient),
             View::Order(order) => {
                 self.order(&order, rest);
+                self.twins.fill(self.plan, rest);
                 self.siblings = Some(rest.clone());
             }
             View::Result(result) => self.result(&result, &place, cut)?,
@@ -259,6 +287,7 @@ impl<'m> Walk<'_, 'm> {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
         let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
+        self.suspect = specimen.qc.is_none() && qc::is_suspect(self.plan, &specimen.id);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
@@ -283,7 +312,7 @@ impl<'m> Walk<'_, 'm> {
                 self.plan,
                 &self.current,
                 result,
-                self.siblings.as_ref().filter(|_| under_order),
+                self.siblings.as_ref().filter(|_| under_order).map(|below| (below, &self.twins)),
                 &mut self.isolates,
                 self.scratch,
                 self.sink,
@@ -300,12 +329,16 @@ impl<'m> Walk<'_, 'm> {
             Some(NUL)
         } else if self.is_noisy(&record) {
             Some(CONTROL)
+        } else if hides_a_delimiter(&record) {
+            Some(ESCAPED)
         } else if self.unsure {
             Some(UNSURE)
+        } else if items::is_shifted(self.plan, &record) {
+            Some(SHIFTED)
         } else if item.code.id.is_empty() {
             Some(NO_CODE)
         } else {
-            item.doubt
+            item.doubt.or(self.suspect.then_some(SUSPECT))
         };
         self.sink.item(Item::Observation(item));
         if item.doubt.is_none() {

@@ -4,7 +4,7 @@
 //! about codes ([`code`]) and values ([`measure`]). A time stamp that is none becomes no time and a note. Leaves out
 //! what a record means beside others; the interpreter knows that.
 
-use crate::code::{self, TestCode};
+use crate::code::{self, TestCode, Twins};
 use crate::measure::{self, Rule};
 use crate::place::{self, Current, Place};
 use crate::plan::Plan;
@@ -115,7 +115,7 @@ pub(crate) fn observation<'m>(
     plan: &'static Plan,
     current: &Current<'m>,
     result: &ResultRecord<'m>,
-    siblings: Option<&Records<'m>>,
+    siblings: Option<(&Records<'m>, &Twins)>,
     isolates: &mut Isolates,
     scratch: &mut Scratch<'m>,
     sink: &mut dyn ReportSink<'m>,
@@ -157,6 +157,19 @@ pub(crate) fn observation<'m>(
         doubt: lacking.then_some(NO_PART).or(held),
         span: result.record().span(),
     })
+}
+
+/// True when the record has a time where LIS02 has the device and one field more: the model has the parts of R one field
+/// further than the profile knows (Mindray's BS, Beckman Coulter's DxH), so its flags and its status are read from the wrong
+/// ones.
+pub(crate) fn is_shifted(plan: &Plan, record: &Record<'_>) -> bool {
+    const DEVICE: usize = 14;
+    let by_lis02 = plan.profile.result.status.field() == 9
+        && plan.profile.device.is_some_and(|place| place.field() == DEVICE);
+    let device = record.field(DEVICE).trimmed().bytes();
+    let is_time = device.len() == 14 && device.iter().all(u8::is_ascii_digit);
+    let empty = |n| record.field(n).trimmed().is_empty();
+    by_lis02 && is_time && empty(9) && !empty(DEVICE + 1)
 }
 
 /// Gives the fields of a record that the profile wants as remarks.

@@ -143,7 +143,7 @@ fn joined<'m>(low: Text<'m>, high: Text<'m>, scratch: &mut Scratch<'m>) -> Resul
 
 /// Where the flags are.
 pub(crate) fn flag_field<'m>(plan: &Plan, result: &ResultRecord<'m>) -> Field<'m> {
-    result.record().field(plan.profile.result.flags.field())
+    plan.profile.result.flags.in_record(result.record())
 }
 
 fn flags<'m>(plan: &'static Plan, result: &ResultRecord<'m>) -> Flags<'m> {

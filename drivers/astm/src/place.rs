@@ -74,6 +74,12 @@ impl Place {
         Self { record: RecordType::Result, field, repeat: Repeat::Unnamed, component: None, name }
     }
 
+    /// What this record has there, whichever record the place names; the whole field with all its repeats or one component.
+    pub(crate) fn in_record<'m>(&self, record: Record<'m>) -> Field<'m> {
+        let field = record.field(self.field());
+        self.component.map_or(field, |n| field.component(usize::from(n)))
+    }
+
     /// True for a whole field, with all its repeats, of this record.
     pub(crate) fn is_field_of(&self, record: RecordType) -> bool {
         self.record == record && self.component.is_none() && self.repeat == Repeat::Unnamed

@@ -154,7 +154,8 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
         }
     }
     let marks = [&profile.qc.sample_prefixes, &profile.qc.descriptors, &profile.qc.comments];
-    if marks.into_iter().flatten().any(String::is_empty) {
+    let suspects = profile.qc.suspects.iter();
+    if marks.into_iter().chain(suspects).flatten().any(String::is_empty) {
         return wrong("qc", "an empty text under qc would make a control of every sample".into());
     }
     let fields = &profile.result;
@@ -164,10 +165,14 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
         ("nature", &fields.nature),
         ("status", &fields.status),
     ] {
-        if !place.is_field_of(RecordType::Result) {
+        let beside_value = key == "flags" && (1..100).any(|n| place.is_component(RecordType::Result, 4, n));
+        if !place.is_field_of(RecordType::Result) && !beside_value {
             return wrong(
                 &format!("result.{key}"),
-                format!("result.{key} is `{}`, but it is a whole field of R, such as \"R.8\"", place.name()),
+                format!(
+                    "result.{key} is `{}`, but it is a whole field of R, such as \"R.8\"; flags may be a component of R.4",
+                    place.name()
+                ),
             );
         }
     }

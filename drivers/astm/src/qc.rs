@@ -2,7 +2,7 @@
 //!
 //! Promises: LIS02's own marks come first, then the profile's; each has a clause of its own, made once, that holds the
 //! profile's text and nothing else of the message. A comment counts wherever it stands under the order, so a specimen is
-//! known before its first result. Leaves out what an unmarked control looks like: nothing here guesses.
+//! known before its first result. What only looks like a control is said apart, and never taken for one.
 
 use crate::intern::intern;
 use crate::place::{Current, Place};
@@ -57,7 +57,7 @@ impl Mark {
 
 /// The marks of a profile.
 pub(crate) fn marks(rules: &QcRules) -> Vec<Mark> {
-    let QcRules { proof: _, sample_prefixes, descriptors, comments, mark } = rules;
+    let QcRules { proof: _, sample_prefixes, descriptors, comments, mark, suspects: _ } = rules;
     let ids = sample_prefixes.iter().map(|text| Mark::new(At::SampleId, true, text));
     let kinds = descriptors.iter().map(|text| Mark::new(At::Descriptor, false, text));
     let comments = comments.iter().map(|text| Mark::new(At::Comment, false, text));
@@ -70,13 +70,12 @@ pub(crate) fn marks(rules: &QcRules) -> Vec<Mark> {
 
 /// Evidence in the header: all of the message is no patient's.
 pub(crate) fn of_message(plan: &Plan, current: &Current<'_>, header: &Header<'_>) -> Option<Qc> {
-    match header.processing_id() {
+    let mut codes = header.record().field(12).repeats().filter_map(|code| match ProcessingId::of(code) {
         ProcessingId::QualityControl => Some(Qc::ProcessingId),
         ProcessingId::Training | ProcessingId::Debugging => Some(Qc::Training),
-        ProcessingId::Production | ProcessingId::Unknown(_) | ProcessingId::Absent => {
-            in_place(plan, current, |record| record == RecordType::Header)
-        }
-    }
+        ProcessingId::Production | ProcessingId::Unknown(_) | ProcessingId::Absent => None,
+    });
+    codes.next().or_else(|| in_place(plan, current, |record| record == RecordType::Header))
 }
 
 /// Evidence in the order, its patient, its sample id or the comments below it.
@@ -87,7 +86,8 @@ pub(crate) fn of_specimen<'m>(
     id: &Text<'m>,
     below: &Records<'m>,
 ) -> Option<Qc> {
-    if order.action_code() == ActionCode::QualityControl {
+    // A cobas e 411 says `X\Q`: measured, and of a control.
+    if order.record().field(12).repeats().any(|code| ActionCode::of(code) == ActionCode::QualityControl) {
         return Some(Qc::ActionCode);
     }
     let kind = order.specimen_descriptor().component(1).trimmed().text();
@@ -100,6 +100,23 @@ pub(crate) fn of_specimen<'m>(
         .map(Mark::evidence)
         .or_else(|| in_place(plan, current, |record| record != RecordType::Header))
         .or_else(|| in_comments(plan, below))
+}
+
+/// What a sample id begins with that may as well be a control's: people run one in a patient's place, whatever the model
+/// marks. In capitals; a patient's id that begins so waits for a person, which costs a look.
+const SUSPECTS: [&str; 10] =
+    ["QC", "CTRL", "CNTL", "CONTROL", "KONTROLL", "CALIB", "KALIB", "CAL-", "BLANK", "LEVEL"];
+
+/// No evidence, but reason enough to ask somebody.
+pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>) -> bool {
+    let begins = |word: &str| {
+        let mut chars = id.chars();
+        word.chars().all(|c| matches!(chars.next(), Some(Ok(d)) if d.eq_ignore_ascii_case(&c)))
+    };
+    match &plan.profile.qc.suspects {
+        Some(own) => own.iter().any(|word| begins(word)),
+        None => SUSPECTS.into_iter().any(begins),
+    }
 }
 
 fn in_place(plan: &Plan, current: &Current<'_>, of: impl Fn(RecordType) -> bool) -> Option<Qc> {

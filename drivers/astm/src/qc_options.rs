@@ -21,6 +21,10 @@ pub struct QcRules {
     pub comments: Vec<String>,
     /// Texts in other places.
     pub mark: Vec<QcMark>,
+    /// Beginnings of sample ids, whatever the case of their letters, that may be a control's: such results are held, and a
+    /// person says what was in the tube. Without this: QC, CTRL, CNTL, CONTROL, KONTROLL, CALIB, KALIB, CAL-, BLANK and
+    /// LEVEL; `[]` is none.
+    pub suspects: Option<Vec<String>>,
 }
 
 /// A place with a text that no patient's sample has there.

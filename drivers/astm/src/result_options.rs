@@ -29,6 +29,9 @@ pub struct CodeParts {
     /// Components of R.3 that belong to the code where they are filled, each behind a `/`: the analyte of a panel,
     /// what a number is (`Ct`), an antibiotic.
     pub part: Vec<CodePart>,
+    /// Where results of an order have the same code, each other component of R.3 in which they differ belongs to it as
+    /// well, unless it holds a number: for an analyzer of which nobody knows what tells its results apart.
+    pub apart: bool,
     /// Texts of `replicate`, or of the other parts of a split, that say "undiluted".
     pub undiluted: Vec<String>,
 }
@@ -78,12 +81,13 @@ impl Default for CodeParts {
             ends_at: None,
             split: None,
             part: Vec::new(),
+            apart: false,
             undiluted: Vec::new(),
         }
     }
 }
 
-/// Fields of R that a model has elsewhere than LIS02. Each is a whole field of R.
+/// Fields of R that a model has elsewhere than LIS02. Each is a whole field of R; the flags may be a component of R.4.
 #[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResultFields {
@@ -91,7 +95,7 @@ pub struct ResultFields {
     pub range: Place,
     /// The range is `low^high`, and goes out as `low-high`.
     pub low_high: bool,
-    /// The flags.
+    /// The flags; a component of R.4 where they stand beside the value.
     pub flags: Place,
     /// The nature of abnormality testing.
     pub nature: Place,

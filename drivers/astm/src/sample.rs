@@ -69,8 +69,13 @@ pub(crate) fn find<'m>(
                 note(NoteKind::SampleIdUnclear, other.name(), field);
                 return (Text::EMPTY, "");
             }
-            // A patient's id beside a sample's is no contradiction; another id in the order is worth a look.
+            // A patient's id beside a sample's is no contradiction; another id in the order is worth a look. `114^1^18`
+            // is sequence, rack and position with some (Mindray), and the id is the other one.
             if other.record() == RecordType::Order {
+                if place.read_field(current).is_some_and(is_position) {
+                    note(NoteKind::SampleIdUnclear, other.name(), field);
+                    return (Text::EMPTY, "");
+                }
                 let differs = plan.differs.iter().find(|(name, _)| *name == other.name());
                 note(NoteKind::SampleIdFound, differs.map_or(other.name(), |(_, differs)| differs), field);
             }
@@ -78,6 +83,13 @@ pub(crate) fn find<'m>(
         note(NoteKind::SampleIdFound, place.name(), id);
     }
     (id.text(), place.name())
+}
+
+/// Several short numbers and nothing else.
+fn is_position(field: Field<'_>) -> bool {
+    let mut filled = field.components().map(|c| c.trimmed()).filter(|c| !c.is_empty());
+    let short = |c: Field<'_>| c.bytes().len() < LIKELY && c.bytes().iter().all(u8::is_ascii_digit);
+    filled.clone().nth(1).is_some() && filled.all(short)
 }
 
 pub(crate) fn begins_with(text: &Text<'_>, prefix: &str) -> bool {

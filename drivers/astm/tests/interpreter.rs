@@ -710,3 +710,120 @@ fn text_of(result: &str) -> String {
     let text = format!("H|\\^&|||X\rP|1\rO|1|T-0001||^^^GLU\r{result}\rL|1|N\r");
     interpret(&*profile(MARKED).interpreter(), &records(&text, Complete)).text
 }
+
+/// What the generic profile makes of these records below a header.
+fn made_of(below: &str) -> String {
+    let text = format!("H|\\^&|||X\rP|1\r{below}L|1\r");
+    interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text
+}
+
+#[test]
+fn a_control_is_one_of_several_codes() {
+    for code in ["Q", "X\\Q", "N\\ Q "] {
+        let made = made_of(&format!("O|1|PC1||^^^A|||||||{code}\rR|1|^^^A|1\r"));
+        assert!(made.contains("Some(ActionCode)"), "{code}: {made}");
+    }
+    let made = made_of("O|1|PC1||^^^A|||||||X\\QX\rR|1|^^^A|1\r");
+    assert!(made.contains("specimen [PC1] O.3  None"), "{made}");
+    let header = interpret(
+        &*profile(GENERIC).interpreter(),
+        &records("H|\\^&|||X|||||||P\\Q\rP|1\rO|1|A1||^^^A\rR|1|^^^A|1\rL|1\r", Complete),
+    );
+    assert!(header.text.contains("Some(ProcessingId)"), "{}", header.text);
+}
+
+#[test]
+fn what_looks_like_a_control_waits_where_nothing_says_that_it_is_one() {
+    let of = |id: &str| made_of(&format!("O|1|{id}||^^^A\rR|1|^^^A|1\r"));
+    for id in ["QC1234567", "Control 2", "KONTROLLE", "level1", "CTRL-N", "Blank"] {
+        assert!(of(id).contains("DOUBT The sample id begins as a control's"), "{id}: {}", of(id));
+    }
+    for id in ["T-0001", "Q1234567", "1QC234567", "LEVE1"] {
+        assert!(!of(id).contains("DOUBT"), "{id}: {}", of(id));
+    }
+    // Evidence is more than a look, and a site may say what its patients' ids begin with.
+    assert!(of("QC-1").contains("Some(ProfileRule"), "{}", of("QC-1"));
+    let own = |suspects: &str| {
+        let qc = format!("proof = \"unproven\"\nsuspects = {suspects}");
+        let profile = profile(&GENERIC.replace("proof = \"unproven\"", &qc));
+        let text = "H|\\^&|||X\rP|1\rO|1|QC1234567||^^^A\rR|1|^^^A|1\rL|1\r";
+        interpret(&*profile.interpreter(), &records(text, Complete)).text
+    };
+    assert!(!own("[]").contains("DOUBT") && !own("[\"QC12345678\"]").contains("DOUBT"), "{}", own("[]"));
+    assert!(own("[\"qc12\"]").contains("DOUBT The sample id begins"), "{}", own("[\"qc12\"]"));
+}
+
+#[test]
+fn results_with_one_code_are_told_apart_by_the_words_in_which_they_differ() {
+    let codes = |results: &[&str]| -> Vec<String> {
+        let results: String = results.iter().map(|test| format!("R|1|{test}|1\r")).collect();
+        let made = made_of(&format!("O|1|T1||^^^A\r{results}"));
+        made.lines()
+            .filter_map(|line| line.split_once(" = ["))
+            .map(|(code, _)| code.trim().to_owned())
+            .collect()
+    };
+    assert_eq!(codes(&["^^^A^DOSE", "^^^A^RLU", "^^^B^DOSE"]), ["A/DOSE|", "A/RLU|", "B|"]);
+    // One that lacks what another has is the plain one.
+    assert_eq!(codes(&["^^^A", "^^^A^^^^Ct", "^^^A^x^^^Ct"]), ["A|", "A/Ct|", "A/x/Ct|"]);
+    // A number may be a replicate: OBX-4 tells these apart.
+    assert_eq!(codes(&["^^^A^1", "^^^A^2", "^^^A^2.5"]), ["A|", "A|", "A|"]);
+    // The universal code first; what is behind it may be the same for all.
+    assert_eq!(codes(&["CREA^CRE^^F", "UREA^UREA^^F", "UREA^UREA^^I"]), ["CREA|", "UREA/F|", "UREA/I|"]);
+    // The same test twice is no reason.
+    assert_eq!(codes(&["^^^A^x", "^^^A^x"]), ["A|", "A|"]);
+}
+
+#[test]
+fn numbers_of_the_instrument_are_no_sample_id_beside_one() {
+    let unclear = made_of("O|1|114^1^18|8689560|^^^A\rR|1|^^^A|1\r");
+    assert!(unclear.contains("SampleIdUnclear") && unclear.contains("specimen [] "), "{unclear}");
+    for (fields, id) in [("44444411^2^10|0007", "44444411"), ("114^1^18|2^3", "114"), ("17|8689560", "17")] {
+        let made = made_of(&format!("O|1|{fields}|^^^A\rR|1|^^^A|1\r"));
+        assert!(made.contains(&format!("specimen [{id}] O.3")), "{made}");
+    }
+}
+
+#[test]
+fn parts_one_field_further_are_no_flags_and_no_status() {
+    let of = |result: &str| made_of(&format!("O|1|T1||^^^A\rR|1|^^^A|1|g/L|{result}\r"));
+    for shifted in ["|3 to 11|H||F||OP||20261122082826|SN1", "|3 to 11|H||||OP||20261122082826|01"] {
+        assert!(of(shifted).contains("DOUBT The parts of this result stand"), "{}", of(shifted));
+    }
+    for plain in [
+        "3 to 11|H||F||OP||20261122082826|SN1|1",
+        "3 to 11|H||F||OP||20261122082826|20261122082826|x",
+        "|||||||||1|x",
+    ] {
+        assert!(!of(plain).contains("DOUBT"), "{}", of(plain));
+    }
+}
+
+#[test]
+fn flags_may_stand_beside_the_value() {
+    let beside = "[value]\ncomponents = [1]\n\n[result]\nflags = \"R.4.2\"\n\n[run]";
+    let dxh = profile(&GENERIC.replace("[run]", beside));
+    let made = interpret(
+        &*dxh.interpreter(),
+        &records("H|\\^&|||X\rP|1\rO|1|T1||^^^A\rR|1|^^^A|146^  H |g/L||N\rR|2|^^^B|7\rL|1\r", Complete),
+    );
+    assert!(made.text.contains("[146] g/L () H=H") && made.text.contains("[7]  () "), "{}", made.text);
+}
+
+#[test]
+fn an_escape_before_a_delimiter_is_no_end_of_a_field() {
+    let of = |order: &str, result: &str| made_of(&format!("O|1|T1||{order}\rR|1|^^^A|1|{result}\r"));
+    assert!(
+        of("^^^A", "g&|dl||N||F").contains("DOUBT An escape character stands"),
+        "{}",
+        of("^^^A", "g&|dl||N||F")
+    );
+    assert!(
+        of("^^^A|R|||||&|x", "g/l").contains("DOUBT Bytes that do not belong"),
+        "{}",
+        of("^^^A|R|||||&|x", "g/l")
+    );
+    for plain in ["g&F&|", "&S&|N", "a&b|N", "&S&a&R&|N"] {
+        assert!(!of("^^^A", plain).contains("DOUBT"), "{plain}: {}", of("^^^A", plain));
+    }
+}

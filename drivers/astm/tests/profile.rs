@@ -59,6 +59,8 @@ fn mistakes_are_said_with_their_line() {
         ),
         ("[sample]", "[qc]\nproof = \"hope\"\n[sample]", "line 8: unknown variant `hope`"),
         ("[sample]", "[qc]\ncomments = [\"\"]\n[sample]", "line 7: an empty text under qc would make"),
+        ("[sample]", "[qc]\nsuspects = [\"\"]\n[sample]", "line 7: an empty text under qc would make"),
+        ("[sample]", "[result]\nflags = \"R.5.2\"\n[sample]", "line 8: result.flags is `R.5.2`"),
         (
             "[sample]",
             "[[qc.mark]]\nplace = \"R.9\"\nis = [\"Q\"]\n[sample]",

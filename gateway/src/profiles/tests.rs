@@ -48,7 +48,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
         expect![[r#"
             profiles.d/a.toml:5: charset: `acsii` is no charset that is known here; write one of US-ASCII, ISO-8859-1, UTF-8, ISO-8859-2, ISO-8859-3, ISO-8859-4, ISO-8859-5, ISO-8859-6, ISO-8859-7, ISO-8859-8, ISO-8859-9, ISO-8859-10, ISO-8859-11, ISO-8859-13, ISO-8859-14, ISO-8859-15, ISO-8859-16, windows-874, windows-1250, windows-1251, windows-1252, windows-1253, windows-1254, windows-1255, windows-1256, windows-1257, windows-1258, KOI8-R, KOI8-U, GB18030, Big5, Shift_JIS, EUC-JP, EUC-KR (GB18030 reads GBK and GB2312 too)
             profiles.d/a.toml:6: coding_system: `OURS` is no local coding system; it is 99 and one to ten letters or digits
-            profiles.d/a.toml:10: code.idd: unknown key; allowed are id, or, or_first, name, loinc, replicate, ends_at, split, part, undiluted; did you mean "id"?
+            profiles.d/a.toml:10: code.idd: unknown key; allowed are id, or, or_first, name, loinc, replicate, ends_at, split, part, apart, undiluted; did you mean "id"?
             profiles.d/a.toml:11: code.name: 0 is no component; components count from 1 to 99
             profiles.d/a.toml:12: flag[0]: code is missing here
             profiles.d/a.toml:15: link.receive: integer 5 stands here; allowed is text in quotes
@@ -114,7 +114,7 @@ fn mistakes_of_a_change_are_told_in_its_own_file() {
     check(
         &[&CHANGE.replace("sysmex-xn-l", "sysmex")],
         expect![[
-            r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are abbott-afinion, abbott-architect, bd-epicenter, biorad-ih, cepheid-genexpert, erba-xl, euroimmun-analyzer, generic-astm, horiba-pentra, horiba-pentra-400, horiba-yumizen, immucor-echo, maccura-i, mindray-bs, mindray-cl, ortho-vitros, radiometer-abl80, roche-cobas-c, roche-cobas-modular, siemens-dca-vantage, sysmex-cs, sysmex-xn-l, sysmex-xp, thermo-indiko and those of the site that extend none"#
+            r#"profiles.d/a.toml:1: extends: there is no profile "sysmex"; allowed are abbott-afinion, abbott-alinity, abbott-architect, bd-epicenter, beckman-access, beckman-dxh, biorad-ih, cepheid-genexpert, erba-xl, euroimmun-analyzer, generic-astm, hologic-panther, horiba-pentra, horiba-pentra-400, horiba-yumizen, immucor-echo, maccura-i, mindray-bs, mindray-cl, ortho-vitros, radiometer-abl80, roche-cobas-c, roche-cobas-modular, roche-cobas-u411, siemens-centaur, siemens-dca-vantage, siemens-immulite, snibe-maglumi, sysmex-cs, sysmex-un, sysmex-xn-l, sysmex-xp, thermo-indiko, werfen-acl-top and those of the site that extend none"#
         ]],
     );
     check(

@@ -219,7 +219,8 @@ pub(super) fn obx(
         s.text(context.sender.serial);
     }
     s.field(19);
-    time(&mut s, observation.completed.as_ref(), zone);
+    // OBX-19 is when it was analyzed: with one that says only when it began, that is the time there is.
+    time(&mut s, observation.completed.as_ref().or(observation.started.as_ref()), zone);
     s.end();
 }
 
