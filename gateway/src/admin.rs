@@ -6,6 +6,7 @@
 
 mod destinations;
 mod glance;
+mod holds;
 mod parked;
 mod views;
 
@@ -18,9 +19,9 @@ pub use views::{
 
 use crate::backlog::Backlog;
 use crate::clock::Clock;
-use crate::conditions::Conditions;
+use crate::conditions::{Code, Conditions, Watch};
 use crate::config::Texts;
-use crate::interpret::{Handle, Order, Released};
+use crate::interpret::Handle;
 use crate::lineup::Current;
 use crate::reload;
 use crate::store::Store;
@@ -63,6 +64,8 @@ pub struct Admin {
     pub conditions: Conditions,
     /// How the backlog grows.
     pub backlog: Mutex<Backlog>,
+    /// How long holds are open.
+    pub watch: Mutex<Watch>,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -127,11 +130,9 @@ impl Admin {
         match request {
             Request::Status => Response::Status(Box::new(self.status())),
             Request::Holds => Response::Holds(self.holds(None)),
-            Request::Hold { hold } => match self.holds(Some(hold)) {
-                holds if holds.is_empty() => Response::Refused(no_hold(hold)),
-                holds => Response::Holds(holds),
-            },
-            Request::Release { hold, sample } => self.release(hold, sample, actor).await,
+            Request::Hold { hold } => self.hold(hold),
+            Request::Release { hold, sample, anyway } => self.release(hold, sample, anyway, actor).await,
+            Request::Redrive { hold } => self.redrive(hold, actor).await,
             Request::Discard { hold, reason } => self.discard(hold, reason, actor).await,
             Request::Running => self.running(),
             Request::Parked { number } => self.parked(number),
@@ -149,9 +150,11 @@ impl Admin {
         }
     }
 
-    /// Looks what is wrong, so that it is logged and shown. To be called every few seconds.
+    /// Looks what is wrong, so that it is logged and shown, and told again where that is due. To be called every few seconds.
     pub fn look(&self) {
         self.status();
+        let every = self.lineup.get().plan.alerts.hold_repeat;
+        self.conditions.repeat(Code::HoldOverdue, self.clock.tick(), every);
     }
 
     fn running(&self) -> Response {
@@ -166,28 +169,6 @@ impl Admin {
     /// From now on this is in force.
     pub fn runs_by(&self, texts: Texts) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(texts);
-    }
-
-    async fn release(&self, hold: u64, sample: Option<String>, actor: &str) -> Response {
-        let sample = match sample.as_deref().map(sample_id) {
-            None => None,
-            Some(Ok(sample)) => Some(sample),
-            Some(Err(why)) => return Response::Refused(why),
-        };
-        let actor = actor.to_owned();
-        match self.ask_worker(|reply| Order::Release { hold, sample, actor, reply }).await {
-            Ok(Released { sent: 0, held: 0, superseded: 1.. }) => Response::Done(format!(
-                "Hold {hold} is settled as superseded: a later message brought these results."
-            )),
-            Ok(Released { sent, held: 0, .. }) => {
-                Response::Done(format!("Hold {hold} is released: {}.", on_their_way(sent)))
-            }
-            Ok(Released { sent, held, .. }) => Response::Done(format!(
-                "Hold {hold} was interpreted again: {}, {held} held anew. See: orugate holds list",
-                on_their_way(sent)
-            )),
-            Err(why) => Response::Refused(why),
-        }
     }
 
     async fn reload(&self, actor: &str, only_plan: bool) -> Response {
@@ -212,46 +193,6 @@ impl Admin {
             Ok(Err(mistakes)) => Response::Mistakes(mistakes),
             Err(_) => Response::Refused(UNANSWERED.to_owned()),
         }
-    }
-
-    async fn discard(&self, hold: u64, reason: String, actor: &str) -> Response {
-        if reason.trim().is_empty() {
-            return Response::Refused("Discarding needs a reason, which is kept for whoever asks later: orugate holds discard HOLD --reason \"…\"".to_owned());
-        }
-        if self.store.state().hold(hold).is_none() {
-            return Response::Refused(no_hold(hold));
-        }
-        let actor = actor.to_owned();
-        match self.ask_worker(|reply| Order::Discard { hold, reason, actor, reply }).await {
-            Ok(()) => Response::Done(format!("Hold {hold} is discarded. Its raw bytes stay in the journal.")),
-            Err(why) => Response::Refused(why),
-        }
-    }
-}
-
-/// A sample id that a person typed. An empty one would send a result that belongs to nobody.
-fn sample_id(typed: &str) -> Result<String, String> {
-    let sample = typed.trim();
-    if sample.is_empty() {
-        return Err("The sample id is empty. Read it from the tube: orugate holds release HOLD --sample ID"
-            .to_owned());
-    }
-    if sample.chars().any(char::is_control) {
-        return Err(
-            "The sample id holds a control character; type it as it is printed on the tube.".to_owned()
-        );
-    }
-    Ok(sample.to_owned())
-}
-
-fn no_hold(hold: u64) -> String {
-    format!("There is no open hold {hold}. Those that are open: orugate holds list")
-}
-
-fn on_their_way(results: usize) -> String {
-    match results {
-        1 => "1 result is on its way".to_owned(),
-        n => format!("{n} results are on their way"),
     }
 }
 

@@ -6,7 +6,7 @@
 //! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{
-    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Reruns, Setting, Target, Task,
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Reruns, Rules, Setting, Target, Task,
 };
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
@@ -77,6 +77,8 @@ pub struct Scene {
     pub key: [u8; 16],
     /// What becomes of another run in the same message.
     pub reruns: Reruns,
+    /// What the site knows of the instrument; nothing where it is only explained what was sent.
+    pub rules: Rules,
 }
 
 /// What a conversion in the past was about, so that it can be made again.
@@ -235,7 +237,8 @@ fn convert(
         sample: then.sample.as_deref(),
         observations: &then.observations,
         rest_from: None,
-        corrections: true,
+        // What was held then is in no list; what holds by the order itself was overruled if it was sent.
+        overruled: Some(HoldReason::Cancelled.code()),
     });
     let targets: Vec<Target<'_>> = scene.targets.iter().map(OwnedTarget::borrowed).collect();
     let task = Task {
@@ -257,6 +260,7 @@ fn convert(
             key: &scene.key,
             reruns: scene.reruns,
             rerun_within: i64::MAX,
+            rules: &scene.rules,
         },
         past: &NoPast,
         now: scene.now,
@@ -310,6 +314,7 @@ mod tests {
             numbered: true,
             key: [0; 16],
             reruns: Reruns::All,
+            rules: Rules::default(),
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
         let mut convert = |text: &str, limit: Duration| {

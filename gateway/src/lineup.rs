@@ -173,6 +173,7 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
         },
         zone: instrument.zone(&plan.gateway).clone(),
         clock_limit: instrument.clock_limit,
+        rules: instrument.rules.clone(),
         reruns: reruns(instrument),
         rerun_within: instrument.rerun_within,
     }

@@ -487,6 +487,22 @@ pub enum Settlement {
     Superseded,
 }
 
+/// A person had a hold interpreted again with the configuration of then. When something of it was to be held no more, the
+/// outcome and the hold's end are in the same batch; otherwise it waits as before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redriven {
+    /// The hold.
+    pub hold: u64,
+    /// Who did it (`uid 1000`).
+    pub actor: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+}
+
+impl Meta for Redriven {
+    const KIND: u16 = 15;
+}
+
 /// The number that [`Chunk::clock`] keeps.
 #[must_use]
 pub const fn clock_number(quality: ClockQuality) -> u8 {

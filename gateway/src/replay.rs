@@ -4,7 +4,7 @@
 //! tolerant where nobody can be asked to send again.
 
 use crate::apart::{self, Apart, Scene};
-use crate::convert::{Conversion, Corrections, Going, Reruns};
+use crate::convert::{Conversion, Corrections, Going, Reruns, Rules};
 use crate::interpret::OwnedTarget;
 use crate::receipts;
 use jiff::tz::TimeZone;
@@ -162,6 +162,7 @@ pub fn replay(
         numbered: true,
         key: [0; 16],
         reruns: Reruns::All,
+        rules: Rules::default(),
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();

@@ -5,6 +5,7 @@
 //! new messages, the interpretation thread works off what came, the rest waits on flash.
 
 use crate::admin::{self, Admin};
+use crate::alerts::{self, Teller};
 use crate::clock::{Clock, vouched};
 use crate::conditions::Conditions;
 use crate::config::{Plan, WirePlan};
@@ -241,7 +242,17 @@ impl Gateway {
             running: Mutex::default(),
             conditions: Conditions::default(),
             backlog: Mutex::default(),
+            watch: Mutex::default(),
         });
+        let alerts = alerts::Queue::default();
+        let queue = alerts.clone();
+        admin.conditions.listen(move |event| queue.push(event));
+        let teller = Teller {
+            queue: alerts,
+            lineup: lineup.clone(),
+            clock: clock.clone(),
+            conditions: admin.conditions.clone(),
+        };
         // Whoever asks first hears it, not only who asks after the first look.
         tls.tell(&admin.conditions);
         let rest = vec![
@@ -252,6 +263,7 @@ impl Gateway {
             tokio::spawn(systemd::watchdog(store.clone(), rest_stop.clone())),
             tokio::spawn(tls.clone().watch(admin.conditions.clone(), rest_stop.clone())),
             tokio::spawn(look_for_trouble(admin.clone(), rest_stop.clone())),
+            tokio::spawn(teller.run(rest_stop.clone())),
             tokio::spawn(admin.clone().serve(socket, rest_stop)),
         ];
         for setup in setups {

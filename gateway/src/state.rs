@@ -21,7 +21,7 @@ pub use queues::{Made, Origin, Queue, Waiting};
 use crate::offset;
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, DeviceClock, Dropped, Fate, Hold, HoldSettled, Life, Meta,
-    NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Restored, Settlement,
+    NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Settlement,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +70,28 @@ pub struct OpenHold {
     pub hold: Hold,
     /// Where its record is.
     pub at: Location,
+    /// Identities of its observations that no later message has brought yet.
+    pub(crate) waits: Vec<u128>,
+    /// Observations that later messages have brought.
+    pub overtaken: usize,
+}
+
+impl OpenHold {
+    const fn new(hold: Hold, at: Location) -> Self {
+        Self { hold, at, waits: Vec::new(), overtaken: 0 }
+    }
+
+    /// How many of what waits such an outcome of a later message brings.
+    fn brought(&self, outcome: &Outcome, brings: &BTreeSet<u128>) -> usize {
+        let later = self.hold.message < outcome.message && self.hold.instrument == outcome.instrument;
+        if later { self.waits.iter().filter(|identity| brings.contains(identity)).count() } else { 0 }
+    }
+}
+
+/// What an outcome brings, or brought before it: a hold of an older message that waits with one of these is overtaken.
+fn brings(outcome: &Outcome) -> BTreeSet<u128> {
+    let brought = outcome.dispositions.iter().filter(|d| matches!(d.fate, Fate::Sent | Fate::Repeat));
+    brought.filter_map(|disposition| disposition.identity).collect()
 }
 
 /// Observations of one instrument by where they went.
@@ -195,12 +217,17 @@ impl State {
                     if let Some(message) = self.messages.get_mut(&hold.message) {
                         message.holds += 1;
                     }
-                    self.holds.insert(sequence, OpenHold { hold, at });
+                    self.holds.insert(sequence, OpenHold::new(hold, at));
                 }
             }
             HoldSettled::KIND => {
                 if let Some(settled) = HoldSettled::decode(version, meta) {
                     self.hold_settled(&settled);
+                }
+            }
+            Redriven::KIND => {
+                if let Some(redriven) = Redriven::decode(version, meta) {
+                    self.newest = self.newest.max(redriven.at);
                 }
             }
             _ => {}
@@ -269,6 +296,22 @@ impl State {
     #[must_use]
     pub fn hold(&self, number: u64) -> Option<&OpenHold> {
         self.holds.get(&number)
+    }
+
+    /// Open holds of which an outcome that is to be stored brings all that later messages have not brought yet.
+    #[must_use]
+    pub fn overtaken(&self, outcome: &Outcome) -> Vec<u64> {
+        if self.holds.is_empty() {
+            return Vec::new();
+        }
+        let brings = brings(outcome);
+        let whole = |open: &OpenHold| match open.brought(outcome, &brings) {
+            0 => false,
+            n => open.hold.rest_from.is_none() && n + open.overtaken == open.hold.observations.len(),
+        };
+        let overtaken =
+            self.holds.iter().filter(|(number, open)| outcome.released != Some(**number) && whole(open));
+        overtaken.map(|(number, _)| *number).collect()
     }
 
     /// Observations by instrument.
@@ -354,6 +397,21 @@ impl State {
         counts.observations += outcome.dispositions.len().saturating_sub(held) as u64;
         for disposition in &outcome.dispositions {
             *counts.of(&disposition.fate) += 1;
+            if let (Fate::Held(hold), Some(identity)) = (&disposition.fate, disposition.identity)
+                && let Some(open) = self.holds.get_mut(hold)
+            {
+                open.waits.push(identity);
+            }
+        }
+        if !self.holds.is_empty() {
+            let brings = brings(outcome);
+            for open in self.holds.values_mut().filter(|_| !brings.is_empty()) {
+                let brought = open.brought(outcome, &brings);
+                if brought > 0 {
+                    open.overtaken += brought;
+                    open.waits.retain(|identity| !brings.contains(identity));
+                }
+            }
         }
         self.recovered.remove(&outcome.message);
         if self.pending.remove(&outcome.message) {
@@ -412,6 +470,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Dropped::KIND => Dropped::knows(version),
         Hold::KIND => Hold::knows(version),
         HoldSettled::KIND => HoldSettled::knows(version),
+        Redriven::KIND => Redriven::knows(version),
         _ => false,
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru,
-    Outcome, ParkedSettled,
+    Outcome, ParkedSettled, Redriven,
 };
 use orugate_journal::{RecordRef, Term};
 
@@ -103,6 +103,11 @@ pub fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
         HoldSettled::KIND => {
             if let Some(settled) = HoldSettled::decode(version, meta) {
                 found_by(Term::number(settled.hold));
+            }
+        }
+        Redriven::KIND => {
+            if let Some(redriven) = Redriven::decode(version, meta) {
+                found_by(Term::number(redriven.hold));
             }
         }
         // It is about many: who gathers anything looks at it.

@@ -75,7 +75,8 @@ impl Story {
 
     fn holds(&self) -> String {
         let list = self.site.run(&["holds", "list"]);
-        list.out.split_whitespace().next().unwrap().to_owned()
+        // The first line names the columns.
+        list.out.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
     }
 
     fn trace(&self, what: &str, more: &[&str]) -> Ran {

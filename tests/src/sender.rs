@@ -63,6 +63,19 @@ impl Sender {
         texts: impl IntoIterator<Item = (String, FrameEnd)>,
         acknowledged: &mut dyn FnMut(usize),
     ) -> io::Result<()> {
+        self.begin(texts, acknowledged)?;
+        self.stream.write_all(&[EOT])
+    }
+
+    /// The same without the end: whoever drops this then has broken off.
+    ///
+    /// # Errors
+    /// The connection broke, or an answer was not ACK.
+    pub fn begin(
+        &mut self,
+        texts: impl IntoIterator<Item = (String, FrameEnd)>,
+        acknowledged: &mut dyn FnMut(usize),
+    ) -> io::Result<()> {
         self.stream.write_all(&[ENQ])?;
         self.expect_ack()?;
         for (index, (text, end)) in texts.into_iter().enumerate() {
@@ -73,7 +86,7 @@ impl Sender {
             self.expect_ack()?;
             acknowledged(index);
         }
-        self.stream.write_all(&[EOT])
+        Ok(())
     }
 
     fn expect_ack(&mut self) -> io::Result<()> {

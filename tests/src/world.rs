@@ -61,6 +61,10 @@ pub fn plan(folder: &Path, text: &str) -> Plan {
         Err(mistakes) => panic!("{mistakes}"),
     };
     for instrument in &mut plan.instruments {
+        // Invented results have a day, which this machine's clock need not know yet.
+        if !text.contains("impossible_time") {
+            instrument.rules.times = None;
+        }
         if let WirePlan::Listen { bind, .. } = &mut instrument.wire {
             bind.set_port(0);
         }

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use orugate::convert::{
-    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Ready, Reruns, Setting, Target, Task,
+    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Ready, Reruns, Rules, Setting, Target, Task,
 };
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
@@ -75,6 +75,7 @@ fn convert(
             key: &[7; 16],
             reruns: Reruns::All,
             rerun_within: 0,
+            rules: &Rules::default(),
         },
         past: &NoPast,
         now: received,

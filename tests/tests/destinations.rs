@@ -147,11 +147,13 @@ async fn a_nameless_result_is_held_released_by_a_person_and_discarded() {
     let numbers: Vec<u64> = gateway.store.state().holds().map(|(n, _)| n).collect();
     let ask = |request| gateway.admin.answer(request, "uid 1000");
 
-    let bare = ask(Request::Release { hold: numbers[0], sample: None }).await;
+    let bare = ask(Request::Release { hold: numbers[0], sample: None, anyway: false }).await;
     assert!(matches!(&bare, Response::Refused(why) if why.contains("--sample")), "{bare:?}");
-    let done = ask(Request::Release { hold: numbers[0], sample: Some("H-7".to_owned()) }).await;
+    let done =
+        ask(Request::Release { hold: numbers[0], sample: Some("H-7".to_owned()), anyway: false }).await;
     assert!(matches!(&done, Response::Done(_)), "{done:?}");
-    let again = ask(Request::Release { hold: numbers[0], sample: Some("H-7".to_owned()) }).await;
+    let again =
+        ask(Request::Release { hold: numbers[0], sample: Some("H-7".to_owned()), anyway: false }).await;
     assert!(matches!(&again, Response::Refused(_)), "a hold is released once: {again:?}");
     let empty = ask(Request::Discard { hold: numbers[1], reason: " ".to_owned() }).await;
     assert!(matches!(&empty, Response::Refused(_)), "{empty:?}");
@@ -248,10 +250,12 @@ async fn a_hold_that_was_overtaken_cannot_overwrite_what_came_later() {
     };
     tokio::time::timeout(PATIENCE, so).await.unwrap();
     let numbers: Vec<u64> = gateway.store.state().holds().map(|(n, _)| n).collect();
-    let release = |hold| gateway.admin.answer(Request::Release { hold, sample: None }, "uid 1000");
+    let release =
+        |hold| gateway.admin.answer(Request::Release { hold, sample: None, anyway: false }, "uid 1000");
     assert!(matches!(release(numbers[1]).await, Response::Done(_)));
+    // What it overtook is settled in the same step, so that nobody can release it any more.
     let overtaken = release(numbers[0]).await;
-    assert!(matches!(&overtaken, Response::Done(why) if why.contains("superseded")), "{overtaken:?}");
+    assert!(matches!(&overtaken, Response::Refused(why) if why.contains("overtook")), "{overtaken:?}");
     holds(&engine, 2).await;
     let counts = gateway.store.state().ledger().map(|(_, c)| *c).next().unwrap();
     assert_eq!((counts.observations, counts.sent, counts.superseded, counts.held), (3, 2, 1, 0));

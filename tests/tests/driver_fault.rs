@@ -52,7 +52,8 @@ async fn a_driver_fault_is_a_hold_and_a_mended_driver_releases_it() {
     assert_eq!(reasons, [("driver-fault", Some(0)), ("driver-fault", Some(1))]);
     assert!(holds[1].1.sentence.contains("the rest cannot be read, at byte 7"), "{}", holds[1].1.sentence);
     assert!(!holds[0].1.sentence.contains("TEST"), "{}", holds[0].1.sentence);
-    let release = |hold| gateway.admin.answer(Request::Release { hold, sample: None }, "uid 0");
+    let release =
+        |hold| gateway.admin.answer(Request::Release { hold, sample: None, anyway: false }, "uid 0");
     let still = release(holds[0].0).await;
     assert!(matches!(&still, Response::Refused(why) if why.starts_with("Still held")), "{still:?}");
     assert_eq!(gateway.store.state().holds().count(), 2);

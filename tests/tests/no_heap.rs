@@ -1,13 +1,17 @@
 //! From raw message to finished ORU nothing is allocated, in the function that the gateway calls.
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
-use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
+use orugate::convert::{
+    Clocks, Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Reruns, Rules, Setting,
+    Target, Task, Times,
+};
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
 use orugate_protocol::oru::{Route, SampleIdIn};
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::time::Duration;
 
 struct Counting;
 
@@ -81,6 +85,14 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     suppress_resends: false,
                 }];
                 let zone = jiff::tz::TimeZone::UTC;
+                // All are asked of each sample, and none is broken by these.
+                let times = Times { ahead: Duration::from_secs(86_400), older_than: None };
+                let rules = Rules {
+                    sample_id: IdRule { pattern: Some(Pattern::new(r"(?s).*[^\n]+").unwrap()), check: None },
+                    incomplete: Incomplete::Hold,
+                    times: Some(times),
+                    ..Rules::default()
+                };
                 let setting = Setting {
                     instrument: "watched",
                     destinations: &targets,
@@ -90,6 +102,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     key: &[7; 16],
                     reruns: Reruns::All,
                     rerun_within: 0,
+                    rules: &rules,
                 };
                 let mut converter = Converter::default();
                 let mut numbers = Counter(0);

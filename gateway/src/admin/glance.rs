@@ -1,7 +1,7 @@
 //! Everything at a glance: the status, read off the state, the journal and the line-up, and the holds.
 
 use super::Admin;
-use super::views::{DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Status};
+use super::views::{DestinationView, DeviceClockView, InstrumentView, JournalView, Status};
 use crate::backlog::For;
 use crate::clock::Trust;
 use crate::conditions::derive;
@@ -104,7 +104,13 @@ impl Admin {
                 })
                 .collect(),
             holds: state.holds().count(),
-            oldest_hold: state.holds().next().map(|(_, h)| seconds(now - h.hold.at)),
+            oldest_hold: state.holds().map(|(_, h)| seconds(now - h.hold.at)).max(),
+            overdue: self.watch.lock().unwrap_or_else(PoisonError::into_inner).see(
+                Utc(now),
+                tick,
+                lineup.plan.alerts.hold_older_than,
+                state.holds().map(|(number, open)| (number, &open.hold)),
+            ),
             pending: state.pending().count(),
             oldest_pending: state
                 .next_pending()
@@ -140,23 +146,6 @@ impl Admin {
                 unreadable: indexed.unreadable,
             },
         }
-    }
-
-    pub(super) fn holds(&self, only: Option<u64>) -> Vec<HoldView> {
-        let now = self.clock.reckoned().0;
-        let state = self.store.state();
-        let wanted = state.holds().filter(|(number, _)| only.is_none_or(|o| o == *number));
-        wanted
-            .map(|(hold, open)| HoldView {
-                hold,
-                instrument: open.hold.instrument.clone(),
-                reason: open.hold.reason.clone(),
-                sentence: open.hold.sentence.clone(),
-                codes: open.hold.observations.iter().map(|(_, code)| code.clone()).collect(),
-                age: seconds(now - open.hold.at),
-                message: open.hold.message,
-            })
-            .collect()
     }
 }
 

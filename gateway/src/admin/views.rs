@@ -3,7 +3,7 @@
 
 use super::{DestinationLine, ParkedView};
 use crate::backlog::Outlook;
-use crate::conditions::Condition;
+use crate::conditions::{Condition, Overdue};
 use crate::config::{Difference, Texts};
 use crate::reload::Applied;
 use crate::state::Counts;
@@ -30,6 +30,14 @@ pub enum Request {
         hold: u64,
         /// The sample id that a person found.
         sample: Option<String>,
+        /// Also when the site's rule for sample ids refuses it.
+        #[serde(default)]
+        anyway: bool,
+    },
+    /// Interpret a hold's observations again with today's configuration; what is to be held no more is sent.
+    Redrive {
+        /// Its number.
+        hold: u64,
     },
     /// Read the configuration again and apply what a reload can apply.
     Reload,
@@ -99,6 +107,8 @@ pub enum Response {
     Mistakes(String),
     /// It is done; a sentence.
     Done(String),
+    /// It was done, and something waits all the same; sentences.
+    Waits(String),
     /// It is not done; why.
     Refused(String),
 }
@@ -137,6 +147,9 @@ pub struct Status {
     pub holds: usize,
     /// Age of the oldest open hold, in seconds.
     pub oldest_hold: Option<i64>,
+    /// Holds that wait for longer than the site wants.
+    #[serde(default)]
+    pub overdue: Option<Overdue>,
     /// Messages that wait for interpretation.
     pub pending: usize,
     /// Age of the oldest of them, in seconds.
@@ -316,4 +329,22 @@ pub struct HoldView {
     pub age: i64,
     /// The message.
     pub message: u64,
+    /// Since when, microseconds since 1970.
+    #[serde(default)]
+    pub since: i64,
+    /// Results in it.
+    #[serde(default)]
+    pub results: usize,
+    /// And what of its message nobody could count.
+    #[serde(default)]
+    pub rest: bool,
+    /// Results in it that later messages have brought.
+    #[serde(default)]
+    pub overtaken: usize,
+    /// What to do; `None` for a reason of another version.
+    #[serde(default)]
+    pub fix: Option<String>,
+    /// What to type, the likeliest first.
+    #[serde(default)]
+    pub commands: Vec<String>,
 }

@@ -4,7 +4,7 @@ use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Restored,
+    ParkedSettled, Reconfigured, Redriven, Restored,
 };
 use crate::terms;
 use orugate_journal::{
@@ -213,6 +213,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
+        Redriven::KIND => ("redriven", json::<Redriven>(version, meta)),
         _ => ("unknown", None),
     }
 }

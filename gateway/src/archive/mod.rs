@@ -18,7 +18,7 @@ pub use touch::{Touched, touched};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Fate, Hold, HoldSettled, Meta, NeverSent,
-    Oru, Outcome, ParkedSettled, Sending, Settlement,
+    Oru, Outcome, ParkedSettled, Redriven, Sending, Settlement,
 };
 use orugate_journal::{Commit, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,6 +184,7 @@ impl Archive {
             NeverSent::KIND => of_oru(NeverSent::decode(version, meta)?.oru),
             ParkedSettled::KIND => of_oru(ParkedSettled::decode(version, meta)?.oru),
             HoldSettled::KIND => of_hold(HoldSettled::decode(version, meta)?.hold),
+            Redriven::KIND => of_hold(Redriven::decode(version, meta)?.hold),
             _ => None,
         }
     }
@@ -275,6 +276,11 @@ impl Archive {
                 if let Some(settled) = HoldSettled::decode(version, meta) {
                     self.name(settled.hold, Named::Hold);
                     self.hold_settled(&settled);
+                }
+            }
+            Redriven::KIND => {
+                if let Some(redriven) = Redriven::decode(version, meta) {
+                    self.name(redriven.hold, Named::Hold);
                 }
             }
             _ => {}

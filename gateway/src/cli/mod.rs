@@ -9,6 +9,7 @@
 mod against;
 mod backup;
 mod files;
+mod holds;
 mod journal;
 mod ledger;
 mod profile;
@@ -112,7 +113,7 @@ enum Command {
         #[command(flatten)]
         configured: Configured,
         #[command(subcommand)]
-        action: HoldAction,
+        action: holds::Action,
     },
     /// Look at messages that wait parked, because an engine refused them or its charset lacks a character of them, and
     /// send them again
@@ -219,33 +220,6 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-enum HoldAction {
-    /// List open holds, oldest first
-    List,
-    /// Show one hold
-    Show {
-        /// Its number, from orugate holds list
-        hold: u64,
-    },
-    /// Interpret its results again with today's configuration, and send them
-    Release {
-        /// Its number, from orugate holds list
-        hold: u64,
-        /// The sample id, when the message has none
-        #[arg(long, value_name = "ID")]
-        sample: Option<String>,
-    },
-    /// Throw its results away; the raw bytes stay in the journal
-    Discard {
-        /// Its number, from orugate holds list
-        hold: u64,
-        /// Why, for whoever asks later
-        #[arg(long, value_name = "WHY")]
-        reason: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 enum ParkedAction {
     /// List parked messages with the reason of each
     List,
@@ -328,7 +302,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         }
         Command::Check { configured, .. } => service::check(catalogue, &configured.config),
         Command::Status { configured, json } => service::status(&configured.config, json),
-        Command::Holds { configured, action } => service::holds(&configured.config, action),
+        Command::Holds { configured, action } => holds::run(catalogue, &configured.config, action),
         Command::Parked { configured, action } => service::parked(&configured.config, action),
         Command::Destination { configured, action } => service::destination(&configured.config, action),
         Command::Plan { configured, json, exit_code, files } => {

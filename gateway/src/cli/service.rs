@@ -1,6 +1,6 @@
 //! Commands about the service: run, check, status, holds, journal.
 
-use super::{DestinationAction, HoldAction, ParkedAction, log, runtime, show};
+use super::{DestinationAction, ParkedAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
 use crate::clock::{Clock, vouched};
 use crate::config::{self, Difference, Loaded, Mistakes};
@@ -273,7 +273,7 @@ async fn reload(
 
 /// Asks the service that runs by this configuration. A mistake in the file is no reason not to: the service runs by
 /// what it read before.
-fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
+pub(super) fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
     let socket = config::admin_socket(path).map_err(|mistakes| {
         eprintln!("{mistakes}");
         eprintln!("Say where the configuration is: --config FILE.");
@@ -295,7 +295,7 @@ fn ask(path: &Path, request: &Request) -> Result<Response, u8> {
     })
 }
 
-fn print_json(value: &impl serde::Serialize) -> u8 {
+pub(super) fn print_json(value: &impl serde::Serialize) -> u8 {
     match serde_json::to_string_pretty(value) {
         Ok(text) => {
             println!("{text}");
@@ -310,23 +310,6 @@ pub(super) fn status(path: &Path, json: bool) -> u8 {
         Ok(Response::Status(status)) if json => print_json(&status),
         Ok(Response::Status(status)) => {
             print!("{}", show::status(&status));
-            0
-        }
-        Ok(other) => answer(other),
-        Err(code) => code,
-    }
-}
-
-pub(super) fn holds(path: &Path, action: HoldAction) -> u8 {
-    let request = match action {
-        HoldAction::List => Request::Holds,
-        HoldAction::Show { hold } => Request::Hold { hold },
-        HoldAction::Release { hold, sample } => Request::Release { hold, sample },
-        HoldAction::Discard { hold, reason } => Request::Discard { hold, reason },
-    };
-    match ask(path, &request) {
-        Ok(Response::Holds(holds)) => {
-            print!("{}", show::holds(&holds, matches!(request, Request::Hold { .. })));
             0
         }
         Ok(other) => answer(other),
@@ -433,8 +416,12 @@ pub(super) fn reload_running(path: &Path, json: bool) -> u8 {
     }
 }
 
-fn answer(response: Response) -> u8 {
+pub(super) fn answer(response: Response) -> u8 {
     match response {
+        Response::Waits(text) => {
+            println!("{text}");
+            REFUSED
+        }
         Response::Done(text) => {
             println!("{text}");
             0

@@ -1,6 +1,6 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{DestinationLine, DeviceClockView, HoldView, JournalView, ParkedView, Status};
+use crate::admin::{DestinationLine, DeviceClockView, JournalView, ParkedView, Status};
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
 use crate::status::Line;
@@ -224,40 +224,6 @@ pub(super) fn changes(difference: &Difference) -> String {
         }
         let _ = writeln!(out, "  {change}");
         let _ = writeln!(out, "      {}", change.takes);
-    }
-    out
-}
-
-/// Holds as a table; with `whole` everything that is known of each.
-pub(super) fn holds(holds: &[HoldView], whole: bool) -> String {
-    let mut out = String::new();
-    if holds.is_empty() {
-        return "No holds. Nothing waits for a person.\n".to_owned();
-    }
-    for hold in holds {
-        let codes = if whole || hold.codes.len() <= 6 {
-            hold.codes.join(" ")
-        } else {
-            format!(
-                "{} and {} more",
-                hold.codes.iter().take(6).cloned().collect::<Vec<_>>().join(" "),
-                hold.codes.len() - 6
-            )
-        };
-        let codes = if codes.is_empty() { "the whole message".to_owned() } else { codes };
-        let _ =
-            writeln!(out, "{}  {}  {}  {} old", hold.hold, hold.instrument, hold.reason, duration(hold.age));
-        let _ = writeln!(out, "    {codes}");
-        let _ = writeln!(out, "    {}", hold.sentence);
-        if whole {
-            let _ = writeln!(out, "    its message is number {} in the journal; then one of:", hold.message);
-            let sample = if hold.reason == "no-sample-id" { " --sample ID" } else { "" };
-            let _ = writeln!(out, "    orugate holds release {}{sample}", hold.hold);
-            let _ = writeln!(out, "    orugate holds discard {} --reason \"…\"", hold.hold);
-        }
-    }
-    if !whole {
-        let _ = writeln!(out, "What can be done with one: orugate holds show NUMBER");
     }
     out
 }

@@ -1,6 +1,6 @@
 //! The conditions that can be read off the status: journal, ledger, queues, wires, holds, clock.
 
-use super::{Code, Condition, Fault};
+use super::{Code, Condition, Fault, Overdue};
 use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
 use crate::backlog::{For, Level, Outlook};
 use crate::interpret::PAST_BY;
@@ -68,6 +68,7 @@ pub fn of(status: &Status) -> Vec<Condition> {
             "Look whether it goes down; if not, restart the service and send the maker the log.",
         ));
     }
+    all.extend(status.overdue.as_ref().map(overdue));
     if status.holds > 0 {
         all.push(condition(
             Code::Holds,
@@ -84,6 +85,22 @@ pub fn of(status: &Status) -> Vec<Condition> {
     all.extend(unset(status));
     all.extend(status.instruments.iter().filter_map(|i| device_clock(i, status)));
     all
+}
+
+fn overdue(overdue: &Overdue) -> Condition {
+    let Overdue { holds, limit, age, oldest, instrument, reason } = overdue;
+    condition(
+        Code::HoldOverdue,
+        "",
+        Fault::Operator,
+        format!(
+            "{} for a person for longer than {}. The oldest, of {instrument}, for {} ({reason}).",
+            count(*holds as u64, "hold waits", "holds wait"),
+            duration(*limit),
+            duration(*age)
+        ),
+        &format!("See: orugate holds list; what to do about the oldest: orugate holds show {oldest}"),
+    )
 }
 
 /// This box's clock is wrong.

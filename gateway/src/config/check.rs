@@ -11,7 +11,7 @@ use super::nearest::did_you_mean;
 use super::plan::{ConfigHash, GatewayPlan, JournalPlan, Plan};
 use super::source::Source;
 use super::units::{duration, show_duration, size, volume};
-use super::{Profiles, check_destination, check_instrument, check_seal};
+use super::{Profiles, check_destination, check_instrument, check_rules, check_seal};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -107,12 +107,17 @@ pub(super) fn plan(
     let gateway = gateway.and_then(|typed| gateway_plan(&typed.value, &top.inside("gateway", typed), out));
     let journal = top.need(out, "journal", main.journal.as_ref(), "write a table [journal] with path");
     let journal = journal.and_then(|typed| journal_plan(&typed.value, &top.inside("journal", typed), out));
+    let alerts = main.alerts.as_ref();
+    let alerts = alerts
+        .map(|typed| check_rules::alerts(&typed.value, &top.inside("alerts", typed), out))
+        .unwrap_or_default();
     for (source, part) in parts {
         let top = Scope::new(source, String::new(), 0);
         let here = [
             ("version", part.version.as_ref().map(|at| at.offset)),
             ("gateway", part.gateway.as_ref().map(|at| at.offset)),
             ("journal", part.journal.as_ref().map(|at| at.offset)),
+            ("alerts", part.alerts.as_ref().map(|at| at.offset)),
         ];
         for (key, offset) in here {
             if let Some(offset) = offset {
@@ -127,7 +132,7 @@ pub(super) fn plan(
     if files.iter().all(|(_, file)| file.instrument.is_empty()) && !top.told(out, "instrument") {
         out.warn(top.whole("no instrument is configured"));
     }
-    Some(Plan { gateway: gateway?, journal: journal?, destinations, instruments, hash })
+    Some(Plan { gateway: gateway?, journal: journal?, destinations, instruments, alerts, hash })
 }
 
 fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> Option<GatewayPlan> {

@@ -5,6 +5,7 @@
 
 use super::check::{Names, Scope, host_of, host_port, small, span};
 use super::check_destination::Known;
+use super::check_rules;
 use super::check_tls;
 use super::file::{At, ConfigFile, InstrumentFile, ParityFile, WireFile};
 use super::mistakes::Findings;
@@ -13,6 +14,7 @@ use super::plan::{Allow, Flow, InstrumentPlan, Mode, Reruns, SerialPlan, WirePla
 use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
+use crate::convert::Rules;
 use orugate_driver::{Evidence, LineSettings, Parity, QcProof};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -79,7 +81,7 @@ pub(super) fn all(
             let within = typed.value.rerun_within.as_ref();
             let within = within.map_or(RERUN, |typed| span(&scope, "rerun_within", typed, RERUN_WITHIN, out));
             if let (Some(name), Some(wire), Some(rest)) = (name, wire, rest) {
-                let (found, profile_name, mode, send_to) = rest;
+                let (found, profile_name, mode, send_to, rules) = rest;
                 let FoundProfile { profile, hash: profile_hash } = found;
                 plans.push(InstrumentPlan {
                     name: name.value.clone(),
@@ -93,6 +95,7 @@ pub(super) fn all(
                     rerun_within: within,
                     timezone,
                     clock_limit,
+                    rules,
                 });
             }
         }
@@ -100,7 +103,7 @@ pub(super) fn all(
     plans
 }
 
-type Rest = (FoundProfile, String, Mode, Vec<usize>);
+type Rest = (FoundProfile, String, Mode, Vec<usize>, Rules);
 
 fn one(
     typed: &InstrumentFile,
@@ -144,7 +147,8 @@ fn one(
     }
     let send_to = scope.need(out, "send_to", typed.send_to.as_ref(), "write the names of destinations");
     let send_to = send_to.and_then(|names| send_to_plan(names, mode, scope, destinations, out));
-    Some((found?, profile?.value.clone(), mode?.value, send_to?))
+    let rules = check_rules::rules(typed, scope, found.as_ref(), out);
+    Some((found?, profile?.value.clone(), mode?.value, send_to?, rules))
 }
 
 /// A profile that nobody has tried must not reach a patient's chart.

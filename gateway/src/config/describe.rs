@@ -8,6 +8,7 @@ use super::plan::{
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
+use crate::convert::{IdRule, Identity, Incomplete, Rules, Times};
 use orugate_driver::Parity;
 use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
@@ -19,6 +20,38 @@ pub(super) fn sealing(seal: Option<&SealPlan>) -> String {
     let before =
         if previous.is_empty() { String::new() } else { format!(" (before: {})", previous.join(", ")) };
     format!("sealed by {}{before}", seal.key)
+}
+
+/// What a sample id must be; `None` where each is taken.
+pub(super) fn sample_id_words(rule: &IdRule) -> Option<String> {
+    let pattern = rule.pattern.as_ref().map(|pattern| format!("pattern {}", pattern.as_str()));
+    let check = rule.check.map(|check| format!("check digit {}", check.as_str()));
+    let both: Vec<String> = pattern.into_iter().chain(check).collect();
+    (!both.is_empty()).then(|| both.join(", "))
+}
+
+/// Which instrument it must be; `None` where it is not asked.
+pub(super) fn identity_words(identity: &Identity) -> Option<String> {
+    let model = identity.model.as_ref().map(|model| format!("model {model}"));
+    let serial = identity.serial.as_ref().map(|serial| format!("serial number {serial}"));
+    let both: Vec<String> = model.into_iter().chain(serial).collect();
+    (!both.is_empty()).then(|| both.join(", "))
+}
+
+/// Which times of results are held.
+pub(super) fn times_words(times: Option<Times>) -> String {
+    let Some(Times { ahead, older_than }) = times else { return "none".to_owned() };
+    let older = older_than.map(|older| format!(", or more than {} before it", show_duration(older)));
+    format!("more than {} after receipt{}", show_duration(ahead), older.unwrap_or_default())
+}
+
+/// What the site knows of an instrument, where it says anything.
+fn rules(rules: &Rules) -> String {
+    let sample = sample_id_words(&rules.sample_id).map(|words| format!("sample ids: {words}"));
+    let identity = identity_words(&rules.identity).map(|words| format!("only {words}"));
+    let incomplete = (rules.incomplete == Incomplete::Hold).then(|| "what broke off is held".to_owned());
+    let all: Vec<String> = sample.into_iter().chain(identity).chain(incomplete).collect();
+    if all.is_empty() { String::new() } else { format!("; {}", all.join("; ")) }
 }
 
 impl Plan {
@@ -67,7 +100,7 @@ impl Plan {
             let takes = if plan.mode == Mode::Live { "test" } else { "live" };
             let _ = write!(line, "; not to {not}, for {takes} results only");
         }
-        line
+        line + &rules(&plan.rules)
     }
 }
 

@@ -6,7 +6,8 @@
 //! comments, order of tables and the names of files: what means the same is no difference.
 
 use super::diff_words as words;
-use super::plan::{DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
+use super::plan::{AlertsPlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
+use crate::convert::Rules;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -56,6 +57,8 @@ pub enum Subject {
     Destination(String),
     /// The instrument of this name.
     Instrument(String),
+    /// `[alerts]`.
+    Alerts,
 }
 
 impl fmt::Display for Subject {
@@ -63,13 +66,14 @@ impl fmt::Display for Subject {
         f.write_str(match self {
             Self::Gateway => "gateway",
             Self::Journal => "journal",
+            Self::Alerts => "alerts",
             Self::Destination(name) | Self::Instrument(name) => name,
         })
     }
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 42] = [
+pub const KEYS: [(&str, Takes); 49] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -112,6 +116,13 @@ pub const KEYS: [(&str, Takes); 42] = [
     ("instrument.rerun_within", Takes::Live),
     ("instrument.timezone", Takes::Live),
     ("instrument.clock_limit", Takes::Live),
+    ("instrument.sample_id", Takes::Live),
+    ("instrument.identity", Takes::Live),
+    ("instrument.incomplete", Takes::Live),
+    ("instrument.impossible_time", Takes::Live),
+    ("alerts.hold_older_than", Takes::Live),
+    ("alerts.hold_repeat", Takes::Live),
+    ("alerts.on_condition", Takes::Live),
 ];
 
 /// What of a profile its sessions depend on: no key of its own, and yet a difference.
@@ -152,6 +163,7 @@ impl Difference {
         let mut all = Self::default();
         all.gateway(&old.gateway, &new.gateway);
         all.journal(&old.journal, &new.journal);
+        all.alerts(&old.alerts, &new.alerts);
         for was in &old.destinations {
             if !new.destinations.iter().any(|d| d.name == was.name) {
                 let subject = Subject::Destination(was.name.clone());
@@ -389,6 +401,7 @@ impl Difference {
             rerun_within,
             timezone,
             clock_limit,
+            rules,
         } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
@@ -425,6 +438,32 @@ impl Difference {
             let words = words::time("clock_limit", *clock_limit, new.clock_limit);
             self.add(subject(), "instrument.clock_limit", Weight::Detail, words);
         }
+        let Rules { sample_id, identity, incomplete, times } = rules;
+        let mut add = |differs: bool, key: &'static str, words: String| {
+            if differs {
+                self.add(subject(), key, Weight::Patients, words);
+            }
+        };
+        let is = &new.rules;
+        add(*sample_id != is.sample_id, "instrument.sample_id", words::sample_id(sample_id, &is.sample_id));
+        add(*identity != is.identity, "instrument.identity", words::identity(identity, &is.identity));
+        add(*incomplete != is.incomplete, "instrument.incomplete", words::incomplete(is.incomplete));
+        add(*times != is.times, "instrument.impossible_time", words::times(*times, is.times));
+    }
+
+    fn alerts(&mut self, old: &AlertsPlan, new: &AlertsPlan) {
+        let AlertsPlan { hold_older_than, hold_repeat, on_condition } = old;
+        let mut add = |differs: bool, key: &'static str, words: String| {
+            if differs {
+                self.add(Subject::Alerts, key, Weight::Delivery, words);
+            }
+        };
+        let words = words::time("hold_older_than", *hold_older_than, new.hold_older_than);
+        add(*hold_older_than != new.hold_older_than, "alerts.hold_older_than", words);
+        let words = words::time("hold_repeat", *hold_repeat, new.hold_repeat);
+        add(*hold_repeat != new.hold_repeat, "alerts.hold_repeat", words);
+        let words = words::on_condition(on_condition, &new.on_condition);
+        add(*on_condition != new.on_condition, "alerts.on_condition", words);
     }
 }
 

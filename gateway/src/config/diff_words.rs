@@ -2,13 +2,14 @@
 //!
 //! Promises that the consequence stands beside the value, and that nothing here decides anything.
 
-use super::describe::{sealing, wire as wire_words};
+use super::describe::{identity_words, sample_id_words, sealing, times_words, wire as wire_words};
 use super::plan::{
     Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
     Reruns, Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size, show_volume};
+use crate::convert::{IdRule, Identity, Incomplete, Times};
 use orugate_protocol::text::Charset;
 use std::time::Duration;
 
@@ -295,6 +296,37 @@ pub(super) fn profile(old: &InstrumentPlan, new: &InstrumentPlan, same_link: boo
 
 pub(super) fn wire(old: &WirePlan, new: &WirePlan) -> String {
     plain("wire", &wire_words(old), &wire_words(new))
+}
+
+pub(super) fn sample_id(old: &IdRule, new: &IdRule) -> String {
+    let shown = |rule| sample_id_words(rule).unwrap_or_else(|| "any".to_owned());
+    format!("{}; another sample id is held", plain("sample_id", &shown(old), &shown(new)))
+}
+
+pub(super) fn identity(old: &Identity, new: &Identity) -> String {
+    let shown = |identity| identity_words(identity).unwrap_or_else(|| "any".to_owned());
+    format!("{}; a message of another instrument is held", plain("identity", &shown(old), &shown(new)))
+}
+
+pub(super) fn incomplete(new: Incomplete) -> String {
+    match new {
+        Incomplete::Send => {
+            "incomplete hold → send: what came of a message that broke off goes out with a remark"
+        }
+        Incomplete::Hold => {
+            "incomplete send → hold: a message that broke off waits for a whole copy or a person"
+        }
+    }
+    .to_owned()
+}
+
+pub(super) fn times(old: Option<Times>, new: Option<Times>) -> String {
+    plain("impossible_time", &times_words(old), &times_words(new))
+}
+
+pub(super) fn on_condition(old: &[String], new: &[String]) -> String {
+    let shown = |command: &[String]| if command.is_empty() { "nobody".to_owned() } else { command.join(" ") };
+    plain("on_condition", &shown(old), &shown(new))
 }
 
 pub(super) fn instrument_added(is: &InstrumentPlan, plan: &Plan) -> String {

@@ -11,6 +11,7 @@ use super::plan::{
     Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Reruns, Resends, SampleIdIn,
 };
 use super::plan_tls::TlsVersion;
+use crate::convert::{CheckDigit, Incomplete};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -38,6 +39,21 @@ pub struct ConfigFile {
     /// The devices that give results.
     #[serde(default)]
     pub instrument: Vec<At<InstrumentFile>>,
+    /// How people are told what is wrong, besides the log and `orugate status`.
+    pub alerts: Option<At<AlertsFile>>,
+}
+
+/// How people are told what is wrong.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AlertsFile {
+    /// A hold that is older is told of again and again (condition `hold-overdue`): `"1 min"` to `"7 days"`. Default `"30 min"`.
+    pub hold_older_than: Option<At<String>>,
+    /// How often: `"1 min"` to `"7 days"`. Default `"30 min"`.
+    pub hold_repeat: Option<At<String>>,
+    /// A program with its arguments, no shell: it is run for each condition that is raised, repeated or cleared, and gets it as
+    /// JSON on standard input; `docs/holds.md`. The program's path is absolute.
+    pub on_condition: Option<At<Vec<At<String>>>>,
 }
 
 /// This gateway.
@@ -266,6 +282,46 @@ pub struct InstrumentFile {
     /// How far its clock may be off before that is a condition and receivers are told: `"10 s"` to `"24 h"`. Default
     /// `"5 min"`.
     pub clock_limit: Option<At<String>>,
+    /// What a sample id looks like at this site. Another is held (`sample-id-rule`). By default each is taken.
+    pub sample_id: Option<At<SampleIdFile>>,
+    /// Which instrument it is. A message of another, or one that does not say, is held (`other-instrument`).
+    pub identity: Option<At<IdentityFile>>,
+    /// What becomes of a message whose transmission broke off: `send` what came with a remark, or `hold` it for a whole copy or a
+    /// person. Default `"send"`.
+    pub incomplete: Option<At<Incomplete>>,
+    /// Which times of results cannot be true; they are held (`impossible-time`). Before 2000 is always one.
+    pub impossible_time: Option<At<ImpossibleTimeFile>>,
+}
+
+/// What a sample id looks like at this site.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SampleIdFile {
+    /// A regular expression that matches the whole id; `\d` and the like are ASCII.
+    pub pattern: Option<At<String>>,
+    /// How its last character follows from the others: `luhn`, `mod10` (weights 3 and 1: Interleaved 2 of 5, EAN), `mod11` (NW-7,
+    /// Codabar), `mod43` (Code 39), `mod37-2` (ISBT 128), `mod37-36`; docs/holds.md.
+    pub check: Option<At<CheckDigit>>,
+}
+
+/// Which instrument it is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityFile {
+    /// Its model, as the message names it (H.5, or where the profile says).
+    pub model: Option<At<String>>,
+    /// Its serial number, where the profile knows its place.
+    pub serial: Option<At<String>>,
+}
+
+/// Which times of results cannot be true.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImpossibleTimeFile {
+    /// Later than the time of receipt by more than this: `"1 h"` to `"365 days"`. Default `"24 h"`.
+    pub ahead: Option<At<String>>,
+    /// Earlier than the time of receipt by more than this: `"1 h"` to `"3650 days"`. By default however old it is.
+    pub older_than: Option<At<String>>,
 }
 
 /// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.
@@ -401,9 +457,11 @@ macro_rules! words {
 words!(
     Accepts,
     AckFile,
+    CheckDigit,
     Corrections,
     DestinationRole,
     Flow,
+    Incomplete,
     Mode,
     ParityFile,
     PatientField,
@@ -421,13 +479,17 @@ macro_rules! tables {
     })*};
 }
 tables!(
+    AlertsFile,
     DestinationFile,
     GatewayFile,
+    IdentityFile,
+    ImpossibleTimeFile,
     InstrumentFile,
     JournalFile,
     MllpFile,
     PatientFile,
     ReceivingFile,
+    SampleIdFile,
     SealFile,
     TlsFile,
     WireFile

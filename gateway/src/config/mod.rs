@@ -14,6 +14,7 @@
 mod check;
 mod check_destination;
 mod check_instrument;
+mod check_rules;
 mod check_seal;
 mod check_tls;
 mod describe;
@@ -36,8 +37,8 @@ pub use diff::{Change, Difference, KEYS, Subject, Takes, Weight};
 pub use file::{ConfigFile, json_schema, json_schema_of_part};
 pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
-    Accepts, AckMode, AckWhen, Allow, ConfigHash, Corrections, DestinationPlan, DestinationRole, Flow,
-    GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Reruns, Resends,
+    Accepts, AckMode, AckWhen, AlertsPlan, Allow, ConfigHash, Corrections, DestinationPlan, DestinationRole,
+    Flow, GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan, Reruns, Resends,
     SampleIdIn, SealPlan, SerialPlan, WirePlan,
 };
 pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersion};

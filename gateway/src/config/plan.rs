@@ -4,6 +4,7 @@
 //! made, which happens only in [`load`](super::load). Leaves out where each value was typed.
 
 use super::plan_tls::{FileOrCredential, TlsPlan};
+use crate::convert::Rules;
 use jiff::tz::TimeZone;
 use orugate_driver::{LineSettings, Profile};
 use orugate_protocol::text::Charset;
@@ -27,6 +28,8 @@ pub struct Plan {
     pub destinations: Vec<DestinationPlan>,
     /// The devices that give results, in the order of the files.
     pub instruments: Vec<InstrumentPlan>,
+    /// How people are told what is wrong.
+    pub alerts: AlertsPlan,
     /// Of the text that this plan was read from; journalled with every outcome.
     pub hash: ConfigHash,
 }
@@ -74,6 +77,24 @@ impl JournalPlan {
     #[must_use]
     pub fn keep(&self) -> Duration {
         self.keep_delivered.max(self.keep_raw).max(self.keep_keys)
+    }
+}
+
+/// How people are told what is wrong, besides the log and the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertsPlan {
+    /// An older hold is told of again and again.
+    pub hold_older_than: Duration,
+    /// How often.
+    pub hold_repeat: Duration,
+    /// A program and its arguments; empty for none.
+    pub on_condition: Vec<String>,
+}
+
+impl Default for AlertsPlan {
+    fn default() -> Self {
+        let half_an_hour = Duration::from_secs(1_800);
+        Self { hold_older_than: half_an_hour, hold_repeat: half_an_hour, on_condition: Vec::new() }
     }
 }
 
@@ -170,6 +191,8 @@ pub struct InstrumentPlan {
     pub reruns: Reruns,
     /// How long after it another run is one.
     pub rerun_within: Duration,
+    /// What the site knows of it and its samples.
+    pub rules: Rules,
     /// The zone of its clock and its IANA name, where that is not the gateway's.
     pub timezone: Option<(TimeZone, String)>,
     /// How far its clock may be off.
@@ -197,6 +220,7 @@ impl fmt::Debug for InstrumentPlan {
             .field("rerun_within", &self.rerun_within)
             .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
             .field("clock_limit", &self.clock_limit)
+            .field("rules", &self.rules)
             .finish()
     }
 }

@@ -2,6 +2,8 @@
 
 use super::SiteZone;
 use super::hash::Keyed;
+use super::reason::HoldReason;
+use super::{Release, Task};
 use orugate_protocol::oru::{Local, PatientField, Zone as _};
 use orugate_protocol::report::{
     Comment, Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
@@ -20,101 +22,6 @@ const OBSERVATIONS: usize = 1 << 16;
 const GROUPS: usize = 4096;
 /// Notes kept of one message; the count goes on.
 const NOTES: usize = 256;
-
-/// A value under a status that says there is none: which of the two is wrong, only the instrument knows.
-const VALUE_PENDING: &str = "The result has a value, but its status says that there is none. Compare with the \
-    instrument's screen; correct `status` in the profile, then release.";
-
-/// Why an observation waits for a person. The first form's least set; each has a machine name and a way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HoldReason {
-    /// No sample id in any place where the profile looks.
-    NoSampleId,
-    /// A byte that the profile's charset does not have.
-    Undecodable,
-    /// The record structure cannot be told.
-    Structure(&'static str),
-    /// The driver failed on this message.
-    DriverFault,
-    /// A status that cannot be reported as anything.
-    UnknownStatus,
-    /// The order is marked as cancelled and has results all the same.
-    Cancelled,
-    /// A correction, and a destination wants a person to decide.
-    Correction,
-    /// No destination of this instrument may get it.
-    NoDestination,
-    /// The sample id is longer than HL7 can carry.
-    SampleIdTooLong,
-    /// More results or orders in one message than this gateway takes.
-    TooLarge,
-    /// The ORU did not fit or could not be written.
-    Unwritable,
-    /// Another run of the test on the same specimen, and the instrument's `reruns` holds those. Which run of its message it
-    /// is, so that each waits on its own.
-    Rerun(u16),
-}
-
-impl HoldReason {
-    /// The machine's word for it.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::NoSampleId => "no-sample-id",
-            Self::Undecodable => "undecodable",
-            Self::Structure(_) => "structure",
-            Self::DriverFault => "driver-fault",
-            Self::UnknownStatus => "unknown-status",
-            Self::Cancelled => "cancelled",
-            Self::Correction => "correction",
-            Self::NoDestination => "no-destination",
-            Self::SampleIdTooLong => "sample-id-too-long",
-            Self::TooLarge => "too-large",
-            Self::Unwritable => "unwritable",
-            Self::Rerun(_) => "rerun",
-        }
-    }
-
-    /// What happened and what to do, for people.
-    #[must_use]
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::NoSampleId => {
-                "The message has no sample id. Find the tube by the instrument's list, then release with --sample ID."
-            }
-            Self::Undecodable => {
-                "A byte is not of the profile's character set. Correct `charset` in the profile, then release."
-            }
-            Self::Structure(what) => what,
-            Self::DriverFault => {
-                "The driver failed on this message; the raw bytes are kept. Send them to the maker, release after an update."
-            }
-            Self::UnknownStatus => {
-                "The result status is none that LIS02 has. Look at the instrument's screen; discard or correct the profile."
-            }
-            Self::Cancelled => {
-                "The order is marked as cancelled and has results all the same. Ask the laboratory; release or discard."
-            }
-            Self::Correction => {
-                "A correction of a sent result, and a destination holds corrections. Decide and release."
-            }
-            Self::NoDestination => {
-                "No destination of this instrument accepts its mode. Correct `send_to`, `mode` or `accepts`, then release."
-            }
-            Self::SampleIdTooLong => {
-                "The sample id is longer than 199 characters. Look at the instrument; discard."
-            }
-            Self::TooLarge => {
-                "More than 65,536 results or 4,096 orders in one message. Send the message to the maker."
-            }
-            Self::Unwritable => "No ORU could be written of it. Send the message to the maker.",
-            Self::Rerun(_) => {
-                "The specimen was run more than once, and somebody must say what counts. Compare with the instrument's \
-                 screen; release the run that counts, discard the other."
-            }
-        }
-    }
-}
 
 /// What is to become of an observation before history and destinations are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,9 +187,9 @@ fn half(hash: &Keyed) -> u64 {
 /// The sink of the first pass.
 pub(super) struct Collector<'f> {
     facts: &'f mut Facts,
+    task: &'f Task<'f>,
     key: Keyed,
-    instrument: &'f str,
-    /// A sample id that a person entered for this message's nameless specimens.
+    /// A sample id that a person entered: it is that of all specimens, since only those of the hold are sent.
     entered: Option<&'f str>,
     patient_needed: Option<PatientField>,
     zone: SiteZone<'f>,
@@ -295,21 +202,19 @@ pub(super) struct Collector<'f> {
 impl<'f> Collector<'f> {
     pub(super) fn new(
         facts: &'f mut Facts,
-        key: &[u8; 16],
-        instrument: &'f str,
-        entered: Option<&'f str>,
+        task: &'f Task<'f>,
         patient_needed: Option<PatientField>,
         zone: SiteZone<'f>,
     ) -> Self {
         facts.clear();
-        let key = Keyed::new(key);
+        let key = Keyed::new(task.setting.key);
         let mut serial = key;
-        serial.str(instrument);
+        serial.str(task.setting.instrument);
         Self {
             facts,
+            task,
             key,
-            instrument,
-            entered,
+            entered: task.release.and_then(|release| release.sample),
             patient_needed,
             zone,
             message_block: None,
@@ -319,25 +224,31 @@ impl<'f> Collector<'f> {
         }
     }
 
+    /// A hold, unless a person overrules this reason. What stands behind it is looked at all the same.
+    fn hold(&self, reason: HoldReason) -> Option<Candidate> {
+        let overruled = self.task.release.is_some_and(|release: Release<'_>| release.overrules(reason));
+        (!overruled).then_some(Candidate::Held(reason))
+    }
+
     fn specimen(&mut self, specimen: &Specimen<'_>) {
-        let block = if let Some(evidence) = specimen.qc {
-            Some(Candidate::Qc(evidence))
-        } else if specimen.undecodable().is_some() {
-            Some(Candidate::Held(HoldReason::Undecodable))
-        } else if specimen.id.is_empty() && self.entered.is_none() {
-            Some(Candidate::Held(HoldReason::NoSampleId))
-        } else if specimen.id.bytes().len() > 199 && specimen.id.chars().nth(199).is_some() {
-            Some(Candidate::Held(HoldReason::SampleIdTooLong))
-        } else {
-            None
-        };
-        let id = match self.entered {
-            Some(entered) if specimen.id.is_empty() => Text::plain(entered),
-            _ => specimen.id,
-        };
+        let id = self.entered.map_or(specimen.id, Text::plain);
         let sample = self.facts.keep(&id);
         let mut hash = self.key;
         hash.text(&id);
+        let block = if let Some(evidence) = specimen.qc {
+            Some(Candidate::Qc(evidence))
+        } else if specimen.kind.undecodable().is_some() || id.undecodable().is_some() {
+            Some(Candidate::Held(HoldReason::Undecodable))
+        } else if id.is_empty() {
+            Some(Candidate::Held(HoldReason::NoSampleId))
+        } else if id.bytes().len() > 199 && id.chars().nth(199).is_some() {
+            Some(Candidate::Held(HoldReason::SampleIdTooLong))
+        } else if self.entered.is_none() && !self.task.setting.rules.sample_id.fits(self.facts.word(&sample))
+        {
+            self.hold(HoldReason::SampleIdRule)
+        } else {
+            None
+        };
         self.specimen = Some((sample, hash.finish(), block));
     }
 
@@ -349,7 +260,7 @@ impl<'f> Collector<'f> {
         let own = if order.undecodable().is_some() {
             Some(Candidate::Held(HoldReason::Undecodable))
         } else {
-            order.cancelled.then_some(Candidate::Held(HoldReason::Cancelled))
+            order.cancelled.then(|| self.hold(HoldReason::Cancelled)).flatten()
         };
         // Evidence of QC anywhere above wins: such a thing must never wait in a queue of patients' results.
         let all = [self.message_block, self.patient_block, block, own];
@@ -415,11 +326,14 @@ impl<'f> Collector<'f> {
             Some(block) => block,
             None => match observation.status {
                 Status::Pending | Status::RerunInformation if !observation.value.is_empty() => {
-                    Candidate::Held(HoldReason::Structure(VALUE_PENDING))
+                    Candidate::Held(HoldReason::PendingValue)
                 }
                 Status::Pending => Candidate::NotReportable("pending"),
                 Status::RerunInformation => Candidate::NotReportable("rerun-information"),
                 Status::Unknown(_) => Candidate::Held(HoldReason::UnknownStatus),
+                _ if self.is_of_no_time(observation) => {
+                    self.hold(HoldReason::ImpossibleTime).unwrap_or(Candidate::Sendable)
+                }
                 _ => Candidate::Sendable,
             },
         };
@@ -464,6 +378,14 @@ impl<'f> Collector<'f> {
         }
     }
 
+    fn is_of_no_time(&self, observation: &Observation<'_>) -> bool {
+        let Task { setting, message, .. } = self.task;
+        setting.rules.times.is_some_and(|times| {
+            let mut said = [observation.started, observation.completed].into_iter().flatten();
+            said.any(|time| times.exclude(&time, setting.zone, message.received, message.clock))
+        })
+    }
+
     fn comment(&mut self, comment: &Comment<'_>) {
         let Comment { level, label, text, .. } = comment;
         let bad = text.undecodable().is_some().then_some(Candidate::Held(HoldReason::Undecodable));
@@ -503,13 +425,15 @@ impl<'m> ReportSink<'m> for Collector<'_> {
         match item {
             Item::Sender(sender) => {
                 let undecodable = sender.undecodable().map(|_| Candidate::Held(HoldReason::Undecodable));
-                self.message_block = sender.qc.map(Candidate::Qc).or(undecodable);
+                let other = self.task.setting.rules.identity.is_other(&sender);
+                let other = other.then(|| self.hold(HoldReason::OtherInstrument)).flatten();
+                self.message_block = sender.qc.map(Candidate::Qc).or(undecodable).or(other);
                 self.patient_block = None;
                 self.specimen = None;
                 self.facts.made = self.facts.made.or(sender.time);
                 self.serial = self.key;
                 if sender.serial.is_empty() {
-                    self.serial.str(self.instrument);
+                    self.serial.str(self.task.setting.instrument);
                 } else {
                     self.serial.text(&sender.serial);
                 }

@@ -5,8 +5,10 @@
 //! past, since a correction of what never came is no correction. The old never follows the new in one place. Leaves out
 //! the place itself: `places.rs`.
 
-use super::facts::{Candidate, Fact, HoldReason};
-use super::{Converter, Corrections, Going, Reruns, Sent, Target, Task, Which, zones};
+use super::facts::{Candidate, Fact};
+use super::{
+    Converter, Corrections, Going, HoldReason, Incomplete, Reruns, Sent, Target, Task, Which, zones,
+};
 use crate::records::Stood;
 use orugate_protocol::report::Status;
 use std::ops::Range;
@@ -140,9 +142,14 @@ impl Converter {
         self.place(task);
     }
 
-    fn specimen(&self, fact: &Fact) -> Option<u128> {
-        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times.
-        let asks = matches!(fact.candidate, Candidate::Sendable | Candidate::Held(HoldReason::Cancelled));
+    fn specimen(&self, fact: &Fact, task: &Task<'_>) -> Option<u128> {
+        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times. What is held the first
+        // time is the newest that there is.
+        let asks = match fact.candidate {
+            Candidate::Sendable => true,
+            Candidate::Held(_) => task.release.is_some(),
+            Candidate::Qc(_) | Candidate::NotReportable(_) => false,
+        };
         let group = fact.order.and_then(|order| self.facts.groups.get(usize::from(order)));
         group.filter(|_| asks).map(|group| group.specimen)
     }
@@ -151,7 +158,7 @@ impl Converter {
         let setting = &task.setting;
         let ran = fact.ran.and_then(|ran| zones(task).instant(&ran)).map(|ran| ran.0.div_euclid(1_000_000));
         let look = |of, base| Look { base, of, ran };
-        let (Some(specimen), Some(identity)) = (self.specimen(fact), fact.identity) else {
+        let (Some(specimen), Some(identity)) = (self.specimen(fact, task), fact.identity) else {
             return look(Of::Itself, None);
         };
         if let Some(own) = task.past.sent(specimen, Which::Run(identity)) {
@@ -185,11 +192,10 @@ impl Converter {
     /// Several runs of one series in one message: the last counts, or each waits.
     fn runs_of_one_message(&mut self, task: &Task<'_>) {
         self.tests.clear();
-        for (number, (index, fact)) in (0u32..).zip(self.facts.observations.iter().enumerate()) {
-            let covered = task.release.is_none_or(|release| release.covers(number));
+        for (index, fact) in self.facts.observations.iter().enumerate() {
             let of = self.looks.get(index).map(|look| look.of);
             let lost = matches!(of, Some(Of::Overtaken | Of::EarlierRun));
-            if covered && !lost && !fact.blank && fact.candidate == Candidate::Sendable && fact.series != 0 {
+            if !lost && !fact.blank && fact.candidate == Candidate::Sendable && fact.series != 0 {
                 self.tests.push((fact.series, index));
             }
         }
@@ -223,7 +229,7 @@ impl Converter {
     fn beside(&mut self, index: usize, target: &Target<'_>, task: &Task<'_>) -> Beside {
         let facts = self.facts.observations.get(index).zip(self.looks.get(index));
         let Some((fact, look)) = facts else { return Beside::default() };
-        let (Some(specimen), Some(identity)) = (self.specimen(fact), fact.identity) else {
+        let (Some(specimen), Some(identity)) = (self.specimen(fact, task), fact.identity) else {
             return Beside::default();
         };
         let (past, name, content) = (task.past, target.name, fact.content());
@@ -277,13 +283,10 @@ impl Converter {
             return Going::Held(HoldReason::Unwritable);
         };
         let Task { setting, release, .. } = task;
-        let decided = release.is_some_and(|release| release.corrections);
+        let overruled = |reason| release.is_some_and(|release| release.overrules(reason));
         let to_all = || {
-            setting
-                .destinations
-                .iter()
-                .enumerate()
-                .map(|(at, target)| (self.towards(index, at, task), target))
+            let destinations = setting.destinations.iter().enumerate();
+            destinations.map(|(at, target)| (self.towards(index, at, task), target))
         };
         let held = |(beside, target): (Option<&Beside>, &Target<'_>)| {
             target.corrections == Corrections::Hold
@@ -292,22 +295,25 @@ impl Converter {
         let repeat = |(beside, target): (Option<&Beside>, &Target<'_>)| {
             target.suppress_resends && beside.is_some_and(|beside| beside.known == Known::Same)
         };
+        let broken = setting.rules.incomplete == Incomplete::Hold
+            && !(task.message.complete && self.facts.complete)
+            && !overruled(HoldReason::Incomplete);
         match (fact.candidate, look.of) {
             _ if release.is_some_and(|release| !release.covers(number)) => Going::Untouched,
             (Candidate::Qc(evidence), _) => Going::Qc(evidence.evidence()),
             (Candidate::NotReportable(rule), _) => Going::NotReportable(rule),
-            // To send it all the same is what the release of such a hold means.
-            (Candidate::Held(reason), _) if reason != HoldReason::Cancelled || release.is_none() => {
-                Going::Held(reason)
-            }
             (_, Of::Overtaken) => Going::Superseded,
+            (Candidate::Held(reason), _) => Going::Held(reason),
             _ if fact.blank => Going::NotReportable("no-value"),
+            _ if broken => Going::Held(HoldReason::Incomplete),
             (_, Of::EarlierRun) => Going::NotReportable(EARLIER_RUN),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
-            (_, Of::Waits(run, _)) if !decided => Going::Held(HoldReason::Rerun(run)),
+            (_, Of::Waits(..)) if !overruled(HoldReason::Rerun) => Going::Held(HoldReason::Rerun),
             // An observation goes one way, and so no two systems differ before a person has decided.
-            _ if !decided && to_all().any(held) => Going::Held(HoldReason::Correction),
+            _ if !overruled(HoldReason::Correction) && to_all().any(held) => {
+                Going::Held(HoldReason::Correction)
+            }
             _ if to_all().all(repeat) => Going::Repeat,
             _ => Going::Sent,
         }

@@ -6,21 +6,27 @@
 //! message, configuration and history give the same bytes. Its memory is used again for every message, so that in
 //! steady state nothing is allocated between the raw message and the finished ORU.
 
+mod check_digit;
 mod facts;
 mod fates;
 mod hash;
 mod past;
 mod places;
+mod reason;
 mod recode;
+mod rules;
 mod second;
 mod zone;
 
-pub use facts::{Candidate, Fact, Facts, Group, HoldReason, NoteFact};
+pub use check_digit::CheckDigit;
+pub use facts::{Candidate, Fact, Facts, Group, NoteFact};
 pub use fates::{EARLIER_RUN, OtherRun};
 pub use hash::Keyed;
 pub use past::{Had, NoPast, Past, Sent, Which};
 pub use places::Place;
+pub use reason::{HoldReason, Way, commands};
 pub use recode::{Lacking, recode};
+pub use rules::{IdRule, Identity, Incomplete, Pattern, Rules, Times};
 pub use zone::SiteZone;
 
 use crate::offset;
@@ -57,6 +63,8 @@ pub struct Setting<'a> {
     pub site_zone: &'a TimeZone,
     /// The journal's key for hashes.
     pub key: &'a [u8; 16],
+    /// What the site knows of the instrument and its samples.
+    pub rules: &'a Rules,
     /// What becomes of another run of a test on one specimen.
     pub reruns: Reruns,
     /// So many microseconds after it another run is one; later it is a specimen that has got the same id.
@@ -150,22 +158,26 @@ pub trait Numbers {
     fn next(&mut self) -> Option<u64>;
 }
 
-/// What a person said when a hold is released.
+/// What a person said when a hold is released or redriven.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Release<'a> {
-    /// The sample id for specimens without one.
+    /// The sample id of its specimen.
     pub sample: Option<&'a str>,
     /// The observations of the hold; the others are left alone.
     pub observations: &'a [u32],
     /// And everything from this place on.
     pub rest_from: Option<u32>,
-    /// Corrections and other runs are sent, whatever a destination or the instrument's `reruns` says.
-    pub corrections: bool,
+    /// The reason of the hold, by its code, when it holds no more: the person knows better. A redrive overrules nothing.
+    pub overruled: Option<&'a str>,
 }
 
 impl Release<'_> {
     fn covers(&self, observation: u32) -> bool {
         self.rest_from.is_some_and(|from| observation >= from) || self.observations.contains(&observation)
+    }
+
+    fn overrules(&self, reason: HoldReason) -> bool {
+        self.overruled == Some(reason.code())
     }
 }
 
@@ -339,6 +351,15 @@ impl Conversion<'_> {
         self.looks.get(index).and_then(|look| look.ran)
     }
 
+    /// Which run of its message an observation is that waits because there is another one; 0 for others.
+    #[must_use]
+    pub fn run(&self, index: usize) -> u16 {
+        match self.looks.get(index).map(|look| look.of) {
+            Some(Of::Waits(run, _)) => run,
+            _ => 0,
+        }
+    }
+
     /// The run beside an observation that waits because there is another one.
     #[must_use]
     pub fn other_run(&self, index: usize) -> Option<OtherRun> {
@@ -438,9 +459,7 @@ impl Converter {
         let setting = &task.setting;
         let patient: Option<PatientField> =
             setting.destinations.iter().find_map(|t| t.route.patient.map(|p| p.field));
-        let entered = task.release.and_then(|r| r.sample);
-        let mut collector =
-            Collector::new(&mut self.facts, setting.key, setting.instrument, entered, patient, zones(task));
+        let mut collector = Collector::new(&mut self.facts, task, patient, zones(task));
         let mut scratch = Scratch::new(&mut self.scratch);
         self.fault = task.interpreter.interpret(&task.message, &mut scratch, &mut collector).err();
     }

@@ -405,6 +405,7 @@ mod tests {
                 key: &[7; 16],
                 reruns: Reruns::All,
                 rerun_within: 0,
+                rules: &crate::convert::Rules::default(),
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),

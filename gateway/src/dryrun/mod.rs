@@ -11,7 +11,7 @@ pub use compare::{Comparison, compare};
 
 use crate::apart::{Apart, Broken, Scene};
 use crate::config::{InstrumentPlan, Plan};
-use crate::convert::{Conversion, Going, HoldReason, Ready};
+use crate::convert::{Conversion, Going, HoldReason, Ready, Rules};
 use crate::interpret::OwnedTarget;
 use crate::lineup;
 use crate::replay::Heard;
@@ -70,6 +70,8 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
         numbered: false,
         key: [0; 16],
         reruns: lineup::reruns(instrument),
+        // A capture may be of any time.
+        rules: Rules { times: None, ..instrument.rules.clone() },
     };
     let reached = scene.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
     // Twice, since one is lent while the other is looked at.

@@ -6,19 +6,23 @@
 //! not tried again.
 
 mod gone;
+mod holds;
 mod outcome;
 mod parked;
 mod thread;
 
 pub use gone::GivenUp;
+pub use holds::{Redriven, Released, no_hold};
 pub use parked::Resent;
 pub use thread::Handle;
 
 use crate::clock::{Clock, Trust};
-use crate::convert::{Clocks, Corrections, HoldReason, Numbers, Release, Reruns, Setting, Target, Task};
+use crate::convert::{
+    Clocks, Corrections, HoldReason, Numbers, Release, Reruns, Rules, Setting, Target, Task,
+};
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
-use crate::records::{Attempt, Hold, HoldSettled, Outcome, Provenance, Settlement, clock_quality};
+use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
 use crate::words::duration;
@@ -67,6 +71,8 @@ pub struct Subject {
     pub zone: TimeZone,
     /// How far its clock may be off.
     pub clock_limit: Duration,
+    /// What the site knows of it and its samples.
+    pub rules: Rules,
 }
 
 /// One destination of an instrument.
@@ -140,10 +146,21 @@ pub enum Order {
         hold: u64,
         /// The sample id that the person entered.
         sample: Option<String>,
+        /// Also when the site's rule for sample ids refuses it.
+        anyway: bool,
         /// Who.
         actor: String,
         /// Told when it is done: how many observations were sent and how many are still held, or why not.
         reply: Box<dyn FnOnce(Result<Released, String>) + Send>,
+    },
+    /// A person has a hold interpreted again with the configuration that is in force.
+    Redrive {
+        /// The hold.
+        hold: u64,
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<Redriven, String>) + Send>,
     },
     /// A person throws a hold away.
     Discard {
@@ -189,17 +206,6 @@ pub enum Order {
     },
     /// End the thread after the message at hand.
     Stop,
-}
-
-/// What came of a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Released {
-    /// Observations that are on their way now.
-    pub sent: usize,
-    /// Observations that are held again.
-    pub held: usize,
-    /// Observations that a later message has brought in the meantime.
-    pub superseded: usize,
 }
 
 /// What the thread tells the port of an instrument.
@@ -273,9 +279,20 @@ impl Worker {
                 Ok(Order::Send { reply, .. }) if !self.knows_the_past() => {
                     reply(Err(PAST_UNKNOWN.to_owned()));
                 }
-                Ok(Order::Release { hold, sample, actor, reply }) => reply(match self.clock.trust() {
+                Ok(Order::Redrive { reply, .. }) if !self.knows_the_past() => {
+                    reply(Err(PAST_UNKNOWN.to_owned()));
+                }
+                Ok(Order::Release { hold, sample, anyway, actor, reply }) => {
+                    reply(match self.clock.trust() {
+                        Trust::Waits(left) => Err(clock_unset(left)),
+                        Trust::Good | Trust::Doubted => {
+                            self.release(hand, hold, sample.as_deref(), anyway, &actor)
+                        }
+                    });
+                }
+                Ok(Order::Redrive { hold, actor, reply }) => reply(match self.clock.trust() {
                     Trust::Waits(left) => Err(clock_unset(left)),
-                    Trust::Good | Trust::Doubted => self.release(hand, hold, sample.as_deref(), &actor),
+                    Trust::Good | Trust::Doubted => self.redrive(hand, hold, &actor),
                 }),
                 Ok(Order::Discard { hold, reason, actor, reply }) => {
                     reply(self.discard(hold, reason, actor));
@@ -340,10 +357,7 @@ impl Worker {
         // One configuration from the first byte of a message to its outcome.
         let lineup = self.lineup.get();
         let Some(subject) = lineup.subject(&message.instrument) else {
-            return Err(Trouble::Whole(
-                "unconfigured",
-                "The configuration no longer names this instrument. Add it again, then release.",
-            ));
+            return Err(Trouble::whole(HoldReason::Unconfigured));
         };
         // Not in the match: the look at the state would last through it, while the journal's thread needs the state to
         // say that the attempt is stored.
@@ -363,54 +377,7 @@ impl Worker {
                 hand.attempted = Some(number);
             }
         }
-        self.convert(hand, &lineup, subject, number, message, None)
-    }
-
-    fn release(
-        &self,
-        hand: &mut Hand,
-        hold: u64,
-        sample: Option<&str>,
-        actor: &str,
-    ) -> Result<Released, String> {
-        let (open, message) = {
-            let state = self.store.state();
-            let open = state.hold(hold).ok_or_else(|| format!("There is no open hold {hold}."))?.hold.clone();
-            let message = state
-                .message(open.message)
-                .ok_or_else(|| format!("The message of hold {hold} is not in the journal any more."))?
-                .clone();
-            (open, message)
-        };
-        if open.reason == HoldReason::NoSampleId.code() && sample.is_none() {
-            return Err(format!(
-                "This hold needs the sample id. Find the tube by the instrument's list, then: orugate holds release {hold} --sample ID"
-            ));
-        }
-        let sample = sample.map(|sample| sample_id(sample, &open)).transpose()?;
-        let lineup = self.lineup.get();
-        let subject = lineup.subject(&message.instrument).ok_or_else(|| {
-            format!("The configuration does not name the instrument {}.", message.instrument)
-        })?;
-        let observations: Vec<u32> = open.observations.iter().map(|(n, _)| *n).collect();
-        let act = Act { hold, sample, observations: &observations, rest_from: open.rest_from, actor };
-        match self.convert(hand, &lineup, subject, open.message, &message, Some(&act)) {
-            Ok(released) => Ok(released),
-            Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
-            Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
-            Err(Trouble::Overtaken) => Err("Still held. The driver took too long.".to_owned()),
-        }
-    }
-
-    /// Only this thread settles holds, so that none is both released and discarded.
-    fn discard(&self, hold: u64, reason: String, actor: String) -> Result<(), String> {
-        if self.store.state().hold(hold).is_none() {
-            return Err(format!("There is no open hold {hold}."));
-        }
-        let settled =
-            HoldSettled { hold, actor, at: self.clock.stamp().0, how: Settlement::Discarded(reason) };
-        let stored = self.store.append_wait(vec![Entry::new(&settled)], self.time());
-        stored.map(drop).map_err(|error| format!("Not discarded: {error}."))
+        self.convert(hand, &lineup, subject, number, message, None).map(|kept| kept.released)
     }
 
     /// Reads, converts and stores one message, or the part of it that a hold names.
@@ -422,7 +389,7 @@ impl Worker {
         number: u64,
         message: &Message,
         act: Option<&Act<'_>>,
-    ) -> Result<Released, Trouble> {
+    ) -> Result<Kept, Trouble> {
         let mut raw = Vec::new();
         let mut ends = Vec::with_capacity(message.chunks.len());
         for (piece, at) in &message.chunks {
@@ -430,10 +397,7 @@ impl Worker {
                 Ok(payload) => raw.extend_from_slice(&payload),
                 Err(error) => {
                     tracing::error!(number, %error, "a chunk cannot be read back");
-                    return Err(Trouble::Whole(
-                        "journal-damage",
-                        "A stored piece of this message cannot be read back. Send the sample again from the instrument.",
-                    ));
+                    return Err(Trouble::whole(HoldReason::JournalDamage));
                 }
             }
             ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
@@ -453,14 +417,15 @@ impl Worker {
             zone: &subject.zone,
             site_zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
+            rules: &subject.rules,
             reruns: subject.reruns,
             rerun_within: i64::try_from(subject.rerun_within.as_micros()).unwrap_or(i64::MAX),
         };
         let release = act.map(|a| Release {
             sample: a.sample,
-            observations: a.observations,
-            rest_from: a.rest_from,
-            corrections: true,
+            observations: &a.observations,
+            rest_from: a.open.rest_from,
+            overruled: a.overruled(),
         });
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
         let now = self.clock.stamp();
@@ -496,7 +461,7 @@ impl Worker {
         }
         if converted.is_err() {
             // The panic's own text may hold a name; only its place was logged by the hook.
-            return Err(Trouble::Whole(HoldReason::DriverFault.code(), HoldReason::DriverFault.sentence()));
+            return Err(Trouble::whole(HoldReason::DriverFault));
         }
         let conversion = hand.converter.conversion();
         if conversion.starved {
@@ -564,13 +529,31 @@ impl Worker {
     }
 }
 
-/// A person's release.
+/// A person's act on a hold.
 struct Act<'a> {
     hold: u64,
+    /// The hold as it is.
+    open: &'a Hold,
+    /// Its observations.
+    observations: Vec<u32>,
     sample: Option<&'a str>,
-    observations: &'a [u32],
-    rest_from: Option<u32>,
+    /// It is released by the person's knowledge, not only interpreted again.
+    release: bool,
     actor: &'a str,
+}
+
+impl Act<'_> {
+    /// The reason that does not hold any more.
+    fn overruled(&self) -> Option<&str> {
+        self.release.then_some(&*self.open.reason)
+    }
+}
+
+/// What a conversion left in the journal.
+struct Kept {
+    released: Released,
+    /// The hold of a redrive that is as it was.
+    unchanged: bool,
 }
 
 /// Why a message has no outcome yet.
@@ -583,20 +566,14 @@ enum Trouble {
     Overtaken,
 }
 
-impl From<AppendError> for Trouble {
-    fn from(error: AppendError) -> Self {
-        Self::Append(error)
+impl Trouble {
+    const fn whole(reason: HoldReason) -> Self {
+        Self::Whole(reason.code(), reason.sentence())
     }
 }
 
-/// A sample id as a person typed it, for a hold that needs one.
-fn sample_id<'s>(typed: &'s str, hold: &Hold) -> Result<&'s str, String> {
-    let sample = typed.trim_matches(' ');
-    if hold.reason != HoldReason::NoSampleId.code() {
-        Err("These results have a sample id; release them without --sample.".to_owned())
-    } else if sample.is_empty() || sample.chars().count() > 199 || sample.chars().any(char::is_control) {
-        Err("A sample id has 1 to 199 characters, none of them a control character.".to_owned())
-    } else {
-        Ok(sample)
+impl From<AppendError> for Trouble {
+    fn from(error: AppendError) -> Self {
+        Self::Append(error)
     }
 }

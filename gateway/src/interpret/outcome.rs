@@ -1,11 +1,11 @@
 //! One conversion on its way into the journal: a single atomic batch of ORUs, holds and dispositions.
 
-use super::{Act, Released, Tell, Worker};
-use crate::convert::{Conversion, Going, Group, HoldReason, Numbers as _, Ready};
+use super::{Act, Kept, Released, Tell, Worker};
+use crate::convert::{Conversion, Fact, Going, Group, HoldReason, Numbers as _, Ready};
 use crate::interpret::{JournalNumbers, Subject};
 use crate::records::{
     Compared, Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome,
-    Settlement, Towards,
+    Redriven, Settlement, Towards,
 };
 use crate::state::Message;
 use crate::store::Entry;
@@ -20,8 +20,14 @@ use std::collections::BTreeMap;
 /// The longest part of a code that a hold or a note shows.
 const CODE_SHOWN: usize = 40;
 
-/// What holds have in common: one for each reason in each order group; no order for the message as a whole.
-type Reason = (Option<u16>, HoldReason);
+/// What holds have in common: one for each reason in each order group, and for each run where several wait; no order for the message
+/// as a whole.
+type Reason = (Option<u16>, HoldReason, u16);
+/// Observations by what their hold has in common: place in the message, and the test's code.
+type Held = BTreeMap<Reason, Vec<(u32, String)>>;
+
+/// Who settles what a later message overtook.
+const OVERTAKEN: &str = "orugate";
 
 /// One conversion on its way into the journal.
 pub(super) struct Batch<'a> {
@@ -40,21 +46,30 @@ impl Batch<'_> {
         self,
         numbers: &mut JournalNumbers<'_>,
         act: Option<&Act<'_>>,
-    ) -> Result<Released, AppendError> {
+    ) -> Result<Kept, AppendError> {
+        let redriven = act
+            .filter(|act| !act.release)
+            .map(|act| Entry::new(&Redriven { hold: act.hold, actor: act.actor.to_owned(), at: self.now.0 }));
+        let (held, rest) = self.held(act);
+        if let Some(act) = act.filter(|act| !act.release && self.is_as_before(act, &held, rest)) {
+            let _ = self.worker.store.append_wait(redriven.into_iter().collect(), self.worker.time())?;
+            let released = Released { sent: 0, held: act.observations.len(), superseded: 0 };
+            return Ok(Kept { released, unchanged: true });
+        }
         let mut entries = Vec::new();
         for oru in self.conversion.orus {
             entries.push(self.oru(oru, numbers).ok_or(AppendError::Busy)?);
             entries.extend(self.parked(oru).into_iter().flatten());
         }
         // Without a number for each record nothing is stored, and the message is tried again.
-        let holds = self.holds(numbers, &mut entries, act).ok_or(AppendError::Busy)?;
+        let holds = self.holds(held, rest, numbers, &mut entries, act).ok_or(AppendError::Busy)?;
         let dispositions = self.dispositions(&holds);
         let released = Released {
             sent: dispositions.iter().filter(|d| d.fate == Fate::Sent).count(),
             held: dispositions.iter().filter(|d| matches!(d.fate, Fate::Held(_))).count(),
             superseded: dispositions.iter().filter(|d| d.fate == Fate::Superseded).count(),
         };
-        entries.push(Entry::new(&Outcome {
+        let outcome = Outcome {
             message: self.number,
             instrument: self.subject.name.clone(),
             at: self.now.0,
@@ -65,14 +80,17 @@ impl Batch<'_> {
             specimens: self.specimens(),
             clock: self.conversion.clock.filter(|_| act.is_none()),
             towards: self.towards(),
-        }));
+        };
+        let overtaken = self.worker.store.state().overtaken(&outcome);
+        entries.push(Entry::new(&outcome));
+        entries.extend(redriven);
         if let Some(act) = act {
-            entries.push(Entry::new(&HoldSettled {
-                hold: act.hold,
-                actor: act.actor.to_owned(),
-                at: self.now.0,
-                how: Settlement::Released,
-            }));
+            entries.push(self.settled(act.hold, act.actor, Settlement::Released));
+        }
+        for hold in overtaken {
+            tracing::info!(instrument = %self.subject.name, number = self.number, hold,
+                "a hold is settled as superseded: this message brought its results");
+            entries.push(self.settled(hold, OVERTAKEN, Settlement::Superseded));
         }
         let _ = self.worker.store.append_wait(entries, self.worker.time())?;
         for oru in self.conversion.orus {
@@ -80,7 +98,29 @@ impl Batch<'_> {
                 oru = oru.number, observations = oru.observations, "ready");
         }
         self.tell(released, act.is_none());
-        Ok(released)
+        Ok(Kept { released, unchanged: false })
+    }
+
+    /// Each run waits on its own, so that a person can take one and leave the other.
+    fn in_common(&self, index: usize, fact: &Fact, reason: HoldReason) -> Reason {
+        let run = if reason == HoldReason::Rerun { self.conversion.run(index) } else { 0 };
+        (fact.order.filter(|_| !reason.is_of_message()), reason, run)
+    }
+
+    fn settled(&self, hold: u64, actor: &str, how: Settlement) -> Entry {
+        Entry::new(&HoldSettled { hold, actor: actor.to_owned(), at: self.now.0, how })
+    }
+
+    /// A redrive found what the hold says already, in the same words.
+    fn is_as_before(&self, act: &Act<'_>, held: &Held, rest: Option<HoldReason>) -> bool {
+        let mut all = held.iter();
+        let (Some(((_, reason, _), observations)), None) = (all.next(), all.next()) else { return false };
+        let touched = self.conversion.going.iter().filter(|going| **going != Going::Untouched).count();
+        let same = observations.iter().map(|(number, _)| number).eq(&act.observations);
+        same && touched == observations.len()
+            && self.sentence(*reason, observations) == act.open.sentence
+            && reason.code() == act.open.reason
+            && rest.is_some() == act.open.rest_from.is_some()
     }
 
     /// What each destination gets, and what that was decided by.
@@ -136,41 +176,53 @@ impl Batch<'_> {
         Some([Entry::new(&parked), Entry::new(&NeverSent { oru: oru.number })])
     }
 
-    /// One hold for each reason in each order group, and one for a message that could not be read to its end.
-    fn holds(
-        &self,
-        numbers: &mut JournalNumbers<'_>,
-        entries: &mut Vec<Entry>,
-        act: Option<&Act<'_>>,
-    ) -> Option<BTreeMap<Reason, u64>> {
-        let mut grouped: BTreeMap<Reason, Vec<(u32, String)>> = BTreeMap::new();
+    /// What is held, by what holds have in common; and why also what nobody has counted, when that is so.
+    fn held(&self, act: Option<&Act<'_>>) -> (Held, Option<HoldReason>) {
+        let mut held = Held::new();
         let facts = self.conversion.facts;
         for ((index, fact), going) in (0u32..).zip(&facts.observations).zip(self.conversion.going) {
             if let Going::Held(reason) = going {
                 let code: String = facts.word(&fact.code).chars().take(CODE_SHOWN).collect();
-                grouped.entry((fact.order, *reason)).or_default().push((index, code));
+                let common = self.in_common(index as usize, fact, *reason);
+                held.entry(common).or_default().push((index, code));
             }
         }
         // What the interpreter did not come to, or what did not fit, is held too, though nobody has counted it.
-        let rest = act.is_none_or(|a| a.rest_from.is_some());
         let whole = if facts.too_large {
             Some(HoldReason::TooLarge)
         } else {
             self.conversion.fault.map(|_| HoldReason::DriverFault)
         };
-        if let (Some(reason), true) = (whole, rest) {
-            grouped.entry((None, reason)).or_default();
+        let rest = whole.filter(|_| act.is_none_or(|act| act.open.rest_from.is_some()));
+        if let Some(reason) = rest {
+            held.entry((None, reason, 0)).or_default();
         }
-        let counted = u32::try_from(facts.observations.len()).unwrap_or(u32::MAX);
+        (held, rest)
+    }
+
+    fn sentence(&self, reason: HoldReason, observations: &[(u32, String)]) -> String {
+        match (reason, self.conversion.fault) {
+            (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
+            (HoldReason::Rerun, _) => self.rerun(observations),
+            _ => reason.sentence().to_owned(),
+        }
+    }
+
+    /// A record for each hold. One that takes the place of another waits since the other does.
+    fn holds(
+        &self,
+        held: Held,
+        rest: Option<HoldReason>,
+        numbers: &mut JournalNumbers<'_>,
+        entries: &mut Vec<Entry>,
+        act: Option<&Act<'_>>,
+    ) -> Option<BTreeMap<Reason, u64>> {
+        let counted = u32::try_from(self.conversion.facts.observations.len()).unwrap_or(u32::MAX);
         let mut given = BTreeMap::new();
-        for ((order, reason), observations) in grouped {
+        for ((order, reason, run), observations) in held {
             let number = numbers.next().and_then(|n| numbers.take(n))?;
-            given.insert((order, reason), number.get().0);
-            let sentence = match (reason, self.conversion.fault) {
-                (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
-                (HoldReason::Rerun(_), _) => self.rerun(&observations),
-                _ => reason.sentence().to_owned(),
-            };
+            given.insert((order, reason, run), number.get().0);
+            let sentence = self.sentence(reason, &observations);
             tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
                 reason = reason.code(), observations = observations.len(), "held: {sentence}");
             let hold = Hold {
@@ -179,8 +231,8 @@ impl Batch<'_> {
                 reason: reason.code().to_owned(),
                 sentence,
                 observations,
-                rest_from: (order.is_none() && rest && whole == Some(reason)).then_some(counted),
-                at: self.now.0,
+                rest_from: (order.is_none() && rest == Some(reason)).then_some(counted),
+                at: act.map_or(self.now.0, |act| act.open.at),
             };
             entries.push(Entry::new(&hold).numbered(number));
         }
@@ -231,7 +283,10 @@ impl Batch<'_> {
         all.filter_map(|(index, ((observation, fact), going))| {
             let fate = match going {
                 Going::Sent => Fate::Sent,
-                Going::Held(reason) => Fate::Held(holds.get(&(fact.order, *reason)).copied().unwrap_or(0)),
+                Going::Held(reason) => {
+                    let common = self.in_common(index, fact, *reason);
+                    Fate::Held(holds.get(&common).copied().unwrap_or(0))
+                }
                 Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
                 Going::Repeat => Fate::Repeat,
                 Going::Superseded => Fate::Superseded,

@@ -246,6 +246,7 @@ fn listing() -> String {
     tracer.line::<before::DroppedV1>(&mut list, Dropped::KIND, 1);
     tracer.of::<Dropped>(&mut list);
     tracer.of::<Restored>(&mut list);
+    tracer.of::<Redriven>(&mut list);
     list.sort();
     let mut text = String::from("| kind | version | name | meta |\n|---:|---:|---|---|\n");
     text.extend(list.into_iter().map(|(_, _, line)| line));

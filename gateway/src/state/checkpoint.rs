@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -20,7 +20,7 @@ struct Saved {
     pending: Vec<u64>,
     destinations: Vec<SavedQueue>,
     orus: Vec<(u64, SavedOru)>,
-    holds: Vec<(u64, Hold, Location)>,
+    holds: Vec<SavedHold>,
     ledger: Vec<(String, Counts)>,
     clocks: Vec<(String, Vec<DeviceClock>)>,
     newest: i64,
@@ -37,6 +37,15 @@ struct SavedMessage {
     clock: u8,
     complete: Option<bool>,
     holds: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedHold {
+    number: u64,
+    hold: Hold,
+    at: Location,
+    waits: Vec<u128>,
+    overtaken: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,7 +95,7 @@ impl State {
             pending: self.pending.iter().copied().collect(),
             destinations: self.queues.all().map(|(name, queue)| SavedQueue::of(name, queue)).collect(),
             orus: self.saved_orus(),
-            holds: self.holds.iter().map(|(number, open)| (*number, open.hold.clone(), open.at)).collect(),
+            holds: self.holds.iter().map(|(number, open)| SavedHold::of(*number, open)).collect(),
             ledger: self.ledger.iter().map(|(name, counts)| (name.to_string(), *counts)).collect(),
             clocks: self.clocks.iter().map(|(name, seen)| (name.to_string(), seen.clone())).collect(),
             newest: self.newest,
@@ -104,11 +113,7 @@ impl State {
         let saved: Saved = (*version == VERSION).then(|| postcard::from_bytes(rest).ok()).flatten()?;
         let mut state = Self {
             pending: saved.pending.into_iter().collect::<BTreeSet<_>>(),
-            holds: saved
-                .holds
-                .into_iter()
-                .map(|(number, hold, at)| (number, OpenHold { hold, at }))
-                .collect(),
+            holds: saved.holds.into_iter().map(SavedHold::restored).collect(),
             ledger: saved.ledger.into_iter().map(|(name, counts)| (name.into(), counts)).collect(),
             clocks: saved.clocks.into_iter().map(|(name, seen)| (name.into(), seen)).collect(),
             newest: saved.newest,
@@ -203,6 +208,18 @@ impl SavedMessage {
     fn restored(self) -> Message {
         let Self { instrument, chunks, received, until, clock, complete, holds } = self;
         Message { instrument: instrument.into(), chunks, received, until, clock, complete, holds }
+    }
+}
+
+impl SavedHold {
+    fn of(number: u64, open: &OpenHold) -> Self {
+        let OpenHold { hold, at, waits, overtaken } = open.clone();
+        Self { number, hold, at, waits, overtaken }
+    }
+
+    fn restored(self) -> (u64, OpenHold) {
+        let Self { number, hold, at, waits, overtaken } = self;
+        (number, OpenHold { hold, at, waits, overtaken })
     }
 }
 

@@ -9,10 +9,9 @@
 //! So it waits for a person.
 
 use super::{Change, Message, OpenHold, State, is_known};
+use crate::convert::HoldReason;
 use crate::records::{Chunk, Hold, Meta, Oru, Outcome};
 use orugate_journal::{Lane, Location, RecordRef};
-
-const DAMAGE: &str = "journal-damage";
 
 impl State {
     /// Places of all needed records.
@@ -93,7 +92,7 @@ impl State {
                         if let Some(message) = self.messages.get_mut(&hold.message) {
                             message.holds += 1;
                         }
-                        self.holds.insert(number, OpenHold { hold, at });
+                        self.holds.insert(number, OpenHold::new(hold, at));
                     }
                 }
             },
@@ -117,7 +116,7 @@ impl State {
         let hold = Hold {
             message: chunk.message,
             instrument: chunk.instrument.clone(),
-            reason: DAMAGE.to_owned(),
+            reason: HoldReason::JournalDamage.code().to_owned(),
             sentence: "The journal was damaged, and whether this message was sent on is not known any more. Compare with \
                 the laboratory's system; then release or discard."
                 .to_owned(),
@@ -135,6 +134,6 @@ impl State {
             holds: 1,
         };
         self.messages.insert(chunk.message, message);
-        self.holds.insert(chunk.message, OpenHold { hold, at });
+        self.holds.insert(chunk.message, OpenHold::new(hold, at));
     }
 }

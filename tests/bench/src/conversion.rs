@@ -2,7 +2,9 @@
 
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
-use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Reruns, Setting, Target, Task};
+use orugate::convert::{
+    Clocks, Converter, Corrections, NoPast, Numbers, Reruns, Rules, Setting, Target, Task,
+};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -158,6 +160,7 @@ impl Bench {
                 key: &[7; 16],
                 reruns: Reruns::All,
                 rerun_within: 0,
+                rules: &Rules::default(),
             },
             past: &NoPast,
             now,

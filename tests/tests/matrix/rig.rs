@@ -251,7 +251,13 @@ impl Rig {
         let (told, answer) = tokio::sync::oneshot::channel();
         let reply = Box::new(move |answer| drop(told.send(answer)));
         let (sample, actor) = (Some(sample.to_owned()), "uid 0".to_owned());
-        assert!(self.gateway().admin.worker.give(Order::Release { hold, sample, actor, reply }));
+        assert!(self.gateway().admin.worker.give(Order::Release {
+            hold,
+            sample,
+            anyway: false,
+            actor,
+            reply
+        }));
         answer.await.unwrap()
     }
 

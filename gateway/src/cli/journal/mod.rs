@@ -92,7 +92,7 @@ pub(super) enum Look {
 }
 
 /// Which journal.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct At {
     /// The journal's folder, a copy for example [there: that of the configuration]
     #[arg(long, value_name = "DIR")]

@@ -46,12 +46,22 @@ pub(super) fn of(story: &Story<'_>, orus: &[Oru], holds: &[Hold]) -> Vec<Event> 
     }
     for settled in records.settled.values().filter(|s| holds.iter().any(|hold| hold.hold == s.hold)) {
         let (what, how, reason) = match &settled.how {
+            Settlement::Released if records.was_redriven(settled) => {
+                ("redriven", "redriven: interpreted again with the configuration of then", None)
+            }
             Settlement::Released => ("released", "released", None),
             Settlement::Discarded(reason) => ("discarded", "discarded", Some(reason)),
             Settlement::Superseded => ("superseded", "overtaken by a later report", None),
         };
         let words = format!("hold {}: {how}", settled.hold);
         add(settled.at, what, words, Some(&settled.actor), reason);
+    }
+    let ended = |hold: u64, at: i64| records.settled.values().any(|s| (s.hold, s.at) == (hold, at));
+    for redriven in records.redriven.values().filter(|r| holds.iter().any(|hold| hold.hold == r.hold)) {
+        if !ended(redriven.hold, redriven.at) {
+            let words = format!("hold {}: redriven, and it waits as before", redriven.hold);
+            add(redriven.at, "redriven", words, Some(&redriven.actor), None);
+        }
     }
     for oru in orus {
         let results = count(oru.results.into(), "result", "results");

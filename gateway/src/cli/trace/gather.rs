@@ -3,7 +3,7 @@
 use crate::archive::{Archive, Journal, LookError};
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled,
+    ParkedSettled, Redriven,
 };
 use crate::replay;
 use orugate_journal::{Gathered, RecordRef, Term};
@@ -20,6 +20,7 @@ pub(super) struct Records {
     pub(super) never_sent: BTreeSet<u64>,
     pub(super) holds: BTreeMap<u64, Hold>,
     pub(super) settled: BTreeMap<u64, HoldSettled>,
+    pub(super) redriven: BTreeMap<u64, Redriven>,
     pub(super) parked: BTreeMap<u64, ParkedSettled>,
     pub(super) dropped: BTreeMap<u64, Dropped>,
     /// A process that was gone before its end heard it.
@@ -70,6 +71,7 @@ impl Records {
             HoldSettled::KIND => {
                 self.settled.extend(HoldSettled::decode(version, meta).map(|it| (number, it)));
             }
+            Redriven::KIND => self.redriven.extend(Redriven::decode(version, meta).map(|it| (number, it))),
             ParkedSettled::KIND => {
                 self.parked.extend(ParkedSettled::decode(version, meta).map(|it| (number, it)));
             }
@@ -96,6 +98,11 @@ impl Records {
             message.complete = chunk.end == Some(true);
         }
         message
+    }
+
+    /// Whether a hold ended by a redrive: nobody overruled anything.
+    pub(super) fn was_redriven(&self, settled: &HoldSettled) -> bool {
+        self.redriven.values().any(|redriven| (redriven.hold, redriven.at) == (settled.hold, settled.at))
     }
 
     /// The outcome that an ORU was made by; of one that was made in another's place, the other's.

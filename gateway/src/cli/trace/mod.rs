@@ -77,13 +77,85 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
         );
         return Ok(REFUSED);
     };
-    let (records, gathered) = Records::of(journal, term, &archive, &messages)?;
+    let asked = Asked { term, archive: &archive, messages: &messages, scope: &scope };
+    let (told, gathered) = all(journal, plan, site, &asked, private)?;
+    let damaged = gathered.damaged.len().max(damage.damaged.len());
+    let whole = damaged == 0 && gathered.gone == 0 && damage.gone == 0;
+    let trace = Trace { trace: FORM, private, whole, messages: told };
+    let mut out = io::stdout().lock();
+    if what.json {
+        let text = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;
+        writeln!(out, "{text}")?;
+    } else {
+        out.write_all(page::print(&trace, &scope).as_bytes())?;
+    }
+    out.flush()?;
+    drop(out);
+    remark(damaged);
+    Ok(0)
+}
+
+/// What is in a hold, with sample ids and values: a line for each result.
+///
+/// # Errors
+/// Why it cannot be shown, in a sentence.
+pub(super) fn of_hold(
+    catalogue: &Catalogue,
+    config: &Path,
+    message: u64,
+    hold: u64,
+) -> Result<Vec<String>, String> {
+    let unreadable = || {
+        "Sample id and values: the journal cannot be read from here. As its owner: orugate trace".to_owned()
+    };
+    let journal = open(catalogue, config, &At::default()).map_err(|_| format!("{} {hold}", unreadable()))?;
+    let plan = config::load(config, catalogue).ok().map(|loaded| loaded.plan);
+    let term = Term::number(hold);
+    let told = journal.archive_of(term).map_err(Stop::from).and_then(|(archive, _)| {
+        let (messages, scope) = ([message], Scope::Hold(hold));
+        let asked = Asked { term, archive: &archive, messages: &messages, scope: &scope };
+        all(&journal, plan.as_ref(), &Site::of(catalogue, config), &asked, true)
+    });
+    let (told, _) = told.map_err(|_| format!("{} {hold}", unreadable()))?;
+    let results = told.iter().flat_map(|told| &told.results).filter(|result| result.hold == Some(hold));
+    let line = |result: &model::Outcome| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let sample = match text(&result.sample) {
+            sample if sample.is_empty() => "no sample id".to_owned(),
+            sample => format!("sample {sample}"),
+        };
+        let words = [text(&result.code), text(&result.value), text(&result.unit), text(&result.flags)];
+        let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+        format!("{sample}: {}", words.join(" "))
+    };
+    let lines: Vec<String> = results.map(line).collect();
+    if lines.is_empty() { Err(format!("What is in it: orugate trace {hold}")) } else { Ok(lines) }
+}
+
+/// What is to be told of which messages.
+struct Asked<'a> {
+    term: Term,
+    archive: &'a Archive,
+    messages: &'a [u64],
+    scope: &'a Scope,
+}
+
+/// All of the messages, the oldest first.
+fn all(
+    journal: &Journal,
+    plan: Option<&Plan>,
+    site: &Site,
+    asked: &Asked<'_>,
+    private: bool,
+) -> Result<(Vec<Told>, Gathered), Stop> {
+    let Asked { term, archive, messages, scope } = *asked;
+    let (records, gathered) = Records::of(journal, term, archive, messages)?;
     let key = *journal.inspector()?.identity().hash_key();
     let mut told: Vec<Told> = Vec::new();
     for (number, records) in &records {
         let message = archive.messages.get(number);
         let (profile, read_with) = profile_of(plan, site, records, message.map(|m| &*m.instrument));
-        let withheld = message.is_some_and(|message| journal.withholds(&archive, message));
+        let withheld = message.is_some_and(|message| journal.withholds(archive, message));
         let instrument = message.map_or("", |message| &message.instrument);
         let of = plan.and_then(|plan| plan.instruments.iter().find(|i| i.name == instrument));
         let reading = profile.filter(|_| !records.chunks.is_empty()).map(|profile| {
@@ -100,10 +172,10 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
         });
         let story = Story {
             number: *number,
-            archive: &archive,
+            archive,
             records,
             reading: reading.as_ref(),
-            scope: &scope,
+            scope,
             private,
             withheld,
             read_with,
@@ -111,20 +183,7 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
         told.push(story.tell());
     }
     told.sort_by_key(|told| (told.received, told.message));
-    let damaged = gathered.damaged.len().max(damage.damaged.len());
-    let whole = damaged == 0 && gathered.gone == 0 && damage.gone == 0;
-    let trace = Trace { trace: FORM, private, whole, messages: told };
-    let mut out = io::stdout().lock();
-    if what.json {
-        let text = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;
-        writeln!(out, "{text}")?;
-    } else {
-        out.write_all(page::print(&trace, &scope).as_bytes())?;
-    }
-    out.flush()?;
-    drop(out);
-    remark(damaged);
-    Ok(0)
+    Ok((told, gathered))
 }
 
 /// What was asked for, found.

@@ -5,7 +5,7 @@
 
 use super::gather::Records;
 use crate::apart::{Apart, AsThen, MESSAGE, Scene};
-use crate::convert::{Going, Reruns};
+use crate::convert::{Going, HoldReason, Reruns, Rules};
 use crate::interpret::OwnedTarget;
 use crate::records::{Fate, Outcome};
 use jiff::tz::TimeZone;
@@ -25,8 +25,10 @@ pub(super) struct Reading {
     pub(super) parts: Vec<Part>,
     /// In document order, as dispositions count them.
     pub(super) results: Vec<Found>,
-    /// The sample id of each order group; what a person entered included.
+    /// The sample id of each order group, as the message has it.
     pub(super) samples: Vec<String>,
+    /// The sample id under which a person released it; empty where nobody entered one.
+    pub(super) sent_as: Vec<String>,
     /// The OBX of each group, with the observation that it is of, by outcome and destination.
     pub(super) obx: BTreeMap<(u64, u16, String), Vec<(u32, String)>>,
     /// What hashes of the results are now, by observation.
@@ -87,24 +89,28 @@ impl Reading {
             numbered: true,
             key,
             reruns: Reruns::All,
+            rules: Rules::default(),
         };
         let heard = Arc::new(Mutex::new(None));
         let recording = Recording { inner: profile.interpreter(), heard: heard.clone() };
         let mut apart = Apart::new(scene, Box::new(recording), MESSAGE);
         let message = records.message();
         let (mut obx, mut samples, mut content) = (BTreeMap::new(), Vec::<String>::new(), BTreeMap::new());
+        let mut sent_as = Vec::<String>::new();
         let mut broken = None;
         let entered = |outcome: &Outcome| {
             let first = records.orus.values().find(|(oru, _)| oru.at == outcome.at)?;
-            outcome.released.and_then(|_| sample_of(&first.1))
+            let reason = &records.holds.get(&outcome.released?)?.reason;
+            HoldReason::of(reason).filter(|reason| reason.takes_sample()).and_then(|_| sample_of(&first.1))
         };
         let none = Outcome::default();
         let then = records.outcomes.iter().map(|(number, outcome)| (*number, outcome));
         // What nobody has interpreted yet is read all the same.
         for (number, outcome) in then.chain(records.outcomes.is_empty().then_some((0, &none))) {
             let sent = outcome.dispositions.iter().filter(|d| d.fate == Fate::Sent);
+            let sample = entered(outcome);
             let as_then =
-                AsThen { sample: entered(outcome), observations: sent.map(|d| d.observation).collect() };
+                AsThen { sample: sample.clone(), observations: sent.map(|d| d.observation).collect() };
             let conversion = match apart.again(&message, as_then) {
                 Ok(conversion) => conversion,
                 Err(why) => {
@@ -115,9 +121,14 @@ impl Reading {
             broken = conversion.fault.map(|fault| format!("The driver stops before the end: {fault}."));
             let facts = conversion.facts;
             samples.resize(facts.groups.len().max(samples.len()), String::new());
-            for (sample, group) in samples.iter_mut().zip(&facts.groups) {
-                if sample.is_empty() {
-                    facts.word(&group.sample).clone_into(sample);
+            sent_as.resize(samples.len(), String::new());
+            for ((was, is), group) in samples.iter_mut().zip(&mut sent_as).zip(&facts.groups) {
+                let said = facts.word(&group.sample);
+                let mut going = conversion.going.get(group.observations.clone()).into_iter().flatten();
+                if sample.is_none() {
+                    said.clone_into(was);
+                } else if going.any(|going| *going == Going::Sent) {
+                    said.clone_into(is);
                 }
             }
             content.extend((0u32..).zip(facts.observations.iter().map(|fact| fact.content())));
@@ -138,7 +149,7 @@ impl Reading {
             let all = Span::new(0, message.raw.len());
             reading.pieces.push(Piece { raw: all, text: all, frame: None });
         }
-        Self { obx, samples, content, broken, ..reading }
+        Self { obx, samples, sent_as, content, broken, ..reading }
     }
 
     /// Where a span of the text stands in the raw bytes; several places when it goes over the end of a frame.

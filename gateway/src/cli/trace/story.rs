@@ -121,7 +121,8 @@ impl Story<'_> {
             Scope::Message => true,
             Scope::Sample(sample) => {
                 let Some(reading) = self.reading else { return self.is_of_one_specimen() };
-                group.and_then(|group| reading.samples.get(group)) == Some(sample)
+                let is = |samples: &[String]| group.and_then(|group| samples.get(group)) == Some(sample);
+                is(&reading.samples) || is(&reading.sent_as)
             }
             Scope::Oru(oru) => {
                 let of = self.records.orus.get(oru).map(|(oru, _)| usize::from(oru.group));
@@ -238,7 +239,9 @@ impl Story<'_> {
     }
 
     fn sample(&self, found: Option<&Found>) -> Option<String> {
-        let sample = self.reading?.samples.get(found?.group?)?;
+        let (reading, group) = (self.reading?, found?.group?);
+        let entered = reading.sent_as.get(group).filter(|sample| !sample.is_empty());
+        let sample = entered.or_else(|| reading.samples.get(group))?;
         (!sample.is_empty()).then(|| sample.clone())
     }
 
@@ -340,9 +343,9 @@ impl Story<'_> {
                         ("superseded", "overtaken", words)
                     }
                     Some((Settlement::Released, by)) => {
-                        let words =
-                            format!("released from the hold {number} by {} {}", by.actor, Moment(by.at));
-                        ("released", "released", words)
+                        let how = if self.records.was_redriven(by) { "redriven" } else { "released" };
+                        let words = format!("{how} from the hold {number} by {} {}", by.actor, Moment(by.at));
+                        (how, how, words)
                     }
                 };
                 FateTold { fate, why: reason, hold: Some(*number), words, stands }
@@ -451,6 +454,7 @@ impl Story<'_> {
             observations: hold.observations.iter().map(|(at, _)| *at).collect(),
             rest_from: hold.rest_from,
             ended: settled.map(|settled| match settled.how {
+                Settlement::Released if self.records.was_redriven(settled) => "redriven",
                 Settlement::Released => "released",
                 Settlement::Discarded(_) => "discarded",
                 Settlement::Superseded => "superseded",
