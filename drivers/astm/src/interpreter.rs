@@ -56,9 +56,9 @@ const ESCAPED: &str = "An escape character stands right before a field's end and
 const SHIFTED: &str = "The parts of this result stand one field further than the standard has them, so its flags, its status \
     and its times cannot be told. Choose the model's own profile, or say under `result` where they are, then release.";
 /// Held unless there is evidence that it is none of a patient's.
-const SUSPECT: &str = "The sample id begins as a control's or a calibrator's would, but nothing in the message says that it \
-    is one. If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in the \
-    profile.";
+const SUSPECT: &str = "The sample's id, or the patient's id or name, begins as a control's or a calibrator's would, but nothing \
+    in the message says that it is one. If a patient's sample was in the tube, release; else discard, and name what marks \
+    controls under `qc` in the profile.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -89,6 +89,7 @@ impl Interpreter for AstmInterpreter {
             empty_order: None,
             remarked: false,
             suspect: false,
+            control: false,
             siblings: None,
             twins: Twins::none(),
             isolates: Isolates::default(),
@@ -157,8 +158,10 @@ struct Walk<'a, 'm> {
     empty_order: Option<Order<'m>>,
     /// A comment said something about that order.
     remarked: bool,
-    /// The order's sample id looks like a control's.
+    /// The order looks like a control's.
     suspect: bool,
+    /// By its header the message is no patient's.
+    control: bool,
     /// What follows the order's record.
     siblings: Option<Records<'m>>,
     twins: Twins,
@@ -271,6 +274,7 @@ impl<'m> Walk<'_, 'm> {
             self.note_at(NoteKind::BadHeader, &record, span);
         }
         let sender = items::sender(self.plan, &self.current, header, self.sink);
+        self.control = sender.qc.is_some();
         self.sink.item(Item::Sender(sender));
     }
 
@@ -287,7 +291,7 @@ impl<'m> Walk<'_, 'm> {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
         let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
-        self.suspect = specimen.qc.is_none() && qc::is_suspect(self.plan, &specimen.id);
+        self.suspect = specimen.qc.is_none() && qc::is_suspect(self.plan, &specimen.id, self.current.patient);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
@@ -397,7 +401,8 @@ impl<'m> Walk<'_, 'm> {
         if let Some(order) = self.empty_order.take() {
             let subject = order.code.id;
             self.sink.note(Note { kind: NoteKind::OrderWithoutResult, span: order.span, subject });
-            if self.remarked {
+            // A Mindray's controls have their values in O.12. They are counted, and nobody waits for them.
+            if self.remarked || self.control {
                 self.sink.item(Item::Observation(items::remark_only(self.plan, &order)));
             }
         }
