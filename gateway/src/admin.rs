@@ -8,10 +8,12 @@ mod destinations;
 mod glance;
 mod holds;
 mod parked;
+mod verify;
 mod views;
 
 pub use destinations::DestinationLine;
 pub use parked::ParkedView;
+pub use verify::{EVIDENCE, HeardView, VerificationView, VerifyRequest};
 pub use views::{
     CountsView, DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Request, Response,
     Status,
@@ -66,6 +68,8 @@ pub struct Admin {
     pub backlog: Mutex<Backlog>,
     /// How long holds are open.
     pub watch: Mutex<Watch>,
+    /// Held by whoever decides on a verification.
+    pub verifying: tokio::sync::Mutex<()>,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -142,6 +146,7 @@ impl Admin {
             Request::DropDestination { destination, reason } => {
                 self.drop_destination(destination, reason, actor).await
             }
+            Request::Verify(request) => self.verify(request, actor).await,
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),

@@ -6,7 +6,8 @@
 //! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{
-    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Reruns, Rules, Setting, Target, Task,
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Reruns, Rules, Setting,
+    Target, Task,
 };
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
@@ -261,6 +262,8 @@ fn convert(
             reruns: scene.reruns,
             rerun_within: i64::MAX,
             rules: &scene.rules,
+            // A dry run shows what would be sent.
+            proof: Proof::NotAsked,
         },
         past: &NoPast,
         now: scene.now,

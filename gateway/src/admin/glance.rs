@@ -5,9 +5,11 @@ use super::views::{DestinationView, DeviceClockView, InstrumentView, JournalView
 use crate::backlog::For;
 use crate::clock::Trust;
 use crate::conditions::derive;
+use crate::interpret::Asked;
+use crate::lineup::Lineup;
 use crate::offset::{self, Offset};
 use crate::records::{DeviceClock, TimeOf, clock_quality};
-use crate::state::{Counts, State};
+use crate::state::{Counts, State, Unproven};
 use crate::wear::Wear;
 use orugate_journal::Health;
 use orugate_protocol::time::{ClockQuality, Tick, Utc};
@@ -63,6 +65,8 @@ impl Admin {
                     name: i.plan.name.clone(),
                     profile: i.plan.profile_name.clone(),
                     evidence: i.plan.profile.common().evidence.to_string(),
+                    verified: verified(&state, &lineup, &i.plan.name),
+                    unproven: unproven(&state, &lineup, &i.plan.name),
                     mode: i.mode().to_owned(),
                     wire: i.wire(),
                     listens: i.listens(),
@@ -164,6 +168,26 @@ fn device_clock(seen: &[DeviceClock], limit: Duration) -> Option<DeviceClockView
         by_results: newest.of == TimeOf::Result,
         at: newest.received,
         limit: limit.as_secs(),
+    })
+}
+
+/// The newest verification that proves an instrument's profile, with its maps.
+fn verified(state: &State, lineup: &Lineup, instrument: &str) -> Option<u64> {
+    let of = &lineup.subject(instrument)?.provenance;
+    let mut proofs = state.verifications().proofs(instrument, &of.profile_hash, of.map_hash());
+    proofs.next().map(|(session, _)| session)
+}
+
+/// Why all results of an instrument are held, as far as the journal and the configuration tell.
+fn unproven(state: &State, lineup: &Lineup, instrument: &str) -> Option<String> {
+    let subject = lineup.subject(instrument).filter(|subject| subject.asked == Asked::Proof)?;
+    let of = &subject.provenance;
+    let why = state.verifications().why_not(instrument, &of.profile_hash, of.map_hash())?;
+    Some(match why {
+        Unproven::Never => "no verification of it is in the journal".to_owned(),
+        Unproven::Changed(session) => {
+            format!("its profile or its map is another than that of verification {session}")
+        }
     })
 }
 

@@ -4,7 +4,7 @@ use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Redriven, Restored,
+    ParkedSettled, Reconfigured, Redriven, Restored, Verification,
 };
 use crate::terms;
 use orugate_journal::{
@@ -214,6 +214,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
         Redriven::KIND => ("redriven", json::<Redriven>(version, meta)),
+        Verification::KIND => ("verification", json::<Verification>(version, meta)),
         _ => ("unknown", None),
     }
 }

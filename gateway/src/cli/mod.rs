@@ -16,6 +16,7 @@ mod profile;
 mod service;
 mod show;
 mod trace;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use orugate_drivers::Catalogue;
@@ -148,6 +149,13 @@ enum Command {
         configured: Configured,
         #[command(flatten)]
         asked: ledger::Asked,
+    },
+    /// Prove that results arrive as they were sent: a profile's examples, or a session with an analyzer and its screen
+    Verify {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: verify::Action,
     },
     /// Read a capture file through a profile; nothing is stored or sent
     ///
@@ -311,6 +319,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Schema { part } => service::schema(part),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
         Command::Trace { configured, what } => trace::run(catalogue, &configured.config, &what),
+        Command::Verify { configured, action } => verify::run(catalogue, &configured.config, action),
         Command::Ledger { configured, asked } => ledger::run(catalogue, &configured.config, &asked),
         Command::Replay { configured, profile, file, charset, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);

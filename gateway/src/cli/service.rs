@@ -447,6 +447,7 @@ pub(super) fn answer(response: Response) -> u8 {
         | Response::Holds(_)
         | Response::Parked(_)
         | Response::Destinations(_)
+        | Response::Verifications(_)
         | Response::Running { .. } => REFUSED,
     }
 }

@@ -308,6 +308,7 @@ impl Converter {
             _ if broken => Going::Held(HoldReason::Incomplete),
             (_, Of::EarlierRun) => Going::NotReportable(EARLIER_RUN),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
+            _ if !self.facts.is_proven(setting.proof) => Going::Held(HoldReason::Unproven),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
             (_, Of::Waits(..)) if !overruled(HoldReason::Rerun) => Going::Held(HoldReason::Rerun),
             // An observation goes one way, and so no two systems differ before a person has decided.

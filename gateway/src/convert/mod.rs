@@ -30,7 +30,7 @@ pub use rules::{IdRule, Identity, Incomplete, Pattern, Rules, Times};
 pub use zone::SiteZone;
 
 use crate::offset;
-use crate::records::{DeviceClock, Stood, TimeOf, clock_number};
+use crate::records::{Analyzer, DeviceClock, Stood, TimeOf, clock_number};
 use facts::Collector;
 use fates::{Beside, Look, Of};
 use jiff::tz::TimeZone;
@@ -69,6 +69,8 @@ pub struct Setting<'a> {
     pub reruns: Reruns,
     /// So many microseconds after it another run is one; later it is a specimen that has got the same id.
     pub rerun_within: i64,
+    /// What is proven of its profile.
+    pub proof: Proof<'a>,
 }
 
 /// What becomes of another run of a test on one specimen, when the instrument says that it is one.
@@ -81,6 +83,15 @@ pub enum Reruns {
     Last,
     /// It waits for a person.
     Hold,
+}
+
+/// What lets an instrument's results go out.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// The profile's own evidence, or the mode.
+    NotAsked,
+    /// That persons compared what was sent with the screen of one of these analyzers.
+    By(&'a [Analyzer]),
 }
 
 /// What is known of the clocks that times in a message are by. By default nothing, and nobody is told of anything.

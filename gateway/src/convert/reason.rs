@@ -159,6 +159,11 @@ reasons! {
         "The journal was damaged: a stored piece of this message cannot be read back, or what became of it is not known.",
         "Compare with the laboratory's system. Send the sample again from the instrument and discard, or release; what else is \
          touched: orugate journal verify.";
+    /// The profile is only described, and nobody has compared what was sent with this analyzer's screen.
+    Unproven = "unproven", "whoever connected the analyzer", Again,
+        "The profile is only described, and no verification in the journal is of it with this analyzer.",
+        "Look whether the cable leads to the right one. If so, mode = \"test\", orugate reload, orugate verify session, mode = \
+         \"live\", orugate reload, then redrive.";
     /// Another run of the test on the same specimen, and the instrument's `reruns` holds those.
     Rerun = "rerun", "nobody: the site wants to be asked", Overrules,
         "The specimen was run more than once, and `reruns` of this instrument says to ask which run counts.",

@@ -306,7 +306,7 @@ fn base_36(mut number: u32, digits: &mut [u8; 7]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::{Clocks, Corrections, NoPast, Reruns, Setting, Target};
+    use crate::convert::{Clocks, Corrections, NoPast, Proof, Reruns, Setting, Target};
     use orugate_driver::{Fault, Interpreter, StoredMessage};
     use orugate_protocol::oru::{Route, SampleIdIn};
     use orugate_protocol::report::{Item, Note, ReportSink};
@@ -406,6 +406,7 @@ mod tests {
                 reruns: Reruns::All,
                 rerun_within: 0,
                 rules: &crate::convert::Rules::default(),
+                proof: Proof::NotAsked,
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),

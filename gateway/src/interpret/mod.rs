@@ -18,11 +18,11 @@ pub use thread::Handle;
 
 use crate::clock::{Clock, Trust};
 use crate::convert::{
-    Clocks, Corrections, HoldReason, Numbers, Release, Reruns, Rules, Setting, Target, Task,
+    Clocks, Corrections, HoldReason, Numbers, Proof, Release, Reruns, Rules, Setting, Target, Task,
 };
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
-use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
+use crate::records::{Analyzer, Attempt, Hold, Outcome, Provenance, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
 use crate::words::duration;
@@ -73,6 +73,19 @@ pub struct Subject {
     pub clock_limit: Duration,
     /// What the site knows of it and its samples.
     pub rules: Rules,
+    /// What its profile's own evidence asks for.
+    pub asked: Asked,
+}
+
+/// What is asked of an instrument before its results go out, by the evidence of its profile and its mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing: the profile is proven.
+    Nothing,
+    /// Nothing, for what goes out is marked as a test.
+    NothingInTest,
+    /// That persons have compared what was sent with the analyzer's screen.
+    Proof,
 }
 
 /// One destination of an instrument.
@@ -410,7 +423,9 @@ impl Worker {
             clock: clock_quality(message.clock),
         };
         let targets: Vec<Target<'_>> = subject.targets.iter().map(OwnedTarget::borrowed).collect();
+        let proofs = self.proofs(subject);
         let setting = Setting {
+            proof: proofs.as_deref().map_or(Proof::NotAsked, Proof::By),
             instrument: &subject.name,
             destinations: &targets,
             gateway: &lineup.plan.gateway.id,
@@ -512,6 +527,14 @@ impl Worker {
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");
         Ok(())
+    }
+
+    /// The analyzers for which an instrument's profile is proven; `None` where that is not asked.
+    fn proofs(&self, subject: &Subject) -> Option<Vec<Analyzer>> {
+        let of = &subject.provenance;
+        let state = (subject.asked == Asked::Proof).then(|| self.store.state())?;
+        let proofs = state.verifications().proofs(&subject.name, &of.profile_hash, of.map_hash());
+        Some(proofs.map(|(_, analyzer)| analyzer.clone()).collect())
     }
 
     /// What was sent until now. A clock that is not set tells no age.

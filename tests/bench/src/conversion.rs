@@ -3,7 +3,7 @@
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
 use orugate::convert::{
-    Clocks, Converter, Corrections, NoPast, Numbers, Reruns, Rules, Setting, Target, Task,
+    Clocks, Converter, Corrections, NoPast, Numbers, Proof, Reruns, Rules, Setting, Target, Task,
 };
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
@@ -161,6 +161,7 @@ impl Bench {
                 reruns: Reruns::All,
                 rerun_within: 0,
                 rules: &Rules::default(),
+                proof: Proof::NotAsked,
             },
             past: &NoPast,
             now,
