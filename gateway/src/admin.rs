@@ -23,7 +23,7 @@ use crate::backlog::Backlog;
 use crate::clock::Clock;
 use crate::conditions::{Code, Conditions, Watch};
 use crate::config::Texts;
-use crate::interpret::Handle;
+use crate::interpret::{Handle, Order};
 use crate::lineup::Current;
 use crate::reload;
 use crate::store::Store;
@@ -147,6 +147,7 @@ impl Admin {
                 self.drop_destination(destination, reason, actor).await
             }
             Request::Verify(request) => self.verify(request, actor).await,
+            Request::AcceptClock => self.accept_clock(actor).await,
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),
@@ -174,6 +175,17 @@ impl Admin {
     /// From now on this is in force.
     pub fn runs_by(&self, texts: Texts) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(texts);
+    }
+
+    async fn accept_clock(&self, actor: &str) -> Response {
+        let actor = actor.to_owned();
+        match self.ask_worker(|reply| Order::AcceptClock { actor, reply }).await {
+            Ok(()) => {
+                self.look();
+                Response::Done("The clock is believed. What waited for it goes out.".to_owned())
+            }
+            Err(why) => Response::Refused(why),
+        }
     }
 
     async fn reload(&self, actor: &str, only_plan: bool) -> Response {

@@ -413,6 +413,22 @@ impl Meta for Restored {
     const KIND: u16 = 14;
 }
 
+/// A person says that the clock is right although the journal has a later time: the clock was wrong then. What comes
+/// after this is not before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAccepted {
+    /// What the clock showed, in microseconds since 1970.
+    pub at: i64,
+    /// Who did it (`uid 1000`).
+    pub actor: String,
+    /// The journal's newest time until then, in microseconds since 1970.
+    pub newest: i64,
+}
+
+impl Meta for ClockAccepted {
+    const KIND: u16 = 18;
+}
+
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,
 /// up to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

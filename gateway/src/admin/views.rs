@@ -73,6 +73,8 @@ pub enum Request {
     },
     /// About verifications.
     Verify(VerifyRequest),
+    /// The clock is right, although the journal has a later time.
+    AcceptClock,
     /// Give a parked message up.
     DiscardParked {
         /// Its number.

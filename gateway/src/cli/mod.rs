@@ -131,6 +131,11 @@ enum Command {
         #[command(subcommand)]
         action: DestinationAction,
     },
+    /// Say that this box's clock is right, although its journal has a later time
+    ///
+    /// For a clock that once ran ahead and was set right, where no NTP vouches for it: results wait for it otherwise, and then go
+    /// with a note, until it has caught up. Look at it first: orugate status. Who said so is kept.
+    AcceptClock(Configured),
     /// Tell what became of a sample's results, of a message, an ORU or a hold: bytes, decisions, sends and answers
     ///
     /// The first lines say what became of each result. Patients' data is shown on a terminal only, or with --private. The
@@ -313,6 +318,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Holds { configured, action } => holds::run(catalogue, &configured.config, action),
         Command::Parked { configured, action } => service::parked(&configured.config, action),
         Command::Destination { configured, action } => service::destination(&configured.config, action),
+        Command::AcceptClock(configured) => service::accept_clock(&configured.config),
         Command::Plan { configured, json, exit_code, files } => {
             service::plan(catalogue, &configured.config, &files, json, exit_code)
         }

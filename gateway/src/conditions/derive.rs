@@ -119,7 +119,7 @@ fn unset(status: &Status) -> Option<Condition> {
             "{wrong} Results have waited for it long enough and go out; each says that the time of its message is not right."
         ),
     };
-    let next = "Set the clock, and let NTP keep it: timedatectl.";
+    let next = "Set the clock, and let NTP keep it: timedatectl. If it is right, and ran ahead before: orugate accept-clock";
     (status.clock == "unset").then(|| condition(Code::ClockUnset, "", Fault::Operator, text, next))
 }
 

@@ -22,7 +22,7 @@ use crate::convert::{
 };
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
-use crate::records::{Analyzer, Attempt, Hold, Outcome, Provenance, clock_quality};
+use crate::records::{Analyzer, Attempt, ClockAccepted, Hold, Outcome, Provenance, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
 use crate::words::duration;
@@ -217,6 +217,13 @@ pub enum Order {
         /// Told when it is done, or why not.
         reply: Box<dyn FnOnce(Result<GivenUp, String>) + Send>,
     },
+    /// A person says that the clock is right although the journal has a later time.
+    AcceptClock {
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<(), String>) + Send>,
+    },
     /// End the thread after the message at hand.
     Stop,
 }
@@ -317,6 +324,7 @@ impl Worker {
                 Ok(Order::Drop { destination, reason, actor, reply }) => {
                     reply(self.drop_destination(destination, reason, actor));
                 }
+                Ok(Order::AcceptClock { actor, reply }) => reply(self.accept_clock(actor)),
                 Ok(Order::Stop) | Err(_) => return,
             }
         }
@@ -391,6 +399,16 @@ impl Worker {
             }
         }
         self.convert(hand, &lineup, subject, number, message, None).map(|kept| kept.released)
+    }
+
+    /// The clock ran ahead once, so that the journal has times that are still to come.
+    fn accept_clock(&self, actor: String) -> Result<(), String> {
+        let accepted =
+            ClockAccepted { at: self.clock.acceptable()?.0, actor, newest: self.store.state().newest() };
+        let stored = self.store.append_wait(vec![Entry::new(&accepted)], None);
+        let _ = stored.map_err(|error| format!("Not accepted: {error}."))?;
+        tracing::warn!(actor = %accepted.actor, "a person says that the clock is right, although the journal has a later time");
+        Ok(())
     }
 
     /// Reads, converts and stores one message, or the part of it that a hold names.

@@ -252,6 +252,7 @@ fn listing() -> String {
     tracer.of::<Restored>(&mut list);
     tracer.of::<Redriven>(&mut list);
     tracer.of::<Verification>(&mut list);
+    tracer.of::<ClockAccepted>(&mut list);
     list.sort();
     let mut text = String::from("| kind | version | name | meta |\n|---:|---:|---|---|\n");
     text.extend(list.into_iter().map(|(_, _, line)| line));
