@@ -267,9 +267,9 @@ async fn evening(day: &mut Day<'_>) {
     let reasons: Vec<&str> = held.iter().map(|(_, reason)| &**reason).collect();
     assert_eq!(reasons, ["cancelled", "no-sample-id"]);
     day.chem("C-17", SAT, "GLU 3.1 F 193500").await;
-    let words = day.ask(Request::Release { hold: held[0].0, sample: None }).await;
+    let words = day.ask(Request::Release { hold: held[0].0, sample: None, anyway: false }).await;
     assert!(words.contains("superseded"), "{words}");
-    day.ask(Request::Release { hold: held[1].0, sample: Some("C-18".to_owned()) }).await;
+    day.ask(Request::Release { hold: held[1].0, sample: Some("C-18".to_owned()), anyway: false }).await;
 
     // The LIS lost results of the afternoon: somebody presses "transmit".
     day.until("2026-10-24T21:00").await;

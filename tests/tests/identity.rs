@@ -77,7 +77,7 @@ fn holds(rig: &Rig) -> Vec<(u64, String, String)> {
 }
 
 async fn release(rig: &Rig, hold: u64) -> String {
-    let words = ask(rig, Request::Release { hold, sample: None }).await;
+    let words = ask(rig, Request::Release { hold, sample: None, anyway: false }).await;
     rig.pass(60).await;
     words
 }
