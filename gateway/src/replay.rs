@@ -5,7 +5,7 @@
 
 use crate::apart::{self, Apart, Scene};
 use crate::capture::{Entry, What, text};
-use crate::convert::{Conversion, Corrections, Going, Rules};
+use crate::convert::{Conversion, Corrections, Going, Reruns, Rules};
 use crate::interpret::OwnedTarget;
 use crate::receipts;
 use jiff::tz::TimeZone;
@@ -241,6 +241,7 @@ pub fn replay(
         now: how.now,
         numbered: true,
         key: [0; 16],
+        reruns: Reruns::All,
         rules: Rules::default(),
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);

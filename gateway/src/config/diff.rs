@@ -76,7 +76,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 49] = [
+pub const KEYS: [(&str, Takes); 51] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -115,6 +115,8 @@ pub const KEYS: [(&str, Takes); 49] = [
     ("instrument.profile", Takes::Live),
     (PROFILE_LINK, Takes::Connection),
     ("instrument.wire", Takes::Connection),
+    ("instrument.reruns", Takes::Live),
+    ("instrument.rerun_within", Takes::Live),
     ("instrument.timezone", Takes::Live),
     ("instrument.clock_limit", Takes::Live),
     ("instrument.sample_id", Takes::Live),
@@ -404,6 +406,8 @@ impl Difference {
             mode,
             wire,
             send_to: _,
+            reruns,
+            rerun_within,
             timezone,
             clock_limit,
             rules,
@@ -422,6 +426,14 @@ impl Difference {
             let same_link = link.is_some() && link == new.profile.link();
             let key = if same_link { "instrument.profile" } else { PROFILE_LINK };
             self.add(subject(), key, Weight::Patients, words::profile(old, new, same_link));
+        }
+        if *reruns != new.reruns {
+            let words = words::reruns(*reruns, new.reruns);
+            self.add(subject(), "instrument.reruns", Weight::Patients, words);
+        }
+        if *rerun_within != new.rerun_within {
+            let words = words::time("rerun_within", *rerun_within, new.rerun_within);
+            self.add(subject(), "instrument.rerun_within", Weight::Patients, words);
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));

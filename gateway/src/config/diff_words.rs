@@ -5,7 +5,7 @@
 use super::describe::{identity_words, sample_id_words, sealing, times_words, wire as wire_words};
 use super::plan::{
     Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
-    Resends, SampleIdIn, SealPlan, WirePlan,
+    Reruns, Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size, show_volume};
@@ -157,6 +157,23 @@ pub(super) fn corrections(old: Corrections, new: Corrections) -> String {
         Corrections::Hold => "a corrected result waits for a person",
     };
     format!("{}: {means}", plain("corrections", correction(old), correction(new)))
+}
+
+fn rerun(of: Reruns) -> &'static str {
+    match of {
+        Reruns::All => "all",
+        Reruns::Last => "last",
+        Reruns::Hold => "hold",
+    }
+}
+
+pub(super) fn reruns(old: Reruns, new: Reruns) -> String {
+    let then = match new {
+        Reruns::All => "each run of a test on one specimen goes out, told apart by OBX-4",
+        Reruns::Last => "the last run of a test on one specimen counts, and corrects what was sent",
+        Reruns::Hold => "another run of a test on one specimen waits for a person",
+    };
+    format!("{}: {then}", plain("reruns", rerun(old), rerun(new)))
 }
 
 pub(super) fn resends(new: Resends) -> String {

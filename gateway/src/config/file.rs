@@ -7,7 +7,9 @@
 //!
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
-use super::plan::{Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Resends, SampleIdIn};
+use super::plan::{
+    Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Reruns, Resends, SampleIdIn,
+};
 use super::plan_tls::TlsVersion;
 use crate::convert::{CheckDigit, Incomplete};
 use schemars::JsonSchema;
@@ -279,6 +281,12 @@ pub struct InstrumentFile {
     /// The names of the destinations that get its results; at least one.
     #[schemars(required)]
     pub send_to: Option<At<Vec<At<String>>>>,
+    /// When a specimen is run again: `all` runs are sent, and OBX-4 tells them apart; the `last` one counts and corrects what was
+    /// sent, only where sample ids are never used again; or `hold` it for a person. Default `"all"`.
+    pub reruns: Option<At<Reruns>>,
+    /// So long after a run another one of the same specimen and test is a rerun; later it is a new specimen that has got the same
+    /// id: `"1 min"` to `"30 days"`. Default `"12 h"`.
+    pub rerun_within: Option<At<String>>,
     /// The IANA time zone in which its clock runs, where that is not the gateway's: `"UTC"`, or `"Etc/GMT-1"` (one hour east of
     /// UTC) for one that does not switch to daylight saving time. Default: `gateway.timezone`.
     pub timezone: Option<At<String>>,
@@ -470,6 +478,7 @@ words!(
     Mode,
     ParityFile,
     PatientField,
+    Reruns,
     Resends,
     SampleIdIn,
     TlsVersion

@@ -204,6 +204,10 @@ pub struct InstrumentPlan {
     pub wire: WirePlan,
     /// Indexes in [`Plan::destinations`], ascending, each once, at least one.
     pub send_to: Vec<usize>,
+    /// What becomes of another run of a test on one specimen.
+    pub reruns: Reruns,
+    /// How long after it another run is one.
+    pub rerun_within: Duration,
     /// What the site knows of it and its samples.
     pub rules: Rules,
     /// The zone of its clock and its IANA name, where that is not the gateway's.
@@ -231,6 +235,8 @@ impl fmt::Debug for InstrumentPlan {
             .field("mode", &self.mode)
             .field("wire", &self.wire)
             .field("send_to", &self.send_to)
+            .field("reruns", &self.reruns)
+            .field("rerun_within", &self.rerun_within)
             .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
             .field("clock_limit", &self.clock_limit)
             .field("rules", &self.rules)
@@ -393,6 +399,19 @@ pub enum Resends {
     Forward,
     /// It is not.
     Suppress,
+}
+
+/// What becomes of another run of a test on one specimen, when the instrument says that it is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reruns {
+    /// Each is sent, and OBX-4 tells them apart.
+    #[default]
+    All,
+    /// The last one counts, and corrects what was sent.
+    Last,
+    /// It waits for a person.
+    Hold,
 }
 
 /// What MSH-15 and MSH-16 ask for (HL7 2.5.1, section 2.9.2).
