@@ -246,7 +246,7 @@ fn on_a_full_disk_captures_go_before_a_result_is_refused() {
     let taken: u64 = disk.names().iter().map(|name| disk.bytes(name).unwrap().len() as u64).sum();
     disk.limit_capacity(taken + (32 << 10));
     for n in 0..40 {
-        let record = NewRecord::new(crate::Kind(1), 1, vec![], vec![n; 8000]);
+        let record = NewRecord::new(Kind(1), 1, vec![], vec![n; 8000]);
         let stored = journal.append_wait(Batch::new(Lane::Results, Urgency::Now, record));
         assert!(stored.is_ok(), "record {n}");
     }
@@ -257,7 +257,7 @@ fn on_a_full_disk_captures_go_before_a_result_is_refused() {
     for second in 100..200 {
         let put = rings.append("noisy", SIZE, at(second), b"meta".to_vec(), vec![8; 20_000]);
         refused += u32::from(put.is_err());
-        let record = NewRecord::new(crate::Kind(1), 1, vec![], vec![1; 2000]);
+        let record = NewRecord::new(Kind(1), 1, vec![], vec![1; 2000]);
         assert!(journal.append_wait(Batch::new(Lane::Results, Urgency::Now, record)).is_ok());
     }
     assert!(rings.is_short());
