@@ -20,6 +20,7 @@
 mod fault;
 mod interpreter;
 mod profile;
+mod scrub;
 mod session;
 
 pub use fault::SimulatedFault;
@@ -29,6 +30,7 @@ pub use profile::{
     Common, CommonQc, Draft, Driver, Evidence, Example, Profile, ProfileError, QcProof, UnitSaid,
     parse_profile,
 };
+pub use scrub::{StandIns, scrub_by_rule};
 pub use session::{
     Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,
     Reason, Session, Stored, Ticket, TrafficFault,

@@ -107,6 +107,7 @@ impl Admin {
                     view
                 })
                 .collect(),
+            captures: self.recorder.view(),
             holds: state.holds().count(),
             oldest_hold: state.holds().map(|(_, h)| seconds(now - h.hold.at)).max(),
             overdue: self.watch.lock().unwrap_or_else(PoisonError::into_inner).see(

@@ -96,6 +96,9 @@ impl Plan {
         if let Some((_, zone)) = &plan.timezone {
             let _ = write!(line, "; its clock runs in {zone}");
         }
+        if self.capture.ring(plan) == 0 {
+            line.push_str("; its line is not captured");
+        }
         if let Some(table) = &plan.table {
             let names: Vec<&str> = table.maps.iter().map(|map| map.name.as_str()).collect();
             let rows: usize = table.maps.iter().map(|map| map.rows.len()).sum();

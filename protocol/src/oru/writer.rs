@@ -20,6 +20,11 @@ pub trait Groups<'p> {
         None
     }
 
+    /// What stood before in the place of an observation of the message, counted from 0, whose remark ends with it.
+    fn was(&self, _observation: usize) -> &str {
+        ""
+    }
+
     /// A group whose plan was given is over: the place of its ORU in the buffer, or why there is none.
     fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>);
 }
@@ -194,9 +199,9 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
     }
 
     fn observation(&mut self, observation: &Observation<'m>) {
-        let verdict = self.verdicts.get(self.seen).copied().unwrap_or(Verdict::Withheld);
-        let mapped = self.groups.test(self.seen);
-        self.seen = self.seen.saturating_add(1);
+        let index = self.seen;
+        let verdict = self.verdicts.get(index).copied().unwrap_or(Verdict::Withheld);
+        self.seen = index.saturating_add(1);
         let Some(open) = &mut self.open else { return };
         let Verdict::Write(how) = verdict else {
             open.last_written = false;
@@ -206,8 +211,10 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
         open.last_written = true;
         open.notes = 0;
         let w = &mut self.writer;
+        let mapped = self.groups.test(index);
         segments::obx(w, self.route, open.observations, &how, observation, mapped, &self.context, self.zone);
-        segments::observation_notes(w, &mut open.notes, &how, observation, mapped);
+        let was = self.groups.was(index);
+        segments::observation_notes(w, &mut open.notes, &how, was, observation, mapped);
         let completed = observation.completed.as_ref();
         segments::skipped_note(w, &mut open.notes, "The time of this result", completed, self.zone);
     }
