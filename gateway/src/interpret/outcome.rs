@@ -166,6 +166,9 @@ impl Batch<'_> {
     fn sentence(&self, reason: HoldReason) -> String {
         match (reason, self.conversion.fault) {
             (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
+            (HoldReason::Unproven, _) => {
+                format!("It came from {}. {}", self.conversion.facts.analyzer().named(), reason.sentence())
+            }
             _ => reason.sentence().to_owned(),
         }
     }
