@@ -22,8 +22,9 @@ pub use verifications::{Ended, Heard, Session, Unproven, Verifications};
 
 use crate::offset;
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, DeviceClock, Dropped, Fate, Hold, HoldSettled, Life,
-    Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Settlement, Verification,
+    Abandoned, Attempt, CaptureExported, Chunk, ClockAccepted, Delivery, DeliveryResult, DeviceClock,
+    Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured,
+    Redriven, Restored, Settlement, Verification,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,6 +173,16 @@ impl State {
             Restored::KIND => {
                 if let Some(restored) = Restored::decode(version, meta) {
                     self.newest = self.newest.max(restored.at);
+                }
+            }
+            ClockAccepted::KIND => {
+                if let Some(accepted) = ClockAccepted::decode(version, meta) {
+                    self.newest = accepted.at;
+                }
+            }
+            CaptureExported::KIND => {
+                if let Some(exported) = CaptureExported::decode(version, meta) {
+                    self.newest = self.newest.max(exported.at);
                 }
             }
             Attempt::KIND => {
@@ -345,7 +356,7 @@ impl State {
         self.clocks.get(instrument).map_or(&[], Vec::as_slice)
     }
 
-    /// The newest time in any record, microseconds since 1970.
+    /// The newest time in any record, microseconds since 1970; since a person accepted the clock, if one did.
     #[must_use]
     pub const fn newest(&self) -> i64 {
         self.newest
@@ -482,6 +493,8 @@ fn is_known(kind: u16, version: u8) -> bool {
         Life::KIND => Life::knows(version),
         Reconfigured::KIND => Reconfigured::knows(version),
         Restored::KIND => Restored::knows(version),
+        ClockAccepted::KIND => ClockAccepted::knows(version),
+        CaptureExported::KIND => CaptureExported::knows(version),
         Attempt::KIND => Attempt::knows(version),
         Outcome::KIND => Outcome::knows(version),
         Oru::KIND => Oru::knows(version),

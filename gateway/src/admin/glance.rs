@@ -34,7 +34,7 @@ impl Admin {
     /// The status without its conditions.
     fn glance(&self) -> Status {
         let now = self.clock.reckoned().0;
-        let tick = self.clock.tick();
+        let (tick, quality) = (self.clock.tick(), self.clock.quality());
         let lineup = self.lineup.get();
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
@@ -49,7 +49,7 @@ impl Admin {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now,
-            clock: format!("{:?}", self.clock.quality()).to_lowercase(),
+            clock: format!("{quality:?}").to_lowercase(),
             clock_words: self.clock.words().to_owned(),
             clock_shows: self.clock.utc().0,
             clock_waits: match self.clock.trust() {
@@ -72,7 +72,7 @@ impl Admin {
                     listens: i.listens(),
                     port: i.status.view(),
                     counts: counts.get(i.plan.name.as_str()).copied().unwrap_or_default().into(),
-                    clock: device_clock(state.device_clock(&i.plan.name), i.plan.clock_limit),
+                    clock: device_clock(state.device_clock(&i.plan.name), quality, i.plan.clock_limit),
                 })
                 .collect(),
             unconfigured: state
@@ -107,6 +107,7 @@ impl Admin {
                     view
                 })
                 .collect(),
+            captures: self.recorder.view(),
             holds: state.holds().count(),
             oldest_hold: state.holds().map(|(_, h)| seconds(now - h.hold.at)).max(),
             overdue: self.watch.lock().unwrap_or_else(PoisonError::into_inner).see(
@@ -153,8 +154,9 @@ impl Admin {
     }
 }
 
-fn device_clock(seen: &[DeviceClock], limit: Duration) -> Option<DeviceClockView> {
-    let (offset, newest) = (offset::judge(seen)?, seen.last()?);
+fn device_clock(seen: &[DeviceClock], quality: ClockQuality, limit: Duration) -> Option<DeviceClockView> {
+    let seen: Vec<DeviceClock> = offset::counting(seen, quality).copied().collect();
+    let (offset, newest) = (offset::judge(&seen)?, seen.last()?);
     let (known, micros) = match offset {
         Offset::Known(micros) => (true, micros),
         Offset::AtLeast(micros) => (false, micros),

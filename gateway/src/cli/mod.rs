@@ -8,6 +8,7 @@
 
 mod against;
 mod backup;
+mod capture;
 mod files;
 mod holds;
 mod journal;
@@ -131,6 +132,11 @@ enum Command {
         #[command(subcommand)]
         action: DestinationAction,
     },
+    /// Say that this box's clock is right, although its journal has a later time
+    ///
+    /// For a clock that once ran ahead and was set right, where no NTP vouches for it: results wait for it otherwise, and then go
+    /// with a note, until it has caught up. Look at it first: orugate status. Who said so is kept.
+    AcceptClock(Configured),
     /// Tell what became of a sample's results, of a message, an ORU or a hold: bytes, decisions, sends and answers
     ///
     /// The first lines say what became of each result. Patients' data is shown on a terminal only, or with --private. The
@@ -175,6 +181,13 @@ enum Command {
         /// Write the ORUs that would be sent, MLLP-framed, into this file too
         #[arg(long, value_name = "FILE")]
         mllp: Option<PathBuf>,
+    },
+    /// Look at what came and went on the instruments' lines, and take it out for others
+    Capture {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: capture::Action,
     },
     /// Play an instrument on a wire, with faults when asked
     Simulate(files::Simulate),
@@ -313,6 +326,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Holds { configured, action } => holds::run(catalogue, &configured.config, action),
         Command::Parked { configured, action } => service::parked(&configured.config, action),
         Command::Destination { configured, action } => service::destination(&configured.config, action),
+        Command::AcceptClock(configured) => service::accept_clock(&configured.config),
         Command::Plan { configured, json, exit_code, files } => {
             service::plan(catalogue, &configured.config, &files, json, exit_code)
         }
@@ -325,6 +339,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
             let site = profile::Site::of(catalogue, &configured.config);
             files::replay(&site, &profile, &file, charset, mllp.as_deref())
         }
+        Command::Capture { configured, action } => capture::run(catalogue, &configured.config, &action),
         Command::Simulate(simulate) => files::simulate(catalogue, simulate),
         Command::Profiles(configured) => profile::list(catalogue, &configured.config),
         Command::Profile { configured, action } => profile::run(catalogue, &configured.config, action),

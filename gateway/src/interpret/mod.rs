@@ -18,11 +18,11 @@ pub use thread::Handle;
 
 use crate::clock::{Clock, Trust};
 use crate::convert::{
-    Clocks, Corrections, HoldReason, Numbers, Proof, Release, Rules, Setting, Target, Task,
+    Clocks, Corrections, HoldReason, Numbers, Proof, Release, Reruns, Rules, Setting, Target, Task,
 };
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
-use crate::records::{Analyzer, Attempt, Hold, Outcome, Provenance, clock_quality};
+use crate::records::{Analyzer, Attempt, ClockAccepted, Hold, Outcome, Provenance, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
 use crate::words::duration;
@@ -63,6 +63,10 @@ pub struct Subject {
     pub targets: Vec<OwnedTarget>,
     /// With what it is interpreted.
     pub provenance: Provenance,
+    /// What becomes of another run of a test on one specimen.
+    pub reruns: Reruns,
+    /// How long after it another run is one.
+    pub rerun_within: Duration,
     /// The zone of its clock.
     pub zone: TimeZone,
     /// How far its clock may be off.
@@ -123,6 +127,7 @@ impl OwnedTarget {
     pub(crate) fn borrowed(&self) -> Target<'_> {
         Target {
             index: self.index,
+            name: &self.name,
             route: Route {
                 sending_application: &self.sending_application,
                 sending_facility: &self.sending_facility,
@@ -211,6 +216,13 @@ pub enum Order {
         actor: String,
         /// Told when it is done, or why not.
         reply: Box<dyn FnOnce(Result<GivenUp, String>) + Send>,
+    },
+    /// A person says that the clock is right although the journal has a later time.
+    AcceptClock {
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<(), String>) + Send>,
     },
     /// End the thread after the message at hand.
     Stop,
@@ -312,6 +324,7 @@ impl Worker {
                 Ok(Order::Drop { destination, reason, actor, reply }) => {
                     reply(self.drop_destination(destination, reason, actor));
                 }
+                Ok(Order::AcceptClock { actor, reply }) => reply(self.accept_clock(actor)),
                 Ok(Order::Stop) | Err(_) => return,
             }
         }
@@ -388,6 +401,16 @@ impl Worker {
         self.convert(hand, &lineup, subject, number, message, None).map(|kept| kept.released)
     }
 
+    /// The clock ran ahead once, so that the journal has times that are still to come.
+    fn accept_clock(&self, actor: String) -> Result<(), String> {
+        let accepted =
+            ClockAccepted { at: self.clock.acceptable()?.0, actor, newest: self.store.state().newest() };
+        let stored = self.store.append_wait(vec![Entry::new(&accepted)], None);
+        let _ = stored.map_err(|error| format!("Not accepted: {error}."))?;
+        tracing::warn!(actor = %accepted.actor, "a person says that the clock is right, although the journal has a later time");
+        Ok(())
+    }
+
     /// Reads, converts and stores one message, or the part of it that a hold names.
     fn convert(
         &self,
@@ -428,6 +451,8 @@ impl Worker {
             site_zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
             rules: &subject.rules,
+            reruns: subject.reruns,
+            rerun_within: i64::try_from(subject.rerun_within.as_micros()).unwrap_or(i64::MAX),
         };
         let release = act.map(|a| Release {
             sample: a.sample,
@@ -475,7 +500,15 @@ impl Worker {
         if conversion.starved {
             return Err(Trouble::Append(AppendError::Busy));
         }
-        let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
+        let outcome = outcome::Batch {
+            worker: self,
+            subject,
+            number,
+            message,
+            conversion,
+            now,
+            zone: subject.zone.clone(),
+        };
         Ok(outcome.store(&mut numbers, act)?)
     }
 
@@ -507,12 +540,7 @@ impl Worker {
                 .subject(&message.instrument)
                 .map(|s| s.provenance.clone())
                 .unwrap_or_default(),
-            dispositions: Vec::new(),
-            fillers: Vec::new(),
-            released: None,
-            specimens: Vec::new(),
-            clock: None,
-            analyzer: Analyzer::default(),
+            ..Outcome::default()
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");

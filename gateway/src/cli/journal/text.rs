@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 /// From when on.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Since {
+pub(in crate::cli) enum Since {
     /// Microseconds since 1970.
     At(i64),
     /// So many seconds ago.
@@ -14,7 +14,7 @@ pub(super) enum Since {
 }
 
 impl Since {
-    pub(super) fn micros(self) -> i64 {
+    pub(in crate::cli) fn micros(self) -> i64 {
         match self {
             Self::At(micros) => micros,
             Self::Ago(seconds) => {
@@ -24,7 +24,7 @@ impl Since {
     }
 }
 
-pub(super) fn since(typed: &str) -> Result<Since, String> {
+pub(in crate::cli) fn since(typed: &str) -> Result<Since, String> {
     if let Ok(time) = typed.parse::<jiff::Timestamp>() {
         return Ok(Since::At(time.as_microsecond()));
     }

@@ -50,6 +50,10 @@ fn heard(store: &Store, serial: &str, profile_hash: &str, fates: &[Fate]) -> u64
         is_final: true,
         filler: 1,
         fate: fate.clone(),
+        test: 0,
+        series: 0,
+        sub_id: 0,
+        ran: None,
     });
     let outcome = Outcome {
         message,
@@ -57,11 +61,8 @@ fn heard(store: &Store, serial: &str, profile_hash: &str, fates: &[Fate]) -> u64
         at: 1,
         provenance: Provenance { profile_hash: profile_hash.to_owned(), ..Provenance::default() },
         dispositions: dispositions.collect(),
-        fillers: Vec::new(),
-        released: None,
-        specimens: Vec::new(),
-        clock: None,
         analyzer: Analyzer { model: "M".to_owned(), serial: serial.to_owned() },
+        ..Outcome::default()
     };
     let _ = store.append_wait(vec![Entry::new(&outcome)], None).unwrap();
     message
