@@ -259,10 +259,12 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Hash of the maps that it was interpreted with; empty without any.
+    /// What a verification is of besides the profile, by its hash: the maps; empty without any.
     #[must_use]
-    pub const fn map_hash(&self) -> &str {
-        ""
+    pub fn map_hash(&self) -> String {
+        // Whoever adds a field decides here whether another one of it asks for another verification.
+        let Self { software: _, profile: _, profile_hash: _, config_hash: _ } = self;
+        String::new()
     }
 }
 
@@ -427,6 +429,27 @@ pub struct ClockAccepted {
 
 impl Meta for ClockAccepted {
     const KIND: u16 = 18;
+}
+
+/// Somebody took out what was on an instrument's line, with persons in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureExported {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Who (`uid 1000`).
+    pub actor: String,
+    /// The instrument's name.
+    pub instrument: String,
+    /// From this time on, in microseconds since 1970; the least number for all.
+    pub from: i64,
+    /// Up to this time; the largest number for all.
+    pub to: i64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Meta for CaptureExported {
+    const KIND: u16 = 17;
 }
 
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,

@@ -96,6 +96,7 @@ pub(super) fn all(
                     timezone,
                     clock_limit,
                     rules,
+                    capture: typed.value.capture.as_ref().is_none_or(|typed| typed.value),
                 });
             }
         }

@@ -6,7 +6,7 @@
 //! comments, order of tables and the names of files: what means the same is no difference.
 
 use super::diff_words as words;
-use super::plan::{AlertsPlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
+use super::plan::{AlertsPlan, CapturePlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
 use crate::convert::Rules;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,6 +53,8 @@ pub enum Subject {
     Gateway,
     /// `[journal]`.
     Journal,
+    /// `[capture]`.
+    Capture,
     /// The destination of this name.
     Destination(String),
     /// The instrument of this name.
@@ -67,13 +69,14 @@ impl fmt::Display for Subject {
             Self::Gateway => "gateway",
             Self::Journal => "journal",
             Self::Alerts => "alerts",
+            Self::Capture => "capture",
             Self::Destination(name) | Self::Instrument(name) => name,
         })
     }
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 49] = [
+pub const KEYS: [(&str, Takes); 51] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -123,6 +126,8 @@ pub const KEYS: [(&str, Takes); 49] = [
     ("alerts.hold_older_than", Takes::Live),
     ("alerts.hold_repeat", Takes::Live),
     ("alerts.on_condition", Takes::Live),
+    ("instrument.capture", Takes::Live),
+    ("capture.size", Takes::Live),
 ];
 
 /// What of a profile its sessions depend on: no key of its own, and yet a difference.
@@ -164,6 +169,10 @@ impl Difference {
         all.gateway(&old.gateway, &new.gateway);
         all.journal(&old.journal, &new.journal);
         all.alerts(&old.alerts, &new.alerts);
+        let (CapturePlan { size: was }, CapturePlan { size: is }) = (old.capture, new.capture);
+        if was != is {
+            all.add(Subject::Capture, "capture.size", Weight::Detail, words::capture_size(was, is));
+        }
         for was in &old.destinations {
             if !new.destinations.iter().any(|d| d.name == was.name) {
                 let subject = Subject::Destination(was.name.clone());
@@ -402,6 +411,7 @@ impl Difference {
             timezone,
             clock_limit,
             rules,
+            capture,
         } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
@@ -427,6 +437,9 @@ impl Difference {
         }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));
+        }
+        if *capture != new.capture {
+            self.add(subject(), "instrument.capture", Weight::Detail, words::capture(new.capture));
         }
         let named = |zone: &Option<(_, String)>| zone.as_ref().map(|(_, name)| name.clone());
         if named(timezone) != named(&new.timezone) {

@@ -49,6 +49,19 @@ pub(super) fn bytes(key: &str, old: u64, new: u64) -> String {
     plain(key, &show_size(old), &show_size(new))
 }
 
+pub(super) fn capture_size(old: u64, new: u64) -> String {
+    let shown = |bytes: u64| if bytes == 0 { "off".to_owned() } else { show_size(bytes) };
+    let change = plain("size of each line's ring", &shown(old), &shown(new));
+    let kept = "what is captured already goes with its age";
+    if new == 0 { format!("{change}; {kept}") } else { change }
+}
+
+pub(super) fn capture(new: bool) -> String {
+    let change = flag("capture", new);
+    let kept = "what is captured already goes with its age";
+    if new { change } else { format!("{change}; {kept}") }
+}
+
 pub(super) fn keep_keys(old: Duration, new: Duration) -> String {
     let change = time("keep_keys", old, new);
     if new >= old {

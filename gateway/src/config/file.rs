@@ -33,6 +33,8 @@ pub struct ConfigFile {
     /// Where results are kept.
     #[schemars(required)]
     pub journal: Option<At<JournalFile>>,
+    /// What came and went on the instruments' lines, kept for whoever looks for a fault.
+    pub capture: Option<At<CaptureFile>>,
     /// The systems that get results.
     #[serde(default)]
     pub destination: Vec<At<DestinationFile>>,
@@ -103,6 +105,15 @@ pub struct JournalFile {
     /// With it, what is written into the journal is sealed (AES-256-GCM), and it cannot be read without the key; by default
     /// it is not. `docs/sealing.md` says what it protects against.
     pub seal: Option<At<SealFile>>,
+}
+
+/// What came and went on the instruments' lines, kept for whoever looks for a fault.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureFile {
+    /// Bytes of flash for the line of each instrument, on top of `journal.max_size`: `"1 MiB"` to `"1 GiB"`, or `"off"`. The
+    /// oldest goes first, nothing is older than `journal.keep_raw`, and all of it gives way to results. Default `"16 MiB"`.
+    pub size: Option<At<String>>,
 }
 
 /// The keys of a sealed journal.
@@ -291,6 +302,8 @@ pub struct InstrumentFile {
     pub incomplete: Option<At<Incomplete>>,
     /// Which times of results cannot be true; they are held (`impossible-time`). Before 2000 is always one.
     pub impossible_time: Option<At<ImpossibleTimeFile>>,
+    /// False keeps nothing of what comes and goes on its line but the results. Default `true`.
+    pub capture: Option<At<bool>>,
 }
 
 /// What a sample id looks like at this site.
@@ -480,6 +493,7 @@ macro_rules! tables {
 }
 tables!(
     AlertsFile,
+    CaptureFile,
     DestinationFile,
     GatewayFile,
     IdentityFile,

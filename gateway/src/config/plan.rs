@@ -24,6 +24,8 @@ pub struct Plan {
     pub gateway: GatewayPlan,
     /// Where results are kept.
     pub journal: JournalPlan,
+    /// What is kept of the instruments' lines.
+    pub capture: CapturePlan,
     /// The systems that get results, in the order of the files.
     pub destinations: Vec<DestinationPlan>,
     /// The devices that give results, in the order of the files.
@@ -95,6 +97,21 @@ impl Default for AlertsPlan {
     fn default() -> Self {
         let half_an_hour = Duration::from_secs(1_800);
         Self { hold_older_than: half_an_hour, hold_repeat: half_an_hour, on_condition: Vec::new() }
+    }
+}
+
+/// What is kept of the instruments' lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapturePlan {
+    /// Bytes of the ring of each instrument; 0: nothing is kept.
+    pub size: u64,
+}
+
+impl CapturePlan {
+    /// Bytes of this instrument's ring.
+    #[must_use]
+    pub const fn ring(&self, instrument: &InstrumentPlan) -> u64 {
+        if instrument.capture { self.size } else { 0 }
     }
 }
 
@@ -197,6 +214,8 @@ pub struct InstrumentPlan {
     pub timezone: Option<(TimeZone, String)>,
     /// How far its clock may be off.
     pub clock_limit: Duration,
+    /// What comes and goes on its line is kept.
+    pub capture: bool,
 }
 
 impl InstrumentPlan {
@@ -221,6 +240,7 @@ impl fmt::Debug for InstrumentPlan {
             .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
             .field("clock_limit", &self.clock_limit)
             .field("rules", &self.rules)
+            .field("capture", &self.capture)
             .finish()
     }
 }

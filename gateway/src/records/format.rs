@@ -253,6 +253,7 @@ fn listing() -> String {
     tracer.of::<Redriven>(&mut list);
     tracer.of::<Verification>(&mut list);
     tracer.of::<ClockAccepted>(&mut list);
+    tracer.of::<CaptureExported>(&mut list);
     list.sort();
     let mut text = String::from("| kind | version | name | meta |\n|---:|---:|---|---|\n");
     text.extend(list.into_iter().map(|(_, _, line)| line));
