@@ -117,7 +117,7 @@ pub(super) fn table(
             } else {
                 format!("allowed are {}", known.join(", "))
             };
-            let hint = did_you_mean(&name.value, known.into_iter());
+            let hint = did_you_mean(&name.value, known);
             out.wrong(
                 scope.at("map", &name, format!("there is no map {:?}; {allowed}", name.value)).hint(hint),
             );

@@ -255,7 +255,7 @@ impl Unit {
         }
         let mut unit = Self::ONE;
         for (count, prime) in unit.primes.iter_mut().zip(PRIMES) {
-            while number % prime == 0 {
+            while number.is_multiple_of(prime) {
                 number /= prime;
                 *count += 1;
             }
