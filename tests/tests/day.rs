@@ -268,7 +268,7 @@ async fn evening(day: &mut Day<'_>) {
     assert_eq!(reasons, ["cancelled", "no-sample-id"]);
     day.chem("C-17", SAT, "GLU 3.1 F 193500").await;
     let words = day.ask(Request::Release { hold: held[0].0, sample: None, anyway: false }).await;
-    assert!(words.contains("superseded"), "{words}");
+    assert!(words.contains("that a later message overtook is settled by itself"), "{words}");
     day.ask(Request::Release { hold: held[1].0, sample: Some("C-18".to_owned()), anyway: false }).await;
 
     // The LIS lost results of the afternoon: somebody presses "transmit".

@@ -421,6 +421,29 @@ fn a_dilution_is_no_rerun() {
     });
 }
 
+/// Two results of a test with times of their own, where the profile says that those are replicates: both go. When they are run
+/// again, each takes the place of the one that it repeats.
+#[test]
+fn replicates_of_one_run_are_no_reruns() {
+    let text = ("[run]", "[run]\nreplicates = true");
+    run(&Setup { text: LAST, otherwise: text, ..Setup::default() }, async |rig| {
+        sends(rig, "S-1", &[("CRP", "5.0", "F", R1), ("CRP", "5.2", "F", "20261122093010")]).await;
+        sends(rig, "S-1", &[("CRP", "5.0", "F", R1), ("CRP", "5.2", "F", "20261122093010")]).await;
+        sends(rig, "S-1", &[("CRP", "6.0", "F", R2), ("CRP", "6.2", "F", "20261122103010")]).await;
+        is(
+            &rig.engine,
+            &[
+                "S-1 CRP 5.0 mmol/L F #1 1 1",
+                "S-1 CRP 5.2 mmol/L F #1 2 1",
+                "S-1 CRP 5.0 mmol/L F #1 1 2 [Sent again by the instrument.]",
+                "S-1 CRP 5.2 mmol/L F #1 2 2 [Sent again by the instrument.]",
+                "S-1 CRP 6.0 mmol/L C #1 1 3 [Run again: this result replaces the one that was sent before: 5.0 mmol/L]",
+                "S-1 CRP 6.2 mmol/L C #1 2 3 [Run again: this result replaces the one that was sent before: 5.2 mmol/L]",
+            ],
+        );
+    });
+}
+
 #[test]
 fn cable_out_after_the_third_of_eight_acknowledged_frames() {
     run(&Setup::default(), async |rig| {

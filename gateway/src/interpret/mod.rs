@@ -551,7 +551,8 @@ impl Worker {
     fn proofs(&self, subject: &Subject) -> Option<Vec<Analyzer>> {
         let of = &subject.provenance;
         let state = (subject.asked == Asked::Proof).then(|| self.store.state())?;
-        let proofs = state.verifications().proofs(&subject.name, &of.profile_hash, of.map_hash());
+        let maps = of.map_hash();
+        let proofs = state.verifications().proofs(&subject.name, &of.profile_hash, &maps);
         Some(proofs.map(|(_, analyzer)| analyzer.clone()).collect())
     }
 

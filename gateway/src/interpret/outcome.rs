@@ -204,6 +204,9 @@ impl Batch<'_> {
     fn sentence(&self, reason: HoldReason, observations: &[(u32, String)]) -> String {
         match (reason, self.conversion.fault) {
             (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
+            (HoldReason::Unproven, _) => {
+                format!("It came from {}. {}", self.conversion.facts.analyzer().named(), reason.sentence())
+            }
             (HoldReason::Rerun, _) => self.rerun(observations),
             _ => reason.sentence().to_owned(),
         }

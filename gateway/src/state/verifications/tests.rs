@@ -149,10 +149,15 @@ fn a_session_is_the_same_after_a_start_and_from_a_checkpoint() {
     let session = begin(&running, scope("test", &[Shows::Control, Shows::Flag]));
     let control = heard(&running, "1", "", &[Fate::Qc("H.12 is Q".to_owned()), Fate::Sent]);
     say(&running, session, answer(control, 0, Answer::Control));
-    say(&running, session, VerificationAct::Excused(Shows::Flag));
-    // Nobody was told that this is kept, so it is not.
+    // Nobody was told that this is kept, and something else was kept behind it, so it is not.
     fails(&disk, &running, vec![Entry::new(&said(session, answer(control, 1, Answer::Differs)))]);
-    let told = |state: &State| format!("{:?}", state.verifications().get(session).unwrap());
+    say(&running, session, VerificationAct::Excused(Shows::Flag));
+    // Without places: a start writes the last commit once more, behind what it found.
+    let told = |state: &State| {
+        let of = state.verifications().get(session).unwrap();
+        let records: Vec<&u64> = of.records.keys().collect();
+        format!("{records:?} {:?} {:?} {:?} {:?} {:?}", of.scope, of.heard, of.said, of.excused, of.analyzer)
+    };
     let before = told(&running.state());
     assert!(before.contains("Control") && !before.contains("Differs"), "{before}");
     assert_eq!(told(&State::restored(&running.state().checkpoint()).unwrap()), before);
