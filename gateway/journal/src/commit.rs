@@ -115,7 +115,7 @@ impl Core {
         ceiling: CeilingFile,
         replayed: Replayed,
     ) -> Self {
-        let room = Room::new(&replayed);
+        let room = Room::new(&replayed, &shared.options);
         let ([results, snapshots], [begun, other]) = (replayed.last, replayed.active);
         let results = LaneState { active: begun, previous: results };
         let snapshots = LaneState { active: other, previous: snapshots };

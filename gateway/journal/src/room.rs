@@ -44,12 +44,13 @@ pub(crate) struct Room {
 
 impl Room {
     /// After a start.
-    pub(crate) fn new(replayed: &Replayed) -> Self {
+    pub(crate) fn new(replayed: &Replayed, options: &Options) -> Self {
         Self {
             checkpoints: [replayed.checkpoint, None],
             // A box that loses its power again and again writes little in each of its lives; their sum counts, or each
-            // start would read more than the one before.
-            since_checkpoint: replayed.behind,
+            // start would read more than the one before. And a clean stop has always something to write, which says of a
+            // commit that failed just before it that it does not count.
+            since_checkpoint: replayed.behind.max(u64::from(options.segment_size) / 2),
             checkpoint_len: replayed.checkpoint_len,
             segments_made: replayed.active.iter().flatten().count() as u64,
             aged: None,
