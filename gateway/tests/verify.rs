@@ -218,7 +218,7 @@ fn what_is_only_described_is_held_in_live_mode_and_goes_out_after_it_is_proven()
     // Another analyzer on this cable, or one that says nothing of itself.
     story.hear("TT000002", "S-0004", &[("WBC", "6.20", "N")]);
     story.until_list("1 result HELD (unproven)", 1);
-    story.site.run(&["holds", "list"]).says("It came from XN-550, serial TT000002.");
+    story.site.run(&["holds", "list", "--json"]).says("It came from XN-550, serial TT000002.");
     story.hear("", "S-0005", &[("WBC", "6.30", "N")]);
     story.until_list("1 result HELD (unproven)", 2);
     // The power goes, and the proof is where it was.
