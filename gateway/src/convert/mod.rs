@@ -13,6 +13,8 @@ mod reason;
 mod recode;
 mod rules;
 mod second;
+#[cfg(test)]
+mod tests;
 mod zone;
 
 pub use check_digit::CheckDigit;
