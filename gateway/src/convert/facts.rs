@@ -321,10 +321,12 @@ impl<'f> Collector<'f> {
                 Status::Pending => Candidate::NotReportable("pending"),
                 Status::RerunInformation => Candidate::NotReportable("rerun-information"),
                 Status::Unknown(_) => Candidate::Held(HoldReason::UnknownStatus),
-                _ if self.is_of_no_time(observation) => {
-                    self.hold(HoldReason::ImpossibleTime).unwrap_or(Candidate::Sendable)
+                _ => {
+                    let suspect = observation.suspect.then_some(HoldReason::SuspectedControl);
+                    let untimely = self.is_of_no_time(observation).then_some(HoldReason::ImpossibleTime);
+                    let held = [suspect, untimely].into_iter().flatten().find_map(|reason| self.hold(reason));
+                    held.unwrap_or(Candidate::Sendable)
                 }
-                _ => Candidate::Sendable,
             },
         };
         let mut content = self.key;

@@ -117,6 +117,7 @@ fn each_reason_is_reached_by_a_message_that_is_so_and_by_none_that_is_not() {
         ("structure", result("|5.4|", "|\"\"|"), With::default()),
         ("cancelled", message(&ORDER.replace("||||||||||||||F", "||||||||||||||X"), RESULT), With::default()),
         ("sample-id-too-long", message(&long, RESULT), With::default()),
+        ("suspected-control", message(&ORDER.replace("T-1", "QC-1"), RESULT), With::default()),
         ("no-destination", good.clone(), With { nowhere: true, ..With::default() }),
         ("correction", result("||F||", "||C||"), With { holds_corrections: true, ..With::default() }),
         ("sample-id-rule", good.clone(), ruled()),
