@@ -8,10 +8,12 @@ mod destinations;
 mod glance;
 mod holds;
 mod parked;
+mod verify;
 mod views;
 
 pub use destinations::DestinationLine;
 pub use parked::ParkedView;
+pub use verify::{EVIDENCE, HeardView, VerificationView, VerifyRequest};
 pub use views::{
     CountsView, DestinationView, DeviceClockView, HoldView, InstrumentView, JournalView, Request, Response,
     Status,
@@ -21,7 +23,7 @@ use crate::backlog::Backlog;
 use crate::clock::Clock;
 use crate::conditions::{Code, Conditions, Watch};
 use crate::config::Texts;
-use crate::interpret::Handle;
+use crate::interpret::{Handle, Order};
 use crate::lineup::Current;
 use crate::reload;
 use crate::store::Store;
@@ -66,6 +68,8 @@ pub struct Admin {
     pub backlog: Mutex<Backlog>,
     /// How long holds are open.
     pub watch: Mutex<Watch>,
+    /// Held by whoever decides on a verification.
+    pub verifying: tokio::sync::Mutex<()>,
 }
 
 /// Opens the socket, replacing one that a dead process left.
@@ -142,6 +146,8 @@ impl Admin {
             Request::DropDestination { destination, reason } => {
                 self.drop_destination(destination, reason, actor).await
             }
+            Request::Verify(request) => self.verify(request, actor).await,
+            Request::AcceptClock => self.accept_clock(actor).await,
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),
@@ -169,6 +175,17 @@ impl Admin {
     /// From now on this is in force.
     pub fn runs_by(&self, texts: Texts) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(texts);
+    }
+
+    async fn accept_clock(&self, actor: &str) -> Response {
+        let actor = actor.to_owned();
+        match self.ask_worker(|reply| Order::AcceptClock { actor, reply }).await {
+            Ok(()) => {
+                self.look();
+                Response::Done("The clock is believed. What waited for it goes out.".to_owned())
+            }
+            Err(why) => Response::Refused(why),
+        }
     }
 
     async fn reload(&self, actor: &str, only_plan: bool) -> Response {

@@ -6,7 +6,7 @@
 //! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{
-    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Release, Rules, Setting, Target, Task,
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Rules, Setting, Target, Task,
 };
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
@@ -257,6 +257,8 @@ fn convert(
             site_zone: &scene.site_zone,
             key: &scene.key,
             rules: &scene.rules,
+            // A dry run shows what would be sent.
+            proof: Proof::NotAsked,
         },
         past: &NoPast,
         now: scene.now,

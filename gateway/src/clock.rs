@@ -150,6 +150,24 @@ impl Clock {
         }
     }
 
+    /// What the clock shows, for a person who says that it is right.
+    ///
+    /// # Errors
+    /// Why there is nothing to say, in a sentence.
+    pub fn acceptable(&self) -> Result<Utc, String> {
+        let now = self.utc();
+        match self.quality_of(now) {
+            ClockQuality::Unset if now.0 < BUILT => {
+                Err("The clock shows a time before this software was made. Set it first: timedatectl."
+                    .to_owned())
+            }
+            ClockQuality::Unset => Ok(now),
+            ClockQuality::Plausible | ClockQuality::Synchronised => {
+                Err("The clock is believed as it is; nothing waits for it.".to_owned())
+            }
+        }
+    }
+
     /// How the clock is known to be right, in a sentence that begins with its quality.
     #[must_use]
     pub fn words(&self) -> &'static str {

@@ -41,6 +41,7 @@ pub mod store;
 pub mod systemd;
 pub mod terms;
 pub mod tls;
+pub mod verify;
 pub mod wear;
 pub mod wire;
 pub mod words;

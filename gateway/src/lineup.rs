@@ -10,11 +10,12 @@ use crate::config::{
 };
 use crate::convert;
 use crate::forward;
-use crate::interpret::{OwnedTarget, Subject};
+use crate::interpret::{Asked, OwnedTarget, Subject};
 use crate::ports::Setup;
 use crate::records::Provenance;
 use crate::status::PortStatus;
 use arc_swap::ArcSwap;
+use orugate_driver::Evidence;
 use orugate_protocol::oru;
 use orugate_protocol::time::Tick;
 use std::net::SocketAddr;
@@ -174,6 +175,16 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
         zone: instrument.zone(&plan.gateway).clone(),
         clock_limit: instrument.clock_limit,
         rules: instrument.rules.clone(),
+        asked: asked(instrument),
+    }
+}
+
+/// A profile that is only described must not reach a patient's chart before persons have compared what is sent.
+pub(crate) fn asked(instrument: &InstrumentPlan) -> Asked {
+    match (instrument.profile.common().evidence, instrument.mode) {
+        (Evidence::Described, Mode::Live) => Asked::Proof,
+        (Evidence::Described, Mode::Test) => Asked::NothingInTest,
+        (Evidence::CapturedBytes | Evidence::Manual, _) => Asked::Nothing,
     }
 }
 

@@ -5,7 +5,7 @@
 //! message; that it is behind, only by times that go along with this box's clock, since a batch of the night or a second
 //! transmission look behind too. `docs/clocks.md` says it to people. Leaves out what is done about it.
 
-use crate::records::DeviceClock;
+use crate::records::{DeviceClock, clock_number};
 use orugate_protocol::time::ClockQuality;
 use std::fmt;
 
@@ -46,7 +46,7 @@ pub fn learn(seen: &mut Vec<DeviceClock>, new: DeviceClock) {
 
 /// Whether this box knew what time it was.
 const fn is_evidence(time: &DeviceClock) -> bool {
-    time.quality != crate::records::clock_number(ClockQuality::Unset)
+    time.quality != clock_number(ClockQuality::Unset)
 }
 
 const fn difference(time: &DeviceClock) -> i64 {
@@ -73,12 +73,19 @@ pub fn judge(seen: &[DeviceClock]) -> Option<Offset> {
     seen.iter().filter(recent).rev().take(LAST).map(difference).max().map(Offset::AtLeast)
 }
 
-/// What the times prove that are not after this one, and this one. It is one of them, or comes after all.
+/// The times that count by this box's clock as it is now. When somebody vouches for it, those count that came while somebody
+/// did: a box may have begun hours behind, and have been set since.
+pub fn counting(seen: &[DeviceClock], quality: ClockQuality) -> impl Iterator<Item = &DeviceClock> {
+    let synchronised = clock_number(ClockQuality::Synchronised);
+    seen.iter().filter(move |time| quality != ClockQuality::Synchronised || time.quality == synchronised)
+}
+
+/// What the times prove that are not after this one, and this one, which came while somebody vouched for this box's clock. It
+/// is one of them, or comes after all.
 #[must_use]
 pub fn judge_with(seen: &[DeviceClock], new: &DeviceClock) -> Option<Offset> {
     let mut all = [*new; KEPT + 1];
-    let before = seen
-        .iter()
+    let before = counting(seen, ClockQuality::Synchronised)
         .filter(|old| old.received <= new.received && (old.of, old.device) != (new.of, new.device));
     let mut count = 0usize;
     for (place, old) in all.iter_mut().zip(before) {
@@ -228,6 +235,17 @@ mod tests {
         assert!(told(&ahead).1);
         ahead.push((1700, 0));
         assert_eq!(told(&ahead), ("1 s ahead of".to_owned(), false));
+    }
+
+    #[test]
+    fn what_a_box_that_was_hours_behind_saw_does_not_count_when_ntp_has_set_it() {
+        let mut all = seen(&[(0, 3600 * 8), (300, 3600 * 8), (700, 3600 * 8)]);
+        all.iter_mut().for_each(|time| time.quality = 1);
+        let plausible: Vec<_> = counting(&all, ClockQuality::Plausible).copied().collect();
+        assert_eq!(judge(&plausible), Some(Offset::Known(3600 * 8 * S)));
+        assert_eq!(counting(&all, ClockQuality::Synchronised).count(), 0);
+        let new = seen(&[(3600 * 9, -2)])[0];
+        assert_eq!(judge_with(&all, &new), Some(Offset::AtLeast(-2 * S)));
     }
 
     #[test]

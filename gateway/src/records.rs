@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod format;
+mod verification;
+
+pub use verification::{Analyzer, Answer, Shows, Verification, VerificationAct, VerificationScope};
 
 /// A record that the gateway writes: its kind number and its place in time.
 pub trait Meta: Serialize + for<'a> Deserialize<'a> {
@@ -132,6 +135,8 @@ pub struct Outcome {
     pub specimens: Vec<u128>,
     /// What the message says of its instrument's clock. Not after a release: the message is the same.
     pub clock: Option<DeviceClock>,
+    /// Who sent it, as the message says.
+    pub analyzer: Analyzer,
 }
 
 impl Meta for Outcome {
@@ -174,7 +179,7 @@ pub enum TimeOf {
     Result,
 }
 
-/// An [`Outcome`] as it was before it knew of the instrument's clock.
+/// An [`Outcome`] as it was before it knew of the instrument's clock and named its analyzer.
 #[derive(Deserialize)]
 struct OutcomeV2 {
     message: u64,
@@ -191,7 +196,19 @@ impl From<OutcomeV2> for Outcome {
     fn from(before: OutcomeV2) -> Self {
         let OutcomeV2 { message, instrument, at, provenance, dispositions, fillers, released, specimens } =
             before;
-        Self { message, instrument, at, provenance, dispositions, fillers, released, specimens, clock: None }
+        let (clock, analyzer) = (None, Analyzer::default());
+        Self {
+            message,
+            instrument,
+            at,
+            provenance,
+            dispositions,
+            fillers,
+            released,
+            specimens,
+            clock,
+            analyzer,
+        }
     }
 }
 
@@ -230,6 +247,14 @@ pub struct Provenance {
     /// Hash of the configuration. After a reload that left something for a restart: that hash, `+`, and the hash of
     /// the text in which the rest is in force still.
     pub config_hash: String,
+}
+
+impl Provenance {
+    /// Hash of the maps that it was interpreted with; empty without any.
+    #[must_use]
+    pub const fn map_hash(&self) -> &str {
+        ""
+    }
 }
 
 /// Where one observation went.
@@ -369,6 +394,22 @@ pub struct Restored {
 
 impl Meta for Restored {
     const KIND: u16 = 14;
+}
+
+/// A person says that the clock is right although the journal has a later time: the clock was wrong then. What comes
+/// after this is not before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockAccepted {
+    /// What the clock showed, in microseconds since 1970.
+    pub at: i64,
+    /// Who did it (`uid 1000`).
+    pub actor: String,
+    /// The journal's newest time until then, in microseconds since 1970.
+    pub newest: i64,
+}
+
+impl Meta for ClockAccepted {
+    const KIND: u16 = 18;
 }
 
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,

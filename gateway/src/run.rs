@@ -243,6 +243,7 @@ impl Gateway {
             conditions: Conditions::default(),
             backlog: Mutex::default(),
             watch: Mutex::default(),
+            verifying: tokio::sync::Mutex::default(),
         });
         let alerts = alerts::Queue::default();
         let queue = alerts.clone();

@@ -15,13 +15,16 @@ mod failed;
 mod kept;
 mod needed;
 mod queues;
+mod verifications;
 
 pub use queues::{Made, Origin, Queue, Waiting};
+pub use verifications::{Ended, Heard, Session, Unproven, Verifications};
 
 use crate::offset;
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeviceClock, Dropped, Fate, Hold, HoldSettled, Life, Meta,
-    NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Settlement,
+    Abandoned, Attempt, Chunk, ClockAccepted, Delivery, DeliveryResult, DeviceClock, Dropped, Fate, Hold,
+    HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored,
+    Settlement, Verification,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +43,7 @@ pub struct State {
     newest: i64,
     /// Messages that were pending when the journal was opened, with the attempts that earlier processes made.
     recovered: BTreeMap<u64, u32>,
+    verifications: Verifications,
     /// Records of kinds or versions that this software does not know. Another one may, so they are never let go.
     unknown: BTreeMap<u64, Location>,
 }
@@ -171,6 +175,11 @@ impl State {
                     self.newest = self.newest.max(restored.at);
                 }
             }
+            ClockAccepted::KIND => {
+                if let Some(accepted) = ClockAccepted::decode(version, meta) {
+                    self.newest = accepted.at;
+                }
+            }
             Attempt::KIND => {
                 if let Some(Attempt { message }) = Attempt::decode(version, meta) {
                     *self.recovered.entry(message).or_default() += 1;
@@ -191,6 +200,11 @@ impl State {
             Delivery::KIND => {
                 if let Some(delivery) = Delivery::decode(version, meta) {
                     self.newest = self.newest.max(delivery.at);
+                    if let DeliveryResult::Delivered(_) = delivery.result
+                        && let Some(made) = self.queues.made(delivery.oru)
+                    {
+                        self.verifications.acknowledged(made.message);
+                    }
                     self.queues.delivery(&delivery);
                 }
             }
@@ -228,6 +242,12 @@ impl State {
             Redriven::KIND => {
                 if let Some(redriven) = Redriven::decode(version, meta) {
                     self.newest = self.newest.max(redriven.at);
+                }
+            }
+            Verification::KIND => {
+                if let Some(said) = Verification::decode(version, meta) {
+                    self.newest = self.newest.max(said.at);
+                    self.verifications.record(said, sequence, at);
                 }
             }
             _ => {}
@@ -314,6 +334,12 @@ impl State {
         overtaken.map(|(number, _)| *number).collect()
     }
 
+    /// What people compared, and what it proves.
+    #[must_use]
+    pub const fn verifications(&self) -> &Verifications {
+        &self.verifications
+    }
+
     /// Observations by instrument.
     pub fn ledger(&self) -> impl Iterator<Item = (&str, &Counts)> {
         self.ledger.iter().map(|(name, counts)| (&**name, counts))
@@ -325,7 +351,7 @@ impl State {
         self.clocks.get(instrument).map_or(&[], Vec::as_slice)
     }
 
-    /// The newest time in any record, microseconds since 1970.
+    /// The newest time in any record, microseconds since 1970; since a person accepted the clock, if one did.
     #[must_use]
     pub const fn newest(&self) -> i64 {
         self.newest
@@ -386,6 +412,7 @@ impl State {
         self.newest = self.newest.max(outcome.at);
         let instrument = self.instrument_name(&outcome.instrument);
         self.queues.outcome(outcome.message, &instrument, sequence, at);
+        self.verifications.outcome(outcome);
         let held = outcome.released.and_then(|hold| self.holds.get(&hold));
         let held = held.map_or(0, |open| open.hold.observations.len());
         if let Some(clock) = outcome.clock {
@@ -461,6 +488,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Life::KIND => Life::knows(version),
         Reconfigured::KIND => Reconfigured::knows(version),
         Restored::KIND => Restored::knows(version),
+        ClockAccepted::KIND => ClockAccepted::knows(version),
         Attempt::KIND => Attempt::knows(version),
         Outcome::KIND => Outcome::knows(version),
         Oru::KIND => Oru::knows(version),
@@ -471,6 +499,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Hold::KIND => Hold::knows(version),
         HoldSettled::KIND => HoldSettled::knows(version),
         Redriven::KIND => Redriven::knows(version),
+        Verification::KIND => Verification::knows(version),
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 //! One order for everybody: the journal's writer thread applies a batch to the state right after its sync and before
 //! it hands out the receipt. Whoever waits for work is told through watch channels that only count.
 
-use crate::records::{Chunk, Delivery, Dropped, HoldSettled, Meta, Outcome, ParkedSettled};
+use crate::records::{Chunk, Delivery, Dropped, HoldSettled, Meta, Outcome, ParkedSettled, Verification};
 use crate::state::{Change, State};
 use crate::terms;
 use orugate_journal::{
@@ -239,7 +239,8 @@ impl Store {
 /// find room after what comes in does not, and what settles something after that.
 const fn claim(kind: u16) -> Claim {
     match kind {
-        Chunk::KIND => Claim::Intake,
+        // What a person says again can wait for room longer than any result.
+        Chunk::KIND | Verification::KIND => Claim::Intake,
         Delivery::KIND | HoldSettled::KIND | ParkedSettled::KIND | Dropped::KIND => Claim::Settling,
         _ => Claim::Outcome,
     }

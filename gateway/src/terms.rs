@@ -6,15 +6,18 @@
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Redriven,
+    ParkedSettled, Redriven, Verification, VerificationAct,
 };
 use orugate_journal::{RecordRef, Term};
 
 /// Grows when [`terms`] says something else of a record than before: then indexes are made again.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Of records that may concern anything. No number is 0.
 pub const ALL: Term = Term::number(0);
+
+/// Of all that people said when they compared an instrument's screen with what was sent. No number is this.
+pub const VERIFICATIONS: Term = Term::number(u64::MAX);
 
 /// The term of a specimen, by its keyed hash.
 #[must_use]
@@ -92,6 +95,15 @@ pub fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
         Redriven::KIND => {
             if let Some(redriven) = Redriven::decode(version, meta) {
                 number(redriven.hold);
+            }
+        }
+        Verification::KIND => {
+            if let Some(said) = Verification::decode(version, meta) {
+                number(said.session);
+                if let VerificationAct::Said { message, .. } = said.act {
+                    number(message);
+                }
+                found_by(VERIFICATIONS);
             }
         }
         // It is about many: who gathers anything looks at it.

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers and times as people read them.
 
 /// `1 hold waits`, `3 holds wait`.
 #[must_use]
@@ -15,4 +15,11 @@ pub fn duration(seconds: i64) -> String {
         s if s < 172_800 => format!("{} h", s / 3600),
         s => format!("{} days", s / 86400),
     }
+}
+
+/// Microseconds since 1970 as a time in UTC, to the millisecond.
+#[must_use]
+pub fn moment(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros)
+        .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
 }

@@ -593,8 +593,9 @@ fn names(line: &str, test: &str) -> bool {
         Some(fields) => fields.split('|').nth(2).unwrap_or_default(),
         None => line.split_once(' ').map_or("", |(_, rest)| rest),
     };
-    // A cobas writes the code, a slash and the dilution, a Vitros dilution, code and version with plus signs between.
-    let codes = || test.split(['^', '/', '+']).filter(|code| !code.is_empty());
+    // A cobas writes the code, a slash and the dilution, a Vitros dilution, code and version with plus signs between; a DxH
+    // has exclamation marks between components.
+    let codes = || test.split(['^', '/', '+', '!']).filter(|code| !code.is_empty());
     if codes().next().is_none() {
         return named.starts_with("(no code)");
     }

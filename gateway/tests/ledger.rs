@@ -11,7 +11,7 @@ mod common;
 mod story;
 
 use common::{Engine, Ran, Site, orugate};
-use orugate::records::{Chunk, Disposition, Fate, Meta, Outcome, Provenance};
+use orugate::records::{Analyzer, Chunk, Disposition, Fate, Meta, Outcome, Provenance};
 use orugate_journal::{Batch, FileStorage, Journal, Kind, Lane, NewRecord, Options, UnixMillis, Urgency};
 use serde_json::Value;
 use std::path::Path;
@@ -72,15 +72,16 @@ fn a_journal_with_one_of_everything_balances_and_a_damaged_one_is_not_called_who
     ledger(sealed.path(), &["--key", key.to_str().unwrap()]).is(0);
 }
 
-/// A journal whose only outcome has these fates, and nothing that they name.
-fn with_a_hole(folder: &Path, fates: &[Fate]) {
+/// A journal whose only outcome has these fates, and nothing that they name. Its message came by a clock of this quality.
+fn with_a_hole(folder: &Path, fates: &[Fate], clock: u8) {
     let at = UnixMillis(story::NOW);
     let journal = Journal::create(FileStorage::new(folder).unwrap(), at, Options::default()).unwrap();
-    let received = i64::try_from(story::NOW * 1000).unwrap();
+    let now = i64::try_from(story::NOW * 1000).unwrap();
+    let received = if clock == 0 { 7_000_000 } else { now };
     let reserved = journal.reserve(1).unwrap().next().unwrap();
     let message = reserved.get().0;
     let chunk =
-        Chunk { instrument: "haem-1".to_owned(), message, first: true, end: Some(true), received, clock: 2 };
+        Chunk { instrument: "haem-1".to_owned(), message, first: true, end: Some(true), received, clock };
     let disposition = |(observation, fate): (u32, &Fate)| Disposition {
         observation,
         identity: None,
@@ -92,13 +93,14 @@ fn with_a_hole(folder: &Path, fates: &[Fate]) {
     let outcome = Outcome {
         message,
         instrument: "haem-1".to_owned(),
-        at: received,
+        at: now,
         provenance: Provenance::default(),
         dispositions: (0..).zip(fates).map(disposition).collect(),
         fillers: Vec::new(),
         released: None,
         specimens: Vec::new(),
         clock: None,
+        analyzer: Analyzer::default(),
     };
     let chunk = NewRecord::new(Kind(Chunk::KIND), 1, chunk.encode(), b"H|".to_vec()).numbered(reserved);
     let outcome = NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new());
@@ -116,7 +118,7 @@ fn a_result_that_is_nowhere_is_a_difference() {
         (vec![Fate::Sent, Fate::Held(4711)], 2),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        with_a_hole(folder.path(), &fates);
+        with_a_hole(folder.path(), &fates, 2);
         let told = ledger(folder.path(), &[]);
         told.is(i32::from(difference > 0));
         told.says(&if difference == 0 {
@@ -125,6 +127,17 @@ fn a_result_that_is_nowhere_is_a_difference() {
             format!("DIFFERENCE {difference}: ")
         });
     }
+}
+
+#[test]
+fn a_message_of_1970_has_no_day_and_is_in_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    with_a_hole(folder.path(), &[Fate::Repeat], 0);
+    let one = "1 message has no day: the clock was not set";
+    let day = ledger(folder.path(), &["--day", "1970-01-01"]);
+    day.says("No messages.");
+    day.says(one);
+    ledger(folder.path(), &[]).says("1 message");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use orugate::convert::{
-    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Ready, Rules, Setting, Target, Task,
+    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Proof, Ready, Rules, Setting, Target, Task,
 };
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
@@ -74,6 +74,7 @@ fn convert(
             site_zone: &zone,
             key: &[7; 16],
             rules: &Rules::default(),
+            proof: Proof::NotAsked,
         },
         past: &NoPast,
         now: received,

@@ -2,8 +2,8 @@
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
 use orugate::convert::{
-    Clocks, Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Rules, Setting, Target,
-    Task, Times,
+    Clocks, Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Proof, Rules, Setting,
+    Target, Task, Times,
 };
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
@@ -100,11 +100,11 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     site_zone: &zone,
                     key: &[7; 16],
                     rules: &rules,
+                    proof: Proof::NotAsked,
                 };
                 let mut converter = Converter::default();
                 let mut numbers = Counter(0);
-                // The first time it makes room; every message after that finds it.
-                let task = Task {
+                let mut task = Task {
                     interpreter: &*interpreter,
                     message: stored,
                     number: 0,
@@ -115,6 +115,9 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     clocks: Clocks { doubted: true, until: None, seen: &[], limit: Some(i64::MIN) },
                     release: None,
                 };
+                // The first time it makes room; every message after that finds it.
+                let analyzers = [converter.convert(&task, &mut numbers).facts.analyzer()];
+                task.setting.proof = Proof::By(&analyzers);
                 let mut convert = || converter.convert(&task, &mut numbers).orus.len();
                 convert();
                 let before = COUNT.get();

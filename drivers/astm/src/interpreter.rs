@@ -85,6 +85,7 @@ impl Interpreter for AstmInterpreter {
             empty_order: None,
             remarked: false,
             suspect: false,
+            control: false,
             siblings: None,
             twins: Twins::none(),
             isolates: Isolates::default(),
@@ -153,8 +154,10 @@ struct Walk<'a, 'm> {
     empty_order: Option<Order<'m>>,
     /// A comment said something about that order.
     remarked: bool,
-    /// The order's sample id looks like a control's.
+    /// The order looks like a control's.
     suspect: bool,
+    /// By its header the message is no patient's.
+    control: bool,
     /// What follows the order's record.
     siblings: Option<Records<'m>>,
     twins: Twins,
@@ -267,6 +270,7 @@ impl<'m> Walk<'_, 'm> {
             self.note_at(NoteKind::BadHeader, &record, span);
         }
         let sender = items::sender(self.plan, &self.current, header, self.sink);
+        self.control = sender.qc.is_some();
         self.sink.item(Item::Sender(sender));
     }
 
@@ -283,7 +287,7 @@ impl<'m> Walk<'_, 'm> {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
         let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
-        self.suspect = specimen.qc.is_none() && qc::is_suspect(self.plan, &specimen.id);
+        self.suspect = specimen.qc.is_none() && qc::is_suspect(self.plan, &specimen.id, self.current.patient);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);
@@ -394,7 +398,8 @@ impl<'m> Walk<'_, 'm> {
         if let Some(order) = self.empty_order.take() {
             let subject = order.code.id;
             self.sink.note(Note { kind: NoteKind::OrderWithoutResult, span: order.span, subject });
-            if self.remarked {
+            // A Mindray's controls have their values in O.12. They are counted, and nobody waits for them.
+            if self.remarked || self.control {
                 self.sink.item(Item::Observation(items::remark_only(self.plan, &order)));
             }
         }

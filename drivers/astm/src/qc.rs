@@ -12,7 +12,7 @@ use crate::sample;
 use orugate_driver::report::Qc;
 use orugate_driver::text::Text;
 use orugate_protocol::astm::record::{
-    ActionCode, Header, Order as OrderRecord, ProcessingId, RecordType, Records,
+    ActionCode, Field, Header, Order as OrderRecord, ProcessingId, Record, RecordType, Records,
 };
 
 /// A mark of the profile, ready for use.
@@ -103,20 +103,53 @@ pub(crate) fn of_specimen<'m>(
 }
 
 /// What a sample id begins with that may as well be a control's: people run one in a patient's place, whatever the model
-/// marks. In capitals; a patient's id that begins so waits for a person, which costs a look.
-const SUSPECTS: [&str; 10] =
-    ["QC", "CTRL", "CNTL", "CONTROL", "KONTROLL", "CALIB", "KALIB", "CAL-", "BLANK", "LEVEL"];
+/// marks, and name it after itself. A patient's id that begins so waits for a person, which costs a look.
+const SUSPECTS: [&str; 15] = [
+    "QC",
+    "CTRL",
+    "CNTL",
+    "CONTROL",
+    "KONTROLL",
+    "CALIB",
+    "KALIB",
+    "CAL-",
+    "BLANK",
+    "LEVEL",
+    "LYPHOCHEK",
+    "LIQUICHEK",
+    "MULTIQUAL",
+    "PRECINORM",
+    "PRECIPATH",
+];
+/// What a patient is called who is none; whole words, for people are called Blank and Calloway.
+const NO_NAMES: [&str; 7] = ["QC", "CTRL", "CNTL", "CONTROL", "KONTROLLE", "CALIBRATOR", "KALIBRATOR"];
 
-/// No evidence, but reason enough to ask somebody.
-pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>) -> bool {
-    let begins = |word: &str| {
-        let mut chars = id.chars();
-        word.chars().all(|c| matches!(chars.next(), Some(Ok(d)) if d.eq_ignore_ascii_case(&c)))
+/// No evidence, but reason enough to ask somebody: the sample's id, the patient's ids or name.
+pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>, patient: Option<Record<'_>>) -> bool {
+    let own = plan.profile.qc.suspects.as_deref();
+    let begins = |text: &Text<'_>| match own {
+        Some(own) => own.iter().any(|word| begins_in_any_case(text, word)),
+        None => SUSPECTS.iter().any(|word| begins_in_any_case(text, word)),
     };
-    match &plan.profile.qc.suspects {
-        Some(own) => own.iter().any(|word| begins(word)),
-        None => SUSPECTS.into_iter().any(begins),
-    }
+    let of_patient = |patient: Record<'_>| {
+        let is_none = |name: Field<'_>| {
+            let text = name.trimmed().text();
+            NO_NAMES.iter().any(|word| begins_in_any_case(&text, word) && ends_there(&text, word))
+        };
+        [3, 4].into_iter().any(|field| begins(&patient.field(field).trimmed().text()))
+            || (own != Some(&[]) && patient.field(6).components().take(2).any(is_none))
+    };
+    begins(id) || patient.is_some_and(of_patient)
+}
+
+fn begins_in_any_case(text: &Text<'_>, word: &str) -> bool {
+    let mut chars = text.chars();
+    word.chars().all(|c| matches!(chars.next(), Some(Ok(d)) if d.eq_ignore_ascii_case(&c)))
+}
+
+/// No letter follows the word that the text begins with.
+fn ends_there(text: &Text<'_>, word: &str) -> bool {
+    !matches!(text.chars().nth(word.len()), Some(Ok(c)) if c.is_alphabetic())
 }
 
 fn in_place(plan: &Plan, current: &Current<'_>, of: impl Fn(RecordType) -> bool) -> Option<Qc> {

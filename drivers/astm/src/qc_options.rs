@@ -21,9 +21,9 @@ pub struct QcRules {
     pub comments: Vec<String>,
     /// Texts in other places.
     pub mark: Vec<QcMark>,
-    /// Beginnings of sample ids, whatever the case of their letters, that may be a control's: such results are held, and a
-    /// person says what was in the tube. Without this: QC, CTRL, CNTL, CONTROL, KONTROLL, CALIB, KALIB, CAL-, BLANK and
-    /// LEVEL; `[]` is none.
+    /// Beginnings of sample ids and patients' ids, whatever the case of their letters, that may be a control's: such results
+    /// are held, and a person says what was in the tube. Without this: QC, CTRL, CNTL, CONTROL, KONTROLL, CALIB, KALIB,
+    /// CAL-, BLANK, LEVEL and names of control materials; a patient's name that is such a word counts as well. `[]` is none.
     pub suspects: Option<Vec<String>>,
 }
 

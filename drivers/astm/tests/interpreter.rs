@@ -736,10 +736,20 @@ fn a_control_is_one_of_several_codes() {
 fn what_looks_like_a_control_waits_where_nothing_says_that_it_is_one() {
     let of = |id: &str| made_of(&format!("O|1|{id}||^^^A\rR|1|^^^A|1\r"));
     for id in ["QC1234567", "Control 2", "KONTROLLE", "level1", "CTRL-N", "Blank"] {
-        assert!(of(id).contains("DOUBT The sample id begins as a control's"), "{id}: {}", of(id));
+        assert!(of(id).contains("DOUBT The sample's id"), "{id}: {}", of(id));
     }
     for id in ["T-0001", "Q1234567", "1QC234567", "LEVE1"] {
         assert!(!of(id).contains("DOUBT"), "{id}: {}", of(id));
+    }
+    let called = |patient: &str| {
+        let text = format!("H|\\^&|||X\rP|1|{patient}\rO|1|T1||^^^A\rR|1|^^^A|1\rL|1\r");
+        interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text
+    };
+    for patient in ["QC_LEVEL_1", "|Lyphochek 2", "|||QC2^^", "|||^Control 1"] {
+        assert!(called(patient).contains("DOUBT The sample's id"), "{patient}: {}", called(patient));
+    }
+    for patient in ["1234", "|||Blank^Jan", "|||Controlli^Ada", "|||QCARLSON^"] {
+        assert!(!called(patient).contains("DOUBT"), "{patient}: {}", called(patient));
     }
     // Evidence is more than a look, and a site may say what its patients' ids begin with.
     assert!(of("QC-1").contains("Some(ProfileRule"), "{}", of("QC-1"));
@@ -750,7 +760,7 @@ fn what_looks_like_a_control_waits_where_nothing_says_that_it_is_one() {
         interpret(&*profile.interpreter(), &records(text, Complete)).text
     };
     assert!(!own("[]").contains("DOUBT") && !own("[\"QC12345678\"]").contains("DOUBT"), "{}", own("[]"));
-    assert!(own("[\"qc12\"]").contains("DOUBT The sample id begins"), "{}", own("[\"qc12\"]"));
+    assert!(own("[\"qc12\"]").contains("DOUBT The sample's id"), "{}", own("[\"qc12\"]"));
 }
 
 #[test]
@@ -826,4 +836,11 @@ fn an_escape_before_a_delimiter_is_no_end_of_a_field() {
     for plain in ["g&F&|", "&S&|N", "a&b|N", "&S&a&R&|N"] {
         assert!(!of("^^^A", plain).contains("DOUBT"), "{plain}: {}", of("^^^A", plain));
     }
+}
+
+#[test]
+fn an_order_of_controls_without_results_is_counted() {
+    let text = "H|\\^&|||X|||||||QR\rP|1\rO|1|||P^P|||||||2^Level 2^0594^20270201^8.77^M^0.43^5.56\rL|1\r";
+    let made = interpret(&*profile(GENERIC).interpreter(), &records(text, Complete)).text;
+    assert!(made.contains("Some(ProfileRule(\"H.12 is QR\"))") && made.contains("P| = []"), "{made}");
 }

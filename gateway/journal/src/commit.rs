@@ -111,12 +111,12 @@ impl Core {
         ceiling: CeilingFile,
         replayed: Replayed,
     ) -> Self {
+        let room = Room::new(&replayed);
         let ([results, snapshots], [begun, other]) = (replayed.last, replayed.active);
-        let made = u64::from(begun.is_some()).saturating_add(other.is_some().into());
         let results = LaneState { active: begun, previous: results };
         let snapshots = LaneState { active: other, previous: snapshots };
         let mut core = Self {
-            room: Room::new(replayed.checkpoint, made, &shared.options),
+            room,
             catalog: replayed.catalog,
             newest_time: replayed.recovery.newest_time.map_or(0, |time| time.0),
             given_time: 0,

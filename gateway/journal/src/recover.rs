@@ -6,7 +6,7 @@ use crate::checkpoint::{Checkpoint, Collector};
 use crate::confirm::{last_commit, write_again};
 use crate::error::{DiskError, OpenError};
 use crate::expected::{Expected, is_end_in_doubt, is_given_back_before, last_used};
-use crate::format::{FIRST_OWN_KIND, RawRecord, parse_segment_name, segment_name};
+use crate::format::{COMMIT_HEADER, FIRST_OWN_KIND, RawRecord, page_up, parse_segment_name, segment_name};
 use crate::identity::Loaded;
 use crate::options::Options;
 use crate::record::{Lane, Location, RecordRef, Seq, UnixMillis};
@@ -152,6 +152,10 @@ pub(crate) struct Replayed {
     pub(crate) catalog: Catalog,
     /// Where a start has begun to read, when there is a checkpoint.
     pub(crate) checkpoint: Option<[u64; 2]>,
+    /// Bytes of what the keeper had to say in it.
+    pub(crate) checkpoint_len: u64,
+    /// Bytes of the commits that were read behind it.
+    pub(crate) behind: u64,
 }
 
 /// Who is shown what a start finds.
@@ -235,6 +239,7 @@ pub(crate) fn replay(
         reached = found.commit.saturating_add(1);
     }
     let mut freed = BTreeSet::new();
+    let mut behind = 0_u64;
     let mut result = results.next(&mut recovery)?;
     let mut snapshot = snapshots.next(&mut recovery)?;
     // Commit numbers order the two lanes as they were written.
@@ -246,6 +251,8 @@ pub(crate) fn replay(
             (&mut snapshots, &mut snapshot, Lane::Snapshots)
         };
         let Some(found) = *slot else { break };
+        behind =
+            behind.saturating_add(page_up(u64::from(COMMIT_HEADER).saturating_add(scan.body.len() as u64)));
         let newest = show(&found, lane, &scan.body, &mut recovery, &mut freed, visit);
         reached = reached.max(newest.saturating_add(1)).max(found.header.next_sequence);
         if let Some(segment) = catalog.get_mut(lane, found.segment) {
@@ -290,6 +297,7 @@ pub(crate) fn replay(
     }
     let last = [results.counted, snapshots.counted];
     let newest = |known: &Vec<Segment>| known.last().map_or(0, |segment| segment.number);
+    let checkpoint_len = checkpoint.map_or(0, |found| found.keeper.len() as u64);
     let checkpoint = checkpoint.map(|found| {
         let [_, snapshots] = found.head.segments.each_ref().map(newest);
         [found.first_segment, snapshots]
@@ -298,7 +306,7 @@ pub(crate) fn replay(
     catalog.measure(storage).map_err(listing)?;
     recovery.segments = Lane::ALL.into_iter().map(|lane| catalog.lane(lane).len() as u64).sum();
     recovery.used = catalog.total();
-    Ok(Replayed { recovery, next, last, active, catalog, checkpoint })
+    Ok(Replayed { recovery, next, last, active, catalog, checkpoint, checkpoint_len, behind })
 }
 
 /// A start reads little. Without this look, the key of an old segment would be missed only by whoever wants something of it,

@@ -15,6 +15,7 @@ use crate::format::{COMMIT_HEADER, SEGMENT_START, page_up, segment_name};
 use crate::journal::Health;
 use crate::options::Options;
 use crate::record::{Batch, Claim, Lane, NewRecord, Urgency};
+use crate::recover::Replayed;
 use std::time::Duration;
 
 /// Segments that only what settles something may take.
@@ -42,14 +43,15 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// `made`: segments that the start has made.
-    pub(crate) fn new(checkpoint: Option<[u64; 2]>, made: u64, options: &Options) -> Self {
+    /// After a start.
+    pub(crate) fn new(replayed: &Replayed) -> Self {
         Self {
-            checkpoints: [checkpoint, None],
-            // What a start had to read is not known; the first checkpoint comes early rather than late.
-            since_checkpoint: u64::from(options.segment_size) / 2,
-            checkpoint_len: 0,
-            segments_made: made,
+            checkpoints: [replayed.checkpoint, None],
+            // A box that loses its power again and again writes little in each of its lives; their sum counts, or each
+            // start would read more than the one before.
+            since_checkpoint: replayed.behind,
+            checkpoint_len: replayed.checkpoint_len,
+            segments_made: replayed.active.iter().flatten().count() as u64,
             aged: None,
         }
     }

@@ -76,6 +76,28 @@ fn settled_records_make_room_for_ever() {
     assert_eq!(ledger.open().seen, 2_001, "totals come with the checkpoint");
 }
 
+/// None of these lives writes enough for a checkpoint, or ends as it should.
+#[test]
+fn a_box_that_loses_its_power_again_and_again_starts_no_slower_each_time() {
+    let (mut disk, mut journal, mut ledger) = fresh(tight());
+    let mut most = 0;
+    for life in 0..60_u32 {
+        for number in 0..3_u32 {
+            let made = append(&journal, item(&(life * 3 + number).to_le_bytes().repeat(300))).unwrap();
+            settle(&journal, made);
+        }
+        disk = disk.crash(disk.steps(), Crash::Kept);
+        drop(journal);
+        let recovery;
+        (journal, ledger, recovery) = start(&disk, tight());
+        assert_eq!(recovery.damaged, vec![]);
+        most = most.max(ledger.open().shown);
+    }
+    assert_eq!(ledger.open().seen, 180);
+    // 64 KiB hold 16 commits; a checkpoint is due when so much lies behind the last one, and a life has six.
+    assert!(most <= 16 + 6 + 4, "a start read {most} records");
+}
+
 #[test]
 fn in_steady_state_no_zeros_are_written() {
     let (disk, journal, _ledger) = fresh(tight());

@@ -5,9 +5,11 @@ use super::views::{DestinationView, DeviceClockView, InstrumentView, JournalView
 use crate::backlog::For;
 use crate::clock::Trust;
 use crate::conditions::derive;
+use crate::interpret::Asked;
+use crate::lineup::Lineup;
 use crate::offset::{self, Offset};
 use crate::records::{DeviceClock, TimeOf, clock_quality};
-use crate::state::{Counts, State};
+use crate::state::{Counts, State, Unproven};
 use crate::wear::Wear;
 use orugate_journal::Health;
 use orugate_protocol::time::{ClockQuality, Tick, Utc};
@@ -32,7 +34,7 @@ impl Admin {
     /// The status without its conditions.
     fn glance(&self) -> Status {
         let now = self.clock.reckoned().0;
-        let tick = self.clock.tick();
+        let (tick, quality) = (self.clock.tick(), self.clock.quality());
         let lineup = self.lineup.get();
         let state = self.store.state();
         let counts: BTreeMap<&str, Counts> = state.ledger().map(|(name, counts)| (name, *counts)).collect();
@@ -47,7 +49,7 @@ impl Admin {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now,
-            clock: format!("{:?}", self.clock.quality()).to_lowercase(),
+            clock: format!("{quality:?}").to_lowercase(),
             clock_words: self.clock.words().to_owned(),
             clock_shows: self.clock.utc().0,
             clock_waits: match self.clock.trust() {
@@ -63,12 +65,14 @@ impl Admin {
                     name: i.plan.name.clone(),
                     profile: i.plan.profile_name.clone(),
                     evidence: i.plan.profile.common().evidence.to_string(),
+                    verified: verified(&state, &lineup, &i.plan.name),
+                    unproven: unproven(&state, &lineup, &i.plan.name),
                     mode: i.mode().to_owned(),
                     wire: i.wire(),
                     listens: i.listens(),
                     port: i.status.view(),
                     counts: counts.get(i.plan.name.as_str()).copied().unwrap_or_default().into(),
-                    clock: device_clock(state.device_clock(&i.plan.name), i.plan.clock_limit),
+                    clock: device_clock(state.device_clock(&i.plan.name), quality, i.plan.clock_limit),
                 })
                 .collect(),
             unconfigured: state
@@ -149,8 +153,9 @@ impl Admin {
     }
 }
 
-fn device_clock(seen: &[DeviceClock], limit: Duration) -> Option<DeviceClockView> {
-    let (offset, newest) = (offset::judge(seen)?, seen.last()?);
+fn device_clock(seen: &[DeviceClock], quality: ClockQuality, limit: Duration) -> Option<DeviceClockView> {
+    let seen: Vec<DeviceClock> = offset::counting(seen, quality).copied().collect();
+    let (offset, newest) = (offset::judge(&seen)?, seen.last()?);
     let (known, micros) = match offset {
         Offset::Known(micros) => (true, micros),
         Offset::AtLeast(micros) => (false, micros),
@@ -164,6 +169,26 @@ fn device_clock(seen: &[DeviceClock], limit: Duration) -> Option<DeviceClockView
         by_results: newest.of == TimeOf::Result,
         at: newest.received,
         limit: limit.as_secs(),
+    })
+}
+
+/// The newest verification that proves an instrument's profile, with its maps.
+fn verified(state: &State, lineup: &Lineup, instrument: &str) -> Option<u64> {
+    let of = &lineup.subject(instrument)?.provenance;
+    let mut proofs = state.verifications().proofs(instrument, &of.profile_hash, of.map_hash());
+    proofs.next().map(|(session, _)| session)
+}
+
+/// Why all results of an instrument are held, as far as the journal and the configuration tell.
+fn unproven(state: &State, lineup: &Lineup, instrument: &str) -> Option<String> {
+    let subject = lineup.subject(instrument).filter(|subject| subject.asked == Asked::Proof)?;
+    let of = &subject.provenance;
+    let why = state.verifications().why_not(instrument, &of.profile_hash, of.map_hash())?;
+    Some(match why {
+        Unproven::Never => "no verification of it is in the journal".to_owned(),
+        Unproven::Changed(session) => {
+            format!("its profile or its map is another than that of verification {session}")
+        }
     })
 }
 

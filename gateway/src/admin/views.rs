@@ -1,7 +1,7 @@
 //! What the command line asks over the admin socket and what it is told: one JSON value a line. A field is only ever added,
 //! with a default, so that a command of one version can ask a service of another.
 
-use super::{DestinationLine, ParkedView};
+use super::{DestinationLine, ParkedView, VerificationView, VerifyRequest};
 use crate::backlog::Outlook;
 use crate::conditions::{Condition, Overdue};
 use crate::config::{Difference, Texts};
@@ -71,6 +71,10 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// About verifications.
+    Verify(VerifyRequest),
+    /// The clock is right, although the journal has a later time.
+    AcceptClock,
     /// Give a parked message up.
     DiscardParked {
         /// Its number.
@@ -99,6 +103,8 @@ pub enum Response {
     Parked(Vec<ParkedView>),
     /// To [`Request::Destinations`].
     Destinations(Vec<DestinationLine>),
+    /// To [`Request::Verify`].
+    Verifications(Vec<VerificationView>),
     /// To [`Request::Reload`].
     Reloaded(Applied),
     /// To [`Request::Plan`].
@@ -168,6 +174,12 @@ pub struct InstrumentView {
     pub profile: String,
     /// How far that is proven: `captured bytes`, `manual`, `described`.
     pub evidence: String,
+    /// The newest verification of that profile with this instrument.
+    #[serde(default)]
+    pub verified: Option<u64>,
+    /// Why its results are held: nothing proves its profile; a clause.
+    #[serde(default)]
+    pub unproven: Option<String>,
     /// `test` or `live`.
     pub mode: String,
     /// How it is connected.

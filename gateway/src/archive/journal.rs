@@ -3,8 +3,8 @@
 use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Reconfigured, Redriven, Restored,
+    Abandoned, Attempt, Chunk, ClockAccepted, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent,
+    Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Verification,
 };
 use crate::terms;
 use orugate_journal::{
@@ -210,10 +210,12 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         Attempt::KIND => ("attempt", json::<Attempt>(version, meta)),
         Reconfigured::KIND => ("reconfigured", json::<Reconfigured>(version, meta)),
         Restored::KIND => ("restored", json::<Restored>(version, meta)),
+        ClockAccepted::KIND => ("clock-accepted", json::<ClockAccepted>(version, meta)),
         NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
         Redriven::KIND => ("redriven", json::<Redriven>(version, meta)),
+        Verification::KIND => ("verification", json::<Verification>(version, meta)),
         _ => ("unknown", None),
     }
 }

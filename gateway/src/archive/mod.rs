@@ -18,7 +18,7 @@ pub use touch::{Touched, touched};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Fate, Hold, HoldSettled, Meta, NeverSent,
-    Oru, Outcome, ParkedSettled, Redriven, Sending, Settlement,
+    Oru, Outcome, ParkedSettled, Redriven, Sending, Settlement, Verification, VerificationAct,
 };
 use orugate_journal::{Commit, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,6 +183,10 @@ impl Archive {
             ParkedSettled::KIND => of_oru(ParkedSettled::decode(version, meta)?.oru),
             HoldSettled::KIND => of_hold(HoldSettled::decode(version, meta)?.hold),
             Redriven::KIND => of_hold(Redriven::decode(version, meta)?.hold),
+            Verification::KIND => match Verification::decode(version, meta)?.act {
+                VerificationAct::Said { message, .. } => Some(message),
+                _ => None,
+            },
             _ => None,
         }
     }

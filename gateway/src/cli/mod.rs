@@ -16,6 +16,7 @@ mod profile;
 mod service;
 mod show;
 mod trace;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use orugate_drivers::Catalogue;
@@ -130,6 +131,11 @@ enum Command {
         #[command(subcommand)]
         action: DestinationAction,
     },
+    /// Say that this box's clock is right, although its journal has a later time
+    ///
+    /// For a clock that once ran ahead and was set right, where no NTP vouches for it: results wait for it otherwise, and then go
+    /// with a note, until it has caught up. Look at it first: orugate status. Who said so is kept.
+    AcceptClock(Configured),
     /// Tell what became of a sample's results, of a message, an ORU or a hold: bytes, decisions, sends and answers
     ///
     /// The first lines say what became of each result. Patients' data is shown on a terminal only, or with --private. The
@@ -148,6 +154,13 @@ enum Command {
         configured: Configured,
         #[command(flatten)]
         asked: ledger::Asked,
+    },
+    /// Prove that results arrive as they were sent: a profile's examples, or a session with an analyzer and its screen
+    Verify {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: verify::Action,
     },
     /// Read a capture file through a profile; nothing is stored or sent
     ///
@@ -305,12 +318,14 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Holds { configured, action } => holds::run(catalogue, &configured.config, action),
         Command::Parked { configured, action } => service::parked(&configured.config, action),
         Command::Destination { configured, action } => service::destination(&configured.config, action),
+        Command::AcceptClock(configured) => service::accept_clock(&configured.config),
         Command::Plan { configured, json, exit_code, files } => {
             service::plan(catalogue, &configured.config, &files, json, exit_code)
         }
         Command::Schema { part } => service::schema(part),
         Command::Reload { configured, json } => service::reload_running(&configured.config, json),
         Command::Trace { configured, what } => trace::run(catalogue, &configured.config, &what),
+        Command::Verify { configured, action } => verify::run(catalogue, &configured.config, action),
         Command::Ledger { configured, asked } => ledger::run(catalogue, &configured.config, &asked),
         Command::Replay { configured, profile, file, charset, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);

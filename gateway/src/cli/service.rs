@@ -357,6 +357,10 @@ pub(super) fn destination(path: &Path, action: DestinationAction) -> u8 {
     }
 }
 
+pub(super) fn accept_clock(path: &Path) -> u8 {
+    ask(path, &Request::AcceptClock).map_or_else(|code| code, answer)
+}
+
 /// `orugate plan`: what changes, in words. Without a file the service compares what it runs by with what is in its
 /// files; with one, the configuration that is installed with that; with two, the first with the second.
 pub(super) fn plan(
@@ -451,6 +455,7 @@ pub(super) fn answer(response: Response) -> u8 {
         | Response::Holds(_)
         | Response::Parked(_)
         | Response::Destinations(_)
+        | Response::Verifications(_)
         | Response::Running { .. } => REFUSED,
     }
 }

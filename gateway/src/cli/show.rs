@@ -106,6 +106,8 @@ fn instruments(out: &mut String, status: &Status) {
             counts.qc,
             counts.repeat + counts.superseded + counts.discarded + counts.not_reportable,
         );
+        let verified =
+            instrument.verified.map(|session| format!("; verification {session}")).unwrap_or_default();
         let unconnected = match &instrument.port.line {
             Line::Starting if instrument.listens => ", nobody has connected yet".to_owned(),
             Line::Down(why) if instrument.listens => {
@@ -116,7 +118,7 @@ fn instruments(out: &mut String, status: &Status) {
         };
         let _ = writeln!(
             out,
-            "  {} (evidence: {}), {}, {}{unconnected}",
+            "  {} (evidence: {}{verified}), {}, {}{unconnected}",
             instrument.profile, instrument.evidence, instrument.mode, instrument.wire
         );
         if let Some(clock) = &instrument.clock {

@@ -50,6 +50,7 @@ pub fn of(status: &Status) -> Vec<Condition> {
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(|i| down(i, tls(status, Peer::Instrument, &i.name))));
+    all.extend(status.instruments.iter().filter_map(unproven));
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
     all.extend(status.destinations.iter().filter_map(|d| late(d, tls(status, Peer::Engine, &d.name))));
@@ -118,7 +119,7 @@ fn unset(status: &Status) -> Option<Condition> {
             "{wrong} Results have waited for it long enough and go out; each says that the time of its message is not right."
         ),
     };
-    let next = "Set the clock, and let NTP keep it: timedatectl.";
+    let next = "Set the clock, and let NTP keep it: timedatectl. If it is right, and ran ahead before: orugate accept-clock";
     (status.clock == "unset").then(|| condition(Code::ClockUnset, "", Fault::Operator, text, next))
 }
 
@@ -245,6 +246,23 @@ fn unbalanced(instrument: &InstrumentView) -> Option<Condition> {
             "Keep the journal and call the maker.",
         )
     })
+}
+
+fn unproven(instrument: &InstrumentView) -> Option<Condition> {
+    let (name, why) = (&instrument.name, instrument.unproven.as_ref()?);
+    Some(condition(
+        Code::Unproven,
+        name,
+        Fault::Operator,
+        format!(
+            "{name}: {why}, and its profile {} is only described: its results are held.",
+            instrument.profile
+        ),
+        &format!(
+            "Write mode = \"test\" for {name}, orugate reload, then: orugate verify session {name}. Nothing is lost; release \
+             the holds when it is live again."
+        ),
+    ))
 }
 
 fn fallen(instrument: &InstrumentView, now: i64) -> Option<Condition> {

@@ -60,6 +60,8 @@ pub enum Code {
     JournalFills,
     /// A wire that the gateway opens is not open.
     LineDown,
+    /// A profile is only described and not proven with its instrument, so all that comes is held.
+    Unproven,
     /// Results wait for a person.
     Holds,
     /// New certificate files cannot be used; the last good ones stay.
@@ -98,6 +100,7 @@ impl Code {
             Self::DestinationLate => "destination-late",
             Self::JournalFills => "journal-fills",
             Self::LineDown => "line-down",
+            Self::Unproven => "unproven-profile",
             Self::Holds => "holds",
             Self::CertificateRejected => "certificate-rejected",
             Self::CertificateExpires => "certificate-expires",

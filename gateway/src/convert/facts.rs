@@ -1,9 +1,9 @@
 //! The first pass: what a message says, as facts to decide on. Owns its memory and uses it again for every message.
 
-use super::SiteZone;
 use super::hash::Keyed;
 use super::reason::HoldReason;
-use super::{Release, Task};
+use super::{Proof, Release, SiteZone, Task};
+use crate::records::Analyzer;
 use orugate_protocol::oru::{Local, PatientField, Zone as _};
 use orugate_protocol::report::{
     Comment, Item, Level, Note, NoteKind, Observation, Order, Qc, Query, ReportSink, Specimen, Status,
@@ -124,6 +124,10 @@ pub struct Facts {
     pub in_repeated_hour: u32,
     /// Results of the hour that spring skips.
     pub in_skipped_hour: u32,
+    /// Who sent it: model and serial, in [`words`](Self::words).
+    sender: Option<(Range<usize>, Range<usize>)>,
+    /// Somebody else sent another part of it.
+    senders_differ: bool,
     /// How often each identity came.
     identities: HashMap<u128, u128>,
 }
@@ -152,7 +156,45 @@ impl Facts {
         }
     }
 
+    /// Model and serial number of who sent it; of several, the first.
+    fn sender(&self) -> (&str, &str) {
+        self.sender.as_ref().map_or(("", ""), |(model, serial)| (self.word(model), self.word(serial)))
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn analyzer(&self) -> Analyzer {
+        let (model, serial) = self.sender();
+        Analyzer { model: model.to_owned(), serial: serial.to_owned() }
+    }
+
+    /// Whether its results may go out by what is proven of the profile.
+    pub(super) fn is_proven(&self, proof: Proof<'_>) -> bool {
+        match proof {
+            Proof::NotAsked => true,
+            Proof::By(analyzers) => {
+                let (model, serial) = self.sender();
+                !self.senders_differ && analyzers.iter().any(|of| of.model == model && of.serial == serial)
+            }
+        }
+    }
+
+    fn sent_by(&mut self, model: &Text<'_>, serial: &Text<'_>) {
+        let before = self.words.len();
+        let now = (self.keep(model), self.keep(serial));
+        match &self.sender {
+            None => self.sender = Some(now),
+            Some((model, serial)) => {
+                self.senders_differ |=
+                    self.word(model) != self.word(&now.0) || self.word(serial) != self.word(&now.1);
+                self.words.truncate(before);
+            }
+        }
+    }
+
     fn clear(&mut self) {
+        self.sender = None;
+        self.senders_differ = false;
         self.identities.clear();
         self.observations.clear();
         self.groups.clear();
@@ -302,6 +344,9 @@ impl<'f> Collector<'f> {
             _ if observation.doubt.is_some() => {
                 Candidate::Held(HoldReason::Structure(observation.doubt.unwrap_or_default()))
             }
+            _ if observation.suspect && self.hold(HoldReason::SuspectedControl).is_some() => {
+                Candidate::Held(HoldReason::SuspectedControl)
+            }
             _ if group.is_none() => Candidate::Held(HoldReason::Structure(
                 "A result stands before any order, so nothing says whose it is. Look at the instrument; discard.",
             )),
@@ -321,12 +366,10 @@ impl<'f> Collector<'f> {
                 Status::Pending => Candidate::NotReportable("pending"),
                 Status::RerunInformation => Candidate::NotReportable("rerun-information"),
                 Status::Unknown(_) => Candidate::Held(HoldReason::UnknownStatus),
-                _ => {
-                    let suspect = observation.suspect.then_some(HoldReason::SuspectedControl);
-                    let untimely = self.is_of_no_time(observation).then_some(HoldReason::ImpossibleTime);
-                    let held = [suspect, untimely].into_iter().flatten().find_map(|reason| self.hold(reason));
-                    held.unwrap_or(Candidate::Sendable)
+                _ if self.is_of_no_time(observation) => {
+                    self.hold(HoldReason::ImpossibleTime).unwrap_or(Candidate::Sendable)
                 }
+                _ => Candidate::Sendable,
             },
         };
         let mut content = self.key;
@@ -416,6 +459,7 @@ impl<'m> ReportSink<'m> for Collector<'_> {
                 self.patient_block = None;
                 self.specimen = None;
                 self.facts.made = self.facts.made.or(sender.time);
+                self.facts.sent_by(&sender.name, &sender.serial);
                 self.serial = self.key;
                 if sender.serial.is_empty() {
                     self.serial.str(self.task.setting.instrument);

@@ -27,7 +27,7 @@ pub use zone::SiteZone;
 
 use crate::history::Sent;
 use crate::offset;
-use crate::records::{DeviceClock, TimeOf, clock_number};
+use crate::records::{Analyzer, DeviceClock, TimeOf, clock_number};
 use facts::Collector;
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
@@ -61,6 +61,17 @@ pub struct Setting<'a> {
     pub key: &'a [u8; 16],
     /// What the site knows of the instrument and its samples.
     pub rules: &'a Rules,
+    /// What is proven of its profile.
+    pub proof: Proof<'a>,
+}
+
+/// What lets an instrument's results go out.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// The profile's own evidence, or the mode.
+    NotAsked,
+    /// That persons compared what was sent with the screen of one of these analyzers.
+    By(&'a [Analyzer]),
 }
 
 /// What is known of the clocks that times in a message are by. By default nothing, and nobody is told of anything.
@@ -475,6 +486,7 @@ impl Converter {
             _ if fact.blank => Going::NotReportable("no-value"),
             _ if broken => Going::Held(HoldReason::Incomplete),
             _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
+            _ if !self.facts.is_proven(setting.proof) => Going::Held(HoldReason::Unproven),
             _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
             _ if correction && hold_corrections => Going::Held(HoldReason::Correction),
             _ if known == Known::Same && setting.destinations.iter().all(|t| t.suppress_resends) => {

@@ -152,7 +152,8 @@ reasons! {
         "Compare with the instrument's screen. Correct `status` in the profile, then redrive; or discard.";
     /// The sample id begins as a control's would, without evidence.
     SuspectedControl = "suspected-control", "the instrument, or its profile", Overrules,
-        "The sample id begins as a control's or a calibrator's would, but nothing in the message says that it is one.",
+        "The sample's id, or the patient's id or name, begins as a control's or a calibrator's would, but nothing in the message says \
+         that it is one.",
         "If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in the profile.";
     /// The configuration in force does not have its instrument.
     Unconfigured = "unconfigured", "the configuration", Again,
@@ -163,6 +164,11 @@ reasons! {
         "The journal was damaged: a stored piece of this message cannot be read back, or what became of it is not known.",
         "Compare with the laboratory's system. Send the sample again from the instrument and discard, or release; what else is \
          touched: orugate journal verify.";
+    /// The profile is only described, and nobody has compared what was sent with this analyzer's screen.
+    Unproven = "unproven", "whoever connected the analyzer", Again,
+        "The profile is only described, and no verification in the journal is of it with this analyzer.",
+        "Look whether the cable leads to the right one. If so, mode = \"test\", orugate reload, orugate verify session, mode = \
+         \"live\", orugate reload, then redrive.";
 }
 
 impl HoldReason {

@@ -306,7 +306,7 @@ fn base_36(mut number: u32, digits: &mut [u8; 7]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::{Clocks, NoPast, Setting};
+    use crate::convert::{Clocks, NoPast, Proof, Setting};
     use orugate_driver::{Fault, Interpreter, StoredMessage};
     use orugate_protocol::oru::{Route, SampleIdIn};
     use orugate_protocol::report::{Item, Note, ReportSink};
@@ -403,6 +403,7 @@ mod tests {
                 site_zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
                 rules: &crate::convert::Rules::default(),
+                proof: Proof::NotAsked,
             },
             past: &NoPast,
             now: Utc(1_795_000_000_000_000),

@@ -3,7 +3,7 @@
 
 use super::{FIRST, History, MOST, Sent};
 use crate::convert::Past as _;
-use crate::records::{Disposition, Fate, Outcome, Provenance};
+use crate::records::{Analyzer, Disposition, Fate, Outcome, Provenance};
 use crate::store::{Entry, Store};
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{Journal, Options, UnixMillis};
@@ -51,6 +51,7 @@ fn sends(message: u64, specimen: u128, identity: u128, content: u128, filler: u3
         released: None,
         specimens: vec![specimen],
         clock: None,
+        analyzer: Analyzer::default(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! again keeps the time since which it waits. Only this thread acts on holds, so that none ends twice.
 
 use super::thread::Hand;
-use super::{Act, Kept, Trouble, Worker};
+use super::{Act, Asked, Kept, Trouble, Worker};
 use crate::convert::{HoldReason, IdRule, Way};
 use crate::lineup::Lineup;
 use crate::records::{self, Hold, HoldSettled, Settlement};
@@ -49,6 +49,9 @@ impl Worker {
             ));
         }
         let lineup = self.lineup.get();
+        if let Some(why) = unproven_in_test(&open, &lineup) {
+            return Err(why);
+        }
         let rule = lineup.subject(&message.instrument).map(|subject| &subject.rules.sample_id);
         let sample = sample.map(|typed| sample_id(typed, hold, &open, rule, anyway)).transpose()?;
         let act = Act { hold, observations: observations(&open), open: &open, sample, release: true, actor };
@@ -66,6 +69,9 @@ impl Worker {
             return self.waits(hold, actor, open.sentence);
         }
         let lineup = self.lineup.get();
+        if let Some(why) = unproven_in_test(&open, &lineup) {
+            return self.waits(hold, actor, why);
+        }
         let act =
             Act { hold, observations: observations(&open), open: &open, sample: None, release: false, actor };
         match self.again(hand, &lineup, &message, &act) {
@@ -118,6 +124,19 @@ impl Worker {
         let subject = lineup.subject(&message.instrument).ok_or(Trouble::whole(HoldReason::Unconfigured))?;
         self.convert(hand, lineup, subject, act.open.message, message, Some(act))
     }
+}
+
+/// What waits to be proven is a patient's: as a test's it would reach nobody, and be settled.
+fn unproven_in_test(open: &Hold, lineup: &Lineup) -> Option<String> {
+    let unproven = HoldReason::of(&open.reason) == Some(HoldReason::Unproven);
+    let subject = lineup.subject(&open.instrument).filter(|_| unproven)?;
+    (subject.asked == Asked::NothingInTest).then(|| {
+        format!(
+            "{} is in test mode, so these results would go out as a test's. When its verification is done, write mode = \
+             \"live\", orugate reload, then redrive.",
+            open.instrument
+        )
+    })
 }
 
 fn observations(open: &Hold) -> Vec<u32> {

@@ -17,10 +17,12 @@ pub use parked::Resent;
 pub use thread::Handle;
 
 use crate::clock::{Clock, Trust};
-use crate::convert::{Clocks, Corrections, HoldReason, Numbers, Release, Rules, Setting, Target, Task};
+use crate::convert::{
+    Clocks, Corrections, HoldReason, Numbers, Proof, Release, Rules, Setting, Target, Task,
+};
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
-use crate::records::{Attempt, Hold, Outcome, Provenance, clock_quality};
+use crate::records::{Analyzer, Attempt, ClockAccepted, Hold, Outcome, Provenance, clock_quality};
 use crate::state::Message;
 use crate::store::{Entry, Store};
 use crate::words::duration;
@@ -67,6 +69,19 @@ pub struct Subject {
     pub clock_limit: Duration,
     /// What the site knows of it and its samples.
     pub rules: Rules,
+    /// What its profile's own evidence asks for.
+    pub asked: Asked,
+}
+
+/// What is asked of an instrument before its results go out, by the evidence of its profile and its mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing: the profile is proven.
+    Nothing,
+    /// Nothing, for what goes out is marked as a test.
+    NothingInTest,
+    /// That persons have compared what was sent with the analyzer's screen.
+    Proof,
 }
 
 /// One destination of an instrument.
@@ -197,6 +212,13 @@ pub enum Order {
         /// Told when it is done, or why not.
         reply: Box<dyn FnOnce(Result<GivenUp, String>) + Send>,
     },
+    /// A person says that the clock is right although the journal has a later time.
+    AcceptClock {
+        /// Who.
+        actor: String,
+        /// Told when it is done, or why not.
+        reply: Box<dyn FnOnce(Result<(), String>) + Send>,
+    },
     /// End the thread after the message at hand.
     Stop,
 }
@@ -297,6 +319,7 @@ impl Worker {
                 Ok(Order::Drop { destination, reason, actor, reply }) => {
                     reply(self.drop_destination(destination, reason, actor));
                 }
+                Ok(Order::AcceptClock { actor, reply }) => reply(self.accept_clock(actor)),
                 Ok(Order::Stop) | Err(_) => return,
             }
         }
@@ -373,6 +396,16 @@ impl Worker {
         self.convert(hand, &lineup, subject, number, message, None).map(|kept| kept.released)
     }
 
+    /// The clock ran ahead once, so that the journal has times that are still to come.
+    fn accept_clock(&self, actor: String) -> Result<(), String> {
+        let accepted =
+            ClockAccepted { at: self.clock.acceptable()?.0, actor, newest: self.store.state().newest() };
+        let stored = self.store.append_wait(vec![Entry::new(&accepted)], None);
+        let _ = stored.map_err(|error| format!("Not accepted: {error}."))?;
+        tracing::warn!(actor = %accepted.actor, "a person says that the clock is right, although the journal has a later time");
+        Ok(())
+    }
+
     /// Reads, converts and stores one message, or the part of it that a hold names.
     fn convert(
         &self,
@@ -403,7 +436,9 @@ impl Worker {
             clock: clock_quality(message.clock),
         };
         let targets: Vec<Target<'_>> = subject.targets.iter().map(OwnedTarget::borrowed).collect();
+        let proofs = self.proofs(subject);
         let setting = Setting {
+            proof: proofs.as_deref().map_or(Proof::NotAsked, Proof::By),
             instrument: &subject.name,
             destinations: &targets,
             gateway: &lineup.plan.gateway.id,
@@ -495,10 +530,19 @@ impl Worker {
             released: None,
             specimens: Vec::new(),
             clock: None,
+            analyzer: Analyzer::default(),
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");
         Ok(())
+    }
+
+    /// The analyzers for which an instrument's profile is proven; `None` where that is not asked.
+    fn proofs(&self, subject: &Subject) -> Option<Vec<Analyzer>> {
+        let of = &subject.provenance;
+        let state = (subject.asked == Asked::Proof).then(|| self.store.state())?;
+        let proofs = state.verifications().proofs(&subject.name, &of.profile_hash, of.map_hash());
+        Some(proofs.map(|(_, analyzer)| analyzer.clone()).collect())
     }
 
     /// What was sent until now. A clock that is not set tells no age.

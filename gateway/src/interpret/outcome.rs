@@ -78,6 +78,7 @@ impl Batch<'_> {
             released: act.map(|a| a.hold),
             specimens: self.specimens(),
             clock: self.conversion.clock.filter(|_| act.is_none()),
+            analyzer: self.conversion.facts.analyzer(),
         };
         let overtaken = self.worker.store.state().overtaken(&outcome);
         entries.push(Entry::new(&outcome));

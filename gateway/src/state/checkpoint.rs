@@ -5,7 +5,7 @@
 //! are refused. Then the log is read from its beginning.
 
 use super::queues::{Made, Origin, Queue, Waiting};
-use super::{Counts, Message, OpenHold, State};
+use super::{Counts, Message, OpenHold, Session, State, Verifications};
 use crate::records::{DeviceClock, Hold};
 use orugate_journal::Location;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,7 @@ struct Saved {
     newest: i64,
     recovered: Vec<(u64, u32)>,
     unknown: Vec<(u64, Location)>,
+    verifications: Vec<(u64, Session)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,6 +102,7 @@ impl State {
             newest: self.newest,
             recovered: self.recovered.iter().map(|(number, attempts)| (*number, *attempts)).collect(),
             unknown: self.unknown.iter().map(|(number, at)| (*number, *at)).collect(),
+            verifications: self.verifications.saved(),
         };
         // Postcard fails only on types that these structs do not use; then there is no checkpoint.
         postcard::to_extend(&saved, vec![VERSION]).unwrap_or_default()
@@ -119,6 +121,7 @@ impl State {
             newest: saved.newest,
             recovered: saved.recovered.into_iter().collect(),
             unknown: saved.unknown.into_iter().collect(),
+            verifications: Verifications::restored(saved.verifications),
             messages: saved
                 .messages
                 .into_iter()

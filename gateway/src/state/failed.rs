@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::records::{
-    Chunk, Delivery, DeliveryResult, DeviceClock, Disposition, Fate, Hold, HoldSettled, Oru, Outcome,
-    ParkedSettled, Provenance, Sending, Settlement, TimeOf,
+    Analyzer, Chunk, Delivery, DeliveryResult, DeviceClock, Disposition, Fate, Hold, HoldSettled, Oru,
+    Outcome, ParkedSettled, Provenance, Sending, Settlement, TimeOf,
 };
 use crate::state::State;
 use crate::store::{Entry, Store};
@@ -72,6 +72,7 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
             quality: 1,
             of: TimeOf::Message,
         }),
+        analyzer: Analyzer::default(),
     };
     let meta = Oru { destination: "engine".to_owned(), message, group: 0, observations: 1, at: 1 };
     let mut entries = vec![Entry::with_payload(&meta, b"MSH".to_vec()).numbered(oru)];

@@ -14,7 +14,7 @@ use orugate_journal::{
 
 const LIMIT: u64 = 1 << 20;
 
-fn store(disk: &ModelDisk) -> Store {
+pub(super) fn store(disk: &ModelDisk) -> Store {
     opened(disk, None).unwrap().0
 }
 
@@ -34,7 +34,7 @@ fn opened(disk: &ModelDisk, keys: Option<KeyRing>) -> Result<(Store, Recovery), 
 }
 
 /// One message, sent and delivered; what it holds is thrown away.
-fn work(store: &Store) -> u64 {
+pub(super) fn work(store: &Store) -> u64 {
     let message = message(store);
     let (entries, oru, hold) = outcome(store, message, None);
     let _ = store.append_wait(entries, None).unwrap();
@@ -101,8 +101,14 @@ fn a_checkpoint_is_the_whole_state() {
     assert_eq!(told(&restored), told(&state));
     let deep = |state: &State| {
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}",
-            state.messages, state.queues.orus, state.holds, state.clocks, state.newest, state.recovered
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            state.messages,
+            state.queues.orus,
+            state.holds,
+            state.clocks,
+            state.newest,
+            state.recovered,
+            state.verifications
         )
     };
     assert_eq!(deep(&restored), deep(&state));

@@ -1,7 +1,8 @@
 //! Which records of the journal are needed still, where they are, and what happens when they are carried.
 //!
 //! Needed is what somebody may have to read again: pieces of messages that are open, wait for interpretation or belong to a
-//! hold; ORUs that wait or are parked, and the outcomes that explain them; open holds; and what this software does not know.
+//! hold; ORUs that wait or are parked, and the outcomes that explain them; open holds; what people compared, as long as it may
+//! prove something; and what this software does not know.
 //! The raw bytes of a message whose ORUs only wait for their engine go with their segment.
 //!
 //! A copy of a record that is not known means that both checkpoints that knew it are damaged. It was unsettled when it was
@@ -10,7 +11,7 @@
 
 use super::{Change, Message, OpenHold, State, is_known};
 use crate::convert::HoldReason;
-use crate::records::{Chunk, Hold, Meta, Oru, Outcome};
+use crate::records::{Chunk, Hold, Meta, Oru, Outcome, Verification};
 use orugate_journal::{Lane, Location, RecordRef};
 
 impl State {
@@ -20,7 +21,8 @@ impl State {
         let holds = self.holds.values().map(|open| &open.at);
         let origins =
             self.queues.orus.values().filter_map(|made| made.origin.as_ref()).map(|origin| &origin.outcome);
-        pieces.chain(holds).chain(origins).chain(self.unknown.values()).chain(self.queues.places())
+        let others = self.unknown.values().chain(self.verifications.places());
+        pieces.chain(holds).chain(origins).chain(others).chain(self.queues.places())
     }
 
     /// Needed records of one segment, each once.
@@ -42,7 +44,8 @@ impl State {
     /// About how many records are needed.
     #[must_use]
     pub fn needed_count(&self) -> usize {
-        self.messages.len() + self.holds.len() + self.queues.orus.len() + self.unknown.len()
+        let others = self.unknown.len() + self.verifications.count();
+        self.messages.len() + self.holds.len() + self.queues.orus.len() + others
     }
 
     /// Where a piece of a message is now.
@@ -97,6 +100,11 @@ impl State {
                 }
             },
             Outcome::KIND => self.queues.outcome_moved(number, at),
+            Verification::KIND => {
+                if let Some(said) = Verification::decode(version, meta) {
+                    self.verifications.record(said, number, at);
+                }
+            }
             _ => {}
         }
         Change::default()

@@ -24,6 +24,7 @@ mod verifier;
 
 pub use files::{Finding, Weight};
 pub use provider::provider;
+pub(crate) use provider::sha256;
 pub use trouble::{Peer, Trouble, What};
 pub use user::User;
 

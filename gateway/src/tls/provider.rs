@@ -20,7 +20,7 @@ pub fn provider() -> Arc<CryptoProvider> {
 }
 
 /// SHA-256 by this library; `None` when it has none, which no library of TLS 1.2 or 1.3 lacks.
-pub(super) fn sha256(provider: &CryptoProvider, bytes: &[u8]) -> Option<[u8; 32]> {
+pub(crate) fn sha256(provider: &CryptoProvider, bytes: &[u8]) -> Option<[u8; 32]> {
     let hashes = provider.cipher_suites.iter().map(|suite| match suite {
         rustls::SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider,
         rustls::SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider,

@@ -1,8 +1,9 @@
 //! A journal with one of everything in it, made as the gateway makes it. All patients and samples are invented.
 
 use orugate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Life,
-    Meta, NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Restored, Sending, Settlement,
+    Abandoned, Analyzer, Attempt, Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold,
+    HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Restored,
+    Sending, Settlement,
 };
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{
@@ -214,6 +215,7 @@ impl Writer {
             released,
             specimens: Vec::new(),
             clock: None,
+            analyzer: Analyzer::default(),
         }
     }
 

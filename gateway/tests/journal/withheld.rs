@@ -3,7 +3,7 @@
 use crate::common::orugate;
 use crate::look;
 use crate::story::PATIENT;
-use orugate::records::{Chunk, Meta, Outcome, Provenance};
+use orugate::records::{Analyzer, Chunk, Meta, Outcome, Provenance};
 use orugate_journal::{Batch, FileStorage, Journal, Kind, Lane, NewRecord, Options, UnixMillis, Urgency};
 use serde_json::Value;
 use std::path::Path;
@@ -42,6 +42,7 @@ fn old_journal(folder: &Path) -> [u64; 2] {
         released: None,
         specimens: Vec::new(),
         clock: None,
+        analyzer: Analyzer::default(),
     };
     append(vec![NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new())]);
     [settled, waits]

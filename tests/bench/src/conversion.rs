@@ -2,7 +2,9 @@
 
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
-use orugate::convert::{Clocks, Converter, Corrections, NoPast, Numbers, Rules, Setting, Target, Task};
+use orugate::convert::{
+    Clocks, Converter, Corrections, NoPast, Numbers, Proof, Rules, Setting, Target, Task,
+};
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -156,6 +158,7 @@ impl Bench {
                 site_zone: &zone,
                 key: &[7; 16],
                 rules: &Rules::default(),
+                proof: Proof::NotAsked,
             },
             past: &NoPast,
             now,

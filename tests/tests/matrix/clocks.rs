@@ -4,13 +4,15 @@ use crate::odd::Odd;
 use crate::peer::Peer;
 use crate::rig::{BEGIN, Rig, Setup, run};
 use jiff::Timestamp;
+use orugate::admin::{Request, Response};
 use orugate::conditions::Code;
+use orugate::config::Plan;
 use orugate::records::TimeOf;
 use orugate_protocol::time::Utc;
 use orugate_tests::oru::{field, segments};
 use orugate_tests::sender::invented;
 
-pub(crate) const PLAYS: [Odd; 9] = [
+pub(crate) const PLAYS: [Odd; 11] = [
     (
         "The gateway starts in 1970, and nobody sets its clock",
         "What comes in is acknowledged at once. Results wait five minutes, then go, each with a note that the time of its \
@@ -49,6 +51,17 @@ pub(crate) const PLAYS: [Odd; 9] = [
         "What was sent before is older than `keep_keys` for that minute, so the same again is new. Nothing is given back for \
          its age in so short a time: when NTP has set the clock, the same again is a resend.",
         a_year_ahead,
+    ),
+    (
+        "The clock ran a year ahead and was set right, and no NTP vouches for it",
+        "It is before the journal's newest time for a year. A person says that it is right: results go at once, without a \
+         note, also after a restart.",
+        accepted,
+    ),
+    (
+        "An instrument whose clock runs in UTC, beside one in Berlin's time",
+        "Each result's time has the offset of its own instrument's zone; the message's time has the site's.",
+        two_zones,
     ),
     (
         "An instrument's clock is 24 minutes behind",
@@ -277,6 +290,64 @@ fn a_year_ahead() {
         assert_ne!(got[0].filler, got[1].filler);
         assert_eq!(got[1].filler, got[2].filler);
         assert_eq!((rig.came("one").messages.len(), conditions(rig)), (3, vec![]));
+    });
+}
+
+fn accepted() {
+    run(&Setup { shows: BEGIN + 365 * 24 * HOUR, ..Setup::default() }, async |rig| {
+        send(rig, "S", 1, BEGIN).await;
+        rig.pass(60).await;
+        rig.clock.set(Utc(BEGIN));
+        send(rig, "S", 2, BEGIN).await;
+        rig.pass(60).await;
+        assert_eq!((rig.engine.counts().messages, conditions(rig)), (1, vec![Code::ClockUnset]));
+        assert!(text(rig, Code::ClockUnset).contains("orugate accept-clock"));
+        let answer = |answer| match answer {
+            Response::Done(words) => Ok(words),
+            Response::Refused(words) => Err(words),
+            other => panic!("{other:?}"),
+        };
+        let accept = async || answer(rig.gateway().admin.answer(Request::AcceptClock, "uid 0").await);
+        accept().await.unwrap();
+        rig.pass(5).await;
+        assert!(accept().await.unwrap_err().contains("believed as it is"));
+        rig.restart(1 << 30).await;
+        send(rig, "S", 3, BEGIN).await;
+        rig.pass(5).await;
+        let got = got(rig);
+        assert_eq!(values(&got), ["1", "2", "3"]);
+        assert!(got.iter().all(|got| !got.notes.contains(NOT_SET)));
+        assert_eq!(&got[1].time[..8], &stamp(BEGIN)[..8]);
+        assert_eq!(conditions(rig), []);
+    });
+}
+
+fn two_zones() {
+    let change = |plan: &mut Plan| {
+        let zone = |name: &str| jiff::tz::TimeZone::get(name).unwrap();
+        plan.gateway.timezone = zone("Europe/Berlin");
+        plan.instruments[1].timezone = Some((zone("UTC"), "UTC".to_owned()));
+    };
+    run(&Setup { names: &["one", "two"], change, ..Setup::default() }, async |rig| {
+        // The same instant by both clocks.
+        for (name, shows) in [("one", BEGIN + HOUR), ("two", BEGIN)] {
+            let mut peer = Peer::connect(rig, name).await;
+            assert!(peer.message(&invented("S", &stamp(shows), &[1])).await);
+            rig.pass(5).await;
+        }
+        let times: Vec<(String, String)> = rig
+            .engine
+            .messages()
+            .iter()
+            .map(|message| {
+                let all = segments(&message.bytes);
+                let obx = all.iter().find(|s| s.starts_with("OBX|")).unwrap();
+                (field(&all[0], 7)[18..].to_owned(), field(obx, 19).to_owned())
+            })
+            .collect();
+        let offset = |time: &str| ("+0100".to_owned(), time.to_owned());
+        assert_eq!(times, [offset("20261122110000+0100"), offset("20261122100000+0000")]);
+        assert_eq!(conditions(rig), [], "neither is off");
     });
 }
 

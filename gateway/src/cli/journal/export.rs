@@ -20,7 +20,7 @@ pub(super) enum What {
 }
 
 /// A file that was not there, for its owner only.
-pub(super) fn new_file(path: &Path) -> io::Result<File> {
+pub(in crate::cli) fn new_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 

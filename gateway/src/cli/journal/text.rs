@@ -55,11 +55,7 @@ pub(in crate::cli) fn time(micros: i64) -> String {
         .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
-/// The same, to the millisecond.
-pub(in crate::cli) fn moment(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros)
-        .map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
-}
+pub(in crate::cli) use crate::words::moment;
 
 /// Now, in microseconds since 1970.
 pub(in crate::cli) fn now() -> Option<i64> {

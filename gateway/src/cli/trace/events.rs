@@ -2,7 +2,7 @@
 
 use super::model::{Event, Hold, Moment, Oru};
 use super::story::Story;
-use crate::records::{Sending, Settlement};
+use crate::records::{Sending, Settlement, VerificationAct};
 use crate::words::count;
 
 pub(super) fn of(story: &Story<'_>, orus: &[Oru], holds: &[Hold]) -> Vec<Event> {
@@ -93,6 +93,18 @@ pub(super) fn of(story: &Story<'_>, orus: &[Oru], holds: &[Hold]) -> Vec<Event> 
         if orus.iter().filter(gone).any(|oru| oru.state == "given-up") {
             let words = format!("all that waited for {} given up", dropped.destination);
             add(dropped.at, "dropped", words, Some(&dropped.actor), Some(&dropped.reason));
+        }
+    }
+    for compared in records.compared.values() {
+        if let VerificationAct::Said { observation, answer, .. } = compared.act
+            && story.has_observation(observation)
+        {
+            let words = format!(
+                "compared with the analyzer's screen: {} (result {observation}, verification {})",
+                answer.words(),
+                compared.session
+            );
+            add(compared.at, "compared", words, Some(&compared.actor), None);
         }
     }
     events.sort_by_key(|event| event.at);

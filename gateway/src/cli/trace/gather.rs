@@ -3,7 +3,7 @@
 use crate::archive::{Archive, Journal, LookError};
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome,
-    ParkedSettled, Redriven,
+    ParkedSettled, Redriven, Verification,
 };
 use crate::replay;
 use orugate_journal::{Gathered, RecordRef, Term};
@@ -23,6 +23,7 @@ pub(super) struct Records {
     pub(super) redriven: BTreeMap<u64, Redriven>,
     pub(super) parked: BTreeMap<u64, ParkedSettled>,
     pub(super) dropped: BTreeMap<u64, Dropped>,
+    pub(super) compared: BTreeMap<u64, Verification>,
     /// A process that was gone before its end heard it.
     pub(super) abandoned: bool,
     /// How often it was begun again after a process did not survive.
@@ -76,6 +77,9 @@ impl Records {
                 self.parked.extend(ParkedSettled::decode(version, meta).map(|it| (number, it)));
             }
             Dropped::KIND => self.dropped.extend(Dropped::decode(version, meta).map(|it| (number, it))),
+            Verification::KIND => {
+                self.compared.extend(Verification::decode(version, meta).map(|it| (number, it)));
+            }
             Abandoned::KIND => self.abandoned = true,
             Attempt::KIND => self.attempts = self.attempts.saturating_add(1),
             _ => {}

@@ -8,7 +8,7 @@
 
 mod events;
 mod gather;
-mod model;
+pub(super) mod model;
 mod page;
 mod reading;
 mod story;
@@ -184,6 +184,23 @@ fn all(
     }
     told.sort_by_key(|told| (told.received, told.message));
     Ok((told, gathered))
+}
+
+/// All of one message, with what may be a patient's; `None` when it is not in the journal.
+pub(super) fn of_message(
+    journal: &Journal,
+    plan: &Plan,
+    site: &Site,
+    message: u64,
+) -> Result<Option<Told>, Stop> {
+    let term = Term::number(message);
+    let (archive, _) = journal.archive_of(term)?;
+    if archive.message_of(message) != Some(message) {
+        return Ok(None);
+    }
+    let asked = Asked { term, archive: &archive, messages: &[message], scope: &Scope::Message };
+    let (mut told, _) = all(journal, Some(plan), site, &asked, true)?;
+    Ok(told.pop())
 }
 
 /// What was asked for, found.

@@ -7,7 +7,7 @@ use super::gather::Records;
 use crate::apart::{Apart, AsThen, MESSAGE, Scene};
 use crate::convert::{Going, HoldReason, Rules};
 use crate::interpret::OwnedTarget;
-use crate::records::{Fate, Outcome, Provenance};
+use crate::records::{Analyzer, Fate, Outcome, Provenance};
 use jiff::tz::TimeZone;
 use orugate_driver::report::{Item, Level, Note, Observation, ReportSink, Status};
 use orugate_driver::span::Span;
@@ -209,6 +209,7 @@ fn nothing() -> Outcome {
         released: None,
         specimens: Vec::new(),
         clock: None,
+        analyzer: Analyzer::default(),
     }
 }
 

@@ -135,7 +135,7 @@ impl Story<'_> {
         }
     }
 
-    fn has_observation(&self, observation: u32) -> bool {
+    pub(super) fn has_observation(&self, observation: u32) -> bool {
         match (self.scope, self.found(observation)) {
             (Scope::Message, _) => true,
             (_, Some(found)) => self.has_group(found.group),

@@ -353,8 +353,10 @@ fn what_is_only_described_reaches_no_patient() {
     check(
         &[&live],
         expect![[r#"
-        orugate.toml:16: instrument "a": mode: "live", and profile "hearsay" is only described: nobody has compared what it makes of such an instrument's bytes with what the instrument says. Write mode = "test" and compare; a later version proves it with `orugate verify`, and docs/profile.md says what raises the evidence until then
-        1 mistake; nothing was opened"#]],
+            warning: orugate.toml:16: instrument "a": mode: "live", and profile "hearsay" is only described: results are held until a verification of this profile with this analyzer is in the journal. Write mode = "test", then: orugate verify session (docs/verify.md). Those that there are: orugate verify list
+            gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named
+            instrument "a": live, profile hearsay (evidence: described), serial /dev/ttyS0 at 9600 8N1 with no flow control, results go to "engine""#]],
     );
     let test = live.replace("mode = \"live\"", "mode = \"test\"");
     check(

@@ -6,7 +6,9 @@
 
 use crate::Anything;
 use orugate::convert::Keyed;
-use orugate::records::{Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance};
+use orugate::records::{
+    Analyzer, Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance,
+};
 use orugate::store::{Entry, Store};
 use orugate_journal::{AppendError, Reservation, UnixMillis};
 use orugate_tests::sender::invented;
@@ -114,6 +116,7 @@ fn message(
         released: None,
         specimens: vec![keyed().str(&sample).finish()],
         clock: None,
+        analyzer: Analyzer::default(),
     }));
     let delivery = Delivery { oru: sent, at: at + 9000, result: DeliveryResult::Delivered("AA".to_owned()) };
     let answer = format!(
