@@ -20,14 +20,17 @@ pub use views::{
 };
 
 use crate::backlog::Backlog;
+use crate::capture::Recorder;
 use crate::clock::Clock;
 use crate::conditions::{Code, Conditions, Watch};
 use crate::config::Texts;
 use crate::interpret::{Handle, Order};
 use crate::lineup::Current;
+use crate::records::CaptureExported;
 use crate::reload;
-use crate::store::Store;
+use crate::store::{Entry, Store};
 use glance::seconds;
+use orugate_journal::Urgency;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -64,6 +67,8 @@ pub struct Admin {
     pub running: Mutex<Option<Texts>>,
     /// What is wrong.
     pub conditions: Conditions,
+    /// What came and went on the lines.
+    pub recorder: Recorder,
     /// How the backlog grows.
     pub backlog: Mutex<Backlog>,
     /// How long holds are open.
@@ -148,6 +153,17 @@ impl Admin {
             }
             Request::Verify(request) => self.verify(request, actor).await,
             Request::AcceptClock => self.accept_clock(actor).await,
+            Request::CaptureExported { instrument, from, to, reason } => {
+                self.capture_exported(CaptureExported {
+                    at: self.clock.stamp().0,
+                    actor: actor.to_owned(),
+                    instrument,
+                    from,
+                    to,
+                    reason,
+                })
+                .await
+            }
             Request::Reload => self.reload(actor, false).await,
             Request::Plan => match self.reload(actor, true).await {
                 Response::Reloaded(applied) => Response::Planned(applied.difference),
@@ -185,6 +201,21 @@ impl Admin {
                 Response::Done("The clock is believed. What waited for it goes out.".to_owned())
             }
             Err(why) => Response::Refused(why),
+        }
+    }
+
+    async fn capture_exported(&self, exported: CaptureExported) -> Response {
+        let (done, stored) = oneshot::channel();
+        self.store.append(vec![Entry::new(&exported)], Urgency::Now, None, move |result| {
+            let _ = done.send(result.map(drop));
+        });
+        match stored.await {
+            Ok(Ok(())) => Response::Done("It is written down.".to_owned()),
+            Ok(Err(error)) => Response::Refused(format!(
+                "Nothing was given out: that somebody takes out a capture with persons in it could not be written into the \
+                 journal: {error}."
+            )),
+            Err(_) => Response::Refused(UNANSWERED.to_owned()),
         }
     }
 

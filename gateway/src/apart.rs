@@ -6,7 +6,8 @@
 //! serves a whole capture; only one that does not come back has a successor.
 
 use crate::convert::{
-    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Rules, Setting, Target, Task,
+    Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Reruns, Rules, Setting,
+    Target, Task,
 };
 use crate::interpret::OwnedTarget;
 use crate::pulse::step_back;
@@ -75,6 +76,8 @@ pub struct Scene {
     pub numbered: bool,
     /// For hashes: a journal's, to compare with what is in it.
     pub key: [u8; 16],
+    /// What becomes of another run in the same message.
+    pub reruns: Reruns,
     /// What the site knows of the instrument; nothing where it is only explained what was sent.
     pub rules: Rules,
 }
@@ -256,6 +259,8 @@ fn convert(
             zone: &scene.zone,
             site_zone: &scene.site_zone,
             key: &scene.key,
+            reruns: scene.reruns,
+            rerun_within: i64::MAX,
             rules: &scene.rules,
             // A dry run shows what would be sent.
             proof: Proof::NotAsked,
@@ -311,6 +316,7 @@ mod tests {
             now: Utc(0),
             numbered: true,
             key: [0; 16],
+            reruns: Reruns::All,
             rules: Rules::default(),
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);

@@ -4,8 +4,11 @@
 //! Promises that a forwarder which is told to end is waited for and stays on the list until it has ended, also when
 //! whoever waits gives up. Decides nothing.
 
+use crate::capture::Recorder;
 use crate::clock::Clock;
-use crate::config::{Allow, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, WirePlan};
+use crate::config::{
+    Allow, CapturePlan, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, WirePlan,
+};
 use crate::forward;
 use crate::lineup::Reached;
 use crate::ports::{Ports, Setup};
@@ -37,6 +40,7 @@ pub(crate) struct Base {
     pub(crate) busy: watch::Receiver<bool>,
     pub(crate) ports: Arc<Ports>,
     pub(crate) tls: Tls,
+    pub(crate) recorder: Recorder,
 }
 
 /// The forwarders that run.
@@ -52,7 +56,12 @@ struct Task {
 
 impl Base {
     /// What an instrument's port is made from; a listener has yet to be bound, by the same wires that the port has.
-    pub(crate) fn setup(&self, plan: &InstrumentPlan, status: Arc<PortStatus>) -> Setup {
+    pub(crate) fn setup(
+        &self,
+        plan: &InstrumentPlan,
+        capture: &CapturePlan,
+        status: Arc<PortStatus>,
+    ) -> Setup {
         Setup {
             name: plan.name.as_str().into(),
             wire: plan.wire.clone(),
@@ -76,6 +85,7 @@ impl Base {
                 Arc::new(move || profile.session(&Instrument { name: name.clone() }))
             },
             status,
+            tap: self.recorder.tap(&plan.name, capture.ring(plan)),
             busy: self.busy.clone(),
         }
     }

@@ -7,6 +7,7 @@ pub mod apart;
 pub mod archive;
 pub mod backlog;
 pub mod backup;
+pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod conditions;

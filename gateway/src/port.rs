@@ -6,6 +6,7 @@
 mod keep;
 mod open;
 
+use crate::capture::{Tap, What};
 use crate::clock::Clock;
 use crate::config::WirePlan;
 use crate::notes::Notes;
@@ -18,7 +19,9 @@ use crate::wire::{Listener, Wire, Wires};
 use keep::{Keep, Open, Part};
 pub use open::unheard;
 use open::{Opened, open, unopened, until};
-use orugate_driver::{Answer, Channel, Deadline, Input, Output, Peer, Reason, Session, Ticket};
+use orugate_driver::{
+    Answer, Channel, Deadline, Input, LineSettings, Output, Parity, Peer, Reason, Session, Ticket,
+};
 use orugate_journal::{AppendError, Receipt, Urgency};
 use orugate_protocol::time::Tick;
 use std::collections::BTreeMap;
@@ -89,6 +92,8 @@ pub struct Port {
     pub clock: Clock,
     /// What others see of it.
     pub status: Arc<PortStatus>,
+    /// What came and went on its line goes there too.
+    pub tap: Tap,
     /// What its supervisor sees of its thread.
     pub pulse: Arc<Pulse>,
     /// Its own mailbox: both ends, because the journal's callbacks write to it.
@@ -175,6 +180,7 @@ impl Port {
 impl Running {
     async fn run(&mut self) {
         let mut buffer = vec![0; READ];
+        self.port.tap.says(What::Port, &format!("begins, Orugate {}", env!("CARGO_PKG_VERSION")));
         if *self.port.busy.borrow_and_update() {
             self.give(Input::Busy(true)).await;
         }
@@ -195,6 +201,7 @@ impl Running {
         if self.abandoned {
             return;
         }
+        self.port.tap.says(What::Port, "ends");
         self.port.status.line(Line::Stopped, self.port.clock.reckoned());
     }
 
@@ -228,6 +235,7 @@ impl Running {
             Event::Read(Ok(count)) if count > 0 => {
                 self.port.status.heard(count, self.port.clock.reckoned());
                 let bytes = buffer.get(..count).unwrap_or_default();
+                self.port.tap.bytes(What::In, bytes);
                 if let Some(Connection { channel, fresh, .. }) = &mut self.connection {
                     let channel = *channel;
                     let plain = matches!(self.port.wire, WirePlan::Listen { tls: None, .. });
@@ -260,7 +268,9 @@ impl Running {
                     (WirePlan::Listen { bind, .. }, None) => Line::Deaf(unheard(*bind, &error)),
                     (wire, _) => Line::Down(unopened(wire, &error)),
                 };
+                let said = down.why().unwrap_or_default().to_owned();
                 if self.connection.is_none() && self.port.status.line(down, self.port.clock.reckoned()) {
+                    self.port.tap.says(What::Unopened, &said);
                     tracing::warn!(instrument = %name, %error, "the wire cannot be opened; trying again every few seconds");
                 }
             }
@@ -315,6 +325,7 @@ impl Running {
         self.next_channel = self.next_channel.wrapping_add(1);
         self.port.pulse.serves(io.socket());
         self.connection = Some(Connection { channel, io, peer, fresh: true });
+        self.port.tap.says(What::Opened, &leads_to(&self.port.wire, peer));
         self.port.status.line(Line::Up(peer.map(|p| p.to_string())), self.port.clock.reckoned());
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
@@ -329,6 +340,7 @@ impl Running {
         self.port.pulse.serves(None);
         let channel = connection.channel;
         drop(connection);
+        self.port.tap.says(What::Closed, why);
         if self.port.status.line(Line::Down(why.to_owned()), self.port.clock.reckoned()) {
             tracing::warn!(instrument = %self.port.name, why, "the wire is gone");
         }
@@ -415,6 +427,7 @@ impl Running {
                 }
                 Output::Note(note) => {
                     if self.notes.take(now, &note) {
+                        self.port.tap.says(What::Note, &note.to_string());
                         tracing::warn!(instrument = %self.port.name, "{note}");
                     }
                     self.port.status.link_note(&note, self.port.clock.reckoned());
@@ -447,6 +460,7 @@ impl Running {
             return;
         }
         tracing::error!(instrument = %name, "the driver {why}; its wire is closed and it begins anew");
+        self.port.tap.says(What::Fell, &format!("the driver {why}"));
         self.life.0 = self.life.0.wrapping_add(1);
         self.session = (self.port.begin)();
         self.tickets.clear();
@@ -488,6 +502,7 @@ impl Running {
         let out = std::mem::take(&mut self.out);
         let Some(connection) = &mut self.connection else { return };
         let channel = connection.channel;
+        self.port.tap.bytes(What::Out, &out);
         let written = tokio::time::timeout(WRITE, async {
             connection.io.write_all(&out).await?;
             std::future::poll_fn(|context| connection.io.poll_push(context)).await?;
@@ -528,6 +543,24 @@ fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() 
     let done = catch_unwind(AssertUnwindSafe(piece));
     pulse.leave().map_err(|GivenUp| Fall::GivenUp)?;
     done.map_err(|_| Fall::Panicked)
+}
+
+/// What a wire that opened leads to, for who reads a capture.
+fn leads_to(wire: &WirePlan, peer: Option<IpAddr>) -> String {
+    match (wire, peer) {
+        (_, Some(peer)) => peer.to_string(),
+        (WirePlan::Serial(serial), None) => {
+            let LineSettings { baud, data_bits, parity, stop_bits } = serial.line;
+            let parity = match parity {
+                Parity::None => 'N',
+                Parity::Even => 'E',
+                Parity::Odd => 'O',
+            };
+            format!("{}, {baud} {data_bits}{parity}{stop_bits}", serial.path.display())
+        }
+        (WirePlan::Connect { address, .. }, None) => address.clone(),
+        (WirePlan::Listen { bind, .. }, None) => format!("a connection to {bind}"),
+    }
 }
 
 const fn words(reason: Reason) -> &'static str {

@@ -7,6 +7,7 @@
 //! listener stays with the supervisor, so an address is free for its next owner. Leaves out what a port does; that is
 //! [`Port`].
 
+use crate::capture::Tap;
 use crate::clock::Clock;
 use crate::config::WirePlan;
 use crate::port::{Begin, Mail, Port};
@@ -54,6 +55,8 @@ pub struct Setup {
     pub begin: Begin,
     /// What others see of it.
     pub status: Arc<PortStatus>,
+    /// What came and went on its line goes there too.
+    pub tap: Tap,
     /// The store is nearly full.
     pub busy: watch::Receiver<bool>,
 }
@@ -204,6 +207,7 @@ impl Ports {
             store: self.store.clone(),
             clock: self.clock.clone(),
             status: setup.status.clone(),
+            tap: setup.tap,
             pulse: pulse.clone(),
             mail,
             busy: setup.busy,

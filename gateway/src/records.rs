@@ -7,6 +7,7 @@
 use orugate_protocol::time::ClockQuality;
 use serde::{Deserialize, Serialize};
 
+mod before;
 #[cfg(test)]
 mod format;
 mod verification;
@@ -115,7 +116,7 @@ impl Meta for Reconfigured {
 }
 
 /// What became of one message: always one batch with the [`Oru`] and [`Hold`] records that it names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The message.
     pub message: u64,
@@ -137,6 +138,9 @@ pub struct Outcome {
     pub clock: Option<DeviceClock>,
     /// Who sent it, as the message says.
     pub analyzer: Analyzer,
+    /// What was decided for each destination that gets something. Empty before version 3: then each destination got what
+    /// was sent, and nobody wrote down what it was compared with.
+    pub towards: Vec<Towards>,
 }
 
 impl Meta for Outcome {
@@ -145,8 +149,8 @@ impl Meta for Outcome {
 
     fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
         match version {
-            1 => Some(OutcomeV2::from(postcard::from_bytes::<OutcomeV1>(bytes).ok()?).into()),
-            2 => Some(postcard::from_bytes::<OutcomeV2>(bytes).ok()?.into()),
+            1 => Some(postcard::from_bytes::<before::OutcomeV1>(bytes).ok()?.into()),
+            2 => Some(postcard::from_bytes::<before::OutcomeV2>(bytes).ok()?.into()),
             Self::VERSION => postcard::from_bytes(bytes).ok(),
             _ => None,
         }
@@ -179,60 +183,65 @@ pub enum TimeOf {
     Result,
 }
 
-/// An [`Outcome`] as it was before it knew of the instrument's clock and named its analyzer.
-#[derive(Deserialize)]
-struct OutcomeV2 {
-    message: u64,
-    instrument: String,
-    at: i64,
-    provenance: Provenance,
-    dispositions: Vec<Disposition>,
-    fillers: Vec<(u128, u32)>,
-    released: Option<u64>,
-    specimens: Vec<u128>,
+/// Where an observation stands in an ORU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The ORU.
+    pub oru: u64,
+    /// Which of its OBX, from 0.
+    pub obx: usize,
+    /// OBX-11.
+    pub status: u8,
 }
 
-impl From<OutcomeV2> for Outcome {
-    fn from(before: OutcomeV2) -> Self {
-        let OutcomeV2 { message, instrument, at, provenance, dispositions, fillers, released, specimens } =
-            before;
-        let (clock, analyzer) = (None, Analyzer::default());
-        Self {
-            message,
-            instrument,
-            at,
-            provenance,
-            dispositions,
-            fillers,
-            released,
-            specimens,
-            clock,
-            analyzer,
-        }
+impl Outcome {
+    /// Where an observation went for a destination. `None` also before version 3, where nobody wrote that down.
+    #[must_use]
+    pub fn written(&self, observation: u32, destination: &str) -> Option<Written> {
+        let towards = self.towards.iter().find(|towards| towards.destination == destination)?;
+        towards.orus.iter().find_map(|(oru, all)| {
+            let obx = all.iter().position(|(at, _)| *at == observation)?;
+            Some(Written { oru: *oru, obx, status: all.get(obx)?.1 })
+        })
     }
 }
 
-/// An [`Outcome`] as it was before it named its specimens.
-#[derive(Deserialize)]
-struct OutcomeV1 {
-    message: u64,
-    instrument: String,
-    at: i64,
-    provenance: Provenance,
-    dispositions: Vec<Disposition>,
-    fillers: Vec<(u128, u32)>,
-    released: Option<u64>,
+/// What one destination gets of a message, and what was known of it when that was decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Towards {
+    /// The destination's name.
+    pub destination: String,
+    /// The ORUs for it, with the observations in each and their status (OBX-11, ASCII), in the order of their OBX.
+    pub orus: Vec<(u64, Vec<(u32, u8)>)>,
+    /// The results that were compared with one that it had before.
+    pub compared: Vec<Compared>,
 }
 
-impl From<OutcomeV1> for OutcomeV2 {
-    fn from(before: OutcomeV1) -> Self {
-        let OutcomeV1 { message, instrument, at, provenance, dispositions, fillers, released } = before;
-        // Only those that got a number: a resend's are in the outcome that it resends.
-        let mut specimens: Vec<u128> = fillers.iter().map(|(specimen, _)| *specimen).collect();
-        specimens.sort_unstable();
-        specimens.dedup();
-        Self { message, instrument, at, provenance, dispositions, fillers, released, specimens }
-    }
+/// A result and an earlier one in the place where a destination files it: what makes it a resend, a correction, or another
+/// run's successor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The observation, in this message.
+    pub observation: u32,
+    /// The message of the earlier one.
+    pub message: u64,
+    /// The earlier one's place in its message.
+    pub earlier: u32,
+    /// How it stood.
+    pub stood: Stood,
+}
+
+/// How a destination stands to a result that was sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stood {
+    /// It acknowledged it.
+    Delivered,
+    /// It waits, and goes before what is made now. Whether a try was made whose answer never came is not known here.
+    Waiting,
+    /// It may have it: it never refused it, and a person decides or has decided what becomes of it.
+    Unknown,
+    /// It has not got it; a person may still send it.
+    Parked,
 }
 
 /// With what a message was interpreted, so that it can be explained later.
@@ -250,10 +259,12 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Hash of the maps that it was interpreted with; empty without any.
+    /// What a verification is of besides the profile, by its hash: the maps; empty without any.
     #[must_use]
-    pub const fn map_hash(&self) -> &str {
-        ""
+    pub fn map_hash(&self) -> String {
+        // Whoever adds a field decides here whether another one of it asks for another verification.
+        let Self { software: _, profile: _, profile_hash: _, config_hash: _ } = self;
+        String::new()
     }
 }
 
@@ -272,6 +283,14 @@ pub struct Disposition {
     pub filler: u32,
     /// Where it went.
     pub fate: Fate,
+    /// Keyed hash of instrument, specimen, test and isolate; 0 for what is no patient's, and before version 3.
+    pub test: u64,
+    /// Keyed hash of what another run of it would have in common with it; 0 without a run discriminator.
+    pub series: u64,
+    /// Which result of its test it is (OBX-4, behind the isolate); 0 for the only one.
+    pub sub_id: u16,
+    /// When the instrument measured it, seconds since 1970.
+    pub ran: Option<i64>,
 }
 
 /// The dispositions of the design.
@@ -412,6 +431,27 @@ impl Meta for ClockAccepted {
     const KIND: u16 = 18;
 }
 
+/// Somebody took out what was on an instrument's line, with persons in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureExported {
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// Who (`uid 1000`).
+    pub actor: String,
+    /// The instrument's name.
+    pub instrument: String,
+    /// From this time on, in microseconds since 1970; the least number for all.
+    pub from: i64,
+    /// Up to this time; the largest number for all.
+    pub to: i64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Meta for CaptureExported {
+    const KIND: u16 = 17;
+}
+
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,
 /// up to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -426,10 +466,26 @@ pub struct Dropped {
     pub at: i64,
     /// The reason that was given.
     pub reason: String,
+    /// The oldest ORU that waited; `None` when all were parked, and before version 2. One from here on that was neither
+    /// parked nor delivered before is given up.
+    pub waited_from: Option<u64>,
 }
 
 impl Meta for Dropped {
     const KIND: u16 = 13;
+    const VERSION: u8 = 2;
+
+    fn decode(version: u8, bytes: &[u8]) -> Option<Self> {
+        match version {
+            1 => Some(postcard::from_bytes::<before::DroppedV1>(bytes).ok()?.into()),
+            Self::VERSION => postcard::from_bytes(bytes).ok(),
+            _ => None,
+        }
+    }
+
+    fn knows(version: u8) -> bool {
+        matches!(version, 1 | Self::VERSION)
+    }
 }
 
 /// Observations that wait for a person.

@@ -11,7 +11,7 @@
 //! in the journal, under its name, and are a condition too. Leaves out reading files.
 
 use crate::conditions::{Code, Condition, Fault};
-use crate::config::{Difference, InstrumentPlan, Plan, Subject, Takes, WirePlan};
+use crate::config::{CapturePlan, Difference, InstrumentPlan, Plan, Subject, Takes, WirePlan};
 use crate::interpret::Order;
 use crate::lineup::{Lineup, Served};
 use crate::port::unheard;
@@ -78,6 +78,10 @@ impl Gateway {
         self.store.journal().set_max_size(plan.journal.max_size);
         self.store.journal().set_keep(plan.journal.keep());
         self.store.journal().set_snapshots_size(plan.journal.snapshots_size);
+        self.base.recorder.set_keep(plan.journal.keep_raw);
+        for instrument in &plan.instruments {
+            let _ = self.base.recorder.tap(&instrument.name, plan.capture.ring(instrument));
+        }
         tokio::join!(self.base.ports.close(&ports), crew.end(&forwarders));
         // A thread that was given up may live on with its TLS; it is nobody's trouble any more.
         ports.iter().for_each(|name| self.base.tls.forget(name, Peer::Instrument));
@@ -105,7 +109,7 @@ impl Gateway {
                 }
                 _ => {
                     let status = served.map(|served| served.status.clone()).unwrap_or_default();
-                    self.begin(instrument, status, &mut failed)
+                    self.begin(instrument, &plan.capture, status, &mut failed)
                 }
             });
         }
@@ -172,8 +176,14 @@ impl Gateway {
     }
 
     /// Opens an instrument's port. When it cannot be listened for, the port tries again by itself.
-    fn begin(&self, plan: &InstrumentPlan, status: Arc<PortStatus>, failed: &mut Vec<String>) -> Served {
-        let mut setup = self.base.setup(plan, status.clone());
+    fn begin(
+        &self,
+        plan: &InstrumentPlan,
+        capture: &CapturePlan,
+        status: Arc<PortStatus>,
+        failed: &mut Vec<String>,
+    ) -> Served {
+        let mut setup = self.base.setup(plan, capture, status.clone());
         let mut heard = Line::Starting;
         if let WirePlan::Listen { bind, .. } = &plan.wire {
             match setup.wires.listen(*bind) {

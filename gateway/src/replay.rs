@@ -4,11 +4,12 @@
 //! tolerant where nobody can be asked to send again.
 
 use crate::apart::{self, Apart, Scene};
-use crate::convert::{Conversion, Corrections, Going, Rules};
+use crate::capture::{Entry, What, text};
+use crate::convert::{Conversion, Corrections, Going, Reruns, Rules};
 use crate::interpret::OwnedTarget;
 use crate::receipts;
 use jiff::tz::TimeZone;
-use orugate_driver::{Channel, Input, MessageEnd, Output, Peer, Profile};
+use orugate_driver::{Channel, Deadline, Input, MessageEnd, Output, Peer, Profile, Session};
 use orugate_protocol::oru::SampleIdIn;
 use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::{Tick, Utc};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// Bytes given to the session at once, as a port would.
 const READ: usize = 4096;
+/// Deadlines in a row that pass without a byte.
+const DEADLINES: usize = 100;
 
 /// A message as a capture session gave it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,56 +40,133 @@ pub struct Heard {
     pub messages: Vec<Message>,
     /// Notes of the link, in words.
     pub notes: Vec<String>,
+    /// When each message began, if the capture says it; else none.
+    pub times: Vec<Utc>,
 }
 
 /// Runs the capture's bytes through the profile's capture session, cut at `cuts` (ascending offsets) and into pieces
 /// of at most one read.
 #[must_use]
 pub fn hear(profile: &dyn Profile, capture: &[u8], cuts: &[usize]) -> Heard {
-    let mut session = profile.capture_session();
-    let mut heard = Heard::default();
-    let mut open: Option<Message> = None;
-    let mut now = Tick::ZERO;
-    let mut feed = |now: Tick, input: Input<'_>| {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            session.handle(now, input);
-            loop {
-                match session.poll() {
-                    Output::Store(ticket, chunk) => {
-                        if chunk.first {
-                            heard.messages.extend(open.take());
-                        }
-                        let message = open.get_or_insert_default();
-                        message.raw.extend_from_slice(chunk.bytes);
-                        message.chunk_ends.push(u32::try_from(message.raw.len()).unwrap_or(u32::MAX));
-                        if let Some(end) = chunk.last {
-                            message.complete = end == MessageEnd::Complete;
-                            heard.messages.extend(open.take());
-                        }
-                        // The session's other outputs come first; then it hears that the chunk is kept.
-                        inputs.push_back(Input::Stored(receipts::of_capture(ticket)));
-                    }
-                    Output::Note(note) => heard.notes.push(note.to_string()),
-                    Output::Wait(_) | Output::Done => break,
-                    _ => {}
-                }
-            }
-        }
-    };
+    let mut hearing = Hearing::new(profile);
     let channel = Channel(0);
-    feed(now, Input::Opened(channel, Peer::Capture));
+    let mut now = Tick::ZERO;
+    hearing.feed(now, Input::Opened(channel, Peer::Capture));
     let mut start = 0;
     for cut in cuts.iter().copied().chain([capture.len()]) {
         for piece in capture.get(start..cut).unwrap_or_default().chunks(READ) {
             now = now.after(Duration::from_millis(1));
-            feed(now, Input::Bytes(channel, piece));
+            hearing.feed(now, Input::Bytes(channel, piece));
         }
         start = cut.max(start);
     }
-    feed(now, Input::Closed(channel));
-    heard.messages.extend(open.take());
-    heard
+    hearing.feed(now, Input::Closed(channel));
+    hearing.end()
+}
+
+/// As [`hear`], with what was on a line and when: silence and a lost connection end a message as they did there.
+#[must_use]
+pub fn hear_line(profile: &dyn Profile, entries: &[Entry]) -> Heard {
+    let mut hearing = Hearing::new(profile);
+    let Some(first) = entries.first() else { return hearing.end() };
+    let mut channel = Channel(0);
+    let mut now = Tick::ZERO;
+    hearing.feed(now, Input::Opened(channel, Peer::Capture));
+    for (entry, before) in entries.iter().zip(std::iter::once(first).chain(entries)) {
+        // A clock that was set back makes no time go back here.
+        let micros = u64::try_from(entry.at.0.saturating_sub(before.at.0)).unwrap_or(0);
+        now = now.after(Duration::from_micros(micros.max(1)));
+        hearing.wait_until(now);
+        hearing.at = Some(entry.at);
+        match entry.what {
+            What::In => {
+                for piece in entry.bytes.chunks(READ) {
+                    hearing.feed(now, Input::Bytes(channel, piece));
+                }
+            }
+            What::Closed | What::Fell => {
+                hearing.feed(now, Input::Closed(channel));
+                channel.0 = channel.0.wrapping_add(1);
+                hearing.feed(now, Input::Opened(channel, Peer::Capture));
+            }
+            _ => {}
+        }
+    }
+    hearing.feed(now, Input::Closed(channel));
+    hearing.end()
+}
+
+/// A capture session at work.
+struct Hearing {
+    session: Box<dyn Session>,
+    heard: Heard,
+    open: Option<Message>,
+    deadline: Option<Deadline>,
+    /// When what is fed now came, where that is known, and when the open message began.
+    at: Option<Utc>,
+    began: Option<Utc>,
+}
+
+impl Hearing {
+    fn new(profile: &dyn Profile) -> Self {
+        let session = profile.capture_session();
+        Self { session, heard: Heard::default(), open: None, deadline: None, at: None, began: None }
+    }
+
+    fn feed(&mut self, now: Tick, input: Input<'_>) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            self.session.handle(now, input);
+            loop {
+                match self.session.poll() {
+                    Output::Store(ticket, chunk) => {
+                        if chunk.first {
+                            take(&mut self.heard, &mut self.open, self.began);
+                            self.began = self.at;
+                        }
+                        let message = self.open.get_or_insert_default();
+                        message.raw.extend_from_slice(chunk.bytes);
+                        message.chunk_ends.push(u32::try_from(message.raw.len()).unwrap_or(u32::MAX));
+                        if let Some(end) = chunk.last {
+                            message.complete = end == MessageEnd::Complete;
+                            take(&mut self.heard, &mut self.open, self.began);
+                        }
+                        // The session's other outputs come first; then it hears that the chunk is kept.
+                        inputs.push_back(Input::Stored(receipts::of_capture(ticket)));
+                    }
+                    Output::Note(note) => self.heard.notes.push(note.to_string()),
+                    Output::Wait(deadline) => {
+                        self.deadline = deadline;
+                        break;
+                    }
+                    Output::Done => break,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Lets the deadlines pass that come before this.
+    fn wait_until(&mut self, now: Tick) {
+        // Each hands out another one or none; a session that never tires of it is left alone.
+        for _ in 0..DEADLINES {
+            let Some(deadline) = self.deadline.take_if(|deadline| deadline.at < now) else { return };
+            self.feed(deadline.at, Input::Deadline);
+        }
+    }
+
+    fn end(mut self) -> Heard {
+        take(&mut self.heard, &mut self.open, self.began);
+        self.heard
+    }
+}
+
+/// The open message is over.
+fn take(heard: &mut Heard, open: &mut Option<Message>, began: Option<Utc>) {
+    if let Some(message) = open.take() {
+        heard.messages.push(message);
+        heard.times.extend(began);
+    }
 }
 
 /// Counts of what a replay found.
@@ -161,6 +241,7 @@ pub fn replay(
         now: how.now,
         numbered: true,
         key: [0; 16],
+        reruns: Reruns::All,
         rules: Rules::default(),
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
@@ -171,8 +252,9 @@ pub fn replay(
     for (n, message) in heard.messages.iter().enumerate() {
         let _ = writeln!(
             out,
-            "message {}: {} bytes in {} chunks, {}",
+            "message {}{}: {} bytes in {} chunks, {}",
             n + 1,
+            heard.times.get(n).map(|at| format!(" of {}", text::moment(*at))).unwrap_or_default(),
             message.raw.len(),
             message.chunk_ends.len(),
             if message.complete { "complete" } else { "incomplete" }

@@ -6,6 +6,7 @@
 
 use crate::admin::{self, Admin};
 use crate::alerts::{self, Teller};
+use crate::capture::Recorder;
 use crate::clock::{Clock, vouched};
 use crate::conditions::Conditions;
 use crate::config::{Plan, WirePlan};
@@ -200,6 +201,7 @@ impl Gateway {
         let (busy, busy_seen) = watch::channel(false);
         let ports = Arc::new(Ports::new(ground, store.clone(), clock.clone()));
         let tls = Tls::new(clock.clone());
+        let recorder = Recorder::new(&store, clock.clone(), plan.journal.keep_raw);
         let base = Base {
             store: store.clone(),
             clock: clock.clone(),
@@ -207,10 +209,11 @@ impl Gateway {
             busy: busy_seen,
             ports,
             tls: tls.clone(),
+            recorder: recorder.clone(),
         };
         let (mut setups, mut instruments) = (Vec::new(), Vec::new());
         for instrument in &plan.instruments {
-            let mut setup = base.setup(instrument, Arc::default());
+            let mut setup = base.setup(instrument, &plan.capture, Arc::default());
             if let WirePlan::Listen { bind, .. } = &instrument.wire {
                 let failed = |error| StartError::Listen(instrument.name.clone(), *bind, error);
                 setup.listener = Some(setup.wires.listen(*bind).map_err(failed)?);
@@ -241,6 +244,7 @@ impl Gateway {
             reloads: OnceLock::new(),
             running: Mutex::default(),
             conditions: Conditions::default(),
+            recorder: recorder.clone(),
             backlog: Mutex::default(),
             watch: Mutex::default(),
             verifying: tokio::sync::Mutex::default(),
@@ -258,6 +262,7 @@ impl Gateway {
         tls.tell(&admin.conditions);
         let rest = vec![
             tokio::spawn(look_for_messages(store.clone(), worker.clone(), rest_stop.clone())),
+            tokio::spawn(recorder.run(rest_stop.clone())),
             tokio::spawn(look_around(store.clone(), busy, rest_stop.clone())),
             tokio::spawn(look_after_drivers(base.ports.clone(), worker.clone(), clock, rest_stop.clone())),
             tokio::spawn(vouched::watch(base.clock.clone(), rest_stop.clone())),

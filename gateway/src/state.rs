@@ -22,9 +22,9 @@ pub use verifications::{Ended, Heard, Session, Unproven, Verifications};
 
 use crate::offset;
 use crate::records::{
-    Abandoned, Attempt, Chunk, ClockAccepted, Delivery, DeliveryResult, DeviceClock, Dropped, Fate, Hold,
-    HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored,
-    Settlement, Verification,
+    Abandoned, Attempt, CaptureExported, Chunk, ClockAccepted, Delivery, DeliveryResult, DeviceClock,
+    Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured,
+    Redriven, Restored, Settlement, Verification,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,6 +178,11 @@ impl State {
             ClockAccepted::KIND => {
                 if let Some(accepted) = ClockAccepted::decode(version, meta) {
                     self.newest = accepted.at;
+                }
+            }
+            CaptureExported::KIND => {
+                if let Some(exported) = CaptureExported::decode(version, meta) {
+                    self.newest = self.newest.max(exported.at);
                 }
             }
             Attempt::KIND => {
@@ -489,6 +494,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         Reconfigured::KIND => Reconfigured::knows(version),
         Restored::KIND => Restored::knows(version),
         ClockAccepted::KIND => ClockAccepted::knows(version),
+        CaptureExported::KIND => CaptureExported::knows(version),
         Attempt::KIND => Attempt::knows(version),
         Outcome::KIND => Outcome::knows(version),
         Oru::KIND => Oru::knows(version),

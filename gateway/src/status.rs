@@ -24,6 +24,17 @@ pub enum Line {
     Stopped,
 }
 
+impl Line {
+    /// Why it is not open, where somebody knows.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Down(why) | Self::Deaf(why) | Self::Dead(why) => Some(why),
+            Self::Starting | Self::Up(_) | Self::Stopped => None,
+        }
+    }
+}
+
 /// A snapshot of one port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortView {

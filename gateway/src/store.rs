@@ -192,6 +192,21 @@ impl Store {
         found.records.iter().filter_map(|record| terms::outcome_of(&record.as_ref(), specimen)).collect()
     }
 
+    /// An ORU and what kept it from its destination, the newest record first, at most so many.
+    #[must_use]
+    pub fn of_oru(&self, oru: u64, most: usize) -> Vec<Record> {
+        self.inner.journal.find(terms::oru(oru), most).records
+    }
+
+    /// Where a person gave up all that waited for a destination: the newest, at most so many.
+    #[must_use]
+    pub fn dropped(&self, most: usize) -> Vec<Dropped> {
+        let found = self.inner.journal.find(terms::DROPPED, most);
+        let dropped =
+            found.records.iter().map(Record::as_ref).filter(|record| record.kind.0 == Dropped::KIND);
+        dropped.filter_map(|record| Dropped::decode(record.meta_version, record.meta)).collect()
+    }
+
     /// Reads a record's payload. A needed record may be carried to another place meanwhile: `now` says where it is.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ mod common;
 mod story;
 
 use common::{Engine, Ran, Site, orugate};
-use orugate::records::{Analyzer, Chunk, Disposition, Fate, Meta, Outcome, Provenance};
+use orugate::records::{Chunk, Disposition, Fate, Meta, Outcome, Provenance};
 use orugate_journal::{Batch, FileStorage, Journal, Kind, Lane, NewRecord, Options, UnixMillis, Urgency};
 use serde_json::Value;
 use std::path::Path;
@@ -39,7 +39,8 @@ fn a_journal_with_one_of_everything_balances_and_a_damaged_one_is_not_called_who
     let json: Value = serde_json::from_str(&ledger(folder.path(), &["--json"]).out).unwrap();
     assert_eq!((&json["ledger"], &json["difference"]), (&1.into(), &0.into()));
     for line in json["instruments"].as_array().unwrap() {
-        let fates = ["sent", "held", "qc", "repeat", "superseded", "discarded", "not_reportable"];
+        let fates =
+            ["sent", "held", "qc", "repeat", "superseded", "discarded", "earlier_run", "not_reportable"];
         let sum: u64 = fates.iter().map(|fate| line[*fate].as_u64().unwrap()).sum();
         assert_eq!(line["results"], sum, "{line}");
         assert!(line["results"].as_u64().unwrap() > 0, "{line}");
@@ -89,6 +90,10 @@ fn with_a_hole(folder: &Path, fates: &[Fate], clock: u8) {
         is_final: true,
         filler: 0,
         fate: fate.clone(),
+        test: 0,
+        series: 0,
+        sub_id: 0,
+        ran: None,
     };
     let outcome = Outcome {
         message,
@@ -96,11 +101,7 @@ fn with_a_hole(folder: &Path, fates: &[Fate], clock: u8) {
         at: now,
         provenance: Provenance::default(),
         dispositions: (0..).zip(fates).map(disposition).collect(),
-        fillers: Vec::new(),
-        released: None,
-        specimens: Vec::new(),
-        clock: None,
-        analyzer: Analyzer::default(),
+        ..Outcome::default()
     };
     let chunk = NewRecord::new(Kind(Chunk::KIND), 1, chunk.encode(), b"H|".to_vec()).numbered(reserved);
     let outcome = NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new());

@@ -233,7 +233,7 @@ fn resends_and_corrections_are_told_apart_and_in_order() {
     traced.is(0);
     traced.says("S-1: 3 results in 3 messages: 3 acknowledged.");
     traced.says("Sent again by the instrument.");
-    traced.says("Corrected: another result was sent before.");
+    traced.says("Corrected: another result was sent before: 6.1 10*3/uL");
     traced.hides("otherwise");
     let json = story.json("S-1");
     let values: Vec<_> =

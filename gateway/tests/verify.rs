@@ -188,7 +188,10 @@ fn what_is_only_described_is_held_in_live_mode_and_goes_out_after_it_is_proven()
         serde_json::from_str(&story.site.run(&["holds", "list", "--json"]).out).unwrap()
     };
     let hold = list(&story)[0]["hold"].to_string();
-    story.site.run(&["holds", "redrive", &hold]).says("waits as before. The profile is only described");
+    story
+        .site
+        .run(&["holds", "redrive", &hold])
+        .says("waits as before. It came from XN-550, serial TT000001. The profile is only described");
     story.site.run(&["holds", "release", &hold]);
     let hold = list(&story)[0]["hold"].to_string();
     assert_eq!(list(&story)[0]["reason"], "unproven");
@@ -215,6 +218,7 @@ fn what_is_only_described_is_held_in_live_mode_and_goes_out_after_it_is_proven()
     // Another analyzer on this cable, or one that says nothing of itself.
     story.hear("TT000002", "S-0004", &[("WBC", "6.20", "N")]);
     story.until_list("1 result HELD (unproven)", 1);
+    story.site.run(&["holds", "list"]).says("It came from XN-550, serial TT000002.");
     story.hear("", "S-0005", &[("WBC", "6.30", "N")]);
     story.until_list("1 result HELD (unproven)", 2);
     // The power goes, and the proof is where it was.

@@ -485,7 +485,7 @@ def message_of(record):
 
 def dropped_of(record):
     """The destination of which everything up to a number was given up, and that number."""
-    if record["version"] != 1 or record["kind"] != 13:
+    if record["version"] not in (1, 2) or record["kind"] != 13:
         return None
     meta = Postcard(record["meta"])
     return [meta.text(), meta.varint()]

@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod breaking;
 pub mod corpus;
+pub mod feed;
 pub mod oracle;
 pub mod oru;
 pub mod pki;

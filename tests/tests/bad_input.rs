@@ -267,7 +267,7 @@ fn every_case_has_its_sentence_and_its_place() {
         assert_eq!(host.messages.len() as u64, case.messages, "{}", case.what);
         assert!(host.messages.iter().all(|message| message.complete), "{}", case.what);
         let (mut text, mut sent) = (String::new(), Vec::new());
-        let heard = Heard { messages: host.messages, notes: Vec::new() };
+        let heard = Heard { messages: host.messages, ..Heard::default() };
         let now = Utc(1_795_000_000_000_000);
         replay(&*profile, &heard, &How::at(now), &mut text, &mut |oru| sent.extend(results(oru)));
         assert_eq!(sent, case.sent, "{}", case.what);

@@ -6,7 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use orugate::convert::{
-    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Proof, Ready, Rules, Setting, Target, Task,
+    Clocks, Converter, Corrections, Keyed, NoPast, Numbers, Proof, Ready, Reruns, Rules, Setting, Target,
+    Task,
 };
 use orugate_driver::{Profile, StoredMessage};
 use orugate_protocol::oru::{PatientField, PatientId, Route, SampleIdIn};
@@ -73,6 +74,8 @@ fn convert(
             zone: &zone,
             site_zone: &zone,
             key: &[7; 16],
+            reruns: Reruns::All,
+            rerun_within: 0,
             rules: &Rules::default(),
             proof: Proof::NotAsked,
         },
@@ -89,6 +92,7 @@ fn convert(
 fn target(index: usize, charset: Charset) -> Target<'static> {
     Target {
         index,
+        name: "engine",
         route: Route {
             sending_application: "ORUGATE",
             sending_facility: "LAB",

@@ -225,7 +225,7 @@ async fn only_a_final_result_can_be_corrected_and_repeats_in_one_message_are_apa
     let plain = |status: &str| (status.to_owned(), String::new());
     assert_eq!(all[0], [plain("P")]);
     assert_eq!(all[1], [plain("F")]);
-    assert_eq!(all[2], [("C".to_owned(), "Corrected: another result was sent before.".to_owned())]);
+    assert_eq!(all[2], [("C".to_owned(), "Corrected: another result was sent before: 5 mmol/L".to_owned())]);
     assert_eq!(all[3][0].0, "C");
     assert!(all[3][0].1.contains("not known here"), "{:?}", all[3]);
     assert_eq!(all[4], [plain("F"), plain("F")]);

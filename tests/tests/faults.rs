@@ -158,7 +158,7 @@ fn wanted(message: &Invented, cost: Cost) -> Vec<Came> {
 fn came(profile: &dyn Profile, host: &Host) -> Vec<Came> {
     let each = host.messages.iter().map(|message| {
         let (mut sent, mut text) = (Vec::new(), String::new());
-        let heard = Heard { messages: vec![message.clone()], notes: Vec::new() };
+        let heard = Heard { messages: vec![message.clone()], ..Heard::default() };
         let now = Utc(1_795_000_000_000_000);
         let totals = replay(profile, &heard, &How::at(now), &mut text, &mut |oru| sent.extend(results(oru)));
         Came { complete: message.complete, sent, held: totals.held }

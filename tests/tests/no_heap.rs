@@ -2,8 +2,8 @@
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
 use orugate::convert::{
-    Clocks, Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Proof, Rules, Setting,
-    Target, Task, Times,
+    Clocks, Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Proof, Reruns, Rules,
+    Setting, Target, Task, Times,
 };
 use orugate::replay::hear;
 use orugate_driver::StoredMessage;
@@ -67,6 +67,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                 };
                 let targets = [Target {
                     index: 0,
+                    name: "engine",
                     route: Route {
                         sending_application: "ORUGATE",
                         sending_facility: "LAB",
@@ -99,6 +100,8 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     zone: &zone,
                     site_zone: &zone,
                     key: &[7; 16],
+                    reruns: Reruns::All,
+                    rerun_within: 0,
                     rules: &rules,
                     proof: Proof::NotAsked,
                 };

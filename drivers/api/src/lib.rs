@@ -20,6 +20,7 @@
 mod fault;
 mod interpreter;
 mod profile;
+mod scrub;
 mod session;
 
 pub use fault::SimulatedFault;
@@ -28,6 +29,7 @@ pub use orugate_protocol::{report, span, text, time};
 pub use profile::{
     Common, CommonQc, Draft, Driver, Evidence, Example, Profile, ProfileError, QcProof, parse_profile,
 };
+pub use scrub::{StandIns, scrub_by_rule};
 pub use session::{
     Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,
     Reason, Session, Stored, Ticket, TrafficFault,

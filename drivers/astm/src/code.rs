@@ -249,6 +249,17 @@ fn results_of<'m>(siblings: &Records<'m>) -> impl Iterator<Item = Record<'m>> + 
     siblings.clone().take_while(below).filter(|r| r.kind() == RecordType::Result)
 }
 
+/// The first result of an order that is of the same test.
+pub(crate) fn first_of_test<'m>(
+    plan: &'static Plan,
+    test: &Text<'m>,
+    siblings: &Records<'m>,
+) -> Option<Record<'m>> {
+    results_of(siblings)
+        .take(SIBLINGS)
+        .find(|other| read(plan, other.field(3)).0.bare.bytes() == test.bytes())
+}
+
 /// Another result of the order has the same code and another text in this component.
 fn has_twin<'m>(
     plan: &'static Plan,

@@ -6,7 +6,7 @@ use crate::profile::AstmProfile;
 use crate::session::AstmSession;
 use crate::simulator::Simulator;
 use orugate_driver::{
-    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
+    Common, Draft, Driver, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault, StandIns,
 };
 
 /// The driver `astm`.
@@ -62,6 +62,10 @@ impl Profile for Fitted {
     fn link(&self) -> Option<String> {
         let AstmProfile { driver, framing, ack, link, query, .. } = &self.plan.profile;
         Some(format!("{driver} {framing:?} {ack:?} {link:?} {query:?}"))
+    }
+
+    fn scrub(&self, line: &mut [u8], stand_ins: &mut StandIns) -> usize {
+        crate::scrub::scrub(self.plan, line, stand_ins)
     }
 
     fn capture_session(&self) -> Box<dyn Session> {

@@ -136,6 +136,10 @@ pub(crate) fn observation<'m>(
         range = measure::with_point(range, scratch)?;
     }
     let (unit, unit_as_sent) = measure::unit(plan, &bare, text(result.units()));
+    // Replicates are of the run of the first of them.
+    let first = siblings.filter(|_| profile.run.replicates);
+    let first = first.and_then(|(below, _)| code::first_of_test(plan, &bare, below));
+    let of_run = Current { result: first.or(current.result), ..*current };
     Ok(Observation {
         code,
         value,
@@ -150,7 +154,7 @@ pub(crate) fn observation<'m>(
         operator: text_at(plan, profile.operator, current),
         verifier: text_at(plan, profile.verifier, current),
         device: text_at(plan, profile.device, current),
-        run: place::first(&profile.run.discriminator, current).map_or(Text::EMPTY, |f| f.text()),
+        run: place::first(&profile.run.discriminator, &of_run).map_or(Text::EMPTY, |f| f.text()),
         replicate,
         group: isolates.of(plan, &bare, current),
         not_reportable,

@@ -37,6 +37,7 @@ mod result_options;
 mod said;
 mod sample;
 pub mod script;
+mod scrub;
 mod session;
 mod simulator;
 mod tracker;

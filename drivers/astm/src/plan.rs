@@ -5,6 +5,7 @@ use crate::link_options::FrameNumbersOption;
 use crate::measure::Rule;
 use crate::profile::{AstmProfile, NotReportable, PlaceNote, QcMark};
 use crate::qc::{self, Mark};
+use crate::scrub::words::Words;
 use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::{Charset, Escapes, Text};
@@ -38,6 +39,8 @@ pub(crate) struct Plan {
     last_fields: Vec<(u8, usize)>,
     /// Other sample id than the one that was taken: the note's subject, place by place.
     pub(crate) differs: Vec<(&'static str, &'static str)>,
+    /// What the profile's own text names.
+    pub(crate) words: Words,
 }
 
 impl Plan {
@@ -46,11 +49,11 @@ impl Plan {
         intern_plan(text, || {
             let profile: AstmProfile = toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))?;
             check(text, &profile)?;
-            Ok(Self::new(profile))
+            Ok(Self::new(profile, Words::of(text)))
         })
     }
 
-    fn new(profile: AstmProfile) -> Self {
+    fn new(profile: AstmProfile, words: Words) -> Self {
         let common = Common {
             name: profile.name.clone(),
             driver: profile.driver.clone(),
@@ -78,7 +81,7 @@ impl Plan {
         let last_fields = last_fields(&profile);
         let rules = profile.not_reportable.iter().map(rule).collect();
         let qc = qc::marks(&profile.qc);
-        Self { common, charset: profile.charset.0, rules, qc, flags, last_fields, differs, profile }
+        Self { common, charset: profile.charset.0, rules, qc, flags, last_fields, differs, words, profile }
     }
 
     /// The charset of a message. Its whole records decide: one that is cut may be cut inside a character.

@@ -242,11 +242,15 @@ impl Default for Times {
 pub struct Run {
     /// Places in order; the first that is not empty.
     pub discriminator: Vec<Place>,
+    /// Several results of a test in one order are replicates of one run, whatever their times: all of them go, and none is
+    /// another run of another one.
+    #[serde(default)]
+    pub replicates: bool,
 }
 
 impl Default for Run {
     fn default() -> Self {
-        Self { discriminator: places(&["R.13", "R.12"]) }
+        Self { discriminator: places(&["R.13", "R.12"]), replicates: false }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::keeper::Keeper;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Claim, Lane, Location, NewRecord, Number, Seq};
 use crate::recover::Replayed;
+use crate::ring;
 use crate::room::Room;
 use crate::seal::Sealing;
 use crate::segment::Active;
@@ -20,6 +21,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Segments that captures give room for when the disk is full, so that the next one finds some too.
+const SHED: u64 = 2;
 
 type Callback = Box<dyn FnOnce(Result<Receipt, AppendError>) + Send>;
 
@@ -200,8 +204,17 @@ impl Core {
         let reuse = self.catalog.take_free(&*self.shared.storage, size.into());
         let shared = Arc::clone(&self.shared);
         let (journal, keys) = (shared.identity.journal, shared.options.keys.as_ref());
+        let storage = &*shared.storage;
         let made = self.draw(1).and_then(|number| {
-            Active::create(&*shared.storage, lane, number, journal, size, keys, reuse.as_deref())
+            let create =
+                |reuse: Option<&str>| Active::create(storage, lane, number, journal, size, keys, reuse);
+            create(reuse.as_deref()).or_else(|error| {
+                // The disk is full: captures are worth less, and whoever waits for this commit need not hear of it.
+                let wanted = u64::from(shared.options.segment_size).saturating_mul(SHED);
+                let freed = if error.is_full() { ring::shed(storage, journal, wanted) } else { 0 };
+                shared.shed.fetch_add(freed, Ordering::AcqRel);
+                if freed > 0 { create(None) } else { Err(error) }
+            })
         });
         match made {
             Ok(active) => {

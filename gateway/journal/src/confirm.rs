@@ -9,6 +9,7 @@ use crate::format::{COMMIT_HEADER_LEN, CommitHeader, PAGE, PAGE_LEN, Position, R
 use crate::options::Options;
 use crate::record::{Lane, NewRecord};
 use crate::recover::{Recovery, records};
+use crate::ring;
 use crate::room::first_segment_size;
 use crate::scan::{Entered, Found, Place, Step, Walk};
 use crate::segment::Active;
@@ -94,7 +95,14 @@ pub(crate) fn write_again(
         return None;
     }
     let keys = options.keys.as_ref();
-    let mut active = Active::create(storage, lane, segment, journal, size, keys, reuse.as_deref()).ok()?;
+    let create = |reuse: Option<&str>| Active::create(storage, lane, segment, journal, size, keys, reuse);
+    let mut active = create(reuse.as_deref())
+        .or_else(|error| {
+            // As with every other segment: captures are worth less.
+            let freed = if error.is_full() { ring::shed(storage, journal, size.into()) } else { 0 };
+            if freed > 0 { create(None) } else { Err(error) }
+        })
+        .ok()?;
     let mut buffer = vec![0; COMMIT_HEADER_LEN];
     let mut written = Ok(());
     for (sequence, record, position) in &records {

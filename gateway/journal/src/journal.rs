@@ -14,6 +14,7 @@ use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::record::{Batch, Lane, Location, Record, RecordRef, UnixMillis};
 use crate::recover::{Damage, Recovery, Replayed, Visit, replay};
+use crate::ring::Rings;
 use crate::scan::Place;
 use crate::segment::Readers;
 use crate::sequence::{Counter, Reservation, beyond};
@@ -81,6 +82,8 @@ pub(crate) struct Shared {
     /// The writer was asked to raise the ceiling: asked with each reservation, it had no place left for appends.
     pub(crate) raise_asked: AtomicBool,
     pub(crate) heartbeat: AtomicU64,
+    /// Bytes of rings that were given up so that a segment could be made.
+    pub(crate) shed: AtomicU64,
     /// When the keeper has terms.
     pub(crate) index: Option<Index>,
     health: Mutex<Health>,
@@ -368,6 +371,18 @@ impl Journal {
         self.inner.shared.written.load(Ordering::Relaxed)
     }
 
+    /// Its rings, for the one who writes them; nobody else may have them at the same time.
+    #[must_use]
+    pub fn rings(&self) -> Rings {
+        Rings::new(Arc::clone(&self.inner.shared))
+    }
+
+    /// Bytes of rings that were given up since the journal was opened, because the disk was full and a segment was needed.
+    #[must_use]
+    pub fn shed(&self) -> u64 {
+        self.inner.shared.shed.load(Ordering::Acquire)
+    }
+
     /// Changes [`Options::max_size`] from the next segment on. Less than two segments, or than there is already, only
     /// means that no segment is added.
     pub fn set_max_size(&self, bytes: u64) {
@@ -480,6 +495,7 @@ impl Inner {
             queued: AtomicU64::new(0),
             raise_asked: AtomicBool::new(false),
             heartbeat: AtomicU64::new(0),
+            shed: AtomicU64::new(0),
             index,
             health: Mutex::new(Health::Good),
             readers: Readers::default(),

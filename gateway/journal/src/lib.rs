@@ -16,6 +16,7 @@
 //! - What a [`Keeper`] wants to find again by a [`Term`] is found without reading the log, once the index is filled. Sidecars
 //!   keep that short; they are derived, and nothing is ever believed of them that a record does not say itself.
 //! - An [`Inspector`] sees all of that without the lock and without writing, beside the running writer or in a copy.
+//! - [`Rings`] beside the lanes keep what is worth less than results, sealed like them, and go first where the disk is full.
 //!
 //! What it leaves out: what a record means. Kinds and metas are the gateway's; a kind that nobody knows is a
 //! record like any other. There is no clock here either: times come as arguments.
@@ -57,6 +58,7 @@ mod readonly;
 mod receipt;
 mod record;
 mod recover;
+mod ring;
 mod room;
 mod scan;
 mod seal;
@@ -68,7 +70,7 @@ mod unfinished;
 mod writer;
 
 pub use copy::{Copied, CopyError, copy};
-pub use error::{AppendError, CreateError, NoKey, OpenError, ReadError, ReserveError};
+pub use error::{AppendError, CreateError, DiskError, NoKey, OpenError, ReadError, ReserveError};
 pub use identity::Identity;
 pub use index::{Found, Indexed, Term, Terms, TermsOf};
 pub use inspect::{Around, Commit, Gathered, Inspected, Inspector, Own, SegmentFile, Spot};
@@ -81,6 +83,7 @@ pub use record::{
     Batch, Claim, Kind, Lane, Location, NewRecord, Record, RecordRef, Seq, UnixMillis, Urgency,
 };
 pub use recover::{Damage, DamageKind, Recovery};
+pub use ring::{Now, Read, RingFile, Rings, ring_files, walk_rings};
 pub use seal::{KeyId, KeyRing, SealKey};
 pub use sequence::{Reservation, Reserved};
 pub use storage::{FileStorage, Storage, StorageFile};

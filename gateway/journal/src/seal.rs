@@ -7,6 +7,7 @@
 
 use crate::error::{DiskError, NoKey, OpenError, ReadError};
 use crate::format::{RECORD_HEADER, RawRecord, SegmentHeader, segment_name};
+use crate::ring::RingHeader;
 #[cfg(feature = "aws-lc-rs")]
 use aws_lc_rs as crypto;
 use crypto::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -26,6 +27,7 @@ compile_error!("sealing needs a crypto library: build with feature `aws-lc-rs` (
 /// What sealing adds to a record: the tag behind its payload.
 pub(crate) const TAG: usize = 16;
 const SEGMENT_INFO: &[u8] = b"orugate journal segment 1";
+const RING_INFO: &[u8] = b"orugate journal capture 1";
 const SIDECAR_INFO: &[u8] = b"orugate journal index 1";
 const ID_INFO: &[u8] = b"orugate journal key id";
 /// Where a record's checksum is; it is 0 when the header is authenticated.
@@ -214,16 +216,44 @@ impl From<KeyError> for ReadError {
 /// The key of a segment by its header; `None` for one that is not sealed.
 pub(crate) fn key_of(header: &SegmentHeader, keys: Option<&KeyRing>) -> Result<Option<SegmentKey>, KeyError> {
     let Some(wanted) = header.key else { return Ok(None) };
-    let all = keys.map_or(&[][..], |ring| &*ring.keys);
-    let Some(key) = all.iter().find(|key| key.id == wanted) else {
-        let given = all.iter().map(SealKey::id).collect();
-        return Err(KeyError::NoKey(NoKey {
-            file: segment_name(header.lane, header.segment),
-            wanted,
-            given,
-        }));
-    };
+    let key = held(keys, wanted, || segment_name(header.lane, header.segment))?;
     derive(key, header).map(Some).map_err(KeyError::Library)
+}
+
+/// The key of this id, which this file needs.
+fn held(keys: Option<&KeyRing>, wanted: KeyId, file: impl FnOnce() -> String) -> Result<&SealKey, KeyError> {
+    let all = keys.map_or(&[][..], |ring| &*ring.keys);
+    all.iter().find(|key| key.id == wanted).ok_or_else(|| {
+        let given = all.iter().map(SealKey::id).collect();
+        KeyError::NoKey(NoKey { file: file(), wanted, given })
+    })
+}
+
+/// The key of a part of a ring's file by its header; `None` for one that is not sealed.
+pub(crate) fn key_of_ring(
+    file: &str,
+    header: &RingHeader,
+    keys: Option<&KeyRing>,
+) -> Result<Option<SegmentKey>, KeyError> {
+    let Some(wanted) = header.key else { return Ok(None) };
+    let key = held(keys, wanted, || file.to_owned())?;
+    derive_ring(key, header).map(Some).map_err(KeyError::Library)
+}
+
+/// Marks the header of a new part of a ring as sealed with the ring's current key, and gives the part's key.
+pub(crate) fn seal_new_ring(
+    header: &mut RingHeader,
+    keys: Option<&KeyRing>,
+) -> Result<Option<SegmentKey>, DiskError> {
+    let Some(key) = keys.and_then(|ring| ring.keys.first()) else { return Ok(None) };
+    header.key = Some(key.id);
+    derive_ring(key, header).map(Some)
+}
+
+fn derive_ring(key: &SealKey, header: &RingHeader) -> Result<SegmentKey, DiskError> {
+    SegmentKey::derive(key, &header.salt, [RING_INFO, &header.journal]).map_err(|Unspecified| {
+        DiskError::new("deriving the key of a capture", io::Error::other("the crypto library refused"))
+    })
 }
 
 /// Marks a new segment's header as sealed with the ring's current key, and gives the segment's key.

@@ -107,6 +107,7 @@ impl Admin {
                     view
                 })
                 .collect(),
+            captures: self.recorder.view(),
             holds: state.holds().count(),
             oldest_hold: state.holds().map(|(_, h)| seconds(now - h.hold.at)).max(),
             overdue: self.watch.lock().unwrap_or_else(PoisonError::into_inner).see(
@@ -175,7 +176,8 @@ fn device_clock(seen: &[DeviceClock], quality: ClockQuality, limit: Duration) ->
 /// The newest verification that proves an instrument's profile, with its maps.
 fn verified(state: &State, lineup: &Lineup, instrument: &str) -> Option<u64> {
     let of = &lineup.subject(instrument)?.provenance;
-    let mut proofs = state.verifications().proofs(instrument, &of.profile_hash, of.map_hash());
+    let maps = of.map_hash();
+    let mut proofs = state.verifications().proofs(instrument, &of.profile_hash, &maps);
     proofs.next().map(|(session, _)| session)
 }
 
@@ -183,7 +185,7 @@ fn verified(state: &State, lineup: &Lineup, instrument: &str) -> Option<u64> {
 fn unproven(state: &State, lineup: &Lineup, instrument: &str) -> Option<String> {
     let subject = lineup.subject(instrument).filter(|subject| subject.asked == Asked::Proof)?;
     let of = &subject.provenance;
-    let why = state.verifications().why_not(instrument, &of.profile_hash, of.map_hash())?;
+    let why = state.verifications().why_not(instrument, &of.profile_hash, &of.map_hash())?;
     Some(match why {
         Unproven::Never => "no verification of it is in the journal".to_owned(),
         Unproven::Changed(session) => {

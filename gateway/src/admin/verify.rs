@@ -239,7 +239,7 @@ impl Admin {
         Some(VerificationScope {
             instrument: instrument.to_owned(),
             mode: served.mode().to_owned(),
-            map_hash: of.map_hash().to_owned(),
+            map_hash: of.map_hash(),
             profile: of.profile,
             profile_hash: of.profile_hash,
             evidence: served.plan.profile.common().evidence.to_string(),

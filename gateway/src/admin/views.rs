@@ -3,6 +3,7 @@
 
 use super::{DestinationLine, ParkedView, VerificationView, VerifyRequest};
 use crate::backlog::Outlook;
+use crate::capture;
 use crate::conditions::{Condition, Overdue};
 use crate::config::{Difference, Texts};
 use crate::reload::Applied;
@@ -43,6 +44,17 @@ pub enum Request {
     Reload,
     /// What a reload would change.
     Plan,
+    /// Write down that somebody takes out a capture with persons in it.
+    CaptureExported {
+        /// Of which instrument.
+        instrument: String,
+        /// From when on, microseconds since 1970.
+        from: i64,
+        /// Up to when.
+        to: i64,
+        /// Why.
+        reason: String,
+    },
     /// Throw a hold away.
     Discard {
         /// Its number.
@@ -149,6 +161,9 @@ pub struct Status {
     /// Destinations that the configuration does not name any more, with the messages that wait for them.
     #[serde(default)]
     pub unconfigured: Vec<(String, usize)>,
+    /// What is kept of the lines.
+    #[serde(default)]
+    pub captures: capture::View,
     /// Open holds.
     pub holds: usize,
     /// Age of the oldest open hold, in seconds.

@@ -1,6 +1,7 @@
 //! What became of a message, counted and in words.
 
 use super::{Archive, Message, Way};
+use crate::convert::EARLIER_RUN;
 use crate::records::Fate;
 use crate::words::count;
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub struct Fates {
     pub repeat: u32,
     pub superseded: u32,
     pub discarded: u32,
+    pub earlier_run: u32,
     pub not_reportable: u32,
 }
 
@@ -57,6 +59,7 @@ impl Fates {
                 Fate::Repeat => counts.repeat += 1,
                 Fate::Superseded => counts.superseded += 1,
                 Fate::Discarded(..) => counts.discarded += 1,
+                Fate::NotReportable(rule) if rule.starts_with(EARLIER_RUN) => counts.earlier_run += 1,
                 Fate::NotReportable(_) => counts.not_reportable += 1,
             }
         }
@@ -72,7 +75,8 @@ impl Fates {
     }
 
     fn with(&mut self, other: &Self, how: fn(u32, u32) -> u32) {
-        let Self { sent, qc, repeat, superseded, discarded, not_reportable } = other;
+        let Self { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = other;
+        self.earlier_run = how(self.earlier_run, *earlier_run);
         self.sent = how(self.sent, *sent);
         self.qc = how(self.qc, *qc);
         self.repeat = how(self.repeat, *repeat);
@@ -172,12 +176,13 @@ impl Archive {
                 }
             });
         }
-        let Fates { qc, repeat, superseded, discarded, not_reportable, .. } = message.fates;
+        let Fates { qc, repeat, superseded, discarded, earlier_run, not_reportable, .. } = message.fates;
         let others = [
             (qc, "QC"),
             (repeat, "sent before"),
             (superseded, "overtaken"),
             (discarded, "discarded by a person"),
+            (earlier_run, "run again later"),
             (not_reportable, "not reportable"),
         ];
         parts.extend(

@@ -3,8 +3,8 @@
 use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
-    Abandoned, Attempt, Chunk, ClockAccepted, Delivery, Dropped, Hold, HoldSettled, Life, Meta, NeverSent,
-    Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Verification,
+    Abandoned, Attempt, CaptureExported, Chunk, ClockAccepted, Delivery, Dropped, Hold, HoldSettled, Life,
+    Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Verification,
 };
 use crate::terms;
 use orugate_journal::{
@@ -90,6 +90,12 @@ impl Journal {
     #[must_use]
     pub fn with_raw_from(self, raw_from: i64) -> Self {
         Self { raw_from, ..self }
+    }
+
+    /// The time from which on raw bytes are given out of what is settled.
+    #[must_use]
+    pub const fn raw_from(&self) -> i64 {
+        self.raw_from
     }
 
     /// Whether the raw bytes of a message are not given out any more: it is settled, and came before the time that
@@ -213,6 +219,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         ClockAccepted::KIND => ("clock-accepted", json::<ClockAccepted>(version, meta)),
         NeverSent::KIND => ("never-sent", json::<NeverSent>(version, meta)),
         ParkedSettled::KIND => ("parked-settled", json::<ParkedSettled>(version, meta)),
+        CaptureExported::KIND => ("capture-exported", json::<CaptureExported>(version, meta)),
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
         Redriven::KIND => ("redriven", json::<Redriven>(version, meta)),
         Verification::KIND => ("verification", json::<Verification>(version, meta)),

@@ -44,6 +44,8 @@ pub struct Sums {
     pub repeat: u64,
     pub superseded: u64,
     pub discarded: u64,
+    /// Runs that were not sent, since a later one counts.
+    pub earlier_run: u64,
     pub not_reportable: u64,
 }
 
@@ -60,7 +62,8 @@ pub struct Got {
 
 impl Sums {
     fn add(&mut self, fates: &Fates) {
-        let Fates { sent, qc, repeat, superseded, discarded, not_reportable } = *fates;
+        let Fates { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = *fates;
+        self.earlier_run += u64::from(earlier_run);
         self.sent += u64::from(sent);
         self.qc += u64::from(qc);
         self.repeat += u64::from(repeat);
@@ -72,8 +75,8 @@ impl Sums {
     /// All of them.
     #[must_use]
     pub const fn sum(&self) -> u64 {
-        let Self { sent, qc, repeat, superseded, discarded, not_reportable } = *self;
-        sent + qc + repeat + superseded + discarded + not_reportable
+        let Self { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = *self;
+        sent + qc + repeat + superseded + discarded + earlier_run + not_reportable
     }
 }
 
@@ -137,7 +140,8 @@ impl Archive {
             line.results += fates.sum() + held;
         }
         line.held += held;
-        let Sums { sent, qc, repeat, superseded, discarded, not_reportable } = fates;
+        let Sums { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = fates;
+        line.fates.earlier_run += earlier_run;
         line.fates.sent += sent;
         line.fates.qc += qc;
         line.fates.repeat += repeat;
@@ -146,11 +150,20 @@ impl Archive {
         line.fates.not_reportable += not_reportable;
     }
 
-    /// Results that an outcome says were sent, and that are in none of the ORUs that were stored with it. At least one
-    /// destination gets all of them; another may want no resends.
+    /// Results that an outcome says were sent, and that are in none of the ORUs that were stored with it. It says itself what
+    /// is in which; one from before that did so sent all of them to at least one destination.
     fn in_no_oru(&self, message: &Message) -> u64 {
         let whole = message.told.iter().filter(|told| !told.copied);
-        whole.map(|told| u64::from(told.fates.sent).saturating_sub(self.sent_in(told.records.iter()))).sum()
+        let placed = |told: &super::Told| match told.in_orus {
+            // Of an ORU that is named and is not there all results are missing.
+            Some(named) if self.has_all(&told.records) => u64::from(named),
+            _ => self.sent_in(told.records.iter()),
+        };
+        whole.map(|told| u64::from(told.fates.sent).saturating_sub(placed(told))).sum()
+    }
+
+    fn has_all(&self, orus: &[u64]) -> bool {
+        orus.iter().all(|number| self.orus.contains_key(number) || self.holds.contains_key(number))
     }
 
     /// Results in these ORUs, whichever destination got most.

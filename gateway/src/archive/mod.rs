@@ -75,6 +75,8 @@ struct Told {
     released: Option<u64>,
     fates: Fates,
     records: Vec<u64>,
+    /// Observations that it says are in ORUs; `None` when it does not say what is in which.
+    in_orus: Option<u32>,
     /// It is a copy, and what was stored with it is elsewhere.
     copied: bool,
 }
@@ -332,7 +334,8 @@ impl Archive {
         let last =
             outcome.dispositions.iter().map(|disposition| disposition.observation.saturating_add(1)).max();
         message.observed = message.observed.max(last.unwrap_or(0));
-        message.told.push(Told { sequence, released: outcome.released, fates, records, copied });
+        let in_orus = (!outcome.towards.is_empty()).then(|| in_orus(outcome));
+        message.told.push(Told { sequence, released: outcome.released, fates, records, in_orus, copied });
         for disposition in &outcome.dispositions {
             if let Fate::Held(hold) = disposition.fate {
                 self.name(hold, Named::Hold);
@@ -417,4 +420,12 @@ impl Archive {
         self.names.insert(name.clone());
         name
     }
+}
+
+/// How many observations are in ORUs, whichever destination got each.
+fn in_orus(outcome: &Outcome) -> u32 {
+    let orus = outcome.towards.iter().flat_map(|towards| &towards.orus);
+    let all: BTreeSet<u32> =
+        orus.flat_map(|(_, written)| written).map(|(observation, _)| *observation).collect();
+    u32::try_from(all.len()).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,6 @@
 //! `orugate check --against`: a dry run of a configuration over captures, beside what another makes of them.
 
-use super::files::{line_bytes, read};
+use super::files::Capture;
 use super::service::{load, load_configured};
 use super::{INSTALLED, runtime};
 use crate::admin::{self, Request, Response};
@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::config::{InstrumentPlan, Plan, admin_socket, main_file};
 use crate::dryrun::{Seen, compare, see};
 use crate::profiles::examples::line_by_line;
-use crate::replay::hear;
 use crate::words::count;
 use orugate_drivers::Catalogue;
 use orugate_protocol::time::Utc;
@@ -120,7 +119,7 @@ fn dry_run(catalogue: &Catalogue, path: &Path, asked: &Against) -> Result<u8, u8
     println!("{compared} Nothing is stored or sent.");
     let (mut differing, mut observations, mut empty) = (0, 0, false);
     for (name, file) in &captures {
-        let bytes = read(file)?;
+        let bytes = Capture::read(file)?;
         let seen = |plan| sight(plan, name, &bytes, now);
         let (before, after) = (old.as_ref().map(seen), seen(&new.plan));
         let messages = after.messages.len().max(before.as_ref().map_or(0, |before| before.messages.len()));
@@ -176,10 +175,10 @@ fn instrument<'p>(plan: &'p Plan, name: &str) -> Option<&'p InstrumentPlan> {
 }
 
 /// An instrument that a configuration does not have sends nothing and reaches nobody.
-fn sight(plan: &Plan, name: &str, capture: &[u8], now: Utc) -> Seen {
+fn sight(plan: &Plan, name: &str, capture: &Capture, now: Utc) -> Seen {
     instrument(plan, name).map_or_else(Seen::default, |instrument| {
         let profile = &*instrument.profile;
-        see(plan, instrument, &hear(profile, &line_bytes(profile, capture), &[]), now, MESSAGE)
+        see(plan, instrument, &capture.heard(profile), now, MESSAGE)
     })
 }
 

@@ -2,7 +2,8 @@
 
 use super::profile::Site;
 use super::{Configured, log, runtime};
-use crate::replay::{self, How};
+use crate::capture::{Entry, What, text};
+use crate::replay::{self, Heard, How};
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_drivers::Catalogue;
 use orugate_protocol::text::Charset;
@@ -34,8 +35,57 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, u8> {
     }
 }
 
+/// What a file holds of a line.
+pub(super) enum Capture {
+    /// A transcript of `orugate capture export`.
+    Line(Vec<Entry>),
+    /// Bytes, a script or records.
+    Plain(Vec<u8>),
+}
+
+impl Capture {
+    pub(super) fn read(file: &Path) -> Result<Self, u8> {
+        let bytes = read(file)?;
+        if !text::is_transcript(&bytes) {
+            return Ok(Self::Plain(bytes));
+        }
+        text::read(&bytes).map(Self::Line).map_err(|mistake| {
+            eprintln!("{}: {mistake}. docs/capture.md says how such a file is written.", file.display());
+            NO_MESSAGE
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Line(entries) => entries.is_empty(),
+            Self::Plain(bytes) => bytes.is_empty(),
+        }
+    }
+
+    /// What the instrument sent, or is said to have sent.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Line(entries) => came(&entries),
+            Self::Plain(bytes) => bytes,
+        }
+    }
+
+    /// As the profile's capture session hears it.
+    pub(super) fn heard(&self, profile: &dyn orugate_driver::Profile) -> Heard {
+        match self {
+            Self::Line(entries) => replay::hear_line(profile, entries),
+            Self::Plain(bytes) => replay::hear(profile, &line_bytes(profile, bytes), &[]),
+        }
+    }
+}
+
+/// All that the instrument sent.
+pub(super) fn came(entries: &[Entry]) -> Vec<u8> {
+    entries.iter().filter(|entry| entry.what == What::In).flat_map(|entry| &entry.bytes).copied().collect()
+}
+
 /// What was on the line: a script of it (`<ENQ>`, `<STX>1H|…`), as profiles have it, is text for people.
-pub(super) fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c [u8]) -> Cow<'c, [u8]> {
+fn line_bytes<'c>(profile: &dyn orugate_driver::Profile, capture: &'c [u8]) -> Cow<'c, [u8]> {
     match std::str::from_utf8(capture) {
         Ok(text) if text.contains("<STX>") || text.contains("<ENQ>") => profile.example_bytes(text).into(),
         _ => capture.into(),
@@ -59,13 +109,13 @@ pub(super) fn replay(site: &Site, profile: &str, file: &Path, charset: Charset, 
             return USAGE;
         }
     };
-    let capture = match read(file) {
+    let capture = match Capture::read(file) {
         Ok(capture) => capture,
         Err(code) => return code,
     };
     let Ok(runtime) = runtime() else { return IO };
     let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
-    let heard = replay::hear(&*profile, &line_bytes(&*profile, &capture), &[]);
+    let heard = capture.heard(&*profile);
     let (mut text, mut framed) = (String::new(), Vec::new());
     let how = How { charset, ..How::at(now) };
     let totals = replay::replay(&*profile, &heard, &how, &mut text, &mut |oru| {
@@ -174,8 +224,8 @@ pub(super) fn simulate(catalogue: &Catalogue, arguments: Simulate) -> u8 {
     };
     let mut messages = Vec::new();
     for file in &arguments.files {
-        match read(file) {
-            Ok(bytes) => messages.push(bytes),
+        match Capture::read(file) {
+            Ok(capture) => messages.push(capture.into_bytes()),
             Err(code) => return code,
         }
     }

@@ -152,7 +152,7 @@ fn print(
     }
     for (instrument, line) in lines {
         let instrument = if instrument.is_empty() { "(no record names the instrument)" } else { instrument };
-        let Sums { sent, qc, repeat, superseded, discarded, not_reportable } = line.fates;
+        let Sums { sent, qc, repeat, superseded, discarded, earlier_run, not_reportable } = line.fates;
         let parts = [
             (sent, "sent"),
             (line.held, "held"),
@@ -160,6 +160,7 @@ fn print(
             (repeat, "sent before"),
             (superseded, "overtaken"),
             (discarded, "discarded"),
+            (earlier_run, "run again later"),
             (not_reportable, "not reportable"),
         ];
         let messages = count(line.messages, "message", "messages");

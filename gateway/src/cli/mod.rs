@@ -8,6 +8,7 @@
 
 mod against;
 mod backup;
+mod capture;
 mod files;
 mod holds;
 mod journal;
@@ -181,6 +182,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         mllp: Option<PathBuf>,
     },
+    /// Look at what came and went on the instruments' lines, and take it out for others
+    Capture {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(subcommand)]
+        action: capture::Action,
+    },
     /// Play an instrument on a wire, with faults when asked
     Simulate(files::Simulate),
     /// List the profiles, shipped and of the site (profiles.d/*.toml beside the configuration)
@@ -331,6 +339,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
             let site = profile::Site::of(catalogue, &configured.config);
             files::replay(&site, &profile, &file, charset, mllp.as_deref())
         }
+        Command::Capture { configured, action } => capture::run(catalogue, &configured.config, &action),
         Command::Simulate(simulate) => files::simulate(catalogue, simulate),
         Command::Profiles(configured) => profile::list(catalogue, &configured.config),
         Command::Profile { configured, action } => profile::run(catalogue, &configured.config, action),

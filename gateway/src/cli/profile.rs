@@ -209,8 +209,8 @@ fn new(catalogue: &Catalogue, site: &Site, from: &[PathBuf], name: Option<String
     }
     let mut captures = Vec::new();
     for file in from {
-        match files::read(file) {
-            Ok(bytes) => captures.push(bytes),
+        match files::Capture::read(file) {
+            Ok(capture) => captures.push(capture.into_bytes()),
             Err(code) => return code,
         }
     }

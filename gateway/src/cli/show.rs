@@ -1,6 +1,7 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
 use crate::admin::{DestinationLine, DeviceClockView, JournalView, ParkedView, Status};
+use crate::capture::View;
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
 use crate::status::Line;
@@ -29,6 +30,7 @@ pub(super) fn status(status: &Status) -> String {
     }
     let _ = writeln!(out, "\n{}", journal_line(journal, status.now));
     let _ = writeln!(out, "{}", wear_line(&journal.wear));
+    out.push_str(&captures(&status.captures));
     if journal.snapshots_dropped > 0 {
         let segments = count(journal.snapshots_dropped, "segment", "segments");
         let _ =
@@ -63,6 +65,25 @@ fn journal_line(journal: &JournalView, now: i64) -> String {
         journal.used >> 20,
         journal.limit >> 20,
     )
+}
+
+/// Nothing where nothing was captured.
+fn captures(view: &View) -> String {
+    let View { rings, lost, trouble, short } = view;
+    let mut out = String::new();
+    let bytes: u64 = rings.values().sum();
+    if bytes > 0 {
+        let lines = count(rings.len() as u64, "line", "lines");
+        let gave = if *short { ", less than configured since the disk was full" } else { "" };
+        let _ = writeln!(out, "Captured: {lines}, {} MiB{gave}.", bytes.div_ceil(1 << 20));
+    }
+    for (name, lost) in lost {
+        let _ = writeln!(out, "{lost} bytes of the line of {name} were too many to be captured.");
+    }
+    if let Some(trouble) = trouble {
+        let _ = writeln!(out, "Lines are not captured now: {trouble}.");
+    }
+    out
 }
 
 fn wear_line(wear: &Wear) -> String {

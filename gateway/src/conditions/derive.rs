@@ -3,6 +3,7 @@
 use super::{Code, Condition, Fault, Overdue};
 use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
 use crate::backlog::{For, Level, Outlook};
+use crate::capture::View;
 use crate::interpret::PAST_BY;
 use crate::status::Line;
 use crate::tls::Peer;
@@ -85,6 +86,7 @@ pub fn of(status: &Status) -> Vec<Condition> {
     }
     all.extend(unset(status));
     all.extend(status.instruments.iter().filter_map(|i| device_clock(i, status)));
+    all.extend(captures(&status.captures));
     all
 }
 
@@ -144,6 +146,16 @@ fn device_clock(instrument: &InstrumentView, status: &Status) -> Option<Conditio
         (Fault::Operator, text, format!("Let NTP keep this box's clock (timedatectl). {zone}"))
     };
     Some(condition(Code::InstrumentClock, name, fault, text, &next))
+}
+
+fn captures(view: &View) -> Option<Condition> {
+    let text = match &view.trouble {
+        _ if view.short => "The disk is full: captures of the lines gave their room to results.".to_owned(),
+        Some(trouble) => format!("The lines are not captured: {trouble}. Results are not touched by that."),
+        None => return None,
+    };
+    let next = "Look at the disk that journal.path is on and free space on it: df, dmesg.";
+    Some(condition(Code::CaptureShort, "", Fault::Disk, text, next))
 }
 
 fn history(journal: &JournalView) -> Option<Condition> {

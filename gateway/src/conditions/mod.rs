@@ -74,6 +74,8 @@ pub enum Code {
     InstrumentClock,
     /// The site's command did not take a condition.
     AlertFailed,
+    /// Lines are not captured, or less of them than is configured.
+    CaptureShort,
 }
 
 impl Code {
@@ -107,6 +109,7 @@ impl Code {
             Self::ClockUnset => "clock-unset",
             Self::InstrumentClock => "instrument-clock",
             Self::AlertFailed => "alert-failed",
+            Self::CaptureShort => "capture-short",
         }
     }
 }

@@ -5,10 +5,10 @@
 //! This file has the helpers and the gateway's own tables; `check_destination` and
 //! `check_instrument` have the lists.
 
-use super::file::{At, ConfigFile, GatewayFile, JournalFile};
+use super::file::{At, CaptureFile, ConfigFile, GatewayFile, JournalFile};
 use super::mistakes::{Findings, Mistake};
 use super::nearest::did_you_mean;
-use super::plan::{ConfigHash, GatewayPlan, JournalPlan, Plan};
+use super::plan::{CapturePlan, ConfigHash, GatewayPlan, JournalPlan, Plan};
 use super::source::Source;
 use super::units::{duration, show_duration, size, volume};
 use super::{Profiles, check_destination, check_instrument, check_rules, check_seal};
@@ -22,6 +22,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 const MIB: u64 = 1 << 20;
 const GB: u64 = 1_000_000_000;
+/// Of each line, unless the configuration says otherwise: some days of a busy analyzer.
+const RING: u64 = 16 * MIB;
 
 /// Where the service is asked, unless the configuration says otherwise.
 pub(super) const ADMIN_SOCKET: &str = "/run/orugate/admin.sock";
@@ -118,6 +120,7 @@ pub(super) fn plan(
             ("gateway", part.gateway.as_ref().map(|at| at.offset)),
             ("journal", part.journal.as_ref().map(|at| at.offset)),
             ("alerts", part.alerts.as_ref().map(|at| at.offset)),
+            ("capture", part.capture.as_ref().map(|at| at.offset)),
         ];
         for (key, offset) in here {
             if let Some(offset) = offset {
@@ -127,12 +130,15 @@ pub(super) fn plan(
             }
         }
     }
+    let capture = main.capture.as_ref().map_or(CapturePlan { size: RING }, |typed| {
+        capture_plan(&typed.value, &top.inside("capture", typed), out)
+    });
     let (destinations, known) = check_destination::all(files, out);
     let instruments = check_instrument::all(files, &known, profiles, out);
     if files.iter().all(|(_, file)| file.instrument.is_empty()) && !top.told(out, "instrument") {
         out.warn(top.whole("no instrument is configured"));
     }
-    Some(Plan { gateway: gateway?, journal: journal?, destinations, instruments, alerts, hash })
+    Some(Plan { gateway: gateway?, journal: journal?, capture, destinations, instruments, alerts, hash })
 }
 
 fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> Option<GatewayPlan> {
@@ -249,6 +255,16 @@ fn journal_plan(typed: &JournalFile, scope: &Scope<'_>, out: &mut Findings) -> O
         endurance,
         seal,
     })
+}
+
+fn capture_plan(typed: &CaptureFile, scope: &Scope<'_>, out: &mut Findings) -> CapturePlan {
+    let read = |text: &str| if text == "off" { Ok(0) } else { size(text) };
+    let size = typed.size.as_ref().map_or(RING, |typed| {
+        let wrong = "is out of range; allowed is \"off\", or \"1 MiB\" to \"1 GiB\" for each instrument";
+        let allowed = |bytes| (bytes != 0 && !(MIB..=1024 * MIB).contains(&bytes)).then_some(wrong);
+        amount(scope, "size", typed, read, allowed, out)
+    });
+    CapturePlan { size }
 }
 
 /// Bytes that `read` reads and `allowed` has nothing against.

@@ -10,7 +10,7 @@ use super::check_tls;
 use super::file::{At, ConfigFile, InstrumentFile, ParityFile, WireFile};
 use super::mistakes::Findings;
 use super::nearest::did_you_mean;
-use super::plan::{Allow, Flow, InstrumentPlan, Mode, SerialPlan, WirePlan};
+use super::plan::{Allow, Flow, InstrumentPlan, Mode, Reruns, SerialPlan, WirePlan};
 use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
@@ -24,6 +24,10 @@ use std::time::Duration;
 /// What serial ports and drivers know; below 300 nothing is left in use.
 const RATES: [u32; 12] =
     [300, 600, 1_200, 2_400, 4_800, 9_600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400];
+
+/// A morning's sample is run again in its shift; a running number comes again on the next day at the earliest.
+const RERUN: Duration = Duration::from_secs(12 * 3600);
+const RERUN_WITHIN: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
 
 /// How far an instrument's clock may be off, unless it says otherwise.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -74,9 +78,10 @@ pub(super) fn all(
             let clock_limit = typed.value.clock_limit.as_ref();
             let clock_limit =
                 clock_limit.map_or(LIMIT, |typed| span(&scope, "clock_limit", typed, LIMITS, out));
-            if let (Some(name), Some(wire), Some((found, profile_name, mode, send_to, rules))) =
-                (name, wire, rest)
-            {
+            let within = typed.value.rerun_within.as_ref();
+            let within = within.map_or(RERUN, |typed| span(&scope, "rerun_within", typed, RERUN_WITHIN, out));
+            if let (Some(name), Some(wire), Some(rest)) = (name, wire, rest) {
+                let (found, profile_name, mode, send_to, rules) = rest;
                 let FoundProfile { profile, hash: profile_hash } = found;
                 plans.push(InstrumentPlan {
                     name: name.value.clone(),
@@ -86,9 +91,12 @@ pub(super) fn all(
                     mode,
                     wire,
                     send_to,
+                    reruns: typed.value.reruns.as_ref().map_or_else(Reruns::default, |reruns| reruns.value),
+                    rerun_within: within,
                     timezone,
                     clock_limit,
                     rules,
+                    capture: typed.value.capture.as_ref().is_none_or(|typed| typed.value),
                 });
             }
         }

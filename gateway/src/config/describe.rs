@@ -96,6 +96,9 @@ impl Plan {
         if let Some((_, zone)) = &plan.timezone {
             let _ = write!(line, "; its clock runs in {zone}");
         }
+        if self.capture.ring(plan) == 0 {
+            line.push_str("; its line is not captured");
+        }
         if !not.is_empty() {
             let takes = if plan.mode == Mode::Live { "test" } else { "live" };
             let _ = write!(line, "; not to {not}, for {takes} results only");

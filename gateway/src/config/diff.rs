@@ -6,7 +6,7 @@
 //! comments, order of tables and the names of files: what means the same is no difference.
 
 use super::diff_words as words;
-use super::plan::{AlertsPlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
+use super::plan::{AlertsPlan, CapturePlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
 use crate::convert::Rules;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,6 +53,8 @@ pub enum Subject {
     Gateway,
     /// `[journal]`.
     Journal,
+    /// `[capture]`.
+    Capture,
     /// The destination of this name.
     Destination(String),
     /// The instrument of this name.
@@ -67,13 +69,14 @@ impl fmt::Display for Subject {
             Self::Gateway => "gateway",
             Self::Journal => "journal",
             Self::Alerts => "alerts",
+            Self::Capture => "capture",
             Self::Destination(name) | Self::Instrument(name) => name,
         })
     }
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 47] = [
+pub const KEYS: [(&str, Takes); 51] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -112,6 +115,8 @@ pub const KEYS: [(&str, Takes); 47] = [
     ("instrument.profile", Takes::Live),
     (PROFILE_LINK, Takes::Connection),
     ("instrument.wire", Takes::Connection),
+    ("instrument.reruns", Takes::Live),
+    ("instrument.rerun_within", Takes::Live),
     ("instrument.timezone", Takes::Live),
     ("instrument.clock_limit", Takes::Live),
     ("instrument.sample_id", Takes::Live),
@@ -121,6 +126,8 @@ pub const KEYS: [(&str, Takes); 47] = [
     ("alerts.hold_older_than", Takes::Live),
     ("alerts.hold_repeat", Takes::Live),
     ("alerts.on_condition", Takes::Live),
+    ("instrument.capture", Takes::Live),
+    ("capture.size", Takes::Live),
 ];
 
 /// What of a profile its sessions depend on: no key of its own, and yet a difference.
@@ -162,6 +169,10 @@ impl Difference {
         all.gateway(&old.gateway, &new.gateway);
         all.journal(&old.journal, &new.journal);
         all.alerts(&old.alerts, &new.alerts);
+        let (CapturePlan { size: was }, CapturePlan { size: is }) = (old.capture, new.capture);
+        if was != is {
+            all.add(Subject::Capture, "capture.size", Weight::Detail, words::capture_size(was, is));
+        }
         for was in &old.destinations {
             if !new.destinations.iter().any(|d| d.name == was.name) {
                 let subject = Subject::Destination(was.name.clone());
@@ -395,9 +406,12 @@ impl Difference {
             mode,
             wire,
             send_to: _,
+            reruns,
+            rerun_within,
             timezone,
             clock_limit,
             rules,
+            capture,
         } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
@@ -413,8 +427,19 @@ impl Difference {
             let key = if same_link { "instrument.profile" } else { PROFILE_LINK };
             self.add(subject(), key, Weight::Patients, words::profile(old, new, same_link));
         }
+        if *reruns != new.reruns {
+            let words = words::reruns(*reruns, new.reruns);
+            self.add(subject(), "instrument.reruns", Weight::Patients, words);
+        }
+        if *rerun_within != new.rerun_within {
+            let words = words::time("rerun_within", *rerun_within, new.rerun_within);
+            self.add(subject(), "instrument.rerun_within", Weight::Patients, words);
+        }
         if *wire != new.wire {
             self.add(subject(), "instrument.wire", Weight::Delivery, words::wire(wire, &new.wire));
+        }
+        if *capture != new.capture {
+            self.add(subject(), "instrument.capture", Weight::Detail, words::capture(new.capture));
         }
         let named = |zone: &Option<(_, String)>| zone.as_ref().map(|(_, name)| name.clone());
         if named(timezone) != named(&new.timezone) {

@@ -5,7 +5,7 @@
 use super::describe::{identity_words, sample_id_words, sealing, times_words, wire as wire_words};
 use super::plan::{
     Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
-    Resends, SampleIdIn, SealPlan, WirePlan,
+    Reruns, Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size, show_volume};
@@ -47,6 +47,19 @@ pub(super) fn journal_path(old: &str, new: &str) -> String {
 
 pub(super) fn bytes(key: &str, old: u64, new: u64) -> String {
     plain(key, &show_size(old), &show_size(new))
+}
+
+pub(super) fn capture_size(old: u64, new: u64) -> String {
+    let shown = |bytes: u64| if bytes == 0 { "off".to_owned() } else { show_size(bytes) };
+    let change = plain("size of each line's ring", &shown(old), &shown(new));
+    let kept = "what is captured already goes with its age";
+    if new == 0 { format!("{change}; {kept}") } else { change }
+}
+
+pub(super) fn capture(new: bool) -> String {
+    let change = flag("capture", new);
+    let kept = "what is captured already goes with its age";
+    if new { change } else { format!("{change}; {kept}") }
 }
 
 pub(super) fn keep_keys(old: Duration, new: Duration) -> String {
@@ -144,6 +157,23 @@ pub(super) fn corrections(old: Corrections, new: Corrections) -> String {
         Corrections::Hold => "a corrected result waits for a person",
     };
     format!("{}: {means}", plain("corrections", correction(old), correction(new)))
+}
+
+fn rerun(of: Reruns) -> &'static str {
+    match of {
+        Reruns::All => "all",
+        Reruns::Last => "last",
+        Reruns::Hold => "hold",
+    }
+}
+
+pub(super) fn reruns(old: Reruns, new: Reruns) -> String {
+    let then = match new {
+        Reruns::All => "each run of a test on one specimen goes out, told apart by OBX-4",
+        Reruns::Last => "the last run of a test on one specimen counts, and corrects what was sent",
+        Reruns::Hold => "another run of a test on one specimen waits for a person",
+    };
+    format!("{}: {then}", plain("reruns", rerun(old), rerun(new)))
 }
 
 pub(super) fn resends(new: Resends) -> String {

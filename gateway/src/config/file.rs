@@ -7,7 +7,9 @@
 //!
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
-use super::plan::{Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Resends, SampleIdIn};
+use super::plan::{
+    Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Reruns, Resends, SampleIdIn,
+};
 use super::plan_tls::TlsVersion;
 use crate::convert::{CheckDigit, Incomplete};
 use schemars::JsonSchema;
@@ -31,6 +33,8 @@ pub struct ConfigFile {
     /// Where results are kept.
     #[schemars(required)]
     pub journal: Option<At<JournalFile>>,
+    /// What came and went on the instruments' lines, kept for whoever looks for a fault.
+    pub capture: Option<At<CaptureFile>>,
     /// The systems that get results.
     #[serde(default)]
     pub destination: Vec<At<DestinationFile>>,
@@ -101,6 +105,15 @@ pub struct JournalFile {
     /// With it, what is written into the journal is sealed (AES-256-GCM), and it cannot be read without the key; by default
     /// it is not. `docs/sealing.md` says what it protects against.
     pub seal: Option<At<SealFile>>,
+}
+
+/// What came and went on the instruments' lines, kept for whoever looks for a fault.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaptureFile {
+    /// Bytes of flash for the line of each instrument, on top of `journal.max_size`: `"1 MiB"` to `"1 GiB"`, or `"off"`. The
+    /// oldest goes first, nothing is older than `journal.keep_raw`, and all of it gives way to results. Default `"16 MiB"`.
+    pub size: Option<At<String>>,
 }
 
 /// The keys of a sealed journal.
@@ -268,6 +281,12 @@ pub struct InstrumentFile {
     /// The names of the destinations that get its results; at least one.
     #[schemars(required)]
     pub send_to: Option<At<Vec<At<String>>>>,
+    /// When a specimen is run again: `all` runs are sent, and OBX-4 tells them apart; the `last` one counts and corrects what was
+    /// sent, only where sample ids are never used again; or `hold` it for a person. Default `"all"`.
+    pub reruns: Option<At<Reruns>>,
+    /// So long after a run another one of the same specimen and test is a rerun; later it is a new specimen that has got the same
+    /// id: `"1 min"` to `"30 days"`. Default `"12 h"`.
+    pub rerun_within: Option<At<String>>,
     /// The IANA time zone in which its clock runs, where that is not the gateway's: `"UTC"`, or `"Etc/GMT-1"` (one hour east of
     /// UTC) for one that does not switch to daylight saving time. Default: `gateway.timezone`.
     pub timezone: Option<At<String>>,
@@ -283,6 +302,8 @@ pub struct InstrumentFile {
     pub incomplete: Option<At<Incomplete>>,
     /// Which times of results cannot be true; they are held (`impossible-time`). Before 2000 is always one.
     pub impossible_time: Option<At<ImpossibleTimeFile>>,
+    /// False keeps nothing of what comes and goes on its line but the results. Default `true`.
+    pub capture: Option<At<bool>>,
 }
 
 /// What a sample id looks like at this site.
@@ -457,6 +478,7 @@ words!(
     Mode,
     ParityFile,
     PatientField,
+    Reruns,
     Resends,
     SampleIdIn,
     TlsVersion
@@ -471,6 +493,7 @@ macro_rules! tables {
 }
 tables!(
     AlertsFile,
+    CaptureFile,
     DestinationFile,
     GatewayFile,
     IdentityFile,

@@ -24,6 +24,8 @@ pub struct Plan {
     pub gateway: GatewayPlan,
     /// Where results are kept.
     pub journal: JournalPlan,
+    /// What is kept of the instruments' lines.
+    pub capture: CapturePlan,
     /// The systems that get results, in the order of the files.
     pub destinations: Vec<DestinationPlan>,
     /// The devices that give results, in the order of the files.
@@ -95,6 +97,21 @@ impl Default for AlertsPlan {
     fn default() -> Self {
         let half_an_hour = Duration::from_secs(1_800);
         Self { hold_older_than: half_an_hour, hold_repeat: half_an_hour, on_condition: Vec::new() }
+    }
+}
+
+/// What is kept of the instruments' lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapturePlan {
+    /// Bytes of the ring of each instrument; 0: nothing is kept.
+    pub size: u64,
+}
+
+impl CapturePlan {
+    /// Bytes of this instrument's ring.
+    #[must_use]
+    pub const fn ring(&self, instrument: &InstrumentPlan) -> u64 {
+        if instrument.capture { self.size } else { 0 }
     }
 }
 
@@ -187,12 +204,18 @@ pub struct InstrumentPlan {
     pub wire: WirePlan,
     /// Indexes in [`Plan::destinations`], ascending, each once, at least one.
     pub send_to: Vec<usize>,
+    /// What becomes of another run of a test on one specimen.
+    pub reruns: Reruns,
+    /// How long after it another run is one.
+    pub rerun_within: Duration,
     /// What the site knows of it and its samples.
     pub rules: Rules,
     /// The zone of its clock and its IANA name, where that is not the gateway's.
     pub timezone: Option<(TimeZone, String)>,
     /// How far its clock may be off.
     pub clock_limit: Duration,
+    /// What comes and goes on its line is kept.
+    pub capture: bool,
 }
 
 impl InstrumentPlan {
@@ -212,9 +235,12 @@ impl fmt::Debug for InstrumentPlan {
             .field("mode", &self.mode)
             .field("wire", &self.wire)
             .field("send_to", &self.send_to)
+            .field("reruns", &self.reruns)
+            .field("rerun_within", &self.rerun_within)
             .field("timezone", &self.timezone.as_ref().map(|(_, name)| name))
             .field("clock_limit", &self.clock_limit)
             .field("rules", &self.rules)
+            .field("capture", &self.capture)
             .finish()
     }
 }
@@ -373,6 +399,19 @@ pub enum Resends {
     Forward,
     /// It is not.
     Suppress,
+}
+
+/// What becomes of another run of a test on one specimen, when the instrument says that it is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reruns {
+    /// Each is sent, and OBX-4 tells them apart.
+    #[default]
+    All,
+    /// The last one counts, and corrects what was sent.
+    Last,
+    /// It waits for a person.
+    Hold,
 }
 
 /// What MSH-15 and MSH-16 ask for (HL7 2.5.1, section 2.9.2).

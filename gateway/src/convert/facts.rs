@@ -43,8 +43,11 @@ pub struct Fact {
     pub order: Option<u16>,
     /// The test's code, in [`Facts::words`].
     pub code: Range<usize>,
-    /// Keyed hash of the code.
-    pub test: u128,
+    /// Keyed hash of instrument, specimen, code and isolate.
+    pub test: u64,
+    /// Keyed hash of what other runs of it have in common with it: the test, the dilution, and which of several results of one
+    /// run it is. 0 without a run discriminator: nothing is another run of it.
+    pub series: u64,
     /// Keyed hash of its identity, when the message has a run discriminator.
     pub identity: Option<u128>,
     /// What so far.
@@ -55,6 +58,8 @@ pub struct Fact {
     pub blank: bool,
     /// Remarks under it.
     pub remarks: u32,
+    /// When the instrument measured it.
+    pub ran: Option<DeviceTime>,
     content: Keyed,
 }
 
@@ -140,18 +145,18 @@ impl Facts {
     }
 
     /// The identity itself, or with its ordinal where one message has several results of one identity (replicates,
-    /// a number and its interpretation): a resend has them in the same order.
-    fn distinct(&mut self, mut identity: Keyed) -> u128 {
+    /// a number and its interpretation): a resend has them in the same order. And the ordinal, from 1.
+    fn distinct(&mut self, mut identity: Keyed) -> (u128, u128) {
         let bare = identity.finish();
         match self.identities.entry(bare) {
             Entry::Vacant(entry) => {
                 entry.insert(1);
-                bare
+                (bare, 1)
             }
             Entry::Occupied(mut entry) => {
                 *entry.get_mut() += 1;
                 identity.number(*entry.get());
-                identity.finish()
+                (identity.finish(), *entry.get())
             }
         }
     }
@@ -214,6 +219,11 @@ impl Facts {
         let _ = write!(self.words, "{text}");
         start..self.words.len()
     }
+}
+
+/// Half of a keyed hash, which is as good a hash; never 0.
+fn half(hash: &Keyed) -> u64 {
+    (hash.finish() as u64).max(1)
 }
 
 /// The sink of the first pass.
@@ -332,12 +342,12 @@ impl<'f> Collector<'f> {
             return;
         }
         let code = self.facts.keep(&observation.code.id);
-        let mut test = self.key;
-        test.text(&observation.code.id);
+        let group = self.facts.groups.last();
+        let mut test = self.serial;
+        test.number(group.map_or(0, |g| g.specimen)).text(&observation.code.id);
         if observation.group > 0 {
             test.number(observation.group.into());
         }
-        let group = self.facts.groups.last();
         let block = group.map_or(self.message_block, |g| g.block);
         let candidate = match block {
             Some(Candidate::Qc(evidence)) => Candidate::Qc(evidence),
@@ -385,12 +395,18 @@ impl<'f> Collector<'f> {
             }
             identity
         });
-        let identity = identity.map(|identity| self.facts.distinct(identity));
+        let (identity, ordinal) = identity.map(|identity| self.facts.distinct(identity)).unzip();
+        let series = ordinal.map_or(0, |ordinal| {
+            let mut series = test;
+            series.text(&observation.replicate).number(ordinal);
+            half(&series)
+        });
         let order = self.facts.groups.len().checked_sub(1).and_then(|n| u16::try_from(n).ok());
         self.facts.observations.push(Fact {
             order,
             code,
-            test: test.finish(),
+            test: half(&test),
+            series,
             identity,
             candidate,
             status: observation.status,
@@ -398,6 +414,7 @@ impl<'f> Collector<'f> {
                 && observation.flags.text.is_empty()
                 && observation.status != Status::NotDone,
             remarks: 0,
+            ran: observation.completed.or(observation.started),
             content,
         });
         let end = self.facts.observations.len();

@@ -8,7 +8,10 @@
 
 mod check_digit;
 mod facts;
+mod fates;
 mod hash;
+mod past;
+mod places;
 mod reason;
 mod recode;
 mod rules;
@@ -19,23 +22,26 @@ mod zone;
 
 pub use check_digit::CheckDigit;
 pub use facts::{Candidate, Fact, Facts, Group, NoteFact};
+pub use fates::{EARLIER_RUN, OtherRun};
 pub use hash::Keyed;
+pub use past::{Had, NoPast, Past, Sent, Which};
+pub use places::Place;
 pub use reason::{HoldReason, Way, commands};
 pub use recode::{Lacking, recode};
 pub use rules::{IdRule, Identity, Incomplete, Pattern, Rules, Times};
 pub use zone::SiteZone;
 
-use crate::history::Sent;
 use crate::offset;
-use crate::records::{Analyzer, DeviceClock, TimeOf, clock_number};
+use crate::records::{Analyzer, DeviceClock, Stood, TimeOf, clock_number};
 use facts::Collector;
+use fates::{Beside, Look, Of};
 use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::hl7::Name;
 use orugate_protocol::oru::{PatientField, Route, Verdict};
-use orugate_protocol::report::Status;
 use orugate_protocol::text::Charset;
 use orugate_protocol::time::{ClockQuality, Utc};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -61,8 +67,24 @@ pub struct Setting<'a> {
     pub key: &'a [u8; 16],
     /// What the site knows of the instrument and its samples.
     pub rules: &'a Rules,
+    /// What becomes of another run of a test on one specimen.
+    pub reruns: Reruns,
+    /// So many microseconds after it another run is one; later it is a specimen that has got the same id.
+    pub rerun_within: i64,
     /// What is proven of its profile.
     pub proof: Proof<'a>,
+}
+
+/// What becomes of another run of a test on one specimen, when the instrument says that it is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reruns {
+    /// Each is sent, and OBX-4 tells them apart.
+    #[default]
+    All,
+    /// The last one counts, and takes the place of what was sent.
+    Last,
+    /// It waits for a person.
+    Hold,
 }
 
 /// What lets an instrument's results go out.
@@ -92,6 +114,8 @@ pub struct Clocks<'a> {
 pub struct Target<'a> {
     /// Which, in the plan.
     pub index: usize,
+    /// Its name.
+    pub name: &'a str,
     /// Message constants.
     pub route: Route<'a>,
     /// A record, to which a result without a status is not final.
@@ -134,23 +158,10 @@ pub struct Task<'a> {
     pub release: Option<Release<'a>>,
 }
 
-/// What was sent before.
-pub trait Past {
-    /// What was sent of a specimen under an identity.
-    fn sent(&self, specimen: u128, identity: u128) -> Option<Sent>;
-    /// A filler number that the specimen never had: more than its highest, and one that nothing before can have had.
-    fn next_filler(&self, specimen: u128) -> u32;
-}
-
-/// No past: for replays.
-pub struct NoPast;
-
-impl Past for NoPast {
-    fn sent(&self, _: u128, _: u128) -> Option<Sent> {
-        None
-    }
-    fn next_filler(&self, _: u128) -> u32 {
-        1
+impl Task<'_> {
+    /// What was decided on before this time, in microseconds since 1970, is so old that another run is none of it.
+    const fn rerun_since(&self) -> i64 {
+        self.message.received.0.saturating_sub(self.setting.rerun_within)
     }
 }
 
@@ -229,6 +240,10 @@ pub struct Ready {
     pub inexpressible: Option<Inexpressible>,
     /// The destination's place in [`Setting::destinations`].
     target: usize,
+    /// Which of the group's ORUs for it; there are several where results have places under several filler numbers.
+    part: u16,
+    /// What is in it, in the converter's `written`.
+    written: Range<usize>,
     /// MSH-10, in the converter's names.
     control: Range<usize>,
     /// OBR-3, there too.
@@ -244,15 +259,27 @@ pub struct Converter {
     used: usize,
     facts: Facts,
     going: Vec<Going>,
-    known: Vec<Known>,
-    fillers: Vec<u32>,
+    /// What each observation is beside all that was sent.
+    looks: Vec<Look>,
+    /// What each observation is to each destination: all destinations of the first, then those of the second.
+    beside: Vec<Beside>,
+    /// Values that are corrected.
+    was: String,
+    /// Where each observation is filed.
+    places: Vec<Place>,
+    /// The filler numbers of each group, in its order.
+    parts: Vec<(u16, u32)>,
     given: Vec<(u128, u32)>,
     /// Filler numbers that groups of this message have.
     taken: Vec<(u128, u32)>,
+    /// The highest sub-id of each test so far.
+    numbered: HashMap<u64, u16>,
     starved: bool,
     verdicts: Vec<Verdict>,
-    /// Tests of the group at hand with their places, sorted: runs of one test get sub-ids.
-    tests: Vec<(u128, usize)>,
+    /// Observations of each ORU, with OBX-11.
+    written: Vec<(u32, char)>,
+    /// Observations by test or by series, sorted.
+    tests: Vec<(u64, usize)>,
     ready: Vec<Ready>,
     /// Groups that could not be written.
     failed: Vec<u16>,
@@ -264,39 +291,6 @@ pub struct Converter {
     clock_remark: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    /// Nothing of this identity was sent, or what was sent was not final yet.
-    New,
-    /// The same was sent, as final as it is now.
-    Same,
-    /// A final result with another content was sent.
-    Changed,
-    /// A later message has overtaken it.
-    Overtaken,
-}
-
-impl Known {
-    fn of(fact: &Fact, groups: &[Group], task: &Task<'_>) -> Self {
-        // Controls are sent to nobody, and one of their ids may be in the journal a thousand times. What is held the first
-        // time is the newest that there is.
-        let asks = match fact.candidate {
-            Candidate::Sendable => true,
-            Candidate::Held(_) => task.release.is_some(),
-            Candidate::Qc(_) | Candidate::NotReportable(_) => false,
-        };
-        let group = fact.order.and_then(|order| groups.get(usize::from(order))).filter(|_| asks);
-        let before = group.and_then(|group| task.past.sent(group.specimen, fact.identity?));
-        match before {
-            Some(sent) if sent.message > task.number => Self::Overtaken,
-            Some(sent) if sent.content != fact.content() && sent.is_final => Self::Changed,
-            Some(sent) if sent.content == fact.content() && sent.is_final == fact.is_final() => Self::Same,
-            // Nothing, or something preliminary that this one only completes.
-            _ => Self::New,
-        }
-    }
-}
-
 impl Default for Converter {
     fn default() -> Self {
         Self {
@@ -305,12 +299,17 @@ impl Default for Converter {
             used: 0,
             facts: Facts::default(),
             going: Vec::new(),
-            known: Vec::new(),
-            fillers: Vec::new(),
+            looks: Vec::new(),
+            beside: Vec::new(),
+            was: String::new(),
+            places: Vec::new(),
+            parts: Vec::new(),
             given: Vec::new(),
             taken: Vec::new(),
+            numbered: HashMap::new(),
             starved: false,
             verdicts: Vec::new(),
+            written: Vec::new(),
             tests: Vec::new(),
             ready: Vec::new(),
             failed: Vec::new(),
@@ -339,7 +338,10 @@ pub struct Conversion<'c> {
     pub starved: bool,
     /// What the message says of its instrument's clock.
     pub clock: Option<DeviceClock>,
-    fillers: &'c [u32],
+    places: &'c [Place],
+    looks: &'c [Look],
+    beside: &'c [Beside],
+    written: &'c [(u32, char)],
     out: &'c [u8],
 }
 
@@ -350,10 +352,51 @@ impl Conversion<'_> {
         self.out.get(oru.bytes.clone()).unwrap_or_default()
     }
 
-    /// The filler number of an observation's group; 0 for none.
+    /// Where an observation is filed.
     #[must_use]
-    pub fn filler(&self, fact: &Fact) -> u32 {
-        fact.order.and_then(|o| self.fillers.get(usize::from(o))).copied().unwrap_or(0)
+    pub fn place(&self, index: usize) -> Place {
+        self.places.get(index).copied().unwrap_or_default()
+    }
+
+    /// When the instrument measured an observation, seconds since 1970.
+    #[must_use]
+    pub fn ran(&self, index: usize) -> Option<i64> {
+        self.looks.get(index).and_then(|look| look.ran)
+    }
+
+    /// Which run of its message an observation is that waits because there is another one; 0 for others.
+    #[must_use]
+    pub fn run(&self, index: usize) -> u16 {
+        match self.looks.get(index).map(|look| look.of) {
+            Some(Of::Waits(run, _)) => run,
+            _ => 0,
+        }
+    }
+
+    /// The run beside an observation that waits because there is another one.
+    #[must_use]
+    pub fn other_run(&self, index: usize) -> Option<OtherRun> {
+        match self.looks.get(index)?.of {
+            Of::Waits(_, other) => Some(other),
+            _ => None,
+        }
+    }
+
+    /// The observations in one ORU with their OBX-11, in the order of its OBX.
+    #[must_use]
+    pub fn written(&self, oru: &Ready) -> &[(u32, char)] {
+        self.written.get(oru.written.clone()).unwrap_or_default()
+    }
+
+    /// What observations were compared with for a destination, by its place among the instrument's: the observation, the
+    /// message and the observation of the earlier one, and how that stands.
+    pub fn compared(&self, target: usize) -> impl Iterator<Item = (u32, u64, u32, Stood)> {
+        let targets = self.beside.len().checked_div(self.looks.len()).unwrap_or(0).max(1);
+        let all = self.beside.iter().skip(target).step_by(targets);
+        (0u32..).zip(all).filter_map(|(observation, beside)| {
+            let (message, earlier, stood) = beside.compared?;
+            Some((observation, message, earlier, stood))
+        })
     }
 
     /// Remarks that no ORU carries because this observation is not reportable: its own, and with the first of an order
@@ -397,7 +440,11 @@ impl Converter {
         self.decide(task);
         self.name(task, numbers);
         for target in 0..task.setting.destinations.len() {
-            self.second_pass(task, target);
+            let parts =
+                self.ready.iter().filter(|ready| ready.target == target).map(|ready| ready.part).max();
+            for part in 0..=parts.unwrap_or(0) {
+                self.second_pass(task, target, part);
+            }
         }
         self.conversion()
     }
@@ -413,7 +460,10 @@ impl Converter {
             fault: self.fault,
             starved: self.starved,
             clock: self.clock,
-            fillers: &self.fillers,
+            places: &self.places,
+            looks: &self.looks,
+            beside: &self.beside,
+            written: &self.written,
             out: &self.out,
         }
     }
@@ -453,75 +503,6 @@ impl Converter {
                 self.clock_remark,
                 "The instrument's clock was {offset} the gateway's when it sent this; times are as the instrument wrote them."
             );
-        }
-    }
-
-    /// Gives each observation its fate, and each group that sends something its filler number.
-    fn decide(&mut self, task: &Task<'_>) {
-        self.going.clear();
-        self.known.clear();
-        for (index, fact) in (0u32..).zip(&self.facts.observations) {
-            let known = Known::of(fact, &self.facts.groups, task);
-            self.known.push(known);
-            self.going.push(self.fate(index, fact, known, task));
-        }
-        self.number_groups(task.past);
-    }
-
-    fn fate(&self, index: u32, fact: &Fact, known: Known, task: &Task<'_>) -> Going {
-        let Task { setting, release, .. } = task;
-        let overruled = |reason| release.is_some_and(|release| release.overrules(reason));
-        let holds = |target: &Target<'_>| target.corrections == Corrections::Hold;
-        let hold_corrections = !overruled(HoldReason::Correction) && setting.destinations.iter().any(holds);
-        let correction = known == Known::Changed || fact.status == Status::Corrected;
-        let broken = setting.rules.incomplete == Incomplete::Hold
-            && !(task.message.complete && self.facts.complete)
-            && !overruled(HoldReason::Incomplete);
-        match fact.candidate {
-            _ if release.is_some_and(|r| !r.covers(index)) => Going::Untouched,
-            Candidate::Qc(evidence) => Going::Qc(evidence.evidence()),
-            Candidate::NotReportable(rule) => Going::NotReportable(rule),
-            _ if known == Known::Overtaken => Going::Superseded,
-            Candidate::Held(reason) => Going::Held(reason),
-            _ if fact.blank => Going::NotReportable("no-value"),
-            _ if broken => Going::Held(HoldReason::Incomplete),
-            _ if self.facts.too_large => Going::Held(HoldReason::TooLarge),
-            _ if !self.facts.is_proven(setting.proof) => Going::Held(HoldReason::Unproven),
-            _ if setting.destinations.is_empty() => Going::Held(HoldReason::NoDestination),
-            _ if correction && hold_corrections => Going::Held(HoldReason::Correction),
-            _ if known == Known::Same && setting.destinations.iter().all(|t| t.suppress_resends) => {
-                Going::Repeat
-            }
-            _ => Going::Sent,
-        }
-    }
-
-    /// A group goes out under the filler number that its results had before, or under the specimen's next one.
-    fn number_groups(&mut self, past: &dyn Past) {
-        self.fillers.clear();
-        self.given.clear();
-        self.taken.clear();
-        for group in &self.facts.groups {
-            let mut sends =
-                group.observations.clone().filter(|i| self.going.get(*i) == Some(&Going::Sent)).peekable();
-            if sends.peek().is_none() {
-                self.fillers.push(0);
-                continue;
-            }
-            let before = sends
-                .find_map(|i| past.sent(group.specimen, self.facts.observations.get(i)?.identity?))
-                .map(|sent| sent.filler);
-            // Two orders of one message never share a number: a receiver that replaces by OBR-3 would lose one.
-            let before = before.filter(|filler| !self.taken.contains(&(group.specimen, *filler)));
-            let number = before.unwrap_or_else(|| {
-                let highest = self.given.iter().rev().find(|(s, _)| *s == group.specimen).map(|(_, n)| *n);
-                let next = |highest: u32| highest.saturating_add(1);
-                let number = highest.map_or_else(|| past.next_filler(group.specimen), next);
-                self.given.push((group.specimen, number));
-                number
-            });
-            self.taken.push((group.specimen, number));
-            self.fillers.push(number);
         }
     }
 }

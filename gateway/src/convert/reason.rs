@@ -169,6 +169,10 @@ reasons! {
         "The profile is only described, and no verification in the journal is of it with this analyzer.",
         "Look whether the cable leads to the right one. If so, mode = \"test\", orugate reload, orugate verify session, mode = \
          \"live\", orugate reload, then redrive.";
+    /// Another run of the test on the same specimen, and the instrument's `reruns` holds those.
+    Rerun = "rerun", "nobody: the site wants to be asked", Overrules,
+        "The specimen was run more than once, and `reruns` of this instrument says to ask which run counts.",
+        "Compare with the instrument's screen; release the run that counts, discard the other.";
 }
 
 impl HoldReason {

@@ -1,81 +1,91 @@
 //! The second pass: the ORUs of all groups, in one walk over the message for each destination.
 //!
-//! Promises: an ORU for each group and destination that has something to send, in that order; when one of a group
+//! Promises: an ORU for each group, destination and filler number that has something to send, in that order; when one of a group
 //! cannot be written, no destination gets any of that group. Leaves out what is sent: that was decided before.
 
-use super::Inexpressible;
 use super::facts::Facts;
-use super::{Converter, Corrections, FILLER_MAX, Going, HoldReason, Known, Numbers, ORU_MAX, Ready, zones};
-use super::{Target, Task};
+use super::fates::{Beside, Known};
+use super::{Converter, FILLER_MAX, Going, HoldReason, Inexpressible, Numbers, ORU_MAX, Ready, Task, zones};
 use orugate_driver::Scratch;
 use orugate_protocol::hl7::writer::WriteError;
 use orugate_protocol::oru::{GroupPlan, Groups, OruError, OruWriter, Verdict, WriteObservation};
-use orugate_protocol::report::Status;
 use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
 use std::ops::Range;
+
+/// What is said of a result that was sent before as it is.
+const AGAIN: &str = "Sent again by the instrument.";
 
 impl Converter {
     /// Numbers and names all ORUs, by group and then by destination.
     pub(super) fn name(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) {
         self.names.clear();
+        self.written.clear();
+        let mut begin = 0;
         for (group, facts) in (0u16..).zip(&self.facts.groups) {
+            let parts = self.parts.get(begin..).unwrap_or_default();
+            let parts = parts.iter().take_while(|(of, _)| *of == group).map(|(_, filler)| *filler);
+            begin += parts.clone().count();
             for (target, destination) in task.setting.destinations.iter().enumerate() {
-                let sent =
-                    facts.observations.clone().filter(|index| self.sends(*index, destination).is_some());
-                let observations = u32::try_from(sent.count()).unwrap_or(u32::MAX);
-                if observations == 0 {
-                    continue;
+                for (part, last) in (0u16..).zip(parts.clone()) {
+                    let start = self.written.len();
+                    for index in facts.observations.clone() {
+                        let Some(status) = self.writes(index, target, last, task) else { continue };
+                        self.written.push((u32::try_from(index).unwrap_or(u32::MAX), status));
+                    }
+                    let written = start..self.written.len();
+                    if written.is_empty() {
+                        continue;
+                    }
+                    let Some(number) = numbers.next() else {
+                        self.starved = true;
+                        return;
+                    };
+                    let start = self.names.len();
+                    let _ = write!(self.names, "{}{number:016}", task.setting.gateway);
+                    let control = start..self.names.len();
+                    let sample = self.facts.word(&facts.sample);
+                    let filler = write_filler(&mut self.names, sample, facts.specimen, last);
+                    self.ready.push(Ready {
+                        number,
+                        destination: destination.index,
+                        group,
+                        observations: u32::try_from(written.len()).unwrap_or(u32::MAX),
+                        inexpressible: None,
+                        target,
+                        part,
+                        written,
+                        control,
+                        filler,
+                        bytes: 0..0,
+                    });
                 }
-                let Some(number) = numbers.next() else {
-                    self.starved = true;
-                    return;
-                };
-                let start = self.names.len();
-                let _ = write!(self.names, "{}{number:016}", task.setting.gateway);
-                let control = start..self.names.len();
-                let sample = self.facts.word(&facts.sample);
-                let last = self.fillers.get(usize::from(group)).copied().unwrap_or(1);
-                let filler = write_filler(&mut self.names, sample, facts.specimen, last);
-                let destination = destination.index;
-                let bytes = 0..0;
-                let inexpressible = None;
-                self.ready.push(Ready {
-                    number,
-                    destination,
-                    group,
-                    observations,
-                    inexpressible,
-                    target,
-                    control,
-                    filler,
-                    bytes,
-                });
             }
         }
     }
 
-    /// Writes all ORUs of one destination.
-    pub(super) fn second_pass(&mut self, task: &Task<'_>, target: usize) {
+    /// Writes the ORUs of one destination: of each group the one of this part.
+    pub(super) fn second_pass(&mut self, task: &Task<'_>, target: usize, part: u16) {
         let Some(destination) = task.setting.destinations.get(target) else { return };
-        if self.starved || !self.ready.iter().any(|ready| ready.target == target) {
+        if self.starved || !self.ready.iter().any(|ready| (ready.target, ready.part) == (target, part)) {
             return;
         }
-        self.verdicts(destination);
+        self.verdicts(task, target, part);
         let zone = zones(task);
         loop {
             let room = self.out.len();
             let mut groups = Walk {
                 task,
                 facts: &self.facts,
-                going: &self.going,
-                known: &self.known,
+                beside: &self.beside,
+                was: &self.was,
                 verdicts: &self.verdicts,
                 names: &self.names,
                 clock_remark: &self.clock_remark,
                 ready: &mut self.ready,
                 failed: &mut self.failed,
                 target,
+                part,
                 at: 0,
                 base: self.used,
                 used: self.used,
@@ -105,49 +115,40 @@ impl Converter {
         }
     }
 
-    /// What was sent before of an observation that this destination gets; `None` when it does not get it.
-    fn sends(&self, index: usize, destination: &Target<'_>) -> Option<Known> {
-        let known = self.known.get(index).copied().unwrap_or(Known::New);
-        let sent = self.going.get(index) == Some(&Going::Sent);
-        (sent && !(known == Known::Same && destination.suppress_resends)).then_some(known)
+    /// OBX-11 of an observation that a destination gets under this filler number; `None` when it does not get it so.
+    fn writes(&self, index: usize, target: usize, filler: u32, task: &Task<'_>) -> Option<char> {
+        let sent = self.going.get(index) == Some(&Going::Sent)
+            && self.places.get(index).is_some_and(|place| place.filler == filler);
+        let destination = task.setting.destinations.get(target).filter(|_| sent)?;
+        let (fact, beside) = (self.facts.observations.get(index)?, self.towards(index, target, task)?);
+        let repeat = beside.known == Known::Same && destination.suppress_resends;
+        (!repeat).then(|| beside.status(fact, destination))
     }
 
-    /// Fills `self.verdicts` for one destination.
-    fn verdicts(&mut self, destination: &Target<'_>) {
-        self.verdicts.clear();
-        self.verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
-        for group in &self.facts.groups {
-            self.tests.clear();
-            let all_known = all_known(&self.going, &self.known, group.observations.clone());
-            for index in group.observations.clone() {
-                let (Some(fact), Some(known)) =
-                    (self.facts.observations.get(index), self.sends(index, destination))
+    /// Fills `self.verdicts` for one destination's ORUs of this part.
+    fn verdicts(&mut self, task: &Task<'_>, target: usize, part: u16) {
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        verdicts.clear();
+        verdicts.resize(self.facts.observations.len(), Verdict::Withheld);
+        let beside = |index| self.towards(index, target, task);
+        let same = |index| beside(index).is_some_and(|beside| beside.known == Known::Same);
+        for ready in self.ready.iter().filter(|ready| (ready.target, ready.part) == (target, part)) {
+            let written = self.written.get(ready.written.clone()).unwrap_or_default();
+            let all = written.iter().map(|(index, status)| (*index as usize, *status));
+            let all_same = all.clone().all(|(index, _)| same(index));
+            for (index, status) in all {
+                let (Some(fact), Some(place), Some(slot)) =
+                    (self.facts.observations.get(index), self.places.get(index), verdicts.get_mut(index))
                 else {
                     continue;
                 };
-                let corrected = known == Known::Changed || fact.status == Status::Corrected;
-                let status = match fact.status {
-                    Status::NotDone => 'X',
-                    Status::Preliminary | Status::Questionable => 'P',
-                    _ if corrected && destination.corrections != Corrections::Final => 'C',
-                    Status::Absent if destination.record => 'R',
-                    _ => 'F',
-                };
-                let remark = match known {
-                    Known::Changed => Some("Corrected: another result was sent before."),
-                    Known::New if corrected => {
-                        Some("The instrument marks this as a correction; what it corrects is not known here.")
-                    }
-                    Known::Same if !all_known => Some("Sent again by the instrument."),
-                    _ => None,
-                };
-                if let Some(slot) = self.verdicts.get_mut(index) {
-                    *slot = Verdict::Write(WriteObservation { status, sub_id: 0, remark });
-                    self.tests.push((fact.test, index));
-                }
+                // Where that is so of all, it is said once above them.
+                let again = (same(index) && !all_same).then_some(AGAIN);
+                let remark = again.or_else(|| beside(index)?.remark(fact));
+                *slot = Verdict::Write(WriteObservation { status, sub_id: place.sub_id, remark });
             }
-            number_repeats(&mut self.tests, &mut self.verdicts);
         }
+        self.verdicts = verdicts;
     }
 
     /// Nothing of a group is sent when one of its messages cannot be written: no destination gets a part.
@@ -169,8 +170,8 @@ const CLOCK_DOUBTED: &str = "The gateway's clock was not set: the time of this m
 struct Walk<'a> {
     task: &'a Task<'a>,
     facts: &'a Facts,
-    going: &'a [Going],
-    known: &'a [Known],
+    beside: &'a [Beside],
+    was: &'a str,
     verdicts: &'a [Verdict],
     names: &'a str,
     /// Of the instrument's clock.
@@ -178,6 +179,7 @@ struct Walk<'a> {
     ready: &'a mut [Ready],
     failed: &'a mut Vec<u16>,
     target: usize,
+    part: u16,
     /// The first of `ready` that no order before asked for.
     at: usize,
     /// Where the writer's buffer begins, and where what is written ends.
@@ -191,14 +193,24 @@ struct Walk<'a> {
     in_utf8: bool,
 }
 
+impl<'a> Walk<'a> {
+    fn beside(&self, observation: usize) -> Option<&'a Beside> {
+        let targets = self.task.setting.destinations.len();
+        self.beside.get(observation.checked_mul(targets)?.checked_add(self.target)?)
+    }
+}
+
 impl<'a> Groups<'a> for Walk<'a> {
     fn plan(&mut self, order: u16) -> Option<GroupPlan<'a>> {
-        let past = |ready: &&Ready| (ready.group, ready.target) < (order, self.target);
-        self.at += self.ready.get(self.at..)?.iter().take_while(past).count();
-        let ready = self.ready.get(self.at).filter(|r| (r.group, r.target) == (order, self.target))?;
+        let place = |ready: &Ready| (ready.group, ready.target, ready.part);
+        let this = (order, self.target, self.part);
+        self.at += self.ready.get(self.at..)?.iter().take_while(|ready| place(ready) < this).count();
+        let ready = self.ready.get(self.at).filter(|ready| place(ready) == this)?;
         let (facts, names) = (self.facts, self.names);
         let group = facts.groups.get(usize::from(order))?;
-        let resent = all_known(self.going, self.known, group.observations.clone());
+        let range = group.observations.clone();
+        let mut written = range.clone().filter(|i| matches!(self.verdicts.get(*i), Some(Verdict::Write(_))));
+        let resent = written.all(|index| self.beside(index).is_some_and(|b| b.known == Known::Same));
         let entered = self.task.release.is_some_and(|release| release.sample.is_some());
         let broken = !self.task.message.complete || !facts.complete;
         let remark = |when: bool, text: &'static str| if when { text } else { "" };
@@ -206,10 +218,10 @@ impl<'a> Groups<'a> for Walk<'a> {
             control_id: names.get(ready.control.clone()).unwrap_or_default(),
             filler: names.get(ready.filler.clone()).unwrap_or_default(),
             sample: facts.word(&group.sample),
-            status: group_status(self.verdicts.get(group.observations.clone()).unwrap_or_default()),
+            status: group_status(self.verdicts.get(range).unwrap_or_default()),
             created: self.task.now,
             remarks: [
-                remark(resent, "Sent again by the instrument."),
+                remark(resent, AGAIN),
                 remark(entered, "The sample id was entered by a person when the result was released."),
                 remark(broken, "The transmission broke off: results of this order may be missing."),
                 remark(self.task.clocks.doubted, CLOCK_DOUBTED),
@@ -217,6 +229,11 @@ impl<'a> Groups<'a> for Walk<'a> {
             ],
             in_utf8: ready.inexpressible.is_some(),
         })
+    }
+
+    fn was(&self, observation: usize) -> &str {
+        let was = self.beside(observation).map_or(0..0, |beside| beside.was.clone());
+        self.was.get(was).unwrap_or_default()
     }
 
     fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>) {
@@ -234,23 +251,6 @@ impl<'a> Groups<'a> for Walk<'a> {
             (oru, _) => {
                 self.full |= oru == Err(OruError::Write(WriteError::Full));
                 self.failed.push(order);
-            }
-        }
-    }
-}
-
-/// Everything that is sent of these observations was sent before.
-fn all_known(going: &[Going], known: &[Known], mut range: Range<usize>) -> bool {
-    range.all(|i| going.get(i) != Some(&Going::Sent) || known.get(i) == Some(&Known::Same))
-}
-
-/// OBX-4 only where OBX-3 alone does not name the observation.
-fn number_repeats(tests: &mut [(u128, usize)], verdicts: &mut [Verdict]) {
-    tests.sort_unstable();
-    for run in tests.chunk_by(|(a, _), (b, _)| a == b).filter(|run| run.len() > 1) {
-        for (sub_id, (_, index)) in (1u16..).zip(run) {
-            if let Some(Verdict::Write(how)) = verdicts.get_mut(*index) {
-                how.sub_id = sub_id;
             }
         }
     }
@@ -306,7 +306,7 @@ fn base_36(mut number: u32, digits: &mut [u8; 7]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::{Clocks, NoPast, Proof, Setting};
+    use crate::convert::{Clocks, Corrections, NoPast, Proof, Reruns, Setting, Target};
     use orugate_driver::{Fault, Interpreter, StoredMessage};
     use orugate_protocol::oru::{Route, SampleIdIn};
     use orugate_protocol::report::{Item, Note, ReportSink};
@@ -367,6 +367,7 @@ mod tests {
         let counted = Counted { interpreter: profile.interpreter(), items: AtomicUsize::new(0) };
         let target = |index| Target {
             index,
+            name: "engine",
             route: Route {
                 sending_application: "ORUGATE",
                 sending_facility: "LAB",
@@ -402,6 +403,8 @@ mod tests {
                 zone: &jiff::tz::TimeZone::UTC,
                 site_zone: &jiff::tz::TimeZone::UTC,
                 key: &[7; 16],
+                reruns: Reruns::All,
+                rerun_within: 0,
                 rules: &crate::convert::Rules::default(),
                 proof: Proof::NotAsked,
             },

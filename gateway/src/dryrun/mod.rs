@@ -69,6 +69,7 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
         now,
         numbered: false,
         key: [0; 16],
+        reruns: lineup::reruns(instrument),
         // A capture may be of any time.
         rules: Rules { times: None, ..instrument.rules.clone() },
     };

@@ -1,9 +1,9 @@
 //! What is known of a specimen, and what of one that nobody knows.
 #![allow(clippy::unwrap_used)]
 
-use super::{FIRST, History, MOST, Sent};
-use crate::convert::Past as _;
-use crate::records::{Analyzer, Disposition, Fate, Outcome, Provenance};
+use super::{FIRST, History, MOST};
+use crate::convert::{Past as _, Which};
+use crate::records::{Disposition, Fate, Outcome, Provenance, Stood};
 use crate::store::{Entry, Store};
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{Journal, Options, UnixMillis};
@@ -34,8 +34,18 @@ fn store(disk: &ModelDisk) -> Store {
 
 /// One result of a specimen, sent as it is.
 fn sends(message: u64, specimen: u128, identity: u128, content: u128, filler: u32, at: i64) -> Outcome {
-    let disposition =
-        |fate, identity| Disposition { observation: 0, identity, content, is_final: true, filler, fate };
+    let disposition = |fate, identity| Disposition {
+        observation: 0,
+        identity,
+        content,
+        is_final: true,
+        filler,
+        fate,
+        test: 1,
+        series: 2,
+        sub_id: 0,
+        ran: None,
+    };
     Outcome {
         message,
         instrument: "one".to_owned(),
@@ -48,10 +58,8 @@ fn sends(message: u64, specimen: u128, identity: u128, content: u128, filler: u3
             disposition(Fate::Held(1), Some(identity + 1)),
         ],
         fillers: vec![(specimen, filler)],
-        released: None,
         specimens: vec![specimen],
-        clock: None,
-        analyzer: Analyzer::default(),
+        ..Outcome::default()
     }
 }
 
@@ -71,11 +79,17 @@ fn what_was_sent_is_known_before_and_after_a_start() {
     }
     for _ in 0..2 {
         let history = History::new(&running, NOW, i64::MIN);
-        let newest = Sent { content: 6, is_final: true, filler: 3, message: 2 };
-        assert_eq!(history.sent(SPECIMEN, 100), Some(newest));
-        assert_eq!(history.sent(TWIN, 100).unwrap().content, 7, "half a hash is not a specimen");
-        assert_eq!(history.sent(SPECIMEN, 101), None, "held");
-        assert_eq!(history.sent(0x5001, 100), None, "another specimen's identity");
+        let newest = history.sent(SPECIMEN, Which::Run(100)).unwrap();
+        assert_eq!((newest.content, newest.is_final, newest.filler, newest.message), (6, true, 3, 2));
+        assert_eq!(history.sent(SPECIMEN, Which::Series(2, NOW.0 - HOUR)), Some(newest));
+        assert_eq!(history.sent(SPECIMEN, Which::Series(2, NOW.0 - HOUR + 1)), None, "too long ago");
+        let twin = history.sent(TWIN, Which::Run(100)).unwrap();
+        assert_eq!(twin.content, 7, "half a hash is not a specimen");
+        assert_eq!(history.sent(SPECIMEN, Which::Run(101)), None, "held");
+        assert!(history.came(SPECIMEN, 101) && !history.came(SPECIMEN, 102));
+        assert_eq!(history.sent(0x5001, Which::Run(100)), None, "another specimen's identity");
+        let had = history.at(SPECIMEN, Which::Run(100), "engine").unwrap();
+        assert_eq!((had.sent, had.stood), (newest, Stood::Delivered), "nobody wrote down to whom it went");
         // What the box before gave it since the copy that this one began with, nobody knows; it was before now.
         assert_eq!((history.next_filler(SPECIMEN), history.next_filler(TWIN)), (60_000_001, LATER + 1));
         drop(history);
@@ -92,9 +106,9 @@ fn beyond_the_horizon_a_result_is_new_and_its_number_was_never_given() {
     append(&running, &sends(1, SPECIMEN, 100, 5, 1, NOW.0 - 3 * HOUR));
     append(&running, &sends(2, SPECIMEN, 300, 5, LATER, NOW.0 - HOUR));
     let known = |keep: i64| History::new(&running, NOW, NOW.0 - keep);
-    assert!(known(4 * HOUR).sent(SPECIMEN, 100).is_some());
-    assert_eq!(known(2 * HOUR).sent(SPECIMEN, 100), None);
-    assert!(known(2 * HOUR).sent(SPECIMEN, 300).is_some());
+    assert!(known(4 * HOUR).sent(SPECIMEN, Which::Run(100)).is_some());
+    assert_eq!(known(2 * HOUR).sent(SPECIMEN, Which::Run(100)), None);
+    assert!(known(2 * HOUR).sent(SPECIMEN, Which::Run(300)).is_some());
     assert_eq!(known(4 * HOUR).next_filler(SPECIMEN), LATER + 1);
     assert_eq!(known(2 * HOUR).next_filler(SPECIMEN), LATER + 1);
     let fresh = known(HOUR / 2).next_filler(SPECIMEN);
@@ -123,6 +137,6 @@ fn an_id_that_comes_without_end_costs_no_more_than_its_newest() {
     let history = History::new(&running, NOW, i64::MIN);
     assert_eq!(running.outcomes(SPECIMEN, MOST).len(), MOST);
     assert_eq!(history.next_filler(SPECIMEN), LATER + 200);
-    assert!(history.sent(SPECIMEN, 1000 + 2 * 199).is_some());
-    assert_eq!(history.sent(SPECIMEN, 1000), None, "too old to be looked at: new");
+    assert!(history.sent(SPECIMEN, Which::Run(1000 + 2 * 199)).is_some());
+    assert_eq!(history.sent(SPECIMEN, Which::Run(1000)), None, "too old to be looked at: new");
 }

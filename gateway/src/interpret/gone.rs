@@ -28,7 +28,7 @@ impl Worker {
         actor: String,
     ) -> Result<GivenUp, String> {
         let lineup = self.lineup.get();
-        let (given_up, upto) = {
+        let (given_up, upto, waited_from) = {
             let state = self.store.state();
             let queue = state.queue(&destination);
             let unsettled = queue.map_or(0, crate::state::Queue::unsettled) as u64;
@@ -55,9 +55,9 @@ impl Worker {
                 parked: queue.parked.len(),
                 observations: all.map(|oru| u64::from(oru.observations)).sum(),
             };
-            (given_up, upto)
+            (given_up, upto, queue.waiting.keys().next().copied())
         };
-        let dropped = Dropped { destination, upto, actor, at: self.clock.stamp().0, reason };
+        let dropped = Dropped { destination, upto, actor, at: self.clock.stamp().0, reason, waited_from };
         let _ = self
             .store
             .append_wait(vec![Entry::new(&dropped)], self.time())

@@ -18,7 +18,7 @@ pub use thread::Handle;
 
 use crate::clock::{Clock, Trust};
 use crate::convert::{
-    Clocks, Corrections, HoldReason, Numbers, Proof, Release, Rules, Setting, Target, Task,
+    Clocks, Corrections, HoldReason, Numbers, Proof, Release, Reruns, Rules, Setting, Target, Task,
 };
 use crate::history::History;
 use crate::lineup::{Current, Lineup};
@@ -63,6 +63,10 @@ pub struct Subject {
     pub targets: Vec<OwnedTarget>,
     /// With what it is interpreted.
     pub provenance: Provenance,
+    /// What becomes of another run of a test on one specimen.
+    pub reruns: Reruns,
+    /// How long after it another run is one.
+    pub rerun_within: Duration,
     /// The zone of its clock.
     pub zone: TimeZone,
     /// How far its clock may be off.
@@ -123,6 +127,7 @@ impl OwnedTarget {
     pub(crate) fn borrowed(&self) -> Target<'_> {
         Target {
             index: self.index,
+            name: &self.name,
             route: Route {
                 sending_application: &self.sending_application,
                 sending_facility: &self.sending_facility,
@@ -446,6 +451,8 @@ impl Worker {
             site_zone: &lineup.plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
             rules: &subject.rules,
+            reruns: subject.reruns,
+            rerun_within: i64::try_from(subject.rerun_within.as_micros()).unwrap_or(i64::MAX),
         };
         let release = act.map(|a| Release {
             sample: a.sample,
@@ -493,7 +500,15 @@ impl Worker {
         if conversion.starved {
             return Err(Trouble::Append(AppendError::Busy));
         }
-        let outcome = outcome::Batch { worker: self, subject, number, message, conversion, now };
+        let outcome = outcome::Batch {
+            worker: self,
+            subject,
+            number,
+            message,
+            conversion,
+            now,
+            zone: subject.zone.clone(),
+        };
         Ok(outcome.store(&mut numbers, act)?)
     }
 
@@ -525,12 +540,7 @@ impl Worker {
                 .subject(&message.instrument)
                 .map(|s| s.provenance.clone())
                 .unwrap_or_default(),
-            dispositions: Vec::new(),
-            fillers: Vec::new(),
-            released: None,
-            specimens: Vec::new(),
-            clock: None,
-            analyzer: Analyzer::default(),
+            ..Outcome::default()
         };
         let _ = self.store.append_wait(vec![Entry::new(&hold), Entry::new(&outcome)], self.time())?;
         tracing::warn!(instrument = %message.instrument, number, reason, "held: {sentence}");
@@ -541,7 +551,8 @@ impl Worker {
     fn proofs(&self, subject: &Subject) -> Option<Vec<Analyzer>> {
         let of = &subject.provenance;
         let state = (subject.asked == Asked::Proof).then(|| self.store.state())?;
-        let proofs = state.verifications().proofs(&subject.name, &of.profile_hash, of.map_hash());
+        let maps = of.map_hash();
+        let proofs = state.verifications().proofs(&subject.name, &of.profile_hash, &maps);
         Some(proofs.map(|(_, analyzer)| analyzer.clone()).collect())
     }
 

@@ -1,15 +1,17 @@
 //! One conversion on its way into the journal: a single atomic batch of ORUs, holds and dispositions.
 
 use super::{Act, Kept, Released, Tell, Worker};
-use crate::convert::{Conversion, Going, Group, HoldReason, Numbers as _, Ready};
+use crate::convert::{Conversion, Fact, Going, Group, HoldReason, Numbers as _, Ready};
 use crate::interpret::{JournalNumbers, Subject};
 use crate::records::{
-    Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome, Redriven,
-    Settlement,
+    Compared, Delivery, DeliveryResult, Disposition, Fate, Hold, HoldSettled, NeverSent, Oru, Outcome,
+    Redriven, Settlement, Towards,
 };
 use crate::state::Message;
 use crate::store::Entry;
 use crate::words::count;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use orugate_journal::AppendError;
 use orugate_protocol::report::NoteKind;
 use orugate_protocol::time::Utc;
@@ -18,17 +20,14 @@ use std::collections::BTreeMap;
 /// The longest part of a code that a hold or a note shows.
 const CODE_SHOWN: usize = 40;
 
-/// What holds have in common: one for each reason in each order group; no order for the message as a whole.
-type Reason = (Option<u16>, HoldReason);
+/// What holds have in common: one for each reason in each order group, and for each run where several wait; no order for the message
+/// as a whole.
+type Reason = (Option<u16>, HoldReason, u16);
 /// Observations by what their hold has in common: place in the message, and the test's code.
 type Held = BTreeMap<Reason, Vec<(u32, String)>>;
 
 /// Who settles what a later message overtook.
 const OVERTAKEN: &str = "orugate";
-
-fn in_common(order: Option<u16>, reason: HoldReason) -> Reason {
-    (order.filter(|_| !reason.is_of_message()), reason)
-}
 
 /// One conversion on its way into the journal.
 pub(super) struct Batch<'a> {
@@ -38,6 +37,8 @@ pub(super) struct Batch<'a> {
     pub(super) message: &'a Message,
     pub(super) conversion: Conversion<'a>,
     pub(super) now: Utc,
+    /// The zone of the instrument's clock.
+    pub(super) zone: TimeZone,
 }
 
 impl Batch<'_> {
@@ -79,6 +80,7 @@ impl Batch<'_> {
             specimens: self.specimens(),
             clock: self.conversion.clock.filter(|_| act.is_none()),
             analyzer: self.conversion.facts.analyzer(),
+            towards: self.towards(),
         };
         let overtaken = self.worker.store.state().overtaken(&outcome);
         entries.push(Entry::new(&outcome));
@@ -100,6 +102,12 @@ impl Batch<'_> {
         Ok(Kept { released, unchanged: false })
     }
 
+    /// Each run waits on its own, so that a person can take one and leave the other.
+    fn in_common(&self, index: usize, fact: &Fact, reason: HoldReason) -> Reason {
+        let run = if reason == HoldReason::Rerun { self.conversion.run(index) } else { 0 };
+        (fact.order.filter(|_| !reason.is_of_message()), reason, run)
+    }
+
     fn settled(&self, hold: u64, actor: &str, how: Settlement) -> Entry {
         Entry::new(&HoldSettled { hold, actor: actor.to_owned(), at: self.now.0, how })
     }
@@ -107,13 +115,42 @@ impl Batch<'_> {
     /// A redrive found what the hold says already, in the same words.
     fn is_as_before(&self, act: &Act<'_>, held: &Held, rest: Option<HoldReason>) -> bool {
         let mut all = held.iter();
-        let (Some(((_, reason), observations)), None) = (all.next(), all.next()) else { return false };
+        let (Some(((_, reason, _), observations)), None) = (all.next(), all.next()) else { return false };
         let touched = self.conversion.going.iter().filter(|going| **going != Going::Untouched).count();
         let same = observations.iter().map(|(number, _)| number).eq(&act.observations);
         same && touched == observations.len()
-            && self.sentence(*reason) == act.open.sentence
+            && self.sentence(*reason, observations) == act.open.sentence
             && reason.code() == act.open.reason
             && rest.is_some() == act.open.rest_from.is_some()
+    }
+
+    /// What each destination gets, and what that was decided by.
+    fn towards(&self) -> Vec<Towards> {
+        let mut all = Vec::new();
+        for (place, target) in self.subject.targets.iter().enumerate() {
+            let orus = self.conversion.orus.iter().filter(|oru| oru.destination == target.index);
+            let written = |oru| self.conversion.written(oru).iter().map(|(index, s)| (*index, ascii(*s)));
+            let orus: Vec<_> = orus.map(|oru| (oru.number, written(oru).collect())).collect();
+            let decided = |observation: u32| {
+                let going = self.conversion.going.get(observation as usize);
+                going.is_some_and(|going| *going != Going::Untouched)
+            };
+            let compared: Vec<_> = self
+                .conversion
+                .compared(place)
+                .filter(|(observation, ..)| decided(*observation))
+                .map(|(observation, message, earlier, stood)| Compared {
+                    observation,
+                    message,
+                    earlier,
+                    stood,
+                })
+                .collect();
+            if !orus.is_empty() || !compared.is_empty() {
+                all.push(Towards { destination: target.name.clone(), orus, compared });
+            }
+        }
+        all
     }
 
     fn oru(&self, oru: &Ready, numbers: &mut JournalNumbers<'_>) -> Option<Entry> {
@@ -147,7 +184,8 @@ impl Batch<'_> {
         for ((index, fact), going) in (0u32..).zip(&facts.observations).zip(self.conversion.going) {
             if let Going::Held(reason) = going {
                 let code: String = facts.word(&fact.code).chars().take(CODE_SHOWN).collect();
-                held.entry(in_common(fact.order, *reason)).or_default().push((index, code));
+                let common = self.in_common(index as usize, fact, *reason);
+                held.entry(common).or_default().push((index, code));
             }
         }
         // What the interpreter did not come to, or what did not fit, is held too, though nobody has counted it.
@@ -158,14 +196,18 @@ impl Batch<'_> {
         };
         let rest = whole.filter(|_| act.is_none_or(|act| act.open.rest_from.is_some()));
         if let Some(reason) = rest {
-            held.entry((None, reason)).or_default();
+            held.entry((None, reason, 0)).or_default();
         }
         (held, rest)
     }
 
-    fn sentence(&self, reason: HoldReason) -> String {
+    fn sentence(&self, reason: HoldReason, observations: &[(u32, String)]) -> String {
         match (reason, self.conversion.fault) {
             (HoldReason::DriverFault, Some(fault)) => format!("{fault}. {}", reason.sentence()),
+            (HoldReason::Unproven, _) => {
+                format!("It came from {}. {}", self.conversion.facts.analyzer().named(), reason.sentence())
+            }
+            (HoldReason::Rerun, _) => self.rerun(observations),
             _ => reason.sentence().to_owned(),
         }
     }
@@ -181,10 +223,10 @@ impl Batch<'_> {
     ) -> Option<BTreeMap<Reason, u64>> {
         let counted = u32::try_from(self.conversion.facts.observations.len()).unwrap_or(u32::MAX);
         let mut given = BTreeMap::new();
-        for ((order, reason), observations) in held {
+        for ((order, reason, run), observations) in held {
             let number = numbers.next().and_then(|n| numbers.take(n))?;
-            given.insert((order, reason), number.get().0);
-            let sentence = self.sentence(reason);
+            given.insert((order, reason, run), number.get().0);
+            let sentence = self.sentence(reason, &observations);
             tracing::warn!(instrument = %self.subject.name, number = self.number, hold = number.get().0,
                 reason = reason.code(), observations = observations.len(), "held: {sentence}");
             let hold = Hold {
@@ -199,6 +241,31 @@ impl Batch<'_> {
             entries.push(Entry::new(&hold).numbered(number));
         }
         Some(given)
+    }
+
+    /// Both runs by their times; the codes are in the hold.
+    fn rerun(&self, observations: &[(u32, String)]) -> String {
+        let first = observations.first().map_or(0, |(index, _)| *index as usize);
+        let zone = &self.zone;
+        let at = |seconds: Option<i64>| {
+            let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+            time.map_or_else(
+                || "at a time that the instrument did not send".to_owned(),
+                |time| format!("at {}", time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S")),
+            )
+        };
+        let other = self.conversion.other_run(first);
+        let sent = match other.and_then(|other| other.sent_in) {
+            Some(message) => format!("was sent, with message {message}"),
+            None => "is in the same message".to_owned(),
+        };
+        format!(
+            "This specimen was run more than once. This run was {}; another one, {}, {sent}. Compare with the screen of {}; \
+             release the run that counts as well, discard the other.",
+            at(self.conversion.ran(first)),
+            at(other.and_then(|other| other.ran)),
+            self.subject.name,
+        )
     }
 
     /// Of what has a disposition; specimens without an id are not among them.
@@ -221,7 +288,8 @@ impl Batch<'_> {
             let fate = match going {
                 Going::Sent => Fate::Sent,
                 Going::Held(reason) => {
-                    Fate::Held(holds.get(&in_common(fact.order, *reason)).copied().unwrap_or(0))
+                    let common = self.in_common(index, fact, *reason);
+                    Fate::Held(holds.get(&common).copied().unwrap_or(0))
                 }
                 Going::Qc(evidence) => Fate::Qc((*evidence).to_owned()),
                 Going::Repeat => Fate::Repeat,
@@ -229,13 +297,18 @@ impl Batch<'_> {
                 Going::NotReportable(rule) => Fate::NotReportable(self.conversion.by_the_rule(index, rule)),
                 Going::Untouched => return None,
             };
+            let is_qc = matches!(going, Going::Qc(_));
             Some(Disposition {
                 observation,
                 identity: fact.identity,
                 content: fact.content(),
                 is_final: fact.is_final(),
-                filler: self.conversion.filler(fact),
+                filler: self.conversion.place(index).filler,
                 fate,
+                test: if is_qc { 0 } else { fact.test },
+                series: if is_qc { 0 } else { fact.series },
+                sub_id: self.conversion.place(index).sub_id,
+                ran: self.conversion.ran(index).filter(|_| !is_qc),
             })
         })
         .collect()
@@ -283,4 +356,9 @@ impl Batch<'_> {
         }
         (worker.told)(name, Tell::Done { sent: released.sent, held: released.held });
     }
+}
+
+/// OBX-11 is one letter of ours.
+fn ascii(status: char) -> u8 {
+    u8::try_from(status).unwrap_or(b'?')
 }

@@ -6,9 +6,9 @@
 //! thread decides, so that no outcome comes between the look at the past and the decision.
 
 use super::{JournalNumbers, Worker};
-use crate::convert::{Numbers as _, Past as _, recode};
+use crate::convert::{Numbers as _, Past as _, Sent, Which, recode};
 use crate::history::History;
-use crate::records::{Fate, Oru, Outcome, ParkedSettled, Sending};
+use crate::records::{Disposition, Fate, Oru, Outcome, ParkedSettled, Sending};
 use crate::state::Made;
 use crate::store::Entry;
 use orugate_journal::{Location, Reserved};
@@ -124,32 +124,47 @@ impl Worker {
         Ok(queue.parked.get(&oru).map(|(waiting, _)| (made.clone(), waiting.at)))
     }
 
-    /// What later reports brought of its results with other content. The same content again overtakes nothing: a
-    /// destination that suppresses resends did not get it.
+    /// What later reports brought of its results with other content, or with another run in their place. The same content
+    /// again overtakes nothing: a destination that suppresses resends did not get it.
     fn later(&self, oru: u64, made: &Made) -> Result<Later, ()> {
         let Some(origin) = &made.origin else { return Err(()) };
         let outcome: Outcome =
             self.store.read_meta(origin.outcome, |state| state.outcome_at(oru)).ok().flatten().ok_or(())?;
-        let sent = outcome.dispositions.iter().filter(|d| d.fate == Fate::Sent);
-        let (mut overtaken, mut all) = (0usize, 0usize);
+        let written = outcome.towards.iter().flat_map(|towards| &towards.orus);
+        // One that was made in another's place has what that one has, and so have all that were made in a group together.
+        let written = written.clone().find(|(number, _)| *number == oru).map(|(_, written)| written);
+        let mut sent: Vec<&Disposition> =
+            outcome.dispositions.iter().filter(|d| d.fate == Fate::Sent).collect();
+        match written {
+            Some(written) => sent.retain(|d| written.iter().any(|(at, _)| *at == d.observation)),
+            None => sent = sent.into_iter().skip(origin.sent.start).take(origin.sent.len()).collect(),
+        }
         // However old: this ORU waited as long.
         let history = History::new(&self.store, self.clock.stamp(), i64::MIN);
-        for disposition in sent.skip(origin.sent.start).take(origin.sent.len()) {
-            all += 1;
-            // Outcomes of the message's other specimens have it too, but only those of its own have what came later.
-            let newest = disposition.identity.and_then(|identity| {
-                let sent = outcome.specimens.iter().filter_map(|of| history.sent(*of, identity));
-                sent.max_by_key(|sent| sent.message)
-            });
-            overtaken += usize::from(newest.is_some_and(|newest| {
-                newest.message > made.message
-                    && (newest.content, newest.is_final) != (disposition.content, disposition.is_final)
-            }));
-        }
+        let overtaken = sent.iter().filter(|d| self.is_overtaken(d, &outcome, made, &history)).count();
         Ok(match overtaken {
             0 => Later::Nothing,
-            n if n == all => Later::Everything,
-            n => Later::Some(n, all),
+            n if n == sent.len() => Later::Everything,
+            n => Later::Some(n, sent.len()),
+        })
+    }
+
+    fn is_overtaken(&self, of: &Disposition, outcome: &Outcome, made: &Made, history: &History<'_>) -> bool {
+        let Some(identity) = of.identity else { return false };
+        let series = Which::Series(of.series, i64::MIN);
+        // Outcomes of the message's other specimens have it too, but only those of its own have what came later.
+        outcome.specimens.iter().any(|specimen| {
+            let later = |which| {
+                let had = [
+                    history.at(*specimen, which, &made.destination),
+                    history.parked(*specimen, which, &made.destination),
+                ];
+                had.into_iter().flatten().map(|had| had.sent).filter(|later| later.message > made.message)
+            };
+            let same = |later: &Sent| (later.content, later.is_final) == (of.content, of.is_final);
+            let in_place = |later: &Sent| (later.filler, later.sub_id) == (of.filler, of.sub_id);
+            later(Which::Run(identity)).any(|later| !same(&later))
+                || later(series).any(|later| later.identity != identity && in_place(&later))
         })
     }
 

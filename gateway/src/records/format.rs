@@ -216,12 +216,8 @@ impl Tracer {
             self.said.clear();
             M::deserialize(&mut *self).unwrap();
         }
-        let name = std::any::type_name::<M>()
-            .rsplit("::")
-            .next()
-            .unwrap()
-            .trim_end_matches("V1")
-            .trim_end_matches("V2");
+        let name = std::any::type_name::<M>().rsplit("::").next().unwrap();
+        let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('V');
         let fields = self.said.strip_prefix('(').and_then(|said| said.strip_suffix(')')).unwrap();
         list.push((kind, version, format!("| {kind} | {version} | {name} | {fields} |\n")));
     }
@@ -240,8 +236,8 @@ fn listing() -> String {
     tracer.of::<Chunk>(&mut list);
     tracer.of::<Abandoned>(&mut list);
     tracer.of::<Life>(&mut list);
-    tracer.line::<OutcomeV1>(&mut list, Outcome::KIND, 1);
-    tracer.line::<OutcomeV2>(&mut list, Outcome::KIND, 2);
+    tracer.line::<before::OutcomeV1>(&mut list, Outcome::KIND, 1);
+    tracer.line::<before::OutcomeV2>(&mut list, Outcome::KIND, 2);
     tracer.of::<Outcome>(&mut list);
     tracer.of::<Oru>(&mut list);
     tracer.of::<Delivery>(&mut list);
@@ -251,11 +247,13 @@ fn listing() -> String {
     tracer.of::<Reconfigured>(&mut list);
     tracer.of::<NeverSent>(&mut list);
     tracer.of::<ParkedSettled>(&mut list);
+    tracer.line::<before::DroppedV1>(&mut list, Dropped::KIND, 1);
     tracer.of::<Dropped>(&mut list);
     tracer.of::<Restored>(&mut list);
     tracer.of::<Redriven>(&mut list);
     tracer.of::<Verification>(&mut list);
     tracer.of::<ClockAccepted>(&mut list);
+    tracer.of::<CaptureExported>(&mut list);
     list.sort();
     let mut text = String::from("| kind | version | name | meta |\n|---:|---:|---|---|\n");
     text.extend(list.into_iter().map(|(_, _, line)| line));

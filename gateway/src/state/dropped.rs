@@ -17,7 +17,8 @@ fn made(store: &Store) -> u64 {
 
 fn dropped(destination: &str, upto: u64) -> Vec<Entry> {
     let (actor, reason) = ("uid 0".to_owned(), "sold".to_owned());
-    vec![Entry::new(&Dropped { destination: destination.to_owned(), upto, actor, at: 2, reason })]
+    let destination = destination.to_owned();
+    vec![Entry::new(&Dropped { destination, upto, actor, at: 2, reason, waited_from: Some(1) })]
 }
 
 #[test]

@@ -7,8 +7,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::records::{
-    Analyzer, Chunk, Delivery, DeliveryResult, DeviceClock, Disposition, Fate, Hold, HoldSettled, Oru,
-    Outcome, ParkedSettled, Provenance, Sending, Settlement, TimeOf,
+    Chunk, Delivery, DeliveryResult, DeviceClock, Disposition, Fate, Hold, HoldSettled, Oru, Outcome,
+    ParkedSettled, Provenance, Sending, Settlement, TimeOf,
 };
 use crate::state::State;
 use crate::store::{Entry, Store};
@@ -56,6 +56,10 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         is_final: true,
         filler: 1,
         fate: fate.clone(),
+        test: 0,
+        series: 0,
+        sub_id: 0,
+        ran: None,
     });
     let outcome = Outcome {
         message,
@@ -63,16 +67,14 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
         at: 1,
         provenance: Provenance::default(),
         dispositions: dispositions.collect(),
-        fillers: Vec::new(),
         released,
-        specimens: Vec::new(),
         clock: released.is_none().then_some(DeviceClock {
             device: 4,
             received: 5,
             quality: 1,
             of: TimeOf::Message,
         }),
-        analyzer: Analyzer::default(),
+        ..Outcome::default()
     };
     let meta = Oru { destination: "engine".to_owned(), message, group: 0, observations: 1, at: 1 };
     let mut entries = vec![Entry::with_payload(&meta, b"MSH".to_vec()).numbered(oru)];

@@ -86,7 +86,8 @@ pub struct Origin {
     pub number: u64,
     /// Where the outcome is.
     pub outcome: Location,
-    /// Which of the outcome's dispositions are its group's, counting those that were sent.
+    /// Which of the outcome's dispositions are its group's, counting those that were sent. Only for outcomes that do not say
+    /// themselves what is in each ORU.
     pub sent: Range<usize>,
 }
 
@@ -133,15 +134,20 @@ impl Queues {
         self.fresh.push(sequence);
     }
 
-    /// Ties the ORUs before an outcome to it. What is sent is sent to at least one destination whole, so the longest
-    /// ORU of each group says how many of the outcome's sent observations are that group's.
+    /// Ties the ORUs before an outcome to it. What is sent is mostly sent to at least one destination whole, so what one of them
+    /// gets of each group says how many of the outcome's sent observations are that group's. An outcome of today says
+    /// itself what is in each ORU.
     pub(super) fn outcome(&mut self, message: u64, instrument: &Arc<str>, number: u64, outcome: Location) {
         let mut longest: BTreeMap<u16, usize> = BTreeMap::new();
         let mut fresh = std::mem::take(&mut self.fresh);
         fresh.retain(|number| self.orus.get(number).is_some_and(|made| made.message == message));
+        let mut got: BTreeMap<(u16, &str), usize> = BTreeMap::new();
         for made in fresh.iter().filter_map(|number| self.orus.get(number)) {
-            let count = longest.entry(made.group).or_default();
-            *count = (*count).max(made.observations as usize);
+            *got.entry((made.group, &*made.destination)).or_default() += made.observations as usize;
+        }
+        for ((group, _), observations) in got {
+            let count = longest.entry(group).or_default();
+            *count = (*count).max(observations);
         }
         for oru in fresh {
             let Some(made) = self.orus.get_mut(&oru) else { continue };

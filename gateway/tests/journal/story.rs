@@ -1,9 +1,8 @@
 //! A journal with one of everything in it, made as the gateway makes it. All patients and samples are invented.
 
 use orugate::records::{
-    Abandoned, Analyzer, Attempt, Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold,
-    HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Restored,
-    Sending, Settlement,
+    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Life,
+    Meta, NeverSent, Oru, Outcome, ParkedSettled, Provenance, Reconfigured, Restored, Sending, Settlement,
 };
 use orugate_journal::model::ModelDisk;
 use orugate_journal::{
@@ -198,6 +197,10 @@ impl Writer {
             is_final: true,
             filler: 1,
             fate,
+            test: 0,
+            series: 0,
+            sub_id: 0,
+            ran: None,
         };
         let provenance = Provenance {
             software: "0.1.0".to_owned(),
@@ -213,9 +216,7 @@ impl Writer {
             dispositions: (0..).zip(fates).map(disposition).collect(),
             fillers: vec![(7, 1)],
             released,
-            specimens: Vec::new(),
-            clock: None,
-            analyzer: Analyzer::default(),
+            ..Outcome::default()
         }
     }
 
@@ -352,7 +353,7 @@ fn tell(disk: &ModelDisk, options: Options) -> Story {
     // Nothing was ever made for it, so it settles nothing.
     let (destination, upto) = ("engine-old".to_owned(), story.waiting);
     let (actor, at, reason) = ("uid 1000".to_owned(), writer.at(), "It was sold.".to_owned());
-    let dropped = Dropped { destination, upto, actor, at, reason };
+    let dropped = Dropped { destination, upto, actor, at, reason, waited_from: None };
     writer.append(vec![entry(&dropped, "", None), entry(&life(false, writer.at()), "", None)]);
     story
 }
@@ -401,7 +402,11 @@ pub(crate) fn write_rough(folder: &Path, keys: bool) {
     let (destination, upto) = ("engine-old".to_owned(), broken);
     let (actor, at, reason) = ("uid 1000".to_owned(), writer.at(), "It was sold.".to_owned());
     let (dropped, reserved) = writer.number();
-    writer.append(vec![entry(&Dropped { destination, upto, actor, at, reason }, "", reserved)]);
+    writer.append(vec![entry(
+        &Dropped { destination, upto, actor, at, reason, waited_from: None },
+        "",
+        reserved,
+    )]);
     writer.need(dropped);
     drop(writer);
 

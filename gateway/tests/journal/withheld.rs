@@ -3,7 +3,7 @@
 use crate::common::orugate;
 use crate::look;
 use crate::story::PATIENT;
-use orugate::records::{Analyzer, Chunk, Meta, Outcome, Provenance};
+use orugate::records::{Chunk, Meta, Outcome};
 use orugate_journal::{Batch, FileStorage, Journal, Kind, Lane, NewRecord, Options, UnixMillis, Urgency};
 use serde_json::Value;
 use std::path::Path;
@@ -32,18 +32,8 @@ fn old_journal(folder: &Path) -> [u64; 2] {
         message
     };
     let [settled, waits] = [message(), message()];
-    let outcome = Outcome {
-        message: settled,
-        instrument: "haem-1".to_owned(),
-        at: received,
-        provenance: Provenance::default(),
-        dispositions: Vec::new(),
-        fillers: Vec::new(),
-        released: None,
-        specimens: Vec::new(),
-        clock: None,
-        analyzer: Analyzer::default(),
-    };
+    let outcome =
+        Outcome { message: settled, instrument: "haem-1".to_owned(), at: received, ..Outcome::default() };
     append(vec![NewRecord::new(Kind(Outcome::KIND), Outcome::VERSION, outcome.encode(), Vec::new())]);
     [settled, waits]
 }

@@ -229,10 +229,13 @@ pub(super) fn observation_notes(
     w: &mut Writer<'_>,
     notes: &mut u32,
     how: &WriteObservation,
+    was: &str,
     observation: &Observation<'_>,
 ) {
-    if let Some(remark) = how.remark {
-        nte(w, notes, Text::plain(remark));
+    match how.remark {
+        Some(remark) if was.is_empty() => nte(w, notes, Text::plain(remark)),
+        Some(remark) => remark_on(w, notes, remark.trim_end_matches('.'), was),
+        None => {}
     }
     if observation.status == Status::Questionable {
         nte(w, notes, Text::plain("The instrument questions the validity of this result."));
@@ -322,6 +325,21 @@ fn specimen_type(kind: &[u8]) -> Option<(&'static str, &'static str)> {
 
 pub(super) fn nte(w: &mut Writer<'_>, notes: &mut u32, text: Text<'_>) {
     nte_labelled(w, notes, "", text);
+}
+
+/// A remark with what stood there before behind it.
+fn remark_on(w: &mut Writer<'_>, notes: &mut u32, remark: &str, was: &str) {
+    *notes = notes.saturating_add(1);
+    let mut s = w.segment("NTE");
+    s.field(1);
+    s.fmt(format_args!("{notes}"));
+    s.field(2);
+    s.str("A");
+    s.field(3);
+    s.str(remark);
+    s.str(": ");
+    s.formatted_text(Text::plain(was));
+    s.end();
 }
 
 pub(super) fn nte_labelled(w: &mut Writer<'_>, notes: &mut u32, label: &str, text: Text<'_>) {

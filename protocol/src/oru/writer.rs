@@ -14,6 +14,11 @@ pub trait Groups<'p> {
     /// for each, ascending.
     fn plan(&mut self, order: u16) -> Option<GroupPlan<'p>>;
 
+    /// What stood before in the place of an observation of the message, counted from 0, whose remark ends with it.
+    fn was(&self, _observation: usize) -> &str {
+        ""
+    }
+
     /// A group whose plan was given is over: the place of its ORU in the buffer, or why there is none.
     fn written(&mut self, order: u16, oru: Result<Range<usize>, OruError>);
 }
@@ -186,8 +191,9 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
     }
 
     fn observation(&mut self, observation: &Observation<'m>) {
-        let verdict = self.verdicts.get(self.seen).copied().unwrap_or(Verdict::Withheld);
-        self.seen = self.seen.saturating_add(1);
+        let index = self.seen;
+        let verdict = self.verdicts.get(index).copied().unwrap_or(Verdict::Withheld);
+        self.seen = index.saturating_add(1);
         let Some(open) = &mut self.open else { return };
         let Verdict::Write(how) = verdict else {
             open.last_written = false;
@@ -198,7 +204,8 @@ impl<'w, 'p, 'm> OruWriter<'w, 'p, 'm> {
         open.notes = 0;
         let w = &mut self.writer;
         segments::obx(w, self.route, open.observations, &how, observation, &self.context, self.zone);
-        segments::observation_notes(w, &mut open.notes, &how, observation);
+        let was = self.groups.was(index);
+        segments::observation_notes(w, &mut open.notes, &how, was, observation);
         let completed = observation.completed.as_ref();
         segments::skipped_note(w, &mut open.notes, "The time of this result", completed, self.zone);
     }

@@ -3,7 +3,7 @@
 use crate::Anything;
 use crate::timing::{Contestant, Figure, compare};
 use orugate::convert::{
-    Clocks, Converter, Corrections, NoPast, Numbers, Proof, Rules, Setting, Target, Task,
+    Clocks, Converter, Corrections, NoPast, Numbers, Proof, Reruns, Rules, Setting, Target, Task,
 };
 use orugate_driver::{Interpreter, StoredMessage};
 use orugate_protocol::astm::link::{FrameEnd, encode_frame};
@@ -122,6 +122,7 @@ impl Bench {
     pub fn work(&mut self) -> (usize, usize, usize) {
         let targets = [Target {
             index: 0,
+            name: "engine",
             route: Route {
                 sending_application: "ORUGATE",
                 sending_facility: "LAB",
@@ -157,6 +158,8 @@ impl Bench {
                 zone: &zone,
                 site_zone: &zone,
                 key: &[7; 16],
+                reruns: Reruns::All,
+                rerun_within: 0,
                 rules: &Rules::default(),
                 proof: Proof::NotAsked,
             },

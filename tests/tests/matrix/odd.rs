@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 /// A play: its name, what comes of it in words, and the play, which fails when it does not.
 pub(crate) type Odd = (&'static str, &'static str, fn());
 
-pub(crate) const PLAYS: [Odd; 14] = [
+pub(crate) const PLAYS: [Odd; 15] = [
     (
         "One byte a second",
         "Each result once, and no note: a slow line is no broken one, since the wait for the next byte begins with each.",
@@ -89,6 +89,12 @@ pub(crate) const PLAYS: [Odd; 14] = [
         "The gateway stops while an instrument has sent ENQ and nothing more",
         "It waits 10 s for the message, then closes the connection: nothing of it was acknowledged.",
         stop_after_enq,
+    ),
+    (
+        "The disk is full, and the lines were captured",
+        "Captures give their room: every frame is acknowledged and delivered, none is answered NAK, and a condition says that the \
+         disk is full.",
+        full_disk_with_captures,
     ),
     (
         "The gateway stops in the middle of a message, and starts again",
@@ -321,6 +327,33 @@ fn stop_in_a_message() {
         let came = rig.came("one");
         assert_eq!(came.sent, message.of(6).sent);
         assert_eq!(came.messages, [Some(false)]);
+    });
+}
+
+fn full_disk_with_captures() {
+    let setup = Setup { names: &["one", "two"], ..Setup::default() };
+    run(&setup, async |rig| {
+        // Noise on the other line fills its ring's first quarter.
+        let mut noise = Peer::connect(rig, "two").await;
+        for _ in 0..120 {
+            noise.send(&[0x7E; 4096]).await;
+            rig.pass(6).await;
+        }
+        let taken: u64 = rig.disk.names().iter().map(|name| rig.disk.bytes(name).unwrap().len() as u64).sum();
+        rig.disk.limit_capacity(taken + (64 << 10));
+        // Some segments: less than what the captures have, and more than what was free.
+        let mut peer = Peer::connect(rig, "one").await;
+        for number in 0..50u64 {
+            assert!(peer.message(&invented("S", "20261122093000", &[1000 + number])).await, "{number}");
+            rig.pass(1).await;
+        }
+        rig.pass(60).await;
+        assert!(rig.gateway().store.journal().shed() > 0, "the disk was never full");
+        assert!(!rig.heard("one").contains('N'));
+        assert_eq!(rig.came("one").sent.len(), 50);
+        assert!(rig.is_drained());
+        let told = rig.gateway().admin.conditions.list();
+        assert!(told.iter().any(|condition| condition.code == Code::CaptureShort), "{told:?}");
     });
 }
 

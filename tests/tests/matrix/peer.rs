@@ -35,17 +35,37 @@ impl Peer {
 
     /// Sends a frame for each record, as it should be done; false when something was not acknowledged.
     pub(crate) async fn message(&mut self, records: &[String]) -> bool {
+        self.frames(records).await && self.rest(records, records.len()).await
+    }
+
+    /// As [`message`](Self::message), and no EOT.
+    pub(crate) async fn frames(&mut self, records: &[String]) -> bool {
         self.send(&[ENQ]).await;
         if self.byte().await != Some(ACK) {
             return false;
         }
-        for (index, record) in records.iter().enumerate() {
-            let text = format!("{record}\r");
-            let mut frame = vec![0; text.len() + 7];
-            encode_frame(u8::try_from((index + 1) % 8).unwrap(), text.as_bytes(), FrameEnd::Etx, &mut frame)
-                .unwrap();
-            self.send(&frame).await;
-            if self.byte().await != Some(ACK) {
+        for index in 0..records.len() {
+            if !self.frame_again(records, index).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The frame of one record, once more or for the first time.
+    pub(crate) async fn frame_again(&mut self, records: &[String], index: usize) -> bool {
+        let text = format!("{}\r", records[index]);
+        let mut frame = vec![0; text.len() + 7];
+        encode_frame(u8::try_from((index + 1) % 8).unwrap(), text.as_bytes(), FrameEnd::Etx, &mut frame)
+            .unwrap();
+        self.send(&frame).await;
+        self.byte().await == Some(ACK)
+    }
+
+    /// What stands behind the first frames of a message, and its EOT.
+    pub(crate) async fn rest(&mut self, records: &[String], from: usize) -> bool {
+        for index in from..records.len() {
+            if !self.frame_again(records, index).await {
                 return false;
             }
         }

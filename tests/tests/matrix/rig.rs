@@ -60,9 +60,17 @@ pub(crate) struct Setup {
     pub(crate) by: By,
     /// Instruments; the first is the one that a play is about.
     pub(crate) names: &'static [&'static str],
+    /// Instruments with profiles of their own, over TCP.
+    pub(crate) also: &'static [(&'static str, &'static str)],
+    /// Another destination of all, `second`, with these keys.
+    pub(crate) second: Option<&'static str>,
+    /// What is changed in the configuration's text.
+    pub(crate) text: &'static [(&'static str, &'static str)],
+    /// When the journal is made, in microseconds since 1970.
+    pub(crate) begin: i64,
     /// Bytes that the journal may have.
     pub(crate) max_size: u64,
-    /// What the box's clock shows when it begins, right or wrong; the journal was made at [`BEGIN`].
+    /// What the box's clock shows when it begins, right or wrong.
     pub(crate) shows: i64,
     pub(crate) change: fn(&mut Plan),
 }
@@ -74,6 +82,10 @@ impl Default for Setup {
             otherwise: ("", ""),
             by: By::Tcp,
             names: &["one"],
+            also: &[],
+            second: None,
+            text: &[],
+            begin: BEGIN,
             max_size: 1 << 30,
             shows: BEGIN,
             change: |_| {},
@@ -86,9 +98,11 @@ pub(crate) struct Rig {
     pub(crate) net: Net,
     pub(crate) clock: Clock,
     pub(crate) engine: Engine,
+    /// The other destination's, whether or not there is one.
+    pub(crate) second: Engine,
     gateway: Option<Gateway>,
     pub(crate) disk: ModelDisk,
-    setup: Setup,
+    pub(crate) setup: Setup,
     folder: tempfile::TempDir,
     elsewhere: Elsewhere,
 }
@@ -145,16 +159,17 @@ impl Rig {
         let net = Net::new(BOX);
         net.cable(NEAR, FAR);
         let clock = Clock::starting_at(Utc(setup.shows));
-        let engine = Engine::start_on(Arc::new(net.clone()), (BOX, 0).into(), clock.clone()).unwrap();
+        let engine = || Engine::start_on(Arc::new(net.clone()), (BOX, 0).into(), clock.clone()).unwrap();
+        let (engine, second) = (engine(), engine());
         let disk = ModelDisk::new();
-        let now = UnixMillis(u64::try_from(BEGIN / 1000).unwrap());
+        let now = UnixMillis(u64::try_from(setup.begin / 1000).unwrap());
         drop(Journal::create(disk.clone(), now, options(&setup)).unwrap());
-        if setup.shows < BEGIN {
+        if setup.shows < setup.begin {
             lived(&disk, &setup);
         }
-        let plan = setup.plan(&folder, &engine);
+        let plan = setup.plan(&folder, &engine, &second);
         let gateway = start(plan, &setup, &disk, &clock, &net, &elsewhere).await;
-        Self { net, clock, engine, gateway: Some(gateway), disk, setup, folder, elsewhere }
+        Self { net, clock, engine, second, gateway: Some(gateway), disk, setup, folder, elsewhere }
     }
 
     /// The plan of the next start.
@@ -167,9 +182,31 @@ impl Rig {
         self.setup.max_size = max_size;
         self.gateway.take().unwrap().stop().await;
         self.elsewhere.lock().unwrap().take();
-        let plan = self.setup.plan(&self.folder, &self.engine);
+        self.begin().await;
+    }
+
+    /// The power goes, and comes back: what was not synced is lost. The engines are away from then on.
+    #[allow(dead_code)] // Not in every test that has this rig.
+    pub(crate) async fn cut(&mut self) {
+        // Or they would get what this process still sends without power.
+        self.engine.take_away().await;
+        self.second.take_away().await;
+        self.disk = self.disk.crash(self.disk.steps(), orugate_journal::model::Crash::Lost);
+        // What this process still does goes to a disk that nobody sees again.
+        self.gateway.take().unwrap().stop().await;
+        self.elsewhere.lock().unwrap().take();
+        self.begin().await;
+    }
+
+    async fn begin(&mut self) {
+        let plan = self.plan();
         let gateway = start(plan, &self.setup, &self.disk, &self.clock, &self.net, &self.elsewhere).await;
         self.gateway = Some(gateway);
+    }
+
+    /// The plan that a start would have now.
+    pub(crate) fn plan(&self) -> Plan {
+        self.setup.plan(&self.folder, &self.engine, &self.second)
     }
 
     /// The instrument's end of the cable.
@@ -184,6 +221,9 @@ impl Rig {
     /// Where the gateway waits for an instrument.
     pub(crate) fn place(&self, name: &str) -> String {
         match self.setup.by {
+            _ if self.setup.also.iter().any(|(also, _)| *also == name) => {
+                self.gateway().listening()[name].to_string()
+            }
             By::Tcp => self.gateway().listening()[name].to_string(),
             By::Cable => FAR.to_owned(),
         }
@@ -298,17 +338,31 @@ impl Setup {
         SHIPPED.read(&if what.is_empty() { text.to_owned() } else { text.replacen(what, by, 1) }).unwrap()
     }
 
-    fn plan(&self, folder: &tempfile::TempDir, engine: &Engine) -> Plan {
+    fn plan(&self, folder: &tempfile::TempDir, engine: &Engine, second: &Engine) -> Plan {
         let plug = match self.by {
             By::Tcp => world::Plug::Tcp,
             By::Cable => world::Plug::Serial(FAR.into()),
         };
-        let instruments: Vec<_> = self.names.iter().map(|name| (*name, self.profile, plug.clone())).collect();
-        let text = world::configuration(folder.path(), engine.address(), &instruments);
+        let mut instruments: Vec<_> =
+            self.names.iter().map(|name| (*name, self.profile, plug.clone())).collect();
+        instruments.extend(self.also.iter().map(|(name, profile)| (*name, *profile, world::Plug::Tcp)));
+        let mut text = world::configuration(folder.path(), engine.address(), &instruments);
+        if let Some(keys) = self.second {
+            text = text.replace("send_to = [\"engine\"]", "send_to = [\"engine\", \"second\"]");
+            text += &format!(
+                "[[destination]]\nname = \"second\"\nrole = \"lis\"\n{keys}\nreceiving = {{ application = \"SECOND\", \
+                 facility = \"HOSP\" }}\nmllp = {{ address = \"{}\" }}\n",
+                second.address()
+            );
+        }
+        for (what, by) in self.text {
+            assert!(text.contains(what), "{what}");
+            text = text.replace(what, by);
+        }
         // A peer that may connect, and another one that may too but is not this instrument.
         let text = text.replace("allow = [\"127.0.0.1\"]", "allow = [\"10.0.0.0/8\"]");
         let mut plan = world::plan(folder.path(), &text);
-        for instrument in &mut plan.instruments {
+        for instrument in plan.instruments.iter_mut().take(self.names.len()) {
             instrument.profile = Arc::from(self.profile());
         }
         (self.change)(&mut plan);
@@ -319,7 +373,7 @@ impl Setup {
 /// An earlier process wrote into the journal, when the clock was right.
 fn lived(disk: &ModelDisk, setup: &Setup) {
     let (store, _) = Store::open(disk.clone(), options(setup)).unwrap();
-    let life = Life { started: true, at: BEGIN, software: "before".to_owned(), config: String::new() };
+    let life = Life { started: true, at: setup.begin, software: "before".to_owned(), config: String::new() };
     let _ = store.append_wait(vec![Entry::new(&life)], None).unwrap();
 }
 

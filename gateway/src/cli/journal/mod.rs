@@ -116,6 +116,13 @@ pub(super) struct Filter {
     state: Option<Wanted>,
 }
 
+impl At {
+    /// It is that of the configuration.
+    pub(super) const fn is_configured(&self) -> bool {
+        self.path.is_none()
+    }
+}
+
 impl Filter {
     fn is_all(&self) -> bool {
         self.instrument.is_none() && self.since.is_none() && self.state.is_none()

@@ -184,7 +184,8 @@ impl Page {
                 }
             }
             Dropped::KIND => {
-                if let Some(Dropped { destination, upto, actor, at, reason }) = Dropped::decode(version, meta)
+                if let Some(Dropped { destination, upto, actor, at, reason, .. }) =
+                    Dropped::decode(version, meta)
                 {
                     let at = text::time(at);
                     let _ = writeln!(

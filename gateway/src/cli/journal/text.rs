@@ -1,11 +1,12 @@
 //! Times, sizes and bytes as a person reads them.
 
 use crate::clock::Clock;
+use orugate_protocol::text::{Charset, Escapes, Text};
 use std::fmt::Write as _;
 
 /// From when on.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Since {
+pub(in crate::cli) enum Since {
     /// Microseconds since 1970.
     At(i64),
     /// So many seconds ago.
@@ -13,7 +14,7 @@ pub(super) enum Since {
 }
 
 impl Since {
-    pub(super) fn micros(self) -> i64 {
+    pub(in crate::cli) fn micros(self) -> i64 {
         match self {
             Self::At(micros) => micros,
             Self::Ago(seconds) => {
@@ -23,7 +24,7 @@ impl Since {
     }
 }
 
-pub(super) fn since(typed: &str) -> Result<Since, String> {
+pub(in crate::cli) fn since(typed: &str) -> Result<Since, String> {
     if let Ok(time) = typed.parse::<jiff::Timestamp>() {
         return Ok(Since::At(time.as_microsecond()));
     }
@@ -112,9 +113,20 @@ pub(in crate::cli) fn shown(bytes: &[u8]) -> String {
 
 /// Text of an ORU or an acknowledgment, a line for each segment.
 pub(in crate::cli) fn segments(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    let text = decoded(bytes);
     let safe = text.chars().filter(|c| *c == '\r' || !c.is_control()).collect::<String>();
     safe.split('\r').filter(|segment| !segment.is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// In the charset that its MSH-18 names, or UTF-8.
+fn decoded(message: &[u8]) -> String {
+    let head = message.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let named = head.split(|byte| *byte == b'|').nth(17).unwrap_or_default();
+    let charset = Charset::all().find(|charset| charset.msh_18().as_bytes() == named);
+    charset.map_or_else(
+        || String::from_utf8_lossy(message).into_owned(),
+        |charset| Text::new(message, charset, Escapes::None).to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -139,6 +151,8 @@ mod tests {
             shown(b"\x021H|\\^&\r\x03F5\r\nP|\xE4\x1b[2J\x7f"),
             "<STX>1H|\\^&<CR>\n<ETX>F5<CR><LF>\nP|<E4><ESC>[2J<DEL>"
         );
+        let latin = [b"MSH|^~\\&" as &[u8], &[b'|'; 16], b"8859/1\rOBX|1|NM|GLU||5|\xB5g/L\r"].concat();
+        assert!(segments(&latin).ends_with("OBX|1|NM|GLU||5|\u{b5}g/L"), "{}", segments(&latin));
         assert_eq!(segments(b"MSH|1\rPID|\x1b[2J\xC3\xA4\r"), "MSH|1\nPID|[2J\u{e4}");
     }
 }

@@ -116,7 +116,7 @@ impl Records {
         self.outcomes.iter().find(|(_, outcome)| outcome.at == at).map(|(number, _)| *number)
     }
 
-    fn first_of(&self, mut oru: u64) -> u64 {
+    pub(super) fn first_of(&self, mut oru: u64) -> u64 {
         // Each went in the place of one before, so this ends.
         while let Some(before) = self.parked.values().find_map(|settled| match settled.how {
             crate::records::Sending::Anew(new) if new == oru && settled.oru < oru => Some(settled.oru),

@@ -112,8 +112,20 @@ pub(in crate::cli) struct Became {
     /// OBX-1 of its segment; `None` when it could not be told.
     pub(in crate::cli) obx: Option<u32>,
     pub(in crate::cli) state: &'static str,
+    /// What that destination had of it, where it had something.
+    pub(in crate::cli) beside: Option<Beside>,
     /// Fields that today's reading would write otherwise than they were sent.
     pub(in crate::cli) differs: Vec<String>,
+}
+
+/// An earlier result, and how it stood at a destination when a later one was decided on.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct Beside {
+    pub(in crate::cli) message: u64,
+    /// From 0, in that message.
+    pub(in crate::cli) observation: u32,
+    /// `delivered`, `waiting`, `unknown` or `parked`.
+    pub(in crate::cli) stood: &'static str,
 }
 
 /// A piece of the wire.

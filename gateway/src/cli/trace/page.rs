@@ -1,6 +1,6 @@
 //! A trace as a person reads it, at most 100 columns wide: first what became of each result, then how.
 
-use super::model::{Oru, Outcome, Piece, Told, Trace};
+use super::model::{Beside, Oru, Outcome, Piece, Told, Trace};
 use super::story::Scope;
 use crate::words::count;
 use std::collections::BTreeMap;
@@ -255,6 +255,16 @@ impl Page {
             let obx = became.obx.map_or_else(|| "an OBX".to_owned(), |n| format!("OBX {n}"));
             let to = &became.destination;
             self.line(6, &format!("-> {obx} of {} for {to}, {}", became.msh_10, became.state));
+            if let Some(Beside { message, observation, stood }) = &became.beside {
+                let stood = match *stood {
+                    "delivered" => "which it had acknowledged",
+                    "waiting" => "which waited for it then",
+                    "parked" => "which it had refused then, and which waited parked",
+                    _ => "of which nobody knew whether it had arrived",
+                };
+                let decided = "Decided beside result";
+                self.line(9, &format!("{decided} {observation} of message {message}, {stood}."));
+            }
             if !became.differs.is_empty() {
                 let fields = became.differs.join(", ");
                 self.line(9, &format!("Today {fields} would be written otherwise; what was sent is below."));

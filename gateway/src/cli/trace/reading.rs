@@ -5,9 +5,9 @@
 
 use super::gather::Records;
 use crate::apart::{Apart, AsThen, MESSAGE, Scene};
-use crate::convert::{Going, HoldReason, Rules};
+use crate::convert::{Going, HoldReason, Reruns, Rules};
 use crate::interpret::OwnedTarget;
-use crate::records::{Analyzer, Fate, Outcome, Provenance};
+use crate::records::{Fate, Outcome};
 use jiff::tz::TimeZone;
 use orugate_driver::report::{Item, Level, Note, Observation, ReportSink, Status};
 use orugate_driver::span::Span;
@@ -88,6 +88,7 @@ impl Reading {
             now: Utc(received),
             numbered: true,
             key,
+            reruns: Reruns::All,
             rules: Rules::default(),
         };
         let heard = Arc::new(Mutex::new(None));
@@ -102,7 +103,7 @@ impl Reading {
             let reason = &records.holds.get(&outcome.released?)?.reason;
             HoldReason::of(reason).filter(|reason| reason.takes_sample()).and_then(|_| sample_of(&first.1))
         };
-        let none = nothing();
+        let none = Outcome::default();
         let then = records.outcomes.iter().map(|(number, outcome)| (*number, outcome));
         // What nobody has interpreted yet is read all the same.
         for (number, outcome) in then.chain(records.outcomes.is_empty().then_some((0, &none))) {
@@ -195,22 +196,6 @@ pub(super) fn sample_of(oru: &[u8]) -> Option<String> {
         sample = sample.replace(escaped, plain);
     }
     (!sample.is_empty()).then_some(sample)
-}
-
-/// That of a message that was not interpreted yet.
-fn nothing() -> Outcome {
-    Outcome {
-        message: 0,
-        instrument: String::new(),
-        at: 0,
-        provenance: Provenance::default(),
-        dispositions: Vec::new(),
-        fillers: Vec::new(),
-        released: None,
-        specimens: Vec::new(),
-        clock: None,
-        analyzer: Analyzer::default(),
-    }
 }
 
 /// Writes down what an interpreter gives the first time.

@@ -5,11 +5,14 @@
 
 use super::events;
 use super::gather::Records;
-use super::model::{Answer, Became, DeviceTime, Hold, Moment, Oru, Outcome, Piece, ReadWith, Record, Told};
+use super::model::{
+    Answer, Became, Beside, DeviceTime, Hold, Moment, Oru, Outcome, Piece, ReadWith, Record, Told,
+};
 use super::reading::{Found, Part, Reading, field, obx_of, sample_of};
 use crate::archive::{Archive, Way};
 use crate::cli::journal::text;
-use crate::records::{DeliveryResult, DeviceClock, Disposition, Fate, Settlement, TimeOf};
+use crate::convert::EARLIER_RUN;
+use crate::records::{self, DeliveryResult, DeviceClock, Disposition, Fate, Settlement, Stood, TimeOf};
 use crate::words::duration;
 use orugate_driver::span::Span;
 use std::collections::BTreeMap;
@@ -262,11 +265,16 @@ impl Story<'_> {
             let segments = obx_of(bytes);
             let sent = self.sent_in(outcome, group);
             let code = self.found(observation).map(|found| found.code.as_str());
-            let Some(at) =
-                place_in(&segments, &sent, observation, code, |at| self.found(at).map(|f| &*f.code))
-            else {
-                continue;
+            let decided = self.records.outcomes.get(&outcome).filter(|outcome| !outcome.towards.is_empty());
+            let at = match decided {
+                Some(decided) => decided
+                    .written(observation, &oru.destination)
+                    .filter(|written| written.oru == self.records.first_of(*number))
+                    .map(|written| Some(written.obx)),
+                // An outcome of before version 3 does not say what is in which ORU.
+                None => place_in(&segments, &sent, observation, code, |at| self.found(at).map(|f| &*f.code)),
             };
+            let Some(at) = at else { continue };
             let segment = at.and_then(|at| segments.get(at));
             let today = self
                 .reading
@@ -284,6 +292,7 @@ impl Story<'_> {
                 destination: oru.destination.clone(),
                 obx: segment.and_then(|segment| field(segment, 1).parse().ok()),
                 state: self.state(*number).0,
+                beside: decided.and_then(|decided| beside(decided, observation, &oru.destination)),
                 differs,
             });
         }
@@ -354,6 +363,10 @@ impl Story<'_> {
             }
             Fate::Discarded(actor, _) => {
                 plain("discarded", "discarded by a person", format!("discarded by {actor}"), None)
+            }
+            Fate::NotReportable(rule) if rule.starts_with(EARLIER_RUN) => {
+                let words = format!("not sent, since a later run of the test counts, by the rule {rule}");
+                plain("not-reportable", "an earlier run", words, Some(rule.clone()))
             }
             Fate::NotReportable(rule) => {
                 let words = format!("not reportable, by the rule {rule}");
@@ -572,6 +585,19 @@ fn place_in<'c>(
         }
     }
     place.map(|(at, _)| Some(at))
+}
+
+/// What a result was compared with when it was decided as what it goes.
+fn beside(outcome: &records::Outcome, observation: u32, destination: &str) -> Option<Beside> {
+    let towards = outcome.towards.iter().find(|towards| towards.destination == destination)?;
+    let compared = towards.compared.iter().find(|compared| compared.observation == observation)?;
+    let stood = match compared.stood {
+        Stood::Delivered => "delivered",
+        Stood::Waiting => "waiting",
+        Stood::Unknown => "unknown",
+        Stood::Parked => "parked",
+    };
+    Some(Beside { message: compared.message, observation: compared.earlier, stood })
 }
 
 /// Fields of an OBX that today's reading would write otherwise. Number, repeat and status come of what was sent before.

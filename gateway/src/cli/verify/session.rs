@@ -360,9 +360,9 @@ fn waiting(desk: &Desk<'_>) -> String {
     }
     let open: Vec<&str> = open_items(desk).into_iter().map(Shows::word).collect();
     if desk.view.missing.is_empty() {
-        parts.push("all is there: end".to_owned());
+        parts.push("All is there: end".to_owned());
     } else if !open.is_empty() {
-        parts.push(format!("not seen yet: {}", open.join(", ")));
+        parts.push(format!("Not seen yet: {}", open.join(", ")));
     }
     format!("\nWaiting for results. {}", parts.join(". "))
 }

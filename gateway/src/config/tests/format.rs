@@ -30,7 +30,7 @@ send_to = ["engin"]
         &[text],
         expect![[r#"
             orugate.toml:1: version: 2 is not read; allowed is 1
-            orugate.toml:2: gatway: unknown key; allowed are version, gateway, journal, destination, instrument, alerts; did you mean "gateway"?
+            orugate.toml:2: gatway: unknown key; allowed are version, gateway, journal, capture, destination, instrument, alerts; did you mean "gateway"?
             orugate.toml:5: gateway.id: "gw01" does not fit; allowed are exactly four of A-Z and 0-9; did you mean "GW01"?
             orugate.toml:6: gateway.facility: integer 7 stands here; allowed is text in quotes
             orugate.toml:7: gateway.timezone: "Europe/Berln" is no time zone; allowed are IANA names such as "Europe/Berlin"; did you mean "Europe/Berlin"?
@@ -89,7 +89,7 @@ wire = { listen = "127.0.0.1:4001", allow = [2] }
             orugate.toml:13: destination "engine": mllp.adress: unknown key; allowed are address, tls, acknowledgment, require_application_ack, accept_blank_msa2, lenient_eob, ack_timeout; did you mean "address"?
             orugate.toml:14: instrument "a": profile: is missing; write the name of its model's profile
             orugate.toml:16: instrument "a": mode: "LIVE" is not known; allowed are "test", "live"; did you mean "live"?
-            orugate.toml:17: instrument "a": baud: unknown key; allowed are name, profile, mode, wire, send_to, timezone, clock_limit, sample_id, identity, incomplete, impossible_time; "baud" belongs to instrument.wire
+            orugate.toml:17: instrument "a": baud: unknown key; allowed are name, profile, mode, wire, send_to, reruns, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture; "baud" belongs to instrument.wire
             orugate.toml:18: instrument "a": wire: string "serial" stands here; allowed is a table { }
             orugate.toml:19: instrument "a": send_to: string "engine" stands here; allowed is a list in brackets [ ]
             orugate.toml:20: instrument number 2: name: is missing; write a name unlike any other instrument's
@@ -98,7 +98,7 @@ wire = { listen = "127.0.0.1:4001", allow = [2] }
             orugate.toml:21: instrument number 2: send_to[0]: integer 1 stands here; allowed is text in quotes
             orugate.toml:21: instrument number 2: send_to[2]: boolean true stands here; allowed is text in quotes
             orugate.toml:22: instrument number 2: wire.allow[0]: integer 2 stands here; allowed is text in quotes
-            orugate.toml:23: extra: unknown key; allowed are version, gateway, journal, destination, instrument, alerts
+            orugate.toml:23: extra: unknown key; allowed are version, gateway, journal, capture, destination, instrument, alerts
             23 mistakes; nothing was opened"#]],
     );
 }
@@ -111,7 +111,7 @@ fn syntax_errors_are_all_told_and_other_files_still_read() {
         &[first, second, "= 1\n"],
         expect![[r#"
             orugate.toml:2: not TOML: unclosed table, expected `]`
-            conf.d/1.toml:3: instrument "a": modus: unknown key; allowed are name, profile, mode, wire, send_to, timezone, clock_limit, sample_id, identity, incomplete, impossible_time
+            conf.d/1.toml:3: instrument "a": modus: unknown key; allowed are name, profile, mode, wire, send_to, reruns, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture
             conf.d/2.toml:1: not TOML: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
             3 mistakes; nothing was opened"#]],
     );
@@ -286,7 +286,7 @@ fn headers_with_too_few_or_too_many_brackets() {
             orugate.toml:1: journal: is missing; write a table [journal] with path
             orugate.toml:3: gateway: a list stands here; allowed is a table { }; there is one only, so its header is [gateway]
             orugate.toml:4: destination: a table stands here; allowed is a list in brackets [ ]; write the header as [[destination]]
-            orugate.toml:5: gateway2: unknown key; allowed are version, gateway, journal, destination, instrument, alerts; did you mean "gateway"?
+            orugate.toml:5: gateway2: unknown key; allowed are version, gateway, journal, capture, destination, instrument, alerts; did you mean "gateway"?
             6 mistakes; nothing was opened"#]],
     );
     check(

@@ -6,9 +6,7 @@
 
 use crate::Anything;
 use orugate::convert::Keyed;
-use orugate::records::{
-    Analyzer, Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance,
-};
+use orugate::records::{Chunk, Delivery, DeliveryResult, Disposition, Fate, Oru, Outcome, Provenance};
 use orugate::store::{Entry, Store};
 use orugate_journal::{AppendError, Reservation, UnixMillis};
 use orugate_tests::sender::invented;
@@ -100,6 +98,10 @@ fn message(
         is_final: true,
         filler: 1,
         fate: Fate::Sent,
+        test: 1,
+        series: 1,
+        sub_id: 0,
+        ran: None,
     };
     entries.push(Entry::new(&Outcome {
         message,
@@ -113,10 +115,8 @@ fn message(
         },
         dispositions: (0..).zip(&values).map(disposition).collect(),
         fillers: vec![(keyed().str(&sample).finish(), 1)],
-        released: None,
         specimens: vec![keyed().str(&sample).finish()],
-        clock: None,
-        analyzer: Analyzer::default(),
+        ..Outcome::default()
     }));
     let delivery = Delivery { oru: sent, at: at + 9000, result: DeliveryResult::Delivered("AA".to_owned()) };
     let answer = format!(
