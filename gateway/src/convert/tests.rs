@@ -32,6 +32,7 @@ fn read(text: &[u8], with: &With<'_>) -> Vec<Going> {
     let profile = find(&orugate_drivers::SHIPPED, "generic-astm").unwrap();
     let target = Target {
         index: 0,
+        name: "engine",
         route: Route {
             sending_application: "ORUGATE",
             sending_facility: "LAB",
@@ -68,6 +69,8 @@ fn read(text: &[u8], with: &With<'_>) -> Vec<Going> {
             site_zone: &TimeZone::UTC,
             key: &[7; 16],
             rules: &with.rules,
+            reruns: Reruns::default(),
+            rerun_within: 0,
             proof: Proof::NotAsked,
         },
         past: &NoPast,
