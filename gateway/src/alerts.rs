@@ -16,6 +16,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -299,6 +300,18 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Why the command cannot be run on this machine, as far as its file tells.
+#[must_use]
+pub fn unusable(command: &[String]) -> Option<String> {
+    let program = command.first()?;
+    let why = match std::fs::metadata(program) {
+        Ok(file) if file.is_file() && file.permissions().mode() & 0o111 != 0 => return None,
+        Ok(_) => "is no program: allowed is a file that may be executed (chmod 755)".to_owned(),
+        Err(error) => format!("is not there: {error}"),
+    };
+    Some(format!("alerts.on_condition: {program} {why}. On the box nobody would be told by it what is wrong"))
+}
+
 /// Runs the command once, with these bytes on its standard input.
 ///
 /// # Errors
@@ -370,4 +383,69 @@ fn first_line(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let line = text.lines().next().unwrap_or_default();
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(what: What, subject: &str) -> Event {
+        let condition = Condition {
+            code: Code::LineDown,
+            subject: subject.to_owned(),
+            fault: Fault::Instrument,
+            since: 0,
+            text: "Down.".to_owned(),
+            next: "Look.".to_owned(),
+        };
+        Event { what, condition }
+    }
+
+    fn at(seconds: u64) -> Tick {
+        Tick::from_micros(seconds * 1_000_000)
+    }
+
+    fn taken(queue: &Queue, now: Tick) -> Option<(What, String)> {
+        queue.take(now).ok().map(|due| (due.event.what, due.event.condition.subject))
+    }
+
+    #[test]
+    fn of_one_condition_the_newest_word_waits_and_one_a_minute_is_told() {
+        let queue = Queue::default();
+        queue.push(event(What::Raised, "a"));
+        queue.push(event(What::Raised, "b"));
+        queue.push(event(What::Cleared, "a"));
+        assert_eq!(taken(&queue, at(0)), Some((What::Cleared, "a".to_owned())));
+        // It comes and goes; another is not held up by that.
+        queue.push(event(What::Raised, "a"));
+        assert_eq!(taken(&queue, at(1)), Some((What::Raised, "b".to_owned())));
+        assert_eq!(queue.take(at(2)).err(), Some(Some(at(60))));
+        queue.push(event(What::Cleared, "a"));
+        assert_eq!(taken(&queue, at(60)), Some((What::Cleared, "a".to_owned())));
+        assert_eq!(queue.take(at(999)).err(), Some(None));
+    }
+
+    #[test]
+    fn what_failed_gives_way_to_what_came_in_meanwhile_and_a_full_queue_counts_what_it_loses() {
+        let queue = Queue::default();
+        queue.push(event(What::Raised, "a"));
+        let failed = queue.take(at(0)).unwrap();
+        queue.push(event(What::Cleared, "a"));
+        queue.put(Due { tries: 1, at: at(60), ..failed });
+        assert_eq!(taken(&queue, at(60)), Some((What::Cleared, "a".to_owned())));
+        assert_eq!(taken(&queue, at(999)), None);
+        for n in 0..WAITING + 3 {
+            queue.push(event(What::Raised, &n.to_string()));
+        }
+        assert_eq!(queue.lost(), 3);
+        assert_eq!(queue.waiting().events.len(), WAITING);
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_known_before() {
+        let unusable = |program: &str| unusable(&[program.to_owned()]).unwrap_or_default();
+        assert_eq!(unusable("/bin/sh"), "");
+        assert!(unusable("/etc/passwd").contains("is no program"));
+        assert!(unusable("/nonexistent/alert").contains("is not there"));
+    }
 }

@@ -193,6 +193,8 @@ pub struct Observation<'m> {
     pub not_reportable: Option<&'static str>,
     /// Why the structure around it cannot be told, when that is so: it is kept for a person, not reported.
     pub doubt: Option<&'static str>,
+    /// It may be no patient's: the sample id begins as a control's would, and nothing proves it. A person may know.
+    pub suspect: bool,
     /// Where it stands.
     pub span: Span,
 }

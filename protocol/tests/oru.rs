@@ -72,6 +72,7 @@ fn result<'m>(code: &'m str, value: &'m str) -> Observation<'m> {
         group: 0,
         not_reportable: None,
         doubt: None,
+        suspect: false,
         span: Span::default(),
     }
 }

@@ -55,10 +55,6 @@ const ESCAPED: &str = "An escape character stands right before a field's end and
 /// A time stands where LIS02 has the device.
 const SHIFTED: &str = "The parts of this result stand one field further than the standard has them, so its flags, its status \
     and its times cannot be told. Choose the model's own profile, or say under `result` where they are, then release.";
-/// Held unless there is evidence that it is none of a patient's.
-const SUSPECT: &str = "The sample's id, or the patient's id or name, begins as a control's or a calibrator's would, but nothing \
-    in the message says that it is one. If a patient's sample was in the tube, release; else discard, and name what marks \
-    controls under `qc` in the profile.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -342,10 +338,11 @@ impl<'m> Walk<'_, 'm> {
         } else if item.code.id.is_empty() {
             Some(NO_CODE)
         } else {
-            item.doubt.or(self.suspect.then_some(SUSPECT))
+            item.doubt
         };
+        item.suspect = self.suspect;
         self.sink.item(Item::Observation(item));
-        if item.doubt.is_none() {
+        if item.doubt.is_none() && !item.suspect {
             items::place_notes(self.plan, &self.current, RecordType::Result, self.sink);
         }
         Ok(())

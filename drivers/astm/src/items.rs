@@ -159,6 +159,7 @@ pub(crate) fn observation<'m>(
         group: isolates.of(plan, &bare, current),
         not_reportable,
         doubt: lacking.then_some(NO_PART).or(held),
+        suspect: false,
         span: result.record().span(),
     })
 }
@@ -319,6 +320,7 @@ fn unread<'m>(plan: &'static Plan, test: Text<'m>, span: Span) -> Observation<'m
         group: 0,
         not_reportable: None,
         doubt: None,
+        suspect: false,
         span,
     }
 }

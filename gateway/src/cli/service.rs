@@ -2,6 +2,7 @@
 
 use super::{DestinationAction, ParkedAction, log, runtime, show};
 use crate::admin::{self, Request, Response};
+use crate::alerts;
 use crate::clock::{Clock, vouched};
 use crate::config::{self, Difference, Loaded, Mistakes};
 use crate::reload::{self, Applied};
@@ -50,6 +51,9 @@ pub(super) fn check(catalogue: &Catalogue, path: &Path) -> u8 {
             let (bad_keys, remarks) = seal::check(&loaded);
             for warning in loaded.warnings.iter().chain(&warnings).chain(&remarks) {
                 println!("warning: {warning}");
+            }
+            if let Some(why) = alerts::unusable(&loaded.plan.alerts.on_condition) {
+                println!("warning: {why}");
             }
             for mistake in wrong.iter().chain(&bad_keys) {
                 eprintln!("{mistake}");

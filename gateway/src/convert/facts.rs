@@ -365,6 +365,9 @@ impl<'f> Collector<'f> {
             _ if observation.doubt.is_some() => {
                 Candidate::Held(HoldReason::Structure(observation.doubt.unwrap_or_default()))
             }
+            _ if observation.suspect && self.hold(HoldReason::SuspectedControl).is_some() => {
+                Candidate::Held(HoldReason::SuspectedControl)
+            }
             _ if group.is_none() => Candidate::Held(HoldReason::Structure(
                 "A result stands before any order, so nothing says whose it is. Look at the instrument; discard.",
             )),

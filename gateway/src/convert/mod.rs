@@ -16,6 +16,8 @@ mod reason;
 mod recode;
 mod rules;
 mod second;
+#[cfg(test)]
+mod tests;
 mod why;
 mod zone;
 
