@@ -307,7 +307,7 @@ async fn a_map_changed_by_reload_between_two_messages_changes_no_identity() {
             "NTE Sent again by the instrument.",
             "2345-7^Glucose in serum^LN^GLU^^99ASTM 98 F",
             "2339-0^Glucose in serum^LN^GLU^^99ASTM 99 C",
-            "NTE Corrected: another result was sent before.",
+            "NTE Corrected: another result was sent before: 98 mg/dL",
         ]
     );
     let numbers: Vec<String> = engine
