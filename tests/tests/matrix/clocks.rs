@@ -200,7 +200,8 @@ fn known_afterwards() {
         assert_eq!(values(&after), ["1", "1", "7"]);
         let notes: Vec<&str> = after.iter().map(|got| &*got.notes).collect();
         assert!(notes[0].contains(NOT_SET));
-        let expected = ["Sent again by the instrument.", "Corrected: another result was sent before."];
+        let expected =
+            ["Sent again by the instrument.", "Corrected: another result was sent before: 1 mmol/L"];
         assert_eq!(notes[1..], expected);
         assert_eq!(after.iter().map(|got| &*got.status).collect::<Vec<_>>(), ["F", "F", "C"]);
         assert!(after.iter().all(|got| got.filler == after[0].filler));
