@@ -71,6 +71,7 @@ fn read(text: &[u8], with: &With<'_>) -> Vec<Going> {
             rules: &with.rules,
             reruns: Reruns::default(),
             rerun_within: 0,
+            table: None,
             proof: Proof::NotAsked,
         },
         past: &NoPast,
