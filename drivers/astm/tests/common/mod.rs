@@ -265,6 +265,9 @@ impl<'m> ReportSink<'m> for Dump {
                 if let Some(doubt) = o.doubt {
                     let _ = write!(text, " DOUBT {}", doubt.split(',').next().unwrap_or_default());
                 }
+                if o.suspect {
+                    text.push_str(" SUSPECT");
+                }
                 writeln!(text)
             }
             Item::Comment(c) => writeln!(text, "   {:?}: {}", c.level, c.text),
