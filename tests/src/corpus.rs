@@ -36,6 +36,23 @@ pub fn lab_astm() -> Vec<PathBuf> {
     captures
 }
 
+/// The profiles that a capture is read with: its model's, if there is one, and the generic one.
+#[must_use]
+pub fn profiles_for(file: &Path) -> Vec<&'static str> {
+    let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    let own = [
+        ("afinion", "abbott-afinion"),
+        ("cobas-c", "roche-cobas-c"),
+        ("erba-xl", "erba-xl"),
+        ("sysmex-xn", "sysmex-xn-l"),
+        ("sysmex-xp", "sysmex-xp"),
+        ("vitros", "ortho-vitros"),
+        ("yumizen", "horiba-yumizen"),
+    ];
+    let own = own.iter().find(|(start, _)| name.starts_with(start)).map(|(_, profile)| *profile);
+    own.into_iter().chain(["generic-astm"]).collect()
+}
+
 fn locate(variable: Option<OsString>) -> Result<Option<PathBuf>, String> {
     let Some(value) = variable else { return Ok(None) };
     let folder = PathBuf::from(value);

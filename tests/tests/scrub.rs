@@ -9,26 +9,10 @@ use orugate::replay::{How, Totals, hear, replay};
 use orugate_driver::{Profile, StandIns};
 use orugate_protocol::ascii::{CR, ETB, ETX, LF, STX};
 use orugate_protocol::time::Utc;
-use orugate_tests::corpus::lab_astm;
+use orugate_tests::corpus::{lab_astm, profiles_for};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 const NOW: Utc = Utc(1_795_000_000_000_000);
-
-fn profiles_for(file: &Path) -> Vec<&'static str> {
-    let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    let own = [
-        ("afinion", "abbott-afinion"),
-        ("cobas-c", "roche-cobas-c"),
-        ("erba-xl", "erba-xl"),
-        ("sysmex-xn", "sysmex-xn-l"),
-        ("sysmex-xp", "sysmex-xp"),
-        ("vitros", "ortho-vitros"),
-        ("yumizen", "horiba-yumizen"),
-    ];
-    let own = own.iter().find(|(start, _)| name.starts_with(start)).map(|(_, profile)| *profile);
-    own.into_iter().chain(["generic-astm"]).collect()
-}
 
 /// What stands in fields of names and patients' ids, from the bytes alone: frames off, split at bars.
 fn persons(capture: &[u8]) -> BTreeSet<String> {

@@ -42,6 +42,22 @@ pub(super) fn message(store: &Store) -> u64 {
     message
 }
 
+/// A result that went so.
+pub(super) const fn disposition(observation: u32, fate: Fate) -> Disposition {
+    Disposition {
+        observation,
+        identity: None,
+        content: 0,
+        is_final: true,
+        filler: 1,
+        fate,
+        test: 0,
+        series: 0,
+        sub_id: 0,
+        ran: None,
+    }
+}
+
 /// A batch with one result that is sent, and one more that is held unless a hold is released.
 pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Vec<Entry>, u64, u64) {
     let number = |reserved: &Reserved| reserved.get().0;
@@ -49,18 +65,7 @@ pub(super) fn outcome(store: &Store, message: u64, released: Option<u64>) -> (Ve
     let (oru_number, hold_number) = (number(&oru), number(&hold));
     let fates = [Fate::Sent, Fate::Held(hold_number)];
     let fates = if released.is_some() { &fates[..1] } else { &fates[..] };
-    let dispositions = (0u32..).zip(fates).map(|(observation, fate)| Disposition {
-        observation,
-        identity: None,
-        content: 0,
-        is_final: true,
-        filler: 1,
-        fate: fate.clone(),
-        test: 0,
-        series: 0,
-        sub_id: 0,
-        ran: None,
-    });
+    let dispositions = (0u32..).zip(fates).map(|(observation, fate)| disposition(observation, fate.clone()));
     let outcome = Outcome {
         message,
         instrument: "one".to_owned(),

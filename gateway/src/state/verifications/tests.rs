@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::records::{
-    Analyzer, Answer, Disposition, Fate, Outcome, Provenance, Shows, Verification, VerificationAct,
-    VerificationScope,
+    Analyzer, Answer, Fate, Outcome, Provenance, Shows, Verification, VerificationAct, VerificationScope,
 };
-use crate::state::failed::{delivered, fails, message, outcome, store};
+use crate::state::failed::{delivered, disposition, fails, message, outcome, store};
 use crate::state::{State, Unproven};
 use crate::store::{Entry, Store};
 use orugate_journal::model::{Crash, ModelDisk};
@@ -43,18 +42,7 @@ fn answer(message: u64, observation: u32, answer: Answer) -> VerificationAct {
 /// A message of this analyzer whose results went so.
 fn heard(store: &Store, serial: &str, profile_hash: &str, fates: &[Fate]) -> u64 {
     let message = message(store);
-    let dispositions = (0u32..).zip(fates).map(|(observation, fate)| Disposition {
-        observation,
-        identity: None,
-        content: 0,
-        is_final: true,
-        filler: 1,
-        fate: fate.clone(),
-        test: 0,
-        series: 0,
-        sub_id: 0,
-        ran: None,
-    });
+    let dispositions = (0u32..).zip(fates).map(|(observation, fate)| disposition(observation, fate.clone()));
     let outcome = Outcome {
         message,
         instrument: "one".to_owned(),
