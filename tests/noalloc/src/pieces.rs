@@ -276,6 +276,7 @@ fn oru(input: &[u8]) -> usize {
         run: text,
         replicate: text,
         group: 1,
+        suspect: false,
         not_reportable: None,
         doubt: None,
         span,
