@@ -443,7 +443,17 @@ fn single_tests_may_be_rerun_otherwise_than_the_others() {
         release(rig, one[0].0).await;
         is(
             &rig.engine,
-            &["S-1 K 6.1 mmol/L F #1 - 1", "S-1 GLU 5.4 mmol/L F #1 - 1", "S-1 HBA1C 41 mmol/L F #1 - 1"],
+            &[
+                "S-1 K 6.1 mmol/L F #1 - 1",
+                "S-1 GLU 5.4 mmol/L F #1 - 1",
+                "S-1 HBA1C 41 mmol/L F #1 - 1",
+                "S-1 GLU 5.5 mmol/L C #1 - 2 [Run again: this result replaces the one that was sent before: 5.4 mmol/L]",
+                "S-1 HBA1C 42 mmol/L F #1 2 2",
+                "S-1 K 4.2 mmol/L F #2 2 3",
+                "S-2 GLU 7.1 mmol/L F #1 - 1",
+                "S-2 HBA1C 50 mmol/L F #1 1 1",
+                "S-2 HBA1C 51 mmol/L F #1 2 1",
+            ],
         );
     });
 }
