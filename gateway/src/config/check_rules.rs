@@ -57,8 +57,10 @@ pub(super) fn rules(
     }
 }
 
-/// The lists of `reruns_except`, by their keys.
-fn lists(typed: &RerunsExceptFile) -> [(&'static str, Reruns, Option<&At<Vec<At<String>>>>); 3] {
+/// A list of `reruns_except`: its key, what becomes of reruns of its tests, and their codes where it is typed.
+type List<'t> = (&'static str, Reruns, Option<&'t At<Vec<At<String>>>>);
+
+fn lists(typed: &RerunsExceptFile) -> [List<'_>; 3] {
     [
         ("all", Reruns::All, typed.all.as_ref()),
         ("last", Reruns::Last, typed.last.as_ref()),
