@@ -144,16 +144,17 @@ fn a_test_that_is_rerun_otherwise_and_that_no_map_has_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let keys = "map = \"chem\"\nreruns_except = { hold = [\"GLU\", \"glu\"], last = [\"K\"] }";
     let found = loaded(folder.path(), "127.0.0.1:1".parse().unwrap(), keys, &[("chem", MAP)]);
-    let told: Vec<String> =
-        found.warnings.iter().map(|told| format!("{}: {}", told.key, told.message)).collect();
-    let told: Vec<&String> = told.iter().filter(|told| told.starts_with("reruns_except")).collect();
+    let told: Vec<String> = found.warnings.iter().map(ToString::to_string).collect();
     let says = |key: &str, code: &str| {
         format!(
             "reruns_except.{key}: no map of this instrument has a row for {code:?}; write the test's code exactly as it stands in \
              OBX-3 and in the map"
         )
     };
-    assert_eq!(told, [&says("last", "K"), &says("hold", "glu")]);
+    for wanted in [says("last", "K"), says("hold", "glu")] {
+        assert!(told.iter().any(|told| told.contains(&wanted)), "{wanted} in {told:#?}");
+    }
+    assert_eq!(told.iter().filter(|told| told.contains("reruns_except")).count(), 2, "{told:#?}");
 }
 
 #[test]
