@@ -35,8 +35,11 @@ fn corpus() -> Option<std::path::PathBuf> {
     Some(folder)
 }
 
-/// Kind, code and data of the good frames of a line; how many were bad or broken; bytes in no frame.
-fn split(line: &[u8]) -> (Vec<(Kind, u8, Vec<u8>)>, usize, u32, Splitter) {
+/// Kind, code and data.
+type Found = (Kind, u8, Vec<u8>);
+
+/// The good frames of a line; how many were bad or broken; bytes in no frame.
+fn split(line: &[u8]) -> (Vec<Found>, usize, u32, Splitter) {
     let mut splitter = Splitter::default();
     let (mut good, mut bad, mut stray) = (Vec::new(), 0, 0);
     for byte in line {
