@@ -124,8 +124,15 @@ fn codes_ascend_and_none_stands_twice() {
 #[test]
 fn every_row_says_where_it_is_from() {
     let known = BTreeSet::from([
-        "nist-2025-units", "nist-2025-codes", "nist-2018-codes", "philips", "medibus-x", "mii", "captured",
-        "rule-prefix", "rule-mean",
+        "nist-2025-units",
+        "nist-2025-codes",
+        "nist-2018-codes",
+        "philips",
+        "medibus-x",
+        "mii",
+        "captured",
+        "rule-prefix",
+        "rule-mean",
     ]);
     for row in file("terms.csv").into_iter().chain(file("units.csv")) {
         let sources = words(&row, "source");
@@ -180,7 +187,9 @@ fn a_code_is_in_the_partition_and_at_the_place_that_its_name_says() {
         };
         if let Some((base, n)) = family.iter().find_map(|(s, n)| Some((id.strip_suffix(s)?, n))) {
             // Body positions that exist on one side only have numbers of their own.
-            if let Some(base) = by_name.get(base).filter(|_| partition != 7 || by_code.contains_key(&(code - n))) {
+            if let Some(base) =
+                by_name.get(base).filter(|_| partition != 7 || by_code.contains_key(&(code - n)))
+            {
                 families += 1;
                 assert_eq!(base + n, code, "{row:?}");
             }
@@ -282,8 +291,16 @@ fn from_refid(id: &str) -> Reading {
     let id = id.trim_end_matches('_');
     let mut rest = format!("{id}_");
     for (long, short) in [
-        ("MM_HG_", "MMHG_"), ("BREATHS_", "BREATH_"), ("RESP_", "BREATH_"), ("HPA_", "HECTO_PASCAL_"), ("MBAR_", "MILLI_BAR_"),
-        ("_KG_", "_KILO_G_"), ("_DL_", "_DECI_L_"), ("_CL_", "_CENTI_L_"), ("_ML_", "_MILLI_L_"), ("_CM_5_", "_CENTI_M_POW5_"),
+        ("MM_HG_", "MMHG_"),
+        ("BREATHS_", "BREATH_"),
+        ("RESP_", "BREATH_"),
+        ("HPA_", "HECTO_PASCAL_"),
+        ("MBAR_", "MILLI_BAR_"),
+        ("_KG_", "_KILO_G_"),
+        ("_DL_", "_DECI_L_"),
+        ("_CL_", "_CENTI_L_"),
+        ("_ML_", "_MILLI_L_"),
+        ("_CM_5_", "_CENTI_M_POW5_"),
         ("SQ_M_", "M_SQ_"),
     ] {
         rest = rest.replace(long, short);
@@ -371,7 +388,8 @@ fn ucum_atom(atom: &str, sign: i32, reading: &mut Reading) {
             Some((base.0, p.2))
         })
     };
-    let (base, ten) = plain.or_else(prefixed).unwrap_or_else(|| panic!("{atom} is no unit that is known here"));
+    let (base, ten) =
+        plain.or_else(prefixed).unwrap_or_else(|| panic!("{atom} is no unit that is known here"));
     reading.put(base, ten, sign * times);
 }
 
@@ -383,7 +401,12 @@ fn each_unit_is_the_same_in_both_languages() {
         "[wood'U]" => "mm[Hg].min/L".to_owned(),
         "dB[10.nV]" => "dB".to_owned(),
         other => {
-            let counted = [("{beats}", "{beat}"), ("{breaths}", "{breath}"), ("{resp}", "{breath}"), ("{pulses}", "{pulse}")];
+            let counted = [
+                ("{beats}", "{beat}"),
+                ("{breaths}", "{breath}"),
+                ("{resp}", "{breath}"),
+                ("{pulses}", "{pulse}"),
+            ];
             counted.iter().fold(other.replace("{count}", "1"), |text, (many, one)| text.replace(many, one))
         }
     };
