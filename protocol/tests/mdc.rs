@@ -175,7 +175,7 @@ fn a_code_is_in_the_partition_and_at_the_place_that_its_name_says() {
                 let names = [words(found, "refid"), words(found, "also")].concat();
                 assert!(names.contains(&measured), "{id}: {names:?}");
             }
-            assert_eq!(by_name.get(measured).is_some(), found.is_some(), "{id}");
+            assert_eq!(by_name.contains_key(measured), found.is_some(), "{id}");
         }
         // Devices: the thing, its MDS, VMD and channel. Others: the least significant bits are the statistic.
         let family: &[(&str, u32)] = match partition {
