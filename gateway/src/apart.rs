@@ -246,7 +246,7 @@ fn convert(
         // What was held then is in no list; what holds by the order itself was overruled if it was sent.
         overruled: Some(then.overruled.as_deref().unwrap_or(HoldReason::Cancelled.code())),
     });
-    let targets: Vec<Target<'_>> = scene.targets.iter().map(OwnedTarget::borrowed).collect();
+    let targets: Vec<Target<'_>> = scene.targets.iter().map(|target| target.borrowed(&scene.instrument)).collect();
     let task = Task {
         interpreter,
         message: StoredMessage {

@@ -84,6 +84,10 @@ impl Base {
                 let (profile, name) = (plan.profile.clone(), plan.name.clone());
                 Arc::new(move || profile.session(&Instrument { name: name.clone() }))
             },
+            snapshots: match plan.profile.feed() {
+                Feed::Bedside { stale_after } => Some(Snapshots { interval: INTERVAL, stale_after }),
+                Feed::Results => None,
+            },
             status,
             tap: self.recorder.tap(&plan.name, capture.ring(plan)),
             busy: self.busy.clone(),

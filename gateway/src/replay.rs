@@ -231,6 +231,7 @@ pub fn replay(
         record: false,
         corrections: Corrections::Corrected,
         suppress_resends: false,
+        pcd: OwnedPcd::default(),
     };
     let scene = Scene {
         instrument: "replay".to_owned(),
