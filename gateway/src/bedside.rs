@@ -14,7 +14,7 @@ mod second;
 #[cfg(test)]
 mod tests;
 
-pub use rules::{Absent, Nobodys, Patient, Rules};
+pub use rules::{Absent, Nobodys, Rules};
 
 use crate::convert::{Keyed, Numbers, SiteZone, Target};
 use crate::records::{DeviceClock, Measured, TimeOf, clock_number};
@@ -35,7 +35,7 @@ pub struct Task<'a> {
     pub interpreter: &'a dyn Interpreter,
     /// The message.
     pub message: StoredMessage<'a>,
-    /// The device's last message with values in it, when it can be read.
+    /// The device's last message in which something stood, when it can be read.
     pub previous: Option<StoredMessage<'a>>,
     /// The instrument's name.
     pub instrument: &'a str,
@@ -76,9 +76,9 @@ pub struct Ready {
 pub struct Observation<'o> {
     /// Where measurements went.
     pub counts: Measured,
-    /// Why nothing was sent, as a clause; empty when something was, or there was nothing to send.
+    /// Why nothing of it was sent, as a clause; empty when something was, or there was nothing to send.
     pub why: &'o str,
-    /// There are values in it.
+    /// Something stands in it, so that the next one is compared with it.
     pub speaks: bool,
     /// What is made now and then and is sent with it.
     pub once: &'o [(u64, i64)],
@@ -115,6 +115,7 @@ pub struct Observer {
     why: String,
     clock: Option<DeviceClock>,
     starved: bool,
+    speaks: bool,
     control: String,
 }
 
@@ -139,8 +140,11 @@ impl Observer {
         let [here, there] = &mut self.scratch;
         if let Some(previous) = &task.previous {
             let mut collector = Collector::new(&mut self.before, task, previous);
-            // What cannot be read now could not be read then, and was not sent.
-            let _ = task.interpreter.interpret(previous, &mut Scratch::new(there), &mut collector);
+            let read = task.interpreter.interpret(previous, &mut Scratch::new(there), &mut collector);
+            if read.is_err() || self.before.elsewhere.is_some() {
+                // Nothing of it was sent.
+                self.before.all.clear();
+            }
         }
         self.facts.clear(Keyed::new(task.key));
         if !silent {
@@ -155,13 +159,16 @@ impl Observer {
             self.why.push_str(self.facts.elsewhere.as_deref().unwrap_or_default());
         }
         self.look_at_clock(task);
-        self.facts.withdraw(&self.before);
         if !self.why.is_empty() {
             self.facts.leave_all();
         }
+        self.facts.withdraw(&self.before);
+        self.speaks = !silent;
+        // A message of which nothing can be sent says all the same that what was before does not hold any more.
+        let of_before = silent || !self.why.is_empty();
         if self.facts.writes() {
             for target in task.targets {
-                self.second_pass(task, target, silent, numbers);
+                self.second_pass(task, target, of_before, numbers);
             }
             if self.ready.is_empty() && !self.starved {
                 self.facts.leave_all();
@@ -179,7 +186,7 @@ impl Observer {
         Observation {
             counts: self.facts.counts,
             why: &self.why,
-            speaks: self.facts.speaks,
+            speaks: self.speaks,
             once: &self.facts.once,
             clock: self.clock,
             orus: &self.ready,

@@ -17,8 +17,8 @@ use crate::records::Provenance;
 use crate::status::PortStatus;
 use arc_swap::ArcSwap;
 use orugate_driver::{Evidence, Feed};
-use orugate_protocol::{oru, pcd};
 use orugate_protocol::time::Tick;
+use orugate_protocol::{oru, pcd};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -240,6 +240,10 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
         pcd: OwnedPcd {
             profile: pcd::PROFILE.to_owned(),
             acknowledgment: pcd::ACKNOWLEDGMENT,
+            patient: destination
+                .patient
+                .as_ref()
+                .map(|patient| (patient.authority.clone(), patient.kind.clone())),
             ..OwnedPcd::default()
         },
     }

@@ -469,9 +469,9 @@ pub struct Observed {
     pub provenance: Provenance,
     /// Its measurements by where they went.
     pub counts: Measured,
-    /// Why nothing of it was sent, as a clause without an id in it; empty when something was, or there was nothing to send.
+    /// Why nothing of it was sent, as a clause; empty when something was, or there was nothing to send.
     pub why: String,
-    /// There are values in it, which are looked at again when the next one lacks them.
+    /// Something stands in it, so that the next one is compared with it.
     pub speaks: bool,
     /// What is made now and then and was sent with it: keyed hash of what it is and of its value and time, and when it was
     /// received, in microseconds since 1970.

@@ -398,7 +398,11 @@ impl Keeper for Fold {
             self.reckon(&state);
             thinned
         };
-        tracing::warn!(segment, messages = thinned.messages, orus = thinned.orus,
-            "snapshots were dropped to make room; so many of them had not been interpreted or delivered");
+        tracing::warn!(
+            segment,
+            messages = thinned.messages,
+            orus = thinned.orus,
+            "snapshots were dropped to make room; so many of them had not been interpreted or delivered"
+        );
     }
 }

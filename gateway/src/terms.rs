@@ -6,8 +6,8 @@
 //! them. All are hashes; no sample id is in an index.
 
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Hold, HoldSettled, Meta, NeverSent, Observed,
-    Oru, Outcome, ParkedSettled, Redriven, Verification, VerificationAct,
+    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Hold, HoldSettled, Meta, NeverSent,
+    Observed, Oru, Outcome, ParkedSettled, Redriven, Verification, VerificationAct,
 };
 use orugate_journal::{RecordRef, Term};
 

@@ -4,7 +4,9 @@ use super::{Absent, Nobodys, Rules, Task, interval, is_silent, zones};
 use crate::convert::{Keyed, SiteZone};
 use crate::records::Measured;
 use orugate_driver::{StoredMessage, snapshot};
-use orugate_protocol::report::{At, Device, Group, Item, Marks, Measurement, Note, Reading, ReportSink, Shown};
+use orugate_protocol::report::{
+    At, Device, Group, Item, Marks, Measurement, Note, Reading, ReportSink, Shown,
+};
 use orugate_protocol::time::Utc;
 use std::time::Duration;
 
@@ -22,8 +24,10 @@ pub(super) enum Going {
     Sent,
     /// Without one, because of these marks besides its own.
     Absent(Marks, &'static str),
-    /// Nowhere.
+    /// Nowhere, by the site's policy.
     Left,
+    /// Nowhere: a text of it cannot be decoded.
+    Unreadable,
     /// Nowhere: sent before.
     Repeat,
     /// Nowhere: another message of the same interval was sent.
@@ -48,7 +52,6 @@ pub(super) struct Facts {
     pub(super) all: Vec<Fact>,
     pub(super) counts: Measured,
     pub(super) once: Vec<(u64, i64)>,
-    pub(super) speaks: bool,
     pub(super) elsewhere: Option<String>,
     pub(super) clock: Option<Shown>,
     /// Measurements of the message before that are withdrawn, by their place there.
@@ -66,7 +69,6 @@ impl Default for Facts {
             all: Vec::new(),
             counts: Measured::default(),
             once: Vec::new(),
-            speaks: false,
             elsewhere: None,
             clock: None,
             withdrawn: Vec::new(),
@@ -79,18 +81,28 @@ impl Default for Facts {
 
 impl Facts {
     pub(super) fn clear(&mut self, keyed: Keyed) {
-        let (mut all, mut once, mut withdrawn) =
-            (std::mem::take(&mut self.all), std::mem::take(&mut self.once), std::mem::take(&mut self.withdrawn));
+        let (mut all, mut once, mut withdrawn) = (
+            std::mem::take(&mut self.all),
+            std::mem::take(&mut self.once),
+            std::mem::take(&mut self.withdrawn),
+        );
         all.clear();
         once.clear();
         withdrawn.clear();
         *self = Self { all, once, withdrawn, keyed, ..Self::default() };
     }
 
-    /// What the message before had a value of and this one does not list goes once as absent.
+    /// What the message before had a value of and this one does not list, or would leave out, goes once as absent.
     pub(super) fn withdraw(&mut self, before: &Self) {
         if self.is_pushed {
             return;
+        }
+        for fact in self.all.iter_mut().filter(|fact| fact.going == Going::Left) {
+            if before.all.iter().any(|had| had.key == fact.key && had.going == Going::Sent && !had.once) {
+                fact.going = Going::Absent(Marks::NAV, "the device does not give it any more");
+                self.counts.left = self.counts.left.saturating_sub(1);
+                self.counts.absent = self.counts.absent.saturating_add(1);
+            }
         }
         for (place, fact) in before.all.iter().enumerate() {
             let had = fact.going == Going::Sent && !fact.once;
@@ -109,11 +121,11 @@ impl Facts {
     /// Nothing of it goes anywhere.
     pub(super) fn leave_all(&mut self) {
         for fact in &mut self.all {
-            fact.going = Going::Left;
+            fact.going = Going::Unreadable;
+            fact.key = 0;
         }
         self.withdrawn.clear();
         self.once.clear();
-        self.speaks = false;
         let left = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
         self.counts = Measured { left, ..Measured::default() };
     }
@@ -173,18 +185,17 @@ impl<'c, 'a> Collector<'c, 'a> {
         let count = match going {
             Going::Sent => &mut counts.sent,
             Going::Absent(..) => &mut counts.absent,
-            Going::Left => &mut counts.left,
+            Going::Left | Going::Unreadable => &mut counts.left,
             Going::Repeat => &mut counts.repeat,
             Going::Superseded => &mut counts.superseded,
         };
         *count = count.saturating_add(1);
-        self.facts.speaks |= going == Going::Sent && !measurement.once;
         self.facts.all.push(Fact { key, going, at, once: measurement.once });
     }
 
     fn going(&mut self, measurement: &Measurement<'_>, mut keyed: Keyed) -> Going {
         if measurement.undecodable().is_some() {
-            return Going::Left;
+            return Going::Unreadable;
         }
         if measurement.once {
             let timed = if let At::Device(time) = measurement.at {

@@ -24,17 +24,8 @@ pub struct Rules {
     pub absent: Absent,
     /// What becomes of demonstration, test and calibration values.
     pub nobodys: Nobodys,
-    /// The patient id that the device sends goes along, as one of this kind.
-    pub patient: Option<Patient>,
-}
-
-/// Whose patient id a device sends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patient {
-    /// CX.4.
-    pub authority: String,
-    /// CX.5.
-    pub kind: String,
+    /// The patient id that the device sends goes along.
+    pub send_patient: bool,
 }
 
 /// What becomes of what has no value.
@@ -71,7 +62,7 @@ impl Default for Rules {
             serial: None,
             absent: Absent::default(),
             nobodys: Nobodys::default(),
-            patient: None,
+            send_patient: false,
         }
     }
 }
@@ -82,14 +73,18 @@ impl Rules {
         if let (Some(configured), Some(said)) = (self.device_id, device.eui64)
             && configured != said
         {
-            return Some(format!("the device says that it is {said:016X}, and {configured:016X} is configured"));
+            return Some(format!(
+                "the device says that it is {said:016X}, and {configured:016X} is configured"
+            ));
         }
         for (what, configured, said) in
             [("model", &self.model, device.model), ("serial number", &self.serial, device.serial)]
         {
             let Some(configured) = configured.as_deref() else { continue };
             if !said.trimmed().is_empty() && !said.trimmed().reads(configured) {
-                return Some(format!("the device says another {what} than {configured}, which is configured"));
+                return Some(format!(
+                    "the device says another {what} than {configured}, which is configured"
+                ));
             }
         }
         let label = device.location.trimmed();

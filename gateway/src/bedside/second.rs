@@ -17,7 +17,7 @@ impl Observer {
         &mut self,
         task: &Task<'_>,
         target: &Target<'_>,
-        silent: bool,
+        of_before: bool,
         numbers: &mut dyn Numbers,
     ) {
         let Some(route) = &target.pcd else { return };
@@ -32,7 +32,7 @@ impl Observer {
         }
         loop {
             let (began, ended) = interval(&task.message);
-            let location = Location::of(task, silent, &mut self.scratch);
+            let location = Location::of(task, of_before, &mut self.scratch);
             let plan = Plan {
                 control_id: &self.control,
                 filler: self.control.get(4..).unwrap_or_default(),
@@ -44,17 +44,24 @@ impl Observer {
                 ended,
             };
             let zone = zones(task);
+            let grows = self.out.len() < ORU_MAX;
             let buffer = self.out.get_mut(self.used..).unwrap_or_default();
             let writer = PcdWriter::new(route, &plan, &zone, buffer);
             let [here, there] = &mut self.scratch;
-            let mut sink =
-                Adaptor { writer, rules: task.rules, facts: &self.facts, before: None, seen: 0, device: true };
-            if !silent {
+            let mut sink = Adaptor {
+                writer,
+                rules: task.rules,
+                facts: &self.facts,
+                before: None,
+                seen: 0,
+                device: true,
+            };
+            if !of_before {
                 let _ = task.interpreter.interpret(&task.message, &mut Scratch::new(here), &mut sink);
             }
-            // Of the message before it only what is withdrawn; when the device is silent, who it is as well.
+            // Of the message before it only what is withdrawn; when there is nothing else, who it is as well.
             if let Some(previous) = task.previous.as_ref().filter(|_| !self.facts.withdrawn.is_empty()) {
-                (sink.before, sink.seen, sink.device) = (Some(&self.before), 0, silent);
+                (sink.before, sink.seen, sink.device) = (Some(&self.before), 0, of_before);
                 let _ = task.interpreter.interpret(previous, &mut Scratch::new(there), &mut sink);
             }
             match sink.writer.finish() {
@@ -65,7 +72,7 @@ impl Observer {
                     let observations = counts.sent.saturating_add(counts.absent);
                     self.ready.push(Ready { number, destination: target.index, observations, bytes });
                 }
-                Err(PcdError::Write(WriteError::Full)) if self.out.len() < ORU_MAX => {
+                Err(PcdError::Write(WriteError::Full)) if grows => {
                     let more = self.out.len().saturating_mul(2);
                     self.out.resize(more, 0);
                     continue;
@@ -84,9 +91,9 @@ impl Observer {
 struct Location(String);
 
 impl Location {
-    fn of(task: &Task<'_>, silent: bool, scratch: &mut [Vec<u8>; 2]) -> Self {
+    fn of(task: &Task<'_>, of_before: bool, scratch: &mut [Vec<u8>; 2]) -> Self {
         let [here, there] = scratch;
-        let (message, scratch) = match (&task.previous, silent) {
+        let (message, scratch) = match (&task.previous, of_before) {
             (Some(previous), true) => (previous, there),
             _ => (&task.message, here),
         };
@@ -130,10 +137,12 @@ impl<'m> Adaptor<'_, 'm> {
         let place = self.seen;
         self.seen = self.seen.saturating_add(1);
         let fact = match self.before {
-            Some(before) if self.facts.withdrawn.contains(&place) => before.all.get(place).copied().map(|fact| Fact {
-                going: Going::Absent(Marks::NAV, "the device does not give it any more"),
-                ..fact
-            }),
+            Some(before) if self.facts.withdrawn.contains(&place) => {
+                before.all.get(place).copied().map(|fact| Fact {
+                    going: Going::Absent(Marks::NAV, "the device does not give it any more"),
+                    ..fact
+                })
+            }
             Some(_) => None,
             None => self.facts.all.get(place).copied(),
         };
@@ -148,7 +157,7 @@ impl<'m> Adaptor<'_, 'm> {
                 }
                 measurement.alarm = None;
             }
-            Going::Left | Going::Repeat | Going::Superseded => return,
+            Going::Left | Going::Unreadable | Going::Repeat | Going::Superseded => return,
         }
         let before = u64::try_from(measurement.received.0.saturating_sub(fact.at.0)).unwrap_or(0);
         measurement.at = if before == 0 { At::Received } else { At::Before(Duration::from_micros(before)) };
@@ -161,7 +170,7 @@ impl<'m> ReportSink<'m> for Adaptor<'_, 'm> {
         match item {
             Item::Measurement(measurement) => self.measurement(measurement),
             Item::Device(device) if self.device => {
-                let patient = if self.rules.patient.is_some() { device.patient } else { Text::EMPTY };
+                let patient = if self.rules.send_patient { device.patient } else { Text::EMPTY };
                 self.writer.item(Item::Device(Device { patient, ..device }));
             }
             Item::Device(_) => {}
@@ -171,4 +180,3 @@ impl<'m> ReportSink<'m> for Adaptor<'_, 'm> {
 
     fn note(&mut self, _: Note<'m>) {}
 }
-

@@ -1,10 +1,10 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{DestinationLine, DeviceClockView, JournalView, ParkedView, Status};
+use crate::admin::{DestinationLine, DeviceClockView, InstrumentView, JournalView, ParkedView, Status};
 use crate::capture::View;
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
-use crate::status::Line;
+use crate::status::{Device, Line};
 use crate::wear::Wear;
 use crate::words::{count, duration};
 use std::fmt::Write as _;
@@ -145,6 +145,9 @@ fn instruments(out: &mut String, status: &Status) {
         if let Some(clock) = &instrument.clock {
             let _ = writeln!(out, "  {}", device_clock(clock, status));
         }
+        if let Some(line) = bedside(instrument, status.now) {
+            let _ = writeln!(out, "  {line}");
+        }
         if let Some((at, note)) = &instrument.port.last_note {
             let _ = writeln!(
                 out,
@@ -154,6 +157,26 @@ fn instruments(out: &mut String, status: &Status) {
             );
         }
     }
+}
+
+/// How it stands with a bedside device, and what was missed of it.
+fn bedside(instrument: &InstrumentView, now: i64) -> Option<String> {
+    let (device, since) = instrument.port.device.as_ref()?;
+    let what = match device {
+        Device::Connecting => "the device has not answered yet",
+        Device::Talking => "the device tells what it measures",
+        Device::Refused(_) => "the device refuses to talk",
+        Device::Silent => "the device is silent",
+        Device::Standby => "the device says that it is in standby",
+    };
+    let missed = [
+        (instrument.port.missed, "snapshot missed", "snapshots missed"),
+        (instrument.port.left_out, "part left out", "parts left out"),
+    ];
+    let missed = missed.iter().filter(|(number, ..)| *number > 0);
+    let missed: String =
+        missed.map(|(number, one, many)| format!("; {}", count(*number, one, many))).collect();
+    Some(format!("{what}, for {}{missed}", ago(now, Some(*since))))
 }
 
 fn device_clock(clock: &DeviceClockView, status: &Status) -> String {
@@ -318,7 +341,7 @@ mod tests {
             at: given.now - 30_000_000,
             ..DeviceClockView::default()
         };
-        given.instruments.push(crate::admin::InstrumentView { clock: Some(clock), ..Default::default() });
+        given.instruments.push(InstrumentView { clock: Some(clock), ..Default::default() });
         let told =
             "  its clock is 4 min 10 s behind this box's, by the times of its messages, the last 30 s ago\n";
         assert!(status(&given).contains(told), "{}", status(&given));

@@ -68,7 +68,9 @@ impl Worker {
         let mut taken = BTreeSet::new();
         let waiting = state.pending().filter_map(|number| Some((number, state.message(number)?)));
         waiting
-            .filter(|(_, message)| is_bedside(&message.instrument) && taken.insert(message.instrument.clone()))
+            .filter(|(_, message)| {
+                is_bedside(&message.instrument) && taken.insert(message.instrument.clone())
+            })
             .filter(|(_, message)| !hand.must_wait(&message.instrument))
             .take(MOST)
             .map(|(number, message)| (number, message.clone()))
@@ -125,8 +127,10 @@ impl Worker {
                 device.map_or(i64::MIN, |device| device.sent),
             )
         };
-        let before = last.as_ref().and_then(|(number, message)| Some((self.bytes(*number, message)?, message)));
-        let targets: Vec<Target<'_>> = subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
+        let before =
+            last.as_ref().and_then(|(number, message)| Some((self.bytes(*number, message)?, message)));
+        let targets: Vec<Target<'_>> =
+            subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
         let rules = Rules::default();
         let task = Task {
             interpreter: &*subject.interpreter,
@@ -171,7 +175,9 @@ impl Worker {
         seen.sent = usize::try_from(found.counts.sent).unwrap_or(usize::MAX);
         for oru in found.orus {
             let reserved = numbers.take(oru.number).ok_or(AppendError::Busy)?;
-            let Some(target) = subject.targets.iter().find(|target| target.index == oru.destination) else { continue };
+            let Some(target) = subject.targets.iter().find(|target| target.index == oru.destination) else {
+                continue;
+            };
             let meta = Oru {
                 destination: target.name.clone(),
                 message: number,

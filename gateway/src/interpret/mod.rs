@@ -436,9 +436,8 @@ impl Worker {
         let bedside = |name: &str| lineup.subject(name).is_some_and(Subject::is_bedside);
         let state = self.store.state();
         let mut waiting = state.pending().filter_map(|number| Some((number, state.message(number)?)));
-        let (number, message) = waiting.find(|(_, message)| {
-            !bedside(&message.instrument) && !hand.must_wait(&message.instrument)
-        })?;
+        let (number, message) = waiting
+            .find(|(_, message)| !bedside(&message.instrument) && !hand.must_wait(&message.instrument))?;
         Some((number, message.clone()))
     }
 
@@ -524,7 +523,8 @@ impl Worker {
             received: Utc(message.received),
             clock: clock_quality(message.clock),
         };
-        let targets: Vec<Target<'_>> = subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
+        let targets: Vec<Target<'_>> =
+            subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
         let proofs = self.proofs(subject);
         let setting = Setting {
             proof: proofs.as_deref().map_or(Proof::NotAsked, Proof::By),

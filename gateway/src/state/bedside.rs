@@ -1,6 +1,6 @@
 //! What must be known of bedside devices between two of their messages, and what is let go of them.
 //!
-//! Promises that the place of the last message with values in it is known as long as it can be read, so that what the next one
+//! Promises that the place of the last message in which something stood is known as long as it can be read, so that what the next one
 //! lacks is withdrawn; that what is made now and then is known by the last of it, so that a restart sends none twice; and that
 //! what was dropped for want of room is counted once and nothing points to it any more.
 
@@ -15,12 +15,14 @@ const ONCE: usize = 64;
 /// What a bedside device said last.
 #[derive(Clone, Debug, Default)]
 pub struct Bedside {
-    /// Its last message with values in it, and its number.
+    /// Its last message in which something stood, and its number.
     pub last: Option<(u64, Message)>,
     /// What of it is made now and then was sent: keyed hash, and when it was received, in microseconds since 1970.
     pub once: Vec<(u64, i64)>,
     /// When the last message came of which something was sent, in microseconds since 1970.
     pub sent: i64,
+    /// Why nothing of its last message was sent, as a clause; empty when something was.
+    pub why: String,
 }
 
 /// What was dropped for want of room.
@@ -61,10 +63,8 @@ impl State {
         counts.not_reportable += u64::from(of.left);
         counts.repeat += u64::from(of.repeat);
         counts.superseded += u64::from(of.superseded);
-        counts.observations += [of.sent, of.absent, of.left, of.repeat, of.superseded]
-            .into_iter()
-            .map(u64::from)
-            .sum::<u64>();
+        counts.observations +=
+            [of.sent, of.absent, of.left, of.repeat, of.superseded].into_iter().map(u64::from).sum::<u64>();
         let message = self.messages.get(&observed.message).cloned();
         let device = self.bedside.entry(instrument).or_default();
         if of.sent + of.absent + of.withdrawn > 0 {
@@ -73,6 +73,7 @@ impl State {
         if observed.speaks {
             device.last = message.map(|message| (observed.message, message));
         }
+        device.why.clone_from(&observed.why);
         device.once.retain(|(hash, _)| observed.once.iter().all(|(new, _)| new != hash));
         device.once.extend(observed.once);
         let surplus = device.once.len().saturating_sub(ONCE);
@@ -87,8 +88,12 @@ impl State {
     pub fn thinned(&mut self, segment: u64) -> Thinned {
         let gone = |at: &Location| at.lane() == Lane::Snapshots && at.segment() == segment;
         let of_message = |message: &Message| message.chunks.iter().any(|(_, at)| gone(at));
-        let messages: Vec<u64> =
-            self.messages.iter().filter(|(_, message)| of_message(message)).map(|(number, _)| *number).collect();
+        let messages: Vec<u64> = self
+            .messages
+            .iter()
+            .filter(|(_, message)| of_message(message))
+            .map(|(number, _)| *number)
+            .collect();
         let holds: Vec<u64> =
             self.holds.iter().filter(|(_, open)| gone(&open.at)).map(|(number, _)| *number).collect();
         let mut thinned = Thinned { holds: holds.len() as u64, ..Thinned::default() };

@@ -36,6 +36,7 @@ struct SavedBedside {
     last: Option<(u64, SavedMessage)>,
     once: Vec<(u64, i64)>,
     sent: i64,
+    why: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,7 +134,11 @@ impl State {
             recovered: saved.recovered.into_iter().collect(),
             unknown: saved.unknown.into_iter().collect(),
             verifications: Verifications::restored(saved.verifications),
-            bedside: saved.bedside.into_iter().map(|(name, device)| (name.into(), device.restored())).collect(),
+            bedside: saved
+                .bedside
+                .into_iter()
+                .map(|(name, device)| (name.into(), device.restored()))
+                .collect(),
             thinned: saved.thinned,
             messages: saved
                 .messages
@@ -229,16 +234,16 @@ impl SavedMessage {
 
 impl From<&Bedside> for SavedBedside {
     fn from(device: &Bedside) -> Self {
-        let Bedside { last, once, sent } = device;
+        let Bedside { last, once, sent, why } = device;
         let last = last.as_ref().map(|(number, message)| (*number, SavedMessage::of(message)));
-        Self { last, once: once.clone(), sent: *sent }
+        Self { last, once: once.clone(), sent: *sent, why: why.clone() }
     }
 }
 
 impl SavedBedside {
     fn restored(self) -> Bedside {
-        let Self { last, once, sent } = self;
-        Bedside { last: last.map(|(number, message)| (number, message.restored())), once, sent }
+        let Self { last, once, sent, why } = self;
+        Bedside { last: last.map(|(number, message)| (number, message.restored())), once, sent, why }
     }
 }
 

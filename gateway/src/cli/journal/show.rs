@@ -4,8 +4,8 @@ use super::export::new_file;
 use super::{IO, REFUSED, Stop, remark, text};
 use crate::archive::{Archive, Journal, names};
 use crate::records::{
-    Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Measured, Meta,
-    Observed, Oru, Outcome, ParkedSettled, Provenance, Sending, Settlement, TimeOf, clock_quality,
+    Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Measured, Meta, Observed,
+    Oru, Outcome, ParkedSettled, Provenance, Sending, Settlement, TimeOf, clock_quality,
 };
 use crate::words::count;
 use orugate_journal::{RecordRef, Term};
@@ -241,7 +241,8 @@ impl Page {
             (withdrawn, "of the message before withdrawn"),
         ] {
             if number > 0 {
-                let _ = writeln!(self.text, "  {} {what}", count(number.into(), "measurement", "measurements"));
+                let _ =
+                    writeln!(self.text, "  {} {what}", count(number.into(), "measurement", "measurements"));
             }
         }
         if !observed.why.is_empty() {

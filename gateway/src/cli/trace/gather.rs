@@ -2,8 +2,8 @@
 
 use crate::archive::{Archive, Journal, LookError};
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Observed, Oru,
-    Outcome, ParkedSettled, Redriven, Verification,
+    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Observed, Oru, Outcome,
+    ParkedSettled, Redriven, Verification,
 };
 use crate::replay;
 use orugate_journal::{Gathered, RecordRef, Term};
