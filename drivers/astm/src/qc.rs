@@ -12,7 +12,7 @@ use crate::sample;
 use orugate_driver::report::Qc;
 use orugate_driver::text::Text;
 use orugate_protocol::astm::record::{
-    ActionCode, Field, Header, Order as OrderRecord, ProcessingId, Record, RecordType, Records,
+    ActionCode, Header, Order as OrderRecord, ProcessingId, Record, RecordType, Records,
 };
 
 /// A mark of the profile, ready for use.
