@@ -14,9 +14,9 @@ import sys
 
 from check_oru import CODECS, NUMBER, STAMP, Segment, by_hl7apy, escapes, frames, stamps
 
-# The measurement status of IHE PCD in OBX-8, and whether a value may stand beside it.
+# What OBX-8 may have by IHE PCD: limits, priority of an alarm, measurement status; and whether a value may stand beside it.
 STATUS = {
-    "QUES": True, "CAL": True, "TEST": True, "DEMO": True, "EARLY": True, "ALACT": True, "ALINH": True,
+    "L": True, "H": True, "A": True, ">": True, "<": True, "PL": True, "PM": True, "PH": True, "QUES": True, "CAL": True, "TEST": True, "DEMO": True, "EARLY": True, "ALACT": True, "ALINH": True,
     "INV": False, "NAV": False, "BUSY": False, "NI": False, "OFF": False,
 }
 FOLLOWS = {

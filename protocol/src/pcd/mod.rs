@@ -1,19 +1,20 @@
-//! Report items plus verdicts to one HL7 2.6 `ORU^R01^ORU_R01` by IHE PCD-01 (device enterprise communication).
+//! A bedside device's report items to one HL7 2.6 `ORU^R01^ORU_R01` by IHE PCD-01 (device enterprise communication).
 //!
-//! [`PcdWriter`] is the sink of the second pass over a bedside device's message: one walk, one message, with only those
-//! measurements whose [`Verdict`] says so. It decides two things alone, because no verdict can be right otherwise: a value
-//! that its validity forbids is not sent, and a code or unit goes out as MDC only when [`crate::mdc`] knows it; else it is the
-//! vendor's. It writes into the caller's buffer; what does not fit or cannot be decoded fails the whole message.
+//! [`PcdWriter`] is the sink of the second pass: one walk, one message with everything that it is given. What is given, and with
+//! which marks, others decided before; here are only the rules that hold for all: what its marks forbid has no value, and a code or
+//! unit goes out as MDC only when [`crate::mdc`] knows it, else as the vendor's. It writes into the caller's buffer; what
+//! does not fit or cannot be decoded fails the whole message.
 //!
-//! Segments: MSH, `[PID]`, `[PV1]`, OBR, `{OBX}`. OBX-4 is the containment tree, `MDS.VMD.channel.metric`; the rows of the
-//! tree itself have zeros behind them, no value, and X in OBX-11. The numbers are places in this message and nothing else.
+//! Segments: MSH, `[PID [PV1]]`, OBR, `{OBX}`. OBX-4 is the containment tree, `1.VMD.channel.metric`, with the ordinals of the
+//! driver's own table, so that a thing keeps its place from message to message. The rows of the tree itself have zeros behind
+//! them, no value, and X in OBX-11.
 //!
 //! Leaves out waves, alarms (PCD-04) and whether to send at all.
 
 mod segments;
 mod writer;
 
-pub use writer::{PcdError, PcdWriter, Verdict};
+pub use writer::{PcdError, PcdWriter};
 
 use crate::text::Charset;
 use crate::time::Utc;
@@ -51,8 +52,6 @@ pub struct Route<'p> {
     pub patient: Option<(&'p str, &'p str)>,
     /// PV1-2: `I`, or `U` when the site does not say.
     pub patient_class: char,
-    /// OBX-8 says that an alarm is active on a measurement, or that alarms on it are off.
-    pub alarm_status: bool,
 }
 
 /// What PID is when nobody knows the patient: the receiver finds it by location or device.

@@ -7,13 +7,15 @@ use crate::hl7::value::{ValueType, is_numeric};
 use crate::hl7::writer::{Segment, Writer};
 use crate::mdc;
 use crate::oru::Zone;
-use crate::report::{Alarm, Code, Device, Measurement, Reading, Term, Unit, Validity};
+use crate::report::{At, Code, Device, Group, Kind, Marks, Measurement, Priority, Reading, Side, Unit};
 use crate::text::{Charset, Text};
 use crate::time::Utc;
 use core::fmt;
 
-/// What a device is when nothing says of what kind (`MDC_DEV_MDS`).
+/// What a device, a VMD and a channel are when nothing says of what kind.
 const SOME_MDS: u32 = 69_633;
+const SOME_VMD: u32 = 69_634;
+const SOME_CHANNEL: u32 = 69_635;
 
 /// MSH, PID, PV1 and OBR.
 pub(super) fn head(
@@ -98,18 +100,11 @@ fn obr(w: &mut Writer<'_>, plan: &Plan<'_>, device: &Device<'_>, zone: &dyn Zone
     s.field(8).fmt(second(plan.ended, zone));
 }
 
-/// The row of a device, which says what it is; and that it says nothing, when it does.
-pub(super) fn mds(w: &mut Writer<'_>, plan: &Plan<'_>, row: u32, place: Place, device: &Device<'_>) {
+/// The row of the device.
+pub(super) fn mds(w: &mut Writer<'_>, plan: &Plan<'_>, row: u32, device: &Device<'_>) {
     let mut s = obx(w, row, "");
-    let kind = mdc::term(device.mds).or_else(|| mdc::term(SOME_MDS));
-    if let Some(kind) = kind {
-        coded(&mut s, kind.code, kind.refid);
-    }
-    s.field(4).fmt(place);
-    if device.silent {
-        s.field(8).str("NAV");
-    }
-    s.field(11).str("X");
+    kind_of_device(&mut s, device.mds, SOME_MDS);
+    s.field(4).str("1.0.0.0").field(11).str("X");
     s.field(18).str(plan.instrument);
     eui64(&mut s, device.eui64.or(plan.device_id), 3);
     if !device.serial.is_empty() {
@@ -117,38 +112,51 @@ pub(super) fn mds(w: &mut Writer<'_>, plan: &Plan<'_>, row: u32, place: Place, d
     }
 }
 
-/// The row of a VMD or a channel.
-pub(super) fn level(w: &mut Writer<'_>, row: u32, place: Place, term: Term<'_>, system: &str) {
-    let mut s = obx(w, row, "");
-    match term {
-        Term::Mdc(code) => {
-            if let Some(known) = mdc::term(code) {
-                coded(&mut s, known.code, known.refid);
-            } else {
-                let some =
-                    if place.channel == 0 { "69634^MDC_DEV_VMD^MDC" } else { "69635^MDC_DEV_CHAN^MDC" };
-                components(&mut s, some);
-            }
-        }
-        Term::Private(id) => _ = s.text(id).component(3).str(system),
-        Term::None => {}
-    }
-    s.field(4).fmt(place).field(11).str("X");
+/// The row of a group's VMD. Its name and number stand here when it has no channel.
+pub(super) fn vmd(w: &mut Writer<'_>, row: u32, group: &Group<'_>) {
+    let place = Place { vmd: group.vmd_place, channel: 0, metric: 0 };
+    level(w, row, place, (group.vmd, SOME_VMD), (group.channel_place == 0).then_some(group));
 }
 
-/// A measurement. Its value goes only when `send` says so and its validity allows.
+/// Whether there is anything to say of a group's channel: one that has neither code nor name nor number is a place and no more.
+pub(super) const fn has_channel_row(group: &Group<'_>) -> bool {
+    group.channel != 0 || !group.name.is_empty() || !group.id.is_empty()
+}
+
+/// The row of a group's channel.
+pub(super) fn channel(w: &mut Writer<'_>, row: u32, group: &Group<'_>) {
+    let place = Place { vmd: group.vmd_place, channel: group.channel_place, metric: 0 };
+    level(w, row, place, (group.channel, SOME_CHANNEL), Some(group));
+}
+
+fn level(w: &mut Writer<'_>, row: u32, place: Place, kind: (u32, u32), named: Option<&Group<'_>>) {
+    let mut s = obx(w, row, "");
+    kind_of_device(&mut s, kind.0, kind.1);
+    if let Some(group) = named {
+        s.component(5).text(group.name);
+    }
+    s.field(4).fmt(place).field(11).str("X");
+    if let Some(group) = named {
+        s.field(18).text(group.id);
+    }
+}
+
+fn kind_of_device(s: &mut Segment<'_, '_>, code: u32, otherwise: u32) {
+    if let Some(kind) = mdc::term(code).or_else(|| mdc::term(otherwise)) {
+        coded(s, kind.code, kind.refid);
+    }
+}
+
+/// A measurement, without its value when its marks forbid one.
 pub(super) fn metric(
     w: &mut Writer<'_>,
-    route: &Route<'_>,
     row: u32,
     place: Place,
     measurement: &Measurement<'_>,
-    send: bool,
     zone: &dyn Zone,
 ) {
     let m = measurement;
-    let (token, believed) = validity(m.validity);
-    let value = if send && believed && !is_empty(&m.value) { m.value } else { Reading::Absent };
+    let value = if m.marks.without_value() || is_empty(&m.value) { Reading::Absent } else { m.value };
     let mut s = obx(w, row, value_type(m));
     test(&mut s, m);
     s.field(4).fmt(place).field(5);
@@ -157,23 +165,19 @@ pub(super) fn metric(
     unit(&mut s, &m.unit, &m.code);
     s.field(7);
     limits(&mut s, m.low, m.high);
-    s.field(8).str(token);
-    let alarm = match m.alarm {
-        Alarm::None => "",
-        Alarm::Off => "ALINH",
-        Alarm::Active | Alarm::Low | Alarm::Medium | Alarm::High => "ALACT",
-    };
-    if route.alarm_status && !alarm.is_empty() {
-        s.repeat().str(alarm);
-    }
-    s.field(11).str(if value == Reading::Absent { "X" } else { "R" });
+    s.field(8);
+    flags(&mut s, m);
+    s.field(11).str(match value {
+        Reading::Absent => "X",
+        _ if m.marks.has(Marks::VALIDATED) => "F",
+        _ => "R",
+    });
     s.field(14);
-    match &m.at {
-        Some(at) => s.fmt(DeviceStamp::new(at, at.offset.or_else(|| zone.of(at).offset()))),
-        None => s.fmt(second(m.received, zone)),
-    };
+    time(&mut s, m, zone);
+    s.field(17);
+    method(&mut s, m);
     s.field(20);
-    site(&mut s, m.site);
+    site(&mut s, m);
 }
 
 fn obx<'w, 'b>(w: &'w mut Writer<'b>, row: u32, value_type: &str) -> Segment<'w, 'b> {
@@ -182,18 +186,61 @@ fn obx<'w, 'b>(w: &'w mut Writer<'b>, row: u32, value_type: &str) -> Segment<'w,
     s
 }
 
-/// OBX-8 by the measurement status of IHE PCD, and whether there is a value with it.
-const fn validity(validity: Validity) -> (&'static str, bool) {
-    match validity {
-        Validity::Valid => ("", true),
-        Validity::Questionable => ("QUES", true),
-        Validity::Invalid(_) => ("INV", false),
-        Validity::NotAvailable(_) => ("NAV", false),
-        Validity::Calibrating => ("CAL", true),
-        Validity::Test => ("TEST", true),
-        Validity::Demo => ("DEMO", true),
-        Validity::Early => ("EARLY", true),
-        Validity::Ongoing => ("BUSY", false),
+/// OBX-8: by the limits of the value, its alarm, and the measurement status of IHE PCD, in this order.
+fn flags(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
+    const STATUS: [(Marks, &str); 13] = [
+        (Marks::OVER, ">"),
+        (Marks::UNDER, "<"),
+        (Marks::INV, "INV"),
+        (Marks::QUES, "QUES"),
+        (Marks::NAV, "NAV"),
+        (Marks::CAL, "CAL"),
+        (Marks::TEST, "TEST"),
+        (Marks::DEMO, "DEMO"),
+        (Marks::EARLY, "EARLY"),
+        (Marks::BUSY, "BUSY"),
+        (Marks::OFF, "OFF"),
+        (Marks::NI, "NI"),
+        (Marks::ALINH, "ALINH"),
+    ];
+    if let Some(alarm) = measurement.alarm {
+        let side = match alarm.side {
+            Side::Low => "L",
+            Side::High => "H",
+            Side::Unknown => "A",
+        };
+        let priority = match alarm.priority {
+            Priority::Low => "PL",
+            Priority::Medium => "PM",
+            Priority::High => "PH",
+            Priority::Unknown => "",
+        };
+        s.str(side).repeat().str(priority).repeat().str("ALACT");
+    }
+    for (_, token) in STATUS.iter().filter(|(mark, _)| measurement.marks.has(*mark)) {
+        s.repeat().str(token);
+    }
+}
+
+/// OBX-14: the device's own time, or when it was received, less what the device says that it is old.
+fn time(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>, zone: &dyn Zone) {
+    match &measurement.at {
+        At::Device(at) => s.fmt(DeviceStamp::new(at, at.offset.or_else(|| zone.of(at).offset()))),
+        At::Received => s.fmt(second(measurement.received, zone)),
+        At::Before(age) => {
+            let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+            s.fmt(second(Utc(measurement.received.0.saturating_sub(age)), zone))
+        }
+    };
+}
+
+/// OBX-17: what a person set is no measurement, also where its code is the vendor's own.
+fn method(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
+    if measurement.kind == Kind::Set {
+        components(s, "MSET^manual-setting^MDC");
+        s.component(5).text(measurement.method);
+    } else {
+        s.component(2).text(measurement.method);
     }
 }
 
@@ -202,9 +249,9 @@ fn value_type(measurement: &Measurement<'_>) -> &'static str {
     let words = |text| if ValueType::of(text, false) == ValueType::Tx { "TX" } else { "ST" };
     match measurement.value {
         Reading::Number(text) if is_numeric(text) => "NM",
-        Reading::Number(text) | Reading::Words(text) | Reading::Coded(Term::None, text) => words(text),
+        Reading::Number(text) | Reading::Words(text) => words(text),
         Reading::Coded(..) => "CWE",
-        Reading::Absent if measurement.unit.mdc == 0 && measurement.unit.sent.is_empty() => "",
+        Reading::Absent if measurement.unit.mdc == 0 && measurement.unit.text.is_empty() => "",
         Reading::Absent => "NM",
     }
 }
@@ -212,27 +259,25 @@ fn value_type(measurement: &Measurement<'_>) -> &'static str {
 /// A text without a character is no value.
 fn is_empty(value: &Reading<'_>) -> bool {
     match value {
-        Reading::Number(text) | Reading::Words(text) | Reading::Coded(Term::None, text) => text.is_empty(),
-        Reading::Coded(Term::Private(id), text) => id.is_empty() && text.is_empty(),
-        Reading::Coded(Term::Mdc(_), _) | Reading::Absent => false,
+        Reading::Absent => true,
+        Reading::Number(text) | Reading::Words(text) => text.is_empty(),
+        Reading::Coded(code, text) => text.is_empty() && mdc::term(*code).is_none(),
     }
 }
 
 fn reading(s: &mut Segment<'_, '_>, value: &Reading<'_>, code: &Code<'_>) {
     match *value {
         Reading::Absent => {}
-        Reading::Number(text) | Reading::Words(text) | Reading::Coded(Term::None, text) => {
-            s.formatted_text(text);
-        }
-        Reading::Coded(Term::Mdc(token), text) => match mdc::term(token) {
-            Some(known) => {
+        Reading::Number(text) | Reading::Words(text) => _ = s.formatted_text(text),
+        Reading::Coded(token, text) => {
+            let mut first = 1;
+            if let Some(known) = mdc::term(token) {
                 coded(s, known.code, known.refid);
-                s.component(5).text(text);
+                first = 4;
             }
-            None => _ = s.component(2).text(text),
-        },
-        Reading::Coded(Term::Private(id), text) => {
-            s.text(id).component(2).text(text).component(3).str(code.system);
+            if !text.is_empty() {
+                s.component(first).text(text).component(first.saturating_add(2)).str(code.system);
+            }
         }
     }
 }
@@ -240,19 +285,13 @@ fn reading(s: &mut Segment<'_, '_>, value: &Reading<'_>, code: &Code<'_>) {
 /// OBX-3: the MDC term where the table knows it, and the vendor's code always.
 fn test(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
     let code = &measurement.code;
-    let (mut first, mut id) = (1, code.id);
-    match measurement.term {
-        Term::Mdc(term) => {
-            if let Some(known) = mdc::term(term) {
-                coded(s, known.code, known.refid);
-                first = 4;
-            }
-        }
-        Term::Private(private) if id.is_empty() => id = private,
-        Term::Private(_) | Term::None => {}
+    let mut first = 1;
+    if let Some(known) = mdc::term(measurement.term) {
+        coded(s, known.code, known.refid);
+        first = 4;
     }
-    if !(id.is_empty() && code.name.is_empty()) {
-        s.component(first).text(id).component(first.saturating_add(1)).text(code.name);
+    if !(code.id.is_empty() && code.name.is_empty()) {
+        s.component(first).text(code.id).component(first.saturating_add(1)).text(code.name);
         s.component(first.saturating_add(2)).str(code.system);
     }
 }
@@ -262,8 +301,8 @@ fn unit(s: &mut Segment<'_, '_>, unit: &Unit<'_>, code: &Code<'_>) {
     if let Some(known) = mdc::unit(unit.mdc) {
         coded(s, known.code, known.refid);
         s.component(4).str(known.ucum).component(5).str(known.ucum).component(6).str("UCUM");
-    } else if !unit.sent.is_empty() {
-        s.text(unit.sent).component(3).str(code.system);
+    } else if !unit.text.is_empty() {
+        s.text(unit.text).component(3).str(code.system);
     }
 }
 
@@ -279,17 +318,14 @@ fn limits(s: &mut Segment<'_, '_>, low: Text<'_>, high: Text<'_>) {
     };
 }
 
-/// OBX-20: a place that the table knows, or a label, which is text and asserts no place.
-fn site(s: &mut Segment<'_, '_>, site: Term<'_>) {
-    match site {
-        Term::None => {}
-        Term::Mdc(code) => {
-            if let Some(known) = mdc::term(code) {
-                coded(s, known.code, known.refid);
-            }
-        }
-        Term::Private(label) => _ = s.component(2).text(label),
+/// OBX-20: a place that the table knows. A label is text and asserts no place.
+fn site(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
+    let mut component = 2;
+    if let Some(known) = mdc::term(measurement.site) {
+        coded(s, known.code, known.refid);
+        component = 5;
     }
+    s.component(component).text(measurement.label);
 }
 
 /// The first three components of a code of MDC.
@@ -321,6 +357,6 @@ fn second(utc: Utc, zone: &dyn Zone) -> impl fmt::Display {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}.{}", self.mds, self.vmd, self.channel, self.metric)
+        write!(f, "1.{}.{}.{}", self.vmd, self.channel, self.metric)
     }
 }

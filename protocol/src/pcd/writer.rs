@@ -4,19 +4,8 @@ use super::segments;
 use super::{Plan, Route};
 use crate::hl7::writer::{WriteError, Writer};
 use crate::oru::Zone;
-use crate::report::{Device, Group, Item, Measurement, Note, ReportSink, Term};
-
-/// What becomes of one measurement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is not in this message.
-    #[default]
-    Leave,
-    /// It is, with its value.
-    Send,
-    /// It is, without a value and with X in OBX-11.
-    SendAbsent,
-}
+use crate::report::{Device, Group, Item, Measurement, Note, ReportSink};
+use heapless::Vec;
 
 /// Why no message came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,108 +13,93 @@ pub enum Verdict {
 pub enum PcdError {
     /// The writer: buffer too small, text that cannot be decoded or encoded.
     Write(WriteError),
-    /// No measurement was to be written and no device is silent: an empty report is not sent.
+    /// More groups than this code holds: 128.
+    TooMany,
+    /// There was no measurement: an empty report is not sent.
     Empty,
 }
+
+/// Groups of one message.
+const GROUPS: usize = 128;
+/// Ordinals of measurements that are remembered one by one. Those that the driver's table does not give come behind them.
+const ORDINALS: u16 = 512;
 
 /// Writes one message.
 pub struct PcdWriter<'w, 'm> {
     route: &'w Route<'w>,
     plan: &'w Plan<'w>,
-    verdicts: &'w [Verdict],
     zone: &'w dyn Zone,
     writer: Writer<'w>,
-    /// Measurements seen: the index into `verdicts`.
-    seen: usize,
     /// OBX-1 of the last OBX.
     rows: u32,
-    tree: Tree,
     /// What the next measurement belongs to.
     group: Group<'m>,
-    /// The VMD whose row stands.
-    vmd: Term<'m>,
-    /// The rows of `group` stand.
-    stands: bool,
-    /// Something is in the message that is worth sending.
-    worth: bool,
+    /// The groups whose rows stand.
+    nodes: Vec<Node, GROUPS>,
+    /// The node of `group` in it, once it is there.
+    node: Option<usize>,
+    device: bool,
+    measured: bool,
+    too_many: bool,
 }
 
-/// A place in the containment tree (OBX-4). A level that does not exist is 0.
+/// A place in the containment tree (OBX-4), of the one device of a message. A level that does not exist is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) mds: u32,
-    pub(super) vmd: u32,
-    pub(super) channel: u32,
+    pub(super) vmd: u16,
+    pub(super) channel: u16,
     pub(super) metric: u32,
 }
 
-/// Where the message is in its tree, and how many there are at each level: no place is given twice.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tree {
-    at: Place,
-    /// VMDs in the MDS.
-    vmds: u32,
-    /// Channels in the VMD at hand.
-    channels: u32,
-    /// Channels and metrics that belong to no VMD.
-    own_channels: u32,
-    own_metrics: u32,
+/// A group, with what is given of it. No place is given twice.
+#[derive(Clone, Copy)]
+struct Node {
+    vmd: u16,
+    channel: u16,
+    /// One bit for each ordinal from 1 to [`ORDINALS`].
+    given: [u64; ORDINALS.wrapping_div(64) as usize],
+    /// The highest that is given beyond them.
+    top: u32,
 }
 
-impl Tree {
-    fn next_mds(&mut self) {
-        let mds = self.at.mds.saturating_add(1);
-        *self = Self { at: Place { mds, ..Place::default() }, ..Self::default() };
+impl Node {
+    const fn new(group: &Group<'_>) -> Self {
+        let given = [0; ORDINALS.wrapping_div(64) as usize];
+        Self { vmd: group.vmd_place, channel: group.channel_place, given, top: ORDINALS as u32 }
     }
 
-    fn next_vmd(&mut self) -> Place {
-        self.vmds = self.vmds.saturating_add(1);
-        self.channels = 0;
-        Place { mds: self.at.mds, vmd: self.vmds, channel: 0, metric: 0 }
-    }
-
-    /// The next channel of a VMD, or of the MDS when there is none.
-    fn next_channel(&mut self, of_vmd: bool) -> Place {
-        let channels = if of_vmd { &mut self.channels } else { &mut self.own_channels };
-        *channels = channels.saturating_add(1);
-        let vmd = if of_vmd { self.vmds } else { 0 };
-        Place { mds: self.at.mds, vmd, channel: *channels, metric: 0 }
-    }
-
-    fn next_metric(&mut self) -> Place {
-        if self.at.channel == 0 {
-            self.own_metrics = self.own_metrics.saturating_add(1);
-            self.at.metric = self.own_metrics;
-        } else {
-            self.at.metric = self.at.metric.saturating_add(1);
+    /// The ordinal that a measurement asks for, or the next one behind all when it asks for none or that one is given.
+    fn give(&mut self, wanted: u16) -> u32 {
+        if let Some(bit) = wanted.checked_sub(1).filter(|_| wanted <= ORDINALS)
+            && let Some(word) = self.given.get_mut(usize::from(bit.wrapping_div(64)))
+        {
+            let mask = 1u64.wrapping_shl(u32::from(bit.wrapping_rem(64)));
+            if *word & mask == 0 {
+                *word |= mask;
+                return u32::from(wanted);
+            }
         }
-        self.at
+        self.top = self.top.saturating_add(1).max(u32::from(wanted));
+        self.top
     }
 }
 
 impl<'w, 'm> PcdWriter<'w, 'm> {
-    /// A writer into `buffer`. A measurement without a verdict is left out.
+    /// A writer into `buffer`.
     #[must_use]
-    pub fn new(
-        route: &'w Route<'w>,
-        plan: &'w Plan<'w>,
-        verdicts: &'w [Verdict],
-        zone: &'w dyn Zone,
-        buffer: &'w mut [u8],
-    ) -> Self {
+    pub fn new(route: &'w Route<'w>, plan: &'w Plan<'w>, zone: &'w dyn Zone, buffer: &'w mut [u8]) -> Self {
         Self {
             route,
             plan,
-            verdicts,
             zone,
             writer: Writer::new(buffer).in_charset(route.charset),
-            seen: 0,
             rows: 0,
-            tree: Tree::default(),
             group: Group::default(),
-            vmd: Term::None,
-            stands: false,
-            worth: false,
+            nodes: Vec::new(),
+            node: None,
+            device: false,
+            measured: false,
+            too_many: false,
         }
     }
 
@@ -134,9 +108,12 @@ impl<'w, 'm> PcdWriter<'w, 'm> {
     /// # Errors
     /// [`PcdError`]; the buffer then holds no whole message.
     pub fn finish(self) -> Result<&'w [u8], PcdError> {
-        // Whether there was anything to say counts first: a device whose every value stays here need not be writable.
-        if !self.worth {
+        // Whether there was anything to say counts first: of a device that says nothing the name need not be writable.
+        if !self.measured {
             return Err(PcdError::Empty);
+        }
+        if self.too_many {
+            return Err(PcdError::TooMany);
         }
         self.writer.finish().map_err(PcdError::Write)
     }
@@ -147,53 +124,51 @@ impl<'w, 'm> PcdWriter<'w, 'm> {
     }
 
     fn device(&mut self, device: &Device<'m>) {
-        if self.tree.at.mds == 0 {
-            segments::head(&mut self.writer, self.route, self.plan, device, self.zone);
+        if self.device {
+            return;
         }
-        self.tree.next_mds();
-        (self.group, self.vmd, self.stands) = (Group::default(), Term::None, false);
-        self.worth |= device.silent;
+        self.device = true;
+        segments::head(&mut self.writer, self.route, self.plan, device, self.zone);
         let row = self.row();
-        segments::mds(&mut self.writer, self.plan, row, self.tree.at, device);
+        segments::mds(&mut self.writer, self.plan, row, device);
     }
 
     fn measurement(&mut self, measurement: &Measurement<'m>) {
-        let verdict = self.verdicts.get(self.seen).copied().unwrap_or_default();
-        self.seen = self.seen.saturating_add(1);
-        if verdict == Verdict::Leave {
+        self.device(&Device::default());
+        self.measured = true;
+        let Some(node) = self.node() else {
+            self.too_many = true;
             return;
-        }
-        if self.tree.at.mds == 0 {
-            self.device(&Device::default());
-        }
-        if !self.stands {
-            self.group_rows(measurement.code.system);
-        }
-        self.worth = true;
-        let (row, place) = (self.row(), self.tree.next_metric());
-        let send = verdict == Verdict::Send;
-        segments::metric(&mut self.writer, self.route, row, place, measurement, send, self.zone);
+        };
+        let place = Place { vmd: node.vmd, channel: node.channel, metric: node.give(measurement.place) };
+        let row = self.row();
+        segments::metric(&mut self.writer, row, place, measurement, self.zone);
     }
 
-    /// The rows above the measurement at hand. A group of the same VMD as the last one is another channel of it; a VMD without
-    /// channels has one all the same, which has no row.
-    fn group_rows(&mut self, system: &str) {
-        self.stands = true;
-        let Group { vmd, channel, .. } = self.group;
-        if !vmd.is_none() && vmd != self.vmd {
-            let (place, row) = (self.tree.next_vmd(), self.row());
-            segments::level(&mut self.writer, row, place, vmd, system);
-        }
-        self.vmd = vmd;
-        if vmd.is_none() && channel.is_none() {
-            self.tree.at = Place { mds: self.tree.at.mds, ..Place::default() };
-            return;
-        }
-        self.tree.at = self.tree.next_channel(!vmd.is_none());
-        if !channel.is_none() {
-            let row = self.row();
-            segments::level(&mut self.writer, row, self.tree.at, channel, system);
-        }
+    /// The node of the group at hand, whose rows are written when it is new; `None` when there are too many.
+    fn node(&mut self) -> Option<&mut Node> {
+        let group = self.group;
+        let (vmd, channel) = (group.vmd_place, group.channel_place);
+        let known =
+            self.node.or_else(|| self.nodes.iter().position(|n| (n.vmd, n.channel) == (vmd, channel)));
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let new_vmd = vmd != 0 && self.nodes.iter().all(|n| n.vmd != vmd);
+                self.nodes.push(Node::new(&group)).ok()?;
+                if new_vmd {
+                    let row = self.row();
+                    segments::vmd(&mut self.writer, row, &group);
+                }
+                if channel != 0 && segments::has_channel_row(&group) {
+                    let row = self.row();
+                    segments::channel(&mut self.writer, row, &group);
+                }
+                self.nodes.len().checked_sub(1)?
+            }
+        };
+        self.node = Some(at);
+        self.nodes.get_mut(at)
     }
 }
 
@@ -201,7 +176,7 @@ impl<'m> ReportSink<'m> for PcdWriter<'_, 'm> {
     fn item(&mut self, item: Item<'m>) {
         match item {
             Item::Device(device) => self.device(&device),
-            Item::Group(group) => (self.group, self.stands) = (group, false),
+            Item::Group(group) => (self.group, self.node) = (group, None),
             Item::Measurement(measurement) => self.measurement(&measurement),
             _ => {}
         }

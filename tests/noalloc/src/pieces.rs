@@ -19,12 +19,10 @@ use orugate_protocol::oru::{
     GroupPlan, Groups, Local, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
     WriteObservation, Zone,
 };
-use orugate_protocol::pcd::{
-    ACKNOWLEDGMENT, PROFILE, PcdWriter, Plan, Route as PcdRoute, UnknownPatient, Verdict as PcdVerdict,
-};
+use orugate_protocol::pcd::{ACKNOWLEDGMENT, PROFILE, PcdWriter, Plan, Route as PcdRoute, UnknownPatient};
 use orugate_protocol::report::{
-    Alarm, Code as TestCode, Comment, Device, End, Flags, Group, Item, KnownFlag, Level, Measurement,
-    Observation, Order, Patient, Reading, ReportSink as _, Sender, Specimen, Status, Term, Unit, Validity,
+    Alarm, At, Code as TestCode, Comment, Device, End, Flags, Group, Item, Kind, KnownFlag, Level, Marks,
+    Measurement, Observation, Order, Patient, Reading, ReportSink as _, Sender, Specimen, Status, Unit,
 };
 use orugate_protocol::span::Span;
 use orugate_protocol::text::{Charset, Delimiters, Escapes, Text};
@@ -308,7 +306,6 @@ fn pcd(input: &[u8]) -> usize {
         unknown_patient: UnknownPatient::Marked { id: "BED-1", authority: "GW", kind: "U" },
         patient: Some(("HOSP", "MR")),
         patient_class: 'U',
-        alarm_status: true,
     };
     let plan = Plan {
         control_id: "GW010000000000000001",
@@ -320,34 +317,37 @@ fn pcd(input: &[u8]) -> usize {
         began: Utc(0),
         ended: Utc(1),
     };
-    let verdicts = [PcdVerdict::Send, PcdVerdict::SendAbsent, PcdVerdict::Send, PcdVerdict::Leave];
     let mut buffer = [0; 8192];
-    let mut writer = PcdWriter::new(&route, &plan, &verdicts, &FixedZone, &mut buffer);
+    let mut writer = PcdWriter::new(&route, &plan, &FixedZone, &mut buffer);
     let device = Device { model: text, serial: text, location: text, patient: text, ..Device::default() };
     writer.item(Item::Device(device));
     writer.item(Item::Group(Group {
-        vmd: Term::Private(text),
-        channel: Term::Mdc(69_855),
+        vmd: 69_854,
+        channel: 1,
+        name: text,
+        vmd_place: 1,
+        channel_place: 1,
+        id: text,
         ..Group::default()
     }));
-    let values = [
-        Reading::Number(text),
-        Reading::Words(text),
-        Reading::Coded(Term::Private(text), text),
-        Reading::Absent,
-    ];
-    for (n, value) in values.into_iter().enumerate() {
+    let values =
+        [Reading::Number(text), Reading::Words(text), Reading::Coded(184_352, text), Reading::Absent];
+    for (place, value) in (0..).zip(values) {
         writer.item(Item::Measurement(Measurement {
-            term: Term::Mdc(if n == 0 { 150_033 } else { u32::try_from(input.len()).unwrap_or(0) }),
+            place,
+            term: if place == 0 { 150_033 } else { u32::try_from(input.len()).unwrap_or(0) },
             code: TestCode { id: text, name: text, system: "99TEST", loinc: text },
+            kind: Kind::Set,
             value,
-            unit: Unit { mdc: if n == 0 { 266_016 } else { 0 }, sent: text },
-            validity: Validity::Questionable,
-            at: DeviceTime::parse(input).ok(),
+            unit: Unit { mdc: if place == 0 { 266_016 } else { 0 }, text },
+            marks: Marks::QUES | Marks::ALINH,
+            at: DeviceTime::parse(input).map_or(At::Before(core::time::Duration::from_secs(1)), At::Device),
             low: text,
             high: text,
-            alarm: Alarm::High,
-            site: Term::Private(text),
+            alarm: Some(Alarm::default()),
+            method: text,
+            site: 460_500,
+            label: text,
             ..Measurement::default()
         }));
     }
