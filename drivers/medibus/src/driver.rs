@@ -62,7 +62,7 @@ impl Profile for Fitted {
     }
 
     fn feed(&self) -> Feed {
-        Feed::Bedside
+        Feed::Bedside { stale_after: self.plan.profile.stale_after.0 }
     }
 
     fn link(&self) -> Option<String> {

@@ -1,31 +1,32 @@
 //! From one snapshot to report items.
 //!
 //! Promises: no allocation; each record of each response is one measurement, known or not, with its unit and limits beside
-//! it; a value that the device does not list although it lists its limits, or was asked for, is absent and says why. Codes have
-//! the MDC numbers that the tables prove and else their own. Leaves out alarms as alarms: what the device says of them is an
-//! observation like any other.
+//! it; a value that the device does not list although it lists its limits is absent and says why. What is measured now and then
+//! is given from the answer in which it was new, and from no other. Codes have the MDC numbers that the tables prove and else
+//! their own. Leaves out alarms as alarms: what the device says of them is an observation like any other.
 
 use crate::data::{self, Identity, Number, Record, Records, Shape};
-use crate::outbox::slot;
 use crate::plan::Plan;
 use crate::session::{CLOCK, IDENTIFY};
-use crate::tables::{self, Dialect, Part, Row, Table};
+use crate::tables::{self, Dialect, Part, Row};
 use crate::wire::{self, Frame, Kind};
 use orugate_driver::report::{
-    Alarm, Code, Device, End, Group, Item, Measurement, Note, NoteKind, Reading, ReportSink, Shown, Term,
-    Unit, Validity,
+    Alarm, Code, Device, End, Group, Item, Kind as Sort, Marks, Measurement, Note, NoteKind, Priority,
+    Reading, ReportSink, Shown, Side, Unit,
 };
 use orugate_driver::snapshot::{self, Snapshot};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Charset, Escapes, Text};
 use orugate_driver::time::Utc;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::ascii::CR;
 
-const STALE: &str = "stale";
 const UNLISTED: &str = "the device lists no value for it now";
 const UNANSWERED: &str = "the device did not answer when it was asked for values";
 const BLANK: &str = "the device sends spaces in place of a value";
 const MARKS: &str = "the device sends marks in place of a value";
+/// What is said of a text or an alarm that has neither a phrase nor a known code.
+const WORDLESS: &str = "active";
 
 /// The first command that asks for data; they follow each other.
 const FIRST: u8 = 0x23;
@@ -44,13 +45,14 @@ struct Answer<'m> {
     /// Where `data` begins in the message.
     offset: usize,
     received: Utc,
-    stale: bool,
 }
 
 /// One walk over a snapshot.
 struct Walk<'a, 'm> {
     plan: &'static Plan,
+    snapshot: Snapshot<'m>,
     dialect: Option<Dialect>,
+    /// What stands.
     answers: [Option<Answer<'m>>; COUNT],
     scratch: &'a mut Scratch<'m>,
     sink: &'a mut dyn ReportSink<'m>,
@@ -64,43 +66,40 @@ impl Interpreter for MedibusInterpreter {
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
         let snapshot = snapshot::read(message.raw)?;
-        let mut walk = Walk { plan: self.plan, dialect: None, answers: [None; COUNT], scratch, sink };
-        for (command, place) in (FIRST..).zip(&mut walk.answers) {
-            *place = answer(self.plan, &snapshot, command, walk.sink);
-        }
-        walk.device(&snapshot);
-        if !snapshot.silent {
-            for part in Part::ALL {
-                walk.part(part)?;
-            }
+        let mut walk =
+            Walk { plan: self.plan, snapshot, dialect: None, answers: [None; COUNT], scratch, sink };
+        walk.read();
+        for part in Part::ALL {
+            walk.part(part)?;
         }
         walk.sink.item(Item::End(End { complete: message.complete }));
         Ok(())
     }
 }
 
-/// The response to a command, when a good one is in the snapshot. The session keeps no other; flash may.
-fn answer<'m>(
-    plan: &Plan,
-    snapshot: &Snapshot<'m>,
-    command: u8,
-    sink: &mut dyn ReportSink<'m>,
-) -> Option<Answer<'m>> {
-    let kept = snapshot.newest(slot(command))?;
-    let offset = usize::try_from(kept.offset).unwrap_or(usize::MAX);
-    match wire::open(kept.bytes) {
-        Ok(Frame { kind: Kind::Response, code, data }) if code == command => Some(Answer {
-            data,
-            offset: offset.saturating_add(2),
-            received: kept.received,
-            stale: snapshot.is_stale(&kept, plan.profile.stale_after.0),
-        }),
-        _ => {
-            let span = Span::new(offset, offset.saturating_add(kept.bytes.len()));
-            sink.note(Note { kind: NoteKind::BadFrame, span, subject: Text::EMPTY });
-            None
+/// The frame that stands at `at` in a unit, as what it answers.
+fn answer<'m>(unit: &snapshot::Unit<'m>, at: usize) -> Option<(u8, Answer<'m>)> {
+    let bytes = unit.bytes.get(at..)?;
+    let end = bytes.iter().position(|byte| *byte == CR)?.saturating_add(1);
+    match wire::open(bytes.get(..end)?) {
+        Ok(Frame { kind: Kind::Response, code, data }) => {
+            let offset = unit.offset.saturating_add(at).saturating_add(2);
+            Some((code, Answer { data, offset, received: unit.received }))
         }
+        _ => None,
     }
+}
+
+/// What was taken: the answer with it, and the data of the one before.
+fn taken<'m>(unit: &snapshot::Unit<'m>) -> Option<(u8, Answer<'m>, Option<&'m [u8]>)> {
+    let (code, first) = answer(unit, 0)?;
+    // The frame's end: code, data, checksum.
+    let second = first.data.len().saturating_add(5);
+    if second >= unit.bytes.len() {
+        return Some((code, first, None));
+    }
+    let (of, last) = answer(unit, second)?;
+    if of == code { Some((code, last, Some(first.data))) } else { None }
 }
 
 const fn ascii(bytes: &[u8]) -> Text<'_> {
@@ -115,6 +114,10 @@ impl<'m> Answer<'m> {
     fn span(&self, record: &Record<'m>) -> Span {
         let start = self.offset.saturating_add(record.at);
         Span::new(start, start.saturating_add(record.len))
+    }
+
+    fn whole(&self) -> Span {
+        Span::new(self.offset, self.offset.saturating_add(self.data.len()))
     }
 }
 
@@ -131,19 +134,20 @@ impl Known<'_> {
     fn part(&self) -> Part {
         self.row.map_or(Part::Other, |row| row.part)
     }
-}
 
-const fn table(command: u8) -> Option<Table> {
-    Some(match command {
-        0x24 => Table::Measured1,
-        0x2B => Table::Measured2,
-        0x29 => Table::Settings,
-        0x2A => Table::Texts,
-        0x27 => Table::Alarms1,
-        0x2E => Table::Alarms2,
-        0x23 => Table::Alarms3,
-        _ => return None,
-    })
+    fn is_once(&self) -> bool {
+        self.row.is_some_and(|row| row.once)
+    }
+
+    fn sort(&self) -> Sort {
+        match Shape::of(self.command) {
+            Some(Shape::Settings) => Sort::Set,
+            Some(Shape::Alarms) => Sort::Alarm,
+            Some(Shape::Texts) if self.row.is_some_and(|row| row.mode) => Sort::Mode,
+            Some(Shape::Texts) => Sort::Text,
+            _ => Sort::Measured,
+        }
+    }
 }
 
 /// The commands that ask for the lower and the upper limits of measured values.
@@ -156,13 +160,27 @@ const fn limits(command: u8) -> Option<[u8; 2]> {
 }
 
 impl<'m> Walk<'_, 'm> {
-    fn answer(&self, command: u8) -> Option<Answer<'m>> {
-        let at = usize::from(command.checked_sub(FIRST)?);
-        self.answers.get(at).copied().flatten()
-    }
-
-    fn device(&mut self, snapshot: &Snapshot<'m>) {
-        let said = answer(self.plan, snapshot, IDENTIFY, self.sink);
+    /// Finds what stands, by its own bytes, and tells of the device.
+    fn read(&mut self) {
+        let mut said = None;
+        for unit in self.snapshot.units() {
+            let found = if unit.taken {
+                taken(&unit).map(|(code, answer, _)| (code, answer))
+            } else {
+                answer(&unit, 0)
+            };
+            let Some((code, answer)) = found else {
+                let span = Span::new(unit.offset, unit.offset.saturating_add(unit.bytes.len()));
+                self.sink.note(Note { kind: NoteKind::BadFrame, span, subject: Text::EMPTY });
+                continue;
+            };
+            let place = code.checked_sub(FIRST).and_then(|at| self.answers.get_mut(usize::from(at)));
+            match place {
+                Some(place) if !unit.taken => *place = Some(answer),
+                None if code == IDENTIFY => said = Some(answer),
+                _ => {}
+            }
+        }
         let identity = said.map(|said| Identity::read(said.data)).unwrap_or_default();
         let known = tables::device_of(identity.id);
         self.dialect = known.map(|device| device.dialect).or(self.plan.profile.dialect);
@@ -170,30 +188,38 @@ impl<'m> Walk<'_, 'm> {
             ([], Some(device)) => Text::plain(device.model),
             (name, _) => ascii(name),
         };
-        let clock = self.answer(CLOCK).filter(|answer| !answer.stale).and_then(|answer| {
+        let clock = self.answer(CLOCK).and_then(|answer| {
             let device = data::clock(answer.data);
-            if device.is_none() && !answer.data.is_empty() {
-                let span = Span::new(answer.offset, answer.offset.saturating_add(answer.data.len()));
-                self.sink.note(Note { kind: NoteKind::BadTime, span, subject: Text::EMPTY });
+            if device.is_none() {
+                self.sink.note(Note { kind: NoteKind::BadTime, span: answer.whole(), subject: Text::EMPTY });
             }
             device.map(|device| Shown { device, received: answer.received })
         });
-        let span = said.map(|said| Span::new(said.offset, said.offset.saturating_add(said.data.len())));
         self.sink.item(Item::Device(Device {
             mds: known.map_or(0, |device| device.mds),
+            // The maker's name without its umlaut, which not every receiver's charset has.
             manufacturer: Text::plain("Draeger"),
             model,
             version: ascii(identity.device),
             clock,
-            silent: snapshot.silent,
-            span: span.unwrap_or_default(),
+            span: said.map(|said| said.whole()).unwrap_or_default(),
             ..Device::default()
         }));
     }
 
-    /// A part of the device with all that is of it: values first, then settings, then what has no part.
+    fn answer(&self, command: u8) -> Option<Answer<'m>> {
+        let at = usize::from(command.checked_sub(FIRST)?);
+        self.answers.get(at).copied().flatten()
+    }
+
+    /// A part of the device with all that is of it: values first, then settings, then what is said of all of it.
     fn part(&mut self, part: Part) -> Result<(), Fault> {
         let mut begun = false;
+        for unit in self.snapshot.units().filter(|unit| unit.taken) {
+            if let Some((command, answer, before)) = taken(&unit) {
+                self.new_values(command, answer, before, part, &mut begun)?;
+            }
+        }
         for command in [0x24, 0x2B, 0x29, 0x27, 0x2E, 0x23, 0x2A] {
             if let Some(answer) = self.answer(command) {
                 self.records(command, answer, part, &mut begun)?;
@@ -205,9 +231,30 @@ impl<'m> Walk<'_, 'm> {
         Ok(())
     }
 
-    fn known(&self, command: u8, code: Option<u8>, digits: &'m [u8]) -> Known<'m> {
-        let row = code.zip(table(command)).and_then(|(code, table)| tables::find(table, code, self.dialect));
-        Known { command, code, digits, row }
+    fn known(&self, command: u8, record: &Record<'m>) -> Known<'m> {
+        let row = record.code.and_then(|code| tables::meaning(command, code, self.dialect));
+        Known { command, code: record.code, digits: record.digits, row }
+    }
+
+    /// What was measured in this answer and not before.
+    fn new_values(
+        &mut self,
+        command: u8,
+        answer: Answer<'m>,
+        before: Option<&'m [u8]>,
+        part: Part,
+        begun: &mut bool,
+    ) -> Result<(), Fault> {
+        let Some(records) = answer.records(command).filter(|_| limits(command).is_some()) else {
+            return Ok(());
+        };
+        for record in records.filter(|record| data::is_taken(before, record)) {
+            let known = self.known(command, &record);
+            if known.part() == part && known.is_once() {
+                self.record(answer, &record, &known, begun)?;
+            }
+        }
+        Ok(())
     }
 
     fn records(
@@ -218,21 +265,11 @@ impl<'m> Walk<'_, 'm> {
         begun: &mut bool,
     ) -> Result<(), Fault> {
         let Some(mut records) = answer.records(command) else { return Ok(()) };
-        while let Some(record) = records.next() {
-            let known = self.known(command, record.code, record.digits);
-            if known.part() != part {
-                continue;
+        for record in records.by_ref() {
+            let known = self.known(command, &record);
+            if known.part() == part && !known.is_once() {
+                self.record(answer, &record, &known, begun)?;
             }
-            let (mut value, mut validity) = self.value(command, &record, &known)?;
-            let mut alarm = alarm(command, &record);
-            if answer.stale {
-                (value, validity, alarm) = (Reading::Absent, Validity::NotAvailable(STALE), Alarm::None);
-            }
-            let [low, high] = self.limits_of(command, record.code)?;
-            let (received, span) = (answer.received, answer.span(&record));
-            let measured =
-                Measurement { value, validity, alarm, low, high, received, span, ..Measurement::default() };
-            self.give(measured, &known, begun)?;
         }
         // Said once, with the first part.
         let rest = records.rest();
@@ -244,37 +281,66 @@ impl<'m> Walk<'_, 'm> {
         Ok(())
     }
 
-    /// Codes that have limits, or that the profile asks for, and no value.
-    fn unlisted(&mut self, command: u8, limits: [u8; 2], part: Part, begun: &mut bool) -> Result<(), Fault> {
-        let [low, high] = limits
-            .map(|command| self.answer(command).and_then(|answer| Some((answer, answer.records(command)?))));
-        let listed = |records: Option<(Answer<'m>, Records<'m>)>, code: Option<u8>| {
-            records.is_some_and(|(_, mut records)| records.any(|record| record.code == code))
+    fn record(
+        &mut self,
+        answer: Answer<'m>,
+        record: &Record<'m>,
+        known: &Known<'m>,
+        begun: &mut bool,
+    ) -> Result<(), Fault> {
+        let (value, marks, why) = self.value(record, known)?;
+        let [low, high] = self.limits_of(known.command, record.code)?;
+        // A second record of one code, which no device should send, has no place of its own.
+        let mut earlier =
+            answer.records(known.command).into_iter().flatten().take_while(|one| one.at < record.at);
+        let twice = earlier.any(|one| one.digits == record.digits);
+        let place = record.code.filter(|_| !twice).map_or(0, |code| tables::place(known.command, code));
+        let measured = Measurement {
+            place,
+            value,
+            marks,
+            why,
+            low,
+            high,
+            alarm: alarm(known, record),
+            received: answer.received,
+            span: answer.span(record),
+            ..Measurement::default()
         };
-        let measured = self.answer(command).and_then(|answer| Some((answer, answer.records(command)?)));
+        self.give(measured, known, begun)
+    }
+
+    /// Codes that have limits and no value.
+    fn unlisted(&mut self, command: u8, limits: [u8; 2], part: Part, begun: &mut bool) -> Result<(), Fault> {
+        let measured = self.answer(command);
+        let [low, high] = limits.map(|command| self.answer(command));
         let why = if measured.is_some() { UNLISTED } else { UNANSWERED };
+        let listed = |answer: Option<Answer<'m>>, code: Option<u8>| {
+            let records = answer.and_then(|answer| answer.records(command));
+            records.is_some_and(|mut records| records.any(|record| record.code == code))
+        };
         for (source, before) in [(low, None), (high, low)] {
-            let Some((answer, records)) = source else { continue };
+            let Some((answer, records)) = source.and_then(|answer| Some((answer, answer.records(command)?)))
+            else {
+                continue;
+            };
             for record in records {
-                let known = self.known(command, record.code, record.digits);
-                if known.part() != part || listed(measured, record.code) || listed(before, record.code) {
+                let known = self.known(command, &record);
+                let elsewhere = listed(measured, record.code) || listed(before, record.code);
+                if known.part() != part || elsewhere || known.is_once() {
                     continue;
                 }
                 let [low, high] = self.limits_of(command, record.code)?;
-                let (received, span) = (answer.received, answer.span(&record));
-                let validity = Validity::NotAvailable(why);
-                let absent = Measurement { validity, low, high, received, span, ..Measurement::default() };
-                self.give(absent, &known, begun)?;
-            }
-        }
-        let Some(asked_at) = measured.map(|(answer, _)| answer.received) else { return Ok(()) };
-        let plan = self.plan;
-        for code in plan.asks_for(command) {
-            let known = self.known(command, Some(code), b"");
-            let code = Some(code);
-            if known.part() == part && !listed(measured, code) && !listed(low, code) && !listed(high, code) {
-                let validity = Validity::NotAvailable(UNLISTED);
-                let absent = Measurement { validity, received: asked_at, ..Measurement::default() };
+                let absent = Measurement {
+                    place: record.code.map_or(0, |code| tables::place(command, code)),
+                    marks: Marks::NAV,
+                    why,
+                    low,
+                    high,
+                    received: answer.received,
+                    span: answer.span(&record),
+                    ..Measurement::default()
+                };
                 self.give(absent, &known, begun)?;
             }
         }
@@ -285,10 +351,11 @@ impl<'m> Walk<'_, 'm> {
         let mut found = [Text::EMPTY; 2];
         let Some((limits, code)) = limits(command).zip(code) else { return Ok(found) };
         for (limit, command) in found.iter_mut().zip(limits) {
-            let Some(answer) = self.answer(command).filter(|answer| !answer.stale) else { continue };
-            let Some(mut records) = answer.records(command) else { continue };
+            let Some(mut records) = self.answer(command).and_then(|answer| answer.records(command)) else {
+                continue;
+            };
             let Some(record) = records.find(|record| record.code == Some(code)) else { continue };
-            if let Reading::Number(text) = self.number(record.field)?.0 {
+            if let (Reading::Number(text), ..) = self.number(record.field)? {
                 *limit = text;
             }
         }
@@ -298,12 +365,12 @@ impl<'m> Walk<'_, 'm> {
     /// Gives a measurement, and before it its group, once.
     fn give(&mut self, measured: Measurement<'m>, known: &Known<'m>, begun: &mut bool) -> Result<(), Fault> {
         if !std::mem::replace(begun, true) {
-            let (vmd, channel) = known.part().mdc();
-            let term = |mdc| if mdc == 0 { Term::None } else { Term::Mdc(mdc) };
+            let part = known.part();
             self.sink.item(Item::Group(Group {
-                vmd: term(vmd),
-                channel: term(channel),
+                vmd: part.mdc(),
+                vmd_place: part.place(),
                 span: measured.span,
+                ..Group::default()
             }));
         }
         let id = match known.code {
@@ -312,18 +379,17 @@ impl<'m> Walk<'_, 'm> {
         };
         let row = known.row;
         self.sink.item(Item::Measurement(Measurement {
-            term: match row {
-                Some(row) if row.mdc > 0 && !tables::is_private(row.mdc) => Term::Mdc(row.mdc),
-                _ => Term::Private(id),
-            },
+            term: row.map_or(0, Row::term),
             code: Code {
                 id,
                 name: row.map_or(Text::EMPTY, |row| Text::plain(row.name)),
                 system: self.plan.profile.coding_system.0,
                 loinc: Text::EMPTY,
             },
-            unit: row.map_or(Unit::default(), |row| Unit { mdc: row.mdc_unit, sent: Text::plain(row.unit) }),
-            once: row.is_some_and(|row| row.once),
+            kind: known.sort(),
+            unit: row
+                .map_or(Unit::default(), |row| Unit { mdc: row.unit_code(), text: Text::plain(row.unit) }),
+            once: known.is_once(),
             ..measured
         }));
         Ok(())
@@ -331,45 +397,41 @@ impl<'m> Walk<'_, 'm> {
 
     /// A code that is no two hexadecimal digits, named like the others.
     fn odd_code(&mut self, known: &Known<'m>) -> Result<Text<'m>, Fault> {
-        // `24.00` without its last two digits.
+        // `24:00` without its last two digits.
         let command = tables::code_name(known.command, 0).as_bytes();
         let command = command.get(..3).unwrap_or_default();
         self.written(&[command, known.digits])
     }
 
-    fn value(
-        &mut self,
-        command: u8,
-        record: &Record<'m>,
-        known: &Known<'m>,
-    ) -> Result<(Reading<'m>, Validity), Fault> {
-        match Shape::of(command) {
+    fn value(&mut self, record: &Record<'m>, known: &Known<'m>) -> Result<Value<'m>, Fault> {
+        match Shape::of(known.command) {
             Some(Shape::Alarms | Shape::Texts) => {
                 let said = data::trimmed(record.field);
                 let text = match (said, known.row) {
                     ([], Some(row)) => Text::plain(row.name),
+                    ([], None) => Text::plain(WORDLESS),
                     _ => ascii(said),
                 };
-                Ok((Reading::Words(text), Validity::Valid))
+                Ok((Reading::Words(text), Marks::NONE, ""))
             }
             _ => self.number(record.field),
         }
     }
 
-    fn number(&mut self, field: &'m [u8]) -> Result<(Reading<'m>, Validity), Fault> {
+    fn number(&mut self, field: &'m [u8]) -> Result<Value<'m>, Fault> {
         Ok(match data::number(field) {
-            Number::Plain(digits) => (Reading::Number(ascii(digits)), Validity::Valid),
+            Number::Plain(digits) => (Reading::Number(ascii(digits)), Marks::NONE, ""),
             Number::Apart { negative, whole, fraction } => {
                 let sign: &[u8] = if negative { b"-" } else { b"" };
                 let whole = if whole.is_empty() { b"0".as_slice() } else { whole };
                 let point: &[u8] = if fraction.is_empty() { b"" } else { b"." };
-                (Reading::Number(self.written(&[sign, whole, point, fraction])?), Validity::Valid)
+                (Reading::Number(self.written(&[sign, whole, point, fraction])?), Marks::NONE, "")
             }
-            Number::Blank => (Reading::Absent, Validity::Invalid(BLANK)),
+            Number::Blank => (Reading::Absent, Marks::NAV, BLANK),
             Number::Other(text) if text.iter().any(u8::is_ascii_alphanumeric) => {
-                (Reading::Words(ascii(text)), Validity::Valid)
+                (Reading::Words(ascii(text)), Marks::NONE, "")
             }
-            Number::Other(_) => (Reading::Absent, Validity::Invalid(MARKS)),
+            Number::Other(_) => (Reading::Absent, Marks::INV, MARKS),
         })
     }
 
@@ -385,13 +447,19 @@ impl<'m> Walk<'_, 'm> {
     }
 }
 
+/// A value, its marks, and why.
+type Value<'m> = (Reading<'m>, Marks, &'static str);
+
 /// The bands of priority: 1 to 6 advisory without a tone, 7 to 10 with one, 11 to 24 caution, 25 to 31 warning.
-const fn alarm(command: u8, record: &Record<'_>) -> Alarm {
-    match (command, record.priority) {
-        (0x23 | 0x27 | 0x2E, 1..=10) => Alarm::Low,
-        (0x23 | 0x27 | 0x2E, 11..=24) => Alarm::Medium,
-        (0x23 | 0x27 | 0x2E, 25..=31) => Alarm::High,
-        (0x23 | 0x27 | 0x2E, _) => Alarm::Active,
-        _ => Alarm::None,
+fn alarm(known: &Known<'_>, record: &Record<'_>) -> Option<Alarm> {
+    if Shape::of(known.command) != Some(Shape::Alarms) {
+        return None;
     }
+    let priority = match record.priority {
+        1..=10 => Priority::Low,
+        11..=24 => Priority::Medium,
+        25..=31 => Priority::High,
+        _ => Priority::Unknown,
+    };
+    Some(Alarm { side: Side::Unknown, priority })
 }

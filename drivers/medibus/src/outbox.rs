@@ -1,6 +1,6 @@
 //! What a session wants done, in order, until the gateway asks for it.
 
-use orugate_driver::{Channel, Lasts, Note, NoteKind, Output, Reason, Slot, TrafficFault};
+use orugate_driver::{Channel, Note, NoteKind, Output, Reason, Slot, State, TrafficFault};
 use std::collections::VecDeque;
 
 /// Outputs that wait for [`Session::poll`](orugate_driver::Session::poll).
@@ -15,9 +15,11 @@ pub(crate) struct Outbox {
 enum Act {
     Send(Channel, Vec<u8>),
     Close(Channel, Reason),
-    Keep(Slot, Vec<u8>),
-    Forget(Slot),
-    ForgetAll,
+    Current(Channel, Slot, Vec<u8>),
+    Taken(Channel, Vec<u8>),
+    Forget(Channel, Slot),
+    ForgetAll(Channel),
+    State(State),
     Note(Note),
 }
 
@@ -30,17 +32,26 @@ impl Outbox {
         self.queue.push_back(Act::Close(channel, reason));
     }
 
-    /// Keeps a frame until the next one of its command.
-    pub(crate) fn keep(&mut self, command: u8, frame: &[u8]) {
-        self.queue.push_back(Act::Keep(slot(command), frame.to_vec()));
+    /// A command's answer, which stands until the next one. Each has the slot of its command's code.
+    pub(crate) fn current(&mut self, channel: Channel, command: u8, frame: &[u8]) {
+        self.queue.push_back(Act::Current(channel, Slot(command.into()), frame.to_vec()));
     }
 
-    pub(crate) fn forget(&mut self, command: u8) {
-        self.queue.push_back(Act::Forget(slot(command)));
+    /// Something in an answer was measured that is not measured all the time.
+    pub(crate) fn taken(&mut self, channel: Channel, frames: Vec<u8>) {
+        self.queue.push_back(Act::Taken(channel, frames));
     }
 
-    pub(crate) fn forget_all(&mut self) {
-        self.queue.push_back(Act::ForgetAll);
+    pub(crate) fn forget(&mut self, channel: Channel, command: u8) {
+        self.queue.push_back(Act::Forget(channel, Slot(command.into())));
+    }
+
+    pub(crate) fn forget_all(&mut self, channel: Channel) {
+        self.queue.push_back(Act::ForgetAll(channel));
+    }
+
+    pub(crate) fn state(&mut self, state: State) {
+        self.queue.push_back(Act::State(state));
     }
 
     pub(crate) fn note(&mut self, what: TrafficFault, lost: bool, offset: u64) {
@@ -62,15 +73,12 @@ impl Outbox {
         Some(match self.lent.as_ref()? {
             Act::Send(channel, bytes) => Output::Send(*channel, bytes),
             Act::Close(channel, reason) => Output::Close(*channel, *reason),
-            Act::Keep(slot, bytes) => Output::Keep(*slot, Lasts::UntilReplaced, bytes),
-            Act::Forget(slot) => Output::Forget(*slot),
-            Act::ForgetAll => Output::ForgetAll,
+            Act::Current(channel, slot, bytes) => Output::Current(*channel, *slot, bytes),
+            Act::Taken(channel, bytes) => Output::Taken(*channel, bytes),
+            Act::Forget(channel, slot) => Output::Forget(*channel, *slot),
+            Act::ForgetAll(channel) => Output::ForgetAll(*channel),
+            Act::State(state) => Output::State(*state),
             Act::Note(note) => Output::Note(*note),
         })
     }
-}
-
-/// A command's answers have the slot of its code.
-pub(crate) fn slot(command: u8) -> Slot {
-    Slot(command.into())
 }

@@ -47,12 +47,6 @@ impl Plan {
         let configure = configure.collect();
         Self { common, profile, configure }
     }
-
-    /// Whether the profile asks for this code of a page, so that its absence says something.
-    pub(crate) fn asks_for(&self, command: u8) -> impl Iterator<Item = u8> + '_ {
-        let of = self.profile.configure.iter().filter(move |configure| configure.of.0 == command);
-        of.flat_map(|configure| configure.codes.iter().map(|code| code.0))
-    }
 }
 
 /// What needs two fields at once.

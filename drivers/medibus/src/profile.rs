@@ -44,9 +44,7 @@ pub struct MedibusProfile {
     /// How often all of it is asked for, when the device is fast enough.
     #[serde(default = "cycle")]
     pub cycle: Wait,
-    /// A value older than this at a snapshot's end is not given. Three cycles at least; by default as long as a device may
-    /// take for one answer and its repeats.
-    #[serde(default = "stale_after")]
+    /// A value that was not renewed for so long is none any more: three cycles at least.
     pub stale_after: Wait,
     /// What the device shall answer, where it shall not be all that it has by itself.
     #[serde(default)]
@@ -69,10 +67,6 @@ fn poll() -> Vec<Request> {
 
 const fn cycle() -> Wait {
     Wait(Duration::from_secs(5))
-}
-
-const fn stale_after() -> Wait {
-    Wait(Duration::from_secs(40))
 }
 
 /// A command that asks for data.

@@ -6,12 +6,13 @@
 //! seconds of silence are an alarm at the bedside; and so is a line that just ends, so [`Input::Stop`] tells the device and waits for its echo.
 //! Leaves out what responses mean. Nothing here sets, silences or configures anything but which values the device answers.
 
-use crate::data::{Identity, Shape};
+use crate::data::{self, Identity, Records, Shape};
 use crate::outbox::Outbox;
 use crate::plan::Plan;
+use crate::tables;
 use crate::wire::{self, BadFrame, Event, Frame, Kind, Splitter};
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, TrafficFault};
+use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, State as Shown, TrafficFault};
 use orugate_protocol::ascii::NAK;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -61,7 +62,16 @@ pub(crate) struct MedibusSession {
     pause: Option<Pause>,
     /// When anything was sent last.
     said: Tick,
+    /// How it stands, as it was told last.
+    shown: Option<Shown>,
+    /// The last identification.
+    identity: Vec<u8>,
+    /// The last frames with values of the code pages 1 and 2, to see what was measured since.
+    values: [Option<Vec<u8>>; 2],
 }
+
+/// Texts by which a device says that it measures nobody.
+const STANDBY: [u8; 2] = [0x1E, 0x54];
 
 enum State {
     /// There is no channel.
@@ -164,6 +174,9 @@ impl MedibusSession {
             state: State::Closed,
             pause: None,
             said: Tick::ZERO,
+            shown: None,
+            identity: Vec::new(),
+            values: [None, None],
         }
     }
 
@@ -173,19 +186,49 @@ impl MedibusSession {
         }
         if let Some(old) = self.channel.replace(channel) {
             self.out.close(old, Reason::Finished);
-            self.out.forget_all();
         }
+        self.let_go();
         self.live = self.live && peer != Peer::Capture;
         self.splitter = Splitter::default();
         self.pause = None;
+        self.show(Shown::Connecting);
         self.start(now);
     }
 
     fn closed(&mut self) {
         self.channel = None;
         self.pause = None;
+        self.let_go();
         let stopping = matches!(self.state, State::Stopping(_) | State::Stopped);
         self.state = if stopping { State::Stopped } else { State::Closed };
+    }
+
+    /// What was said before says nothing of what comes.
+    fn let_go(&mut self) {
+        self.identity.clear();
+        self.values = [None, None];
+    }
+
+    /// The device is gone or began anew.
+    fn forget_all(&mut self, shown: Shown) {
+        self.let_go();
+        if let Some(channel) = self.channel {
+            self.out.forget_all(channel);
+        }
+        self.show(shown);
+    }
+
+    fn forget(&mut self, command: u8) {
+        if let Some(channel) = self.channel {
+            self.out.forget(channel, command);
+        }
+    }
+
+    fn show(&mut self, shown: Shown) {
+        if self.shown != Some(shown) {
+            self.shown = Some(shown);
+            self.out.state(shown);
+        }
     }
 
     /// Begins the communication from its start.
@@ -196,17 +239,20 @@ impl MedibusSession {
 
     fn send(&mut self, now: Tick, bytes: &[u8]) {
         let Some(channel) = self.channel else { return };
-        self.said = now;
-        let Some(pause) = &mut self.pause else { return self.out.send(channel, bytes) };
+        let Some(pause) = &mut self.pause else {
+            self.said = now;
+            return self.out.send(channel, bytes);
+        };
         if pause.held.len().saturating_add(bytes.len()) <= HELD_MAX {
             pause.held.extend_from_slice(bytes);
         }
     }
 
-    fn resume(&mut self) {
+    fn resume(&mut self, now: Tick) {
         if let (Some(pause), Some(channel)) = (self.pause.take(), self.channel)
             && !pause.held.is_empty()
         {
+            self.said = now;
             self.out.send(channel, &pause.held);
         }
     }
@@ -230,7 +276,7 @@ impl MedibusSession {
                     continue;
                 }
                 Some(Event::Resume) => {
-                    self.resume();
+                    self.resume(now);
                     continue;
                 }
                 Some(Event::Abort) => {
@@ -303,22 +349,22 @@ impl MedibusSession {
             }
             (ICC, State::Active(_)) => {
                 self.out.say("the device began the communication anew", false, offset);
-                self.out.forget_all();
+                self.forget_all(Shown::Connecting);
                 self.state = State::Naming { until: now.after(NAME_WAIT) };
             }
             (IDENTIFY, State::Starting(starting)) => starting.named = true,
             (IDENTIFY, State::Naming { until }) => *until = now.after(SETTLE),
             (STOP, State::Naming { .. } | State::Active(_)) => {
                 self.out.say("the device ended the communication", false, offset);
-                self.out.forget_all();
+                self.forget_all(Shown::Silent);
                 // It begins again when it wants to, or when we do.
                 self.state = State::Starting(Starting { sent: now, heard: false, named: false, told: false });
             }
             // A capture begins with what the device began with.
-            (ICC | STOP, State::Starting(_)) if !self.live => self.out.forget_all(),
-            (TIME_CHANGED, state) => {
-                self.out.forget(CLOCK);
-                if let State::Active(active) = state
+            (ICC | STOP, State::Starting(_)) if !self.live => self.forget_all(Shown::Connecting),
+            (TIME_CHANGED, _) => {
+                self.forget(CLOCK);
+                if let State::Active(active) = &mut self.state
                     && self.plan.profile.poll.iter().any(|request| request.0 == CLOCK)
                 {
                     active.ahead.push_front(Ask::Poll(CLOCK));
@@ -336,26 +382,76 @@ impl MedibusSession {
         }
         let heard = !self.live || matches!(self.state, State::Active(_));
         if heard && (Shape::of(code).is_some() || matches!(code, CLOCK | IDENTIFY)) {
-            self.out.keep(code, bytes);
+            if data::is_whole(code, data) {
+                self.keep(code, data, bytes);
+            } else if !data.is_empty() {
+                let sentence = "a response with a right checksum has damaged records and was thrown away";
+                let found = Some(code.into());
+                self.out.note(TrafficFault { sentence, expected: None, found }, true, offset);
+                if self.awaits(code) {
+                    return self.again(now, offset, false);
+                }
+            }
+            // A device that has no clock answers with nothing, and so it may.
         }
-        match &mut self.state {
+        match &self.state {
             State::Starting(starting) if code == ICC && self.live => {
                 let wait = if starting.named { SETTLE } else { NAME_WAIT };
                 self.state = State::Naming { until: now.after(wait) };
             }
-            State::Active(active) => match &active.doing {
-                Doing::Waiting { ask, .. } if ask.code() == code => {
-                    if *ask == Ask::Identify {
-                        self.identified(&Identity::read(data), offset);
-                    }
-                    self.go_on(now);
+            // Any other is late, or to nothing that was asked.
+            State::Active(_) if self.awaits(code) => {
+                if code == IDENTIFY {
+                    self.identified(&Identity::read(data), offset);
                 }
-                // Late, or to nothing that was asked.
-                _ => {}
-            },
+                self.go_on(now);
+            }
             State::Stopping(Stopping::Answer { code: last, .. }) if *last == code => self.tell(now, 1),
             State::Stopping(Stopping::Echo { .. }) if code == STOP => self.state = State::Stopped,
             _ => {}
+        }
+    }
+
+    /// Whether a response to this command is waited for.
+    fn awaits(&self, code: u8) -> bool {
+        matches!(&self.state, State::Active(Active { doing: Doing::Waiting { ask, .. }, .. }) if ask.code() == code)
+    }
+
+    /// A whole answer: how it stands now.
+    fn keep(&mut self, code: u8, data: &[u8], bytes: &[u8]) {
+        let Some(channel) = self.channel else { return };
+        match code {
+            IDENTIFY => {
+                if !self.identity.is_empty() && self.identity != data {
+                    // Another device, so nothing holds that the first one said.
+                    self.forget_all(Shown::Connecting);
+                }
+                self.identity = data.to_vec();
+            }
+            0x2A => {
+                let standby = Records::new(Shape::Texts, data)
+                    .any(|record| record.code.is_some_and(|code| STANDBY.contains(&code)));
+                self.show(if standby { Shown::Standby } else { Shown::Talking });
+            }
+            _ if self.shown != Some(Shown::Standby) => self.show(Shown::Talking),
+            _ => {}
+        }
+        self.out.current(channel, code, bytes);
+        let [first, second] = &mut self.values;
+        let before = match code {
+            0x24 => first.replace(bytes.to_vec()),
+            0x2B => second.replace(bytes.to_vec()),
+            _ => return,
+        };
+        let old = before.as_deref().and_then(|before| wire::open(before).ok()).map(|frame| frame.data);
+        let taken = Records::new(Shape::Values, data).any(|record| {
+            record.code.is_some_and(|value| tables::is_once(code, value)) && data::is_taken(old, &record)
+        });
+        if taken {
+            // The answer before goes along: only by it can be told which of the values is new.
+            let mut frames = before.unwrap_or_default();
+            frames.extend_from_slice(bytes);
+            self.out.taken(channel, frames);
         }
     }
 
@@ -422,14 +518,14 @@ impl MedibusSession {
         if let Ask::Poll(code) = ask
             && (silent || last)
         {
-            self.out.forget(code);
+            self.forget(code);
         }
         if !last {
             return self.ask(now, ask, tries.saturating_add(1));
         }
         if silent {
             self.out.say("the device does not answer any more", false, offset);
-            self.out.forget_all();
+            self.forget_all(Shown::Silent);
             return self.start(now);
         }
         let sentence = match ask {
@@ -442,7 +538,7 @@ impl MedibusSession {
     }
 
     fn stop(&mut self, now: Tick) {
-        self.resume();
+        self.resume(now);
         match &self.state {
             State::Closed | State::Starting(_) => self.state = State::Stopped,
             State::Active(Active { doing: Doing::Waiting { ask, .. }, .. }) if self.live => {
@@ -473,7 +569,7 @@ impl MedibusSession {
     fn due(&mut self, now: Tick) {
         if self.pause.as_ref().is_some_and(|pause| pause.until <= now) {
             self.out.say("the device asked for silence and did not end it", false, self.splitter.offset());
-            self.resume();
+            self.resume(now);
         }
         if self.deadline().is_none_or(|deadline| deadline.at > now) {
             return;

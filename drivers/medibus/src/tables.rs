@@ -5,6 +5,7 @@
 //! from and what the columns are. Leaves out what becomes of them in a report.
 
 use orugate_protocol::ascii::hex_value;
+use orugate_protocol::mdc;
 use std::sync::LazyLock;
 
 /// Which of the two families of code tables a device uses.
@@ -42,16 +43,30 @@ impl Part {
         Self::Other,
     ];
 
-    /// The MDC codes of its VMD and channel; 0 where none is proven. 70002 and 69650 are those of the MEDIBUS.X table, the
-    /// others those that the list of vital signs has from captured messages.
-    pub(crate) const fn mdc(self) -> (u32, u32) {
+    /// The MDC code of its VMD; 0 where none is proven. 70002 and 69650 are those of the MEDIBUS.X table, the others those of
+    /// messages that were seen.
+    pub(crate) const fn mdc(self) -> u32 {
         match self {
-            Self::Ventilation => (70_002, 0),
-            Self::Gas => (69_650, 0),
-            Self::Saturation => (69_642, 0),
-            Self::BloodPressure => (69_854, 69_855),
-            Self::Ecg => (69_798, 0),
-            Self::Temperature | Self::Other => (0, 0),
+            Self::Ventilation => 70_002,
+            Self::Gas => 69_650,
+            Self::Saturation => 69_642,
+            Self::BloodPressure => 69_854,
+            Self::Ecg => 69_798,
+            Self::Temperature => 69_902,
+            Self::Other => 0,
+        }
+    }
+
+    /// Its place in the device, the same for ever; 0: it is of the device itself.
+    pub(crate) const fn place(self) -> u16 {
+        match self {
+            Self::Ventilation => 1,
+            Self::Gas => 2,
+            Self::Saturation => 3,
+            Self::BloodPressure => 4,
+            Self::Ecg => 5,
+            Self::Temperature => 6,
+            Self::Other => 0,
         }
     }
 
@@ -69,7 +84,7 @@ impl Part {
     }
 }
 
-/// A code page: 1 or 2; settings, texts and alarms of page 3 have numbers of their own here.
+/// A table of codes; the command that asks says which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Table {
     Measured1,
@@ -82,6 +97,36 @@ pub(crate) enum Table {
     Alarms3,
 }
 
+impl Table {
+    /// The place of a code among all of its part, the same for ever and from 1 on.
+    pub(crate) const fn place(self, code: u8) -> u16 {
+        let table = match self {
+            Self::Measured1 => 0u16,
+            Self::Measured2 => 1,
+            Self::Settings => 2,
+            Self::Alarms1 => 3,
+            Self::Alarms2 => 4,
+            Self::Alarms3 => 5,
+            Self::Texts => 6,
+        };
+        // At most 7 times 256.
+        (table << 8 | code as u16).saturating_add(1)
+    }
+
+    const fn of(command: u8) -> Option<Self> {
+        Some(match command {
+            0x24 => Self::Measured1,
+            0x2B => Self::Measured2,
+            0x29 => Self::Settings,
+            0x2A => Self::Texts,
+            0x27 => Self::Alarms1,
+            0x2E => Self::Alarms2,
+            0x23 => Self::Alarms3,
+            _ => return None,
+        })
+    }
+}
+
 /// What a code means.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
@@ -92,12 +137,26 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Empty when there is none, or none is known.
     pub(crate) unit: &'static str,
-    /// 0 when there is none.
-    pub(crate) mdc: u32,
-    /// 0 when there is none.
-    pub(crate) mdc_unit: u32,
+    /// As the source has it; 0 when there is none.
+    mdc: u32,
+    /// As the source has it; 0 when there is none.
+    mdc_unit: u32,
     /// Measured now and then.
     pub(crate) once: bool,
+    /// Of a text: the mode in which the device works.
+    pub(crate) mode: bool,
+}
+
+impl Row {
+    /// The MDC code that can be sent: one that the MDC table has, which no private number is.
+    pub(crate) fn term(&self) -> u32 {
+        mdc::term(self.mdc).map_or(0, |term| term.code)
+    }
+
+    /// The MDC code of its unit.
+    pub(crate) fn unit_code(&self) -> u32 {
+        mdc::unit(self.mdc_unit).map_or(0, |unit| unit.code)
+    }
 }
 
 /// A device of which the number is known.
@@ -132,10 +191,10 @@ static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
 
 static FOUND: LazyLock<Vec<Device>> = LazyLock::new(|| lines(DEVICES).filter_map(device).collect());
 
-/// Two digits of each code behind each command, as a report names a vendor's code: `24.EB`.
+/// Two digits of each code behind each command, as a report names a vendor's code: `24:EB`.
 static NAMES: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let codes = COMMANDS.iter().flat_map(|command| (0..=255u8).map(move |code| (command, code)));
-    codes.flat_map(|(command, code)| format!("{command:02X}.{code:02X}").into_bytes()).collect()
+    codes.flat_map(|(command, code)| format!("{command:02X}:{code:02X}").into_bytes()).collect()
 });
 const COMMANDS: [u8; 7] = [0x23, 0x24, 0x27, 0x29, 0x2A, 0x2B, 0x2E];
 
@@ -156,15 +215,31 @@ pub(crate) fn load() {
     LazyLock::force(&NAMES);
 }
 
-/// What a code means to a device of this dialect.
-pub(crate) fn find(table: Table, code: u8, dialect: Option<Dialect>) -> Option<&'static Row> {
+/// The place of what a command's answer has behind a code.
+pub(crate) fn place(command: u8, code: u8) -> u16 {
+    Table::of(command).map_or(0, |table| table.place(code))
+}
+
+/// What a code in a command's answer means to a device of this dialect.
+pub(crate) fn meaning(command: u8, code: u8, dialect: Option<Dialect>) -> Option<&'static Row> {
+    find(Table::of(command)?, code, dialect)
+}
+
+/// Whether a code in a command's answer is of something that is measured now and then, to any device.
+pub(crate) fn is_once(command: u8, code: u8) -> bool {
+    [Dialect::Classic, Dialect::X]
+        .iter()
+        .any(|dialect| meaning(command, code, Some(*dialect)).is_some_and(|row| row.once))
+}
+
+fn find(table: Table, code: u8, dialect: Option<Dialect>) -> Option<&'static Row> {
     let at = ROWS.partition_point(|row| (row.table, row.code) < (table, code));
     let same =
         ROWS.get(at..).unwrap_or_default().iter().take_while(|row| (row.table, row.code) == (table, code));
     same.into_iter().find(|row| row.dialect.is_none() || row.dialect == dialect)
 }
 
-/// The vendor's code as a report names it: the command that asks for it, a full stop, its two digits. Empty for a command that
+/// The vendor's code as a report names it: the command that asks for it, a colon, its two digits. Empty for a command that
 /// has no codes.
 pub(crate) fn code_name(command: u8, code: u8) -> &'static str {
     let Some(at) = COMMANDS.iter().position(|known| *known == command) else { return "" };
@@ -235,12 +310,19 @@ fn quantity(
         mdc: mdc?,
         mdc_unit: mdc_unit?,
         once,
+        mode: false,
     })
 }
 
 fn text(line: &'static str) -> Option<Row> {
-    let [code, name, _] = cells(line)?;
-    quantity(Table::Texts, code, "", "", name, "", ["", ""], false)
+    let [code, name, kind, _] = cells(line)?;
+    let mode = match kind {
+        "mode" => true,
+        "text" => false,
+        _ => return None,
+    };
+    let row = quantity(Table::Texts, code, "", "", name, "", ["", ""], false)?;
+    Some(Row { mode, ..row })
 }
 
 fn alarm(line: &'static str) -> Option<Row> {
@@ -270,11 +352,6 @@ fn hex(cell: &str) -> Option<u8> {
         [high, low] => Some(hex_value(*high)? << 4 | hex_value(*low)?),
         _ => None,
     }
-}
-
-/// From F000H on the numbers of a partition's terms are vendors' own: the same number means something else elsewhere.
-pub(crate) const fn is_private(mdc: u32) -> bool {
-    mdc & 0xFFFF >= 0xF000
 }
 
 #[cfg(test)]
@@ -373,9 +450,9 @@ mod tests {
 
     #[test]
     fn codes_are_named_by_their_command() {
-        assert_eq!(code_name(0x24, 0xEB), "24.EB");
-        assert_eq!(code_name(0x2E, 0xFF), "2E.FF");
-        assert_eq!(code_name(0x23, 0x00), "23.00");
+        assert_eq!(code_name(0x24, 0xEB), "24:EB");
+        assert_eq!(code_name(0x2E, 0xFF), "2E:FF");
+        assert_eq!(code_name(0x23, 0x00), "23:00");
         assert_eq!(code_name(0x51, 0x00), "");
     }
 
@@ -387,9 +464,51 @@ mod tests {
     }
 
     #[test]
-    fn what_is_a_vendors_own_number_is_told() {
-        assert!(is_private(192_901));
-        assert!(is_private(16_969_761));
-        assert!(!is_private(151_976) && !is_private(16_929_192));
+    fn the_mdc_table_has_each_number_that_is_no_vendors_and_takes_its_unit() {
+        let mut unknown = Vec::new();
+        for row in ROWS.iter().filter(|row| row.mdc > 0) {
+            match mdc::term(row.mdc) {
+                Some(term) => {
+                    assert!(row.mdc_unit == 0 || term.takes(row.mdc_unit), "{row:?} and {term:?}");
+                    assert_eq!(row.term(), row.mdc);
+                }
+                None if mdc::is_private(row.mdc) => assert_eq!(row.term(), 0),
+                None => unknown.push(row.mdc),
+            }
+        }
+        // The MEDIBUS.X table has these settings; no public list has them as such.
+        unknown.sort_unstable();
+        unknown.dedup();
+        assert_eq!(unknown, UNLISTED);
+        for row in ROWS.iter().filter(|row| row.mdc_unit > 0) {
+            assert_eq!(row.unit_code(), row.mdc_unit, "{row:?}");
+        }
+        for part in Part::ALL {
+            assert!(part.mdc() == 0 || mdc::term(part.mdc()).is_some(), "{part:?}");
+        }
+        assert!(devices().iter().all(|device| device.mds == 0 || mdc::term(device.mds).is_some()));
+    }
+
+    const UNLISTED: [u32; 8] =
+        [16_929_762, 16_929_824, 16_929_828, 16_929_876, 16_930_516, 16_930_524, 16_930_700, 16_930_704];
+
+    #[test]
+    fn places_are_one_for_each_code_of_a_part() {
+        let places: BTreeSet<_> = ROWS.iter().map(|row| row.table.place(row.code)).collect();
+        let codes: BTreeSet<_> = ROWS.iter().map(|row| (row.table, row.code)).collect();
+        assert_eq!(places.len(), codes.len());
+        // Receivers may have seen them: never others.
+        assert_eq!(place(0x24, 0x00), 1);
+        assert_eq!(place(0x24, 0xEB), 236);
+        assert_eq!(place(0x2B, 0x21), 290);
+        assert_eq!(place(0x29, 0x01), 514);
+        assert_eq!(place(0x2A, 0xFF), 1792);
+        assert_eq!(place(0x25, 0xFF), 0);
+    }
+
+    #[test]
+    fn what_is_measured_now_and_then_is_known_by_its_code() {
+        assert!(is_once(0x24, 0x96) && is_once(0x24, 0x8D));
+        assert!(!is_once(0x24, 0x78) && !is_once(0x29, 0x96));
     }
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{EVITA, GENERIC, LEAST, Rig, frames, profile};
-use orugate_driver::{Channel, Input, Peer};
+use orugate_driver::{Channel, Input, Peer, State};
 use orugate_medibus::wire::{command, response};
 use std::time::Duration;
 
@@ -102,7 +102,8 @@ fn one_command_is_open_at_a_time_and_the_next_follows_its_answer() {
         assert_eq!(rig.said(), [format!("> {code:02X}")]);
         rig.pass(Duration::from_millis(100));
         assert!(rig.take().is_empty());
-        rig.bytes(&response(code, b""));
+        let clock = if code == 0x28 { b"11:11:1911-NOV-93".as_slice() } else { b"" };
+        rig.bytes(&response(code, clock));
     }
     // All was asked for: a NOP two seconds after what was said last, until the round of five seconds is over.
     assert!(rig.take().is_empty());
@@ -163,6 +164,86 @@ fn a_good_answer_is_kept_and_a_damaged_one_is_asked_again() {
     assert!(rig.notes.last().unwrap().contains("refuses a command, or its answers are never whole (43)"));
     assert_eq!(rig.forgotten, 0);
     assert_eq!(rig.kept_of(0x24).unwrap(), "EB 98 E1 70 ");
+}
+
+#[test]
+fn damage_that_the_checksum_misses_is_found_by_the_records() {
+    let mut rig = active(GENERIC, EVITA4);
+    rig.take();
+    for data in [b"EB 98 E1 7".as_slice(), b"EB 9x ", b"EG 98 "] {
+        rig.bytes(&response(0x24, data));
+        assert_eq!(rig.said(), ["> 24"]);
+    }
+    assert!(!rig.kept.contains_key(&0x24));
+    assert_eq!(
+        rig.notes.iter().filter(|note| note.contains("has damaged records and was thrown away (36)")).count(),
+        3
+    );
+    rig.bytes(&response(0x24, b"EB 98 "));
+    assert_eq!(rig.said(), ["> 2B"]);
+    // A device without a clock may say so.
+    rig.bytes(&response(0x28, b""));
+    assert!(!rig.kept.contains_key(&0x28) && rig.take().is_empty() && rig.notes.len() == 3);
+}
+
+#[test]
+fn what_is_measured_now_and_then_is_taken_when_it_is_another() {
+    let mut rig = active(&format!("{LEAST}poll = [\"24\"]\ncycle = \"0 s\"\n"), EVITA4);
+    for (data, taken) in [
+        (b"96 12078 5.0".as_slice(), 1),
+        (b"96 12078 8.0", 1),
+        (b"96 12178 8.0", 2),
+        (b"78 8.0", 2),
+        (b"96 12178 8.0", 3),
+        (b"96    ", 3),
+    ] {
+        rig.bytes(&response(0x24, data));
+        assert_eq!(rig.taken.len(), taken, "{}", String::from_utf8_lossy(data));
+    }
+    assert_eq!(rig.taken[0].1, response(0x24, b"96 12078 5.0"));
+    assert_eq!(rig.taken[1].1, [response(0x24, b"96 12078 8.0"), response(0x24, b"96 12178 8.0")].concat());
+    // Who begins anew has said nothing before.
+    rig.bytes(&command(0x51, b""));
+    rig.pass(seconds(1));
+    rig.bytes(&response(0x52, EVITA4));
+    rig.bytes(&response(0x24, b"96 121"));
+    assert_eq!(rig.taken.len(), 4);
+    assert_eq!(rig.taken[3].1, response(0x24, b"96 121"));
+}
+
+#[test]
+fn how_it_stands_is_told() {
+    let mut rig = Rig::live(GENERIC);
+    assert_eq!(rig.states, [State::Connecting]);
+    rig.bytes(&response(0x51, b""));
+    rig.pass(seconds(1));
+    rig.bytes(&response(0x52, EVITA4));
+    assert_eq!(rig.states, [State::Connecting]);
+    rig.bytes(&response(0x24, b"EB 98 "));
+    assert_eq!(rig.states, [State::Connecting, State::Talking]);
+    rig.bytes(&response(0x2A, b"547Standby\x03"));
+    rig.bytes(&response(0x2B, b""));
+    assert_eq!(rig.states[2..], [State::Standby]);
+    rig.bytes(&response(0x2A, b"014IPPV\x03"));
+    assert_eq!(rig.states[3..], [State::Talking]);
+    rig.pass(seconds(60));
+    assert_eq!(rig.states[4..], [State::Silent]);
+    rig.give(Input::Closed(Channel(0)));
+    rig.channel = Channel(1);
+    rig.give(Input::Opened(Channel(1), Peer::Tcp));
+    assert_eq!(rig.states[5..], [State::Connecting]);
+}
+
+#[test]
+fn another_device_on_the_same_line_inherits_nothing() {
+    let profile = profile(EVITA);
+    let mut rig = Rig::with(profile.capture_session(), Peer::Capture);
+    rig.bytes(&response(0x52, EVITA4));
+    rig.bytes(&response(0x24, b"EB 98 "));
+    rig.bytes(&response(0x52, EVITA4));
+    assert_eq!((rig.kept.len(), rig.forgotten), (2, 0));
+    rig.bytes(&response(0x52, b"8250'Savina'02.00:03.00"));
+    assert_eq!((rig.kept.len(), rig.forgotten), (1, 1));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 #![allow(dead_code, unreachable_pub)]
 
-use orugate_driver::report::{Alarm, Item, Measurement, Note, Reading, ReportSink, Term, Validity};
+use orugate_driver::report::{Item, Kind as Sort, Marks, Measurement, Note, Reading, ReportSink};
 use orugate_driver::snapshot::Writer;
 use orugate_driver::time::{ClockQuality, Tick, Utc};
 use orugate_driver::{
-    Channel, Deadline, Driver, Input, Instrument, Lasts, Output, Peer, Profile, Scratch, Session,
-    SimulatedFault, Slot, StoredMessage,
+    Channel, Deadline, Driver, Input, Instrument, Output, Peer, Profile, Scratch, Session, SimulatedFault,
+    Slot, State, StoredMessage,
 };
 use orugate_medibus::MEDIBUS;
 use orugate_medibus::wire::{Event, Frame, Kind, Splitter, open};
@@ -20,7 +20,8 @@ pub const EVITA: &str = include_str!("../../../profiles/draeger-evita.toml");
 pub const V500: &str = include_str!("../../../profiles/draeger-infinity-v500.toml");
 
 /// The least that a profile needs.
-pub const LEAST: &str = "name = \"x\"\ndriver = \"medibus\"\ntitle = \"X\"\nevidence = \"described\"\n";
+pub const LEAST: &str =
+    "name = \"x\"\ndriver = \"medibus\"\ntitle = \"X\"\nevidence = \"described\"\nstale_after = \"45 s\"\n";
 
 pub fn profile(toml: &str) -> Box<dyn Profile> {
     MEDIBUS.profile(toml).unwrap_or_else(|e| panic!("{e}"))
@@ -34,6 +35,10 @@ pub struct Rig {
     /// What was sent since it was last taken.
     pub sent: Vec<u8>,
     pub kept: BTreeMap<u16, (Tick, Vec<u8>)>,
+    /// What was taken, and when.
+    pub taken: Vec<(Tick, Vec<u8>)>,
+    /// How it stood, one after the other.
+    pub states: Vec<State>,
     /// Times that all was forgotten.
     pub forgotten: usize,
     pub notes: Vec<String>,
@@ -54,6 +59,8 @@ impl Rig {
             channel: Channel(0),
             sent: Vec::new(),
             kept: BTreeMap::new(),
+            taken: Vec::new(),
+            states: Vec::new(),
             forgotten: 0,
             notes: Vec::new(),
             deadline: None,
@@ -80,15 +87,21 @@ impl Rig {
                     self.sent.extend_from_slice(bytes);
                     self.session.handle(self.now, Input::Sent(channel));
                 }
-                Output::Keep(slot, Lasts::UntilReplaced, bytes) => {
+                Output::Current(channel, slot, bytes) => {
                     assert!(slot.0 < Slot::COUNT && bytes.len() <= Slot::MOST);
+                    assert_eq!(channel, self.channel);
                     self.kept.insert(slot.0, (self.now, bytes.to_vec()));
                 }
-                Output::Forget(slot) => drop(self.kept.remove(&slot.0)),
-                Output::ForgetAll => {
+                Output::Taken(_, bytes) => {
+                    assert!(bytes.len() <= Slot::MOST);
+                    self.taken.push((self.now, bytes.to_vec()));
+                }
+                Output::Forget(_, slot) => drop(self.kept.remove(&slot.0)),
+                Output::ForgetAll(_) => {
                     self.kept.clear();
                     self.forgotten += 1;
                 }
+                Output::State(state) => self.states.push(state),
                 Output::Note(note) => self.notes.push(note.to_string()),
                 Output::Close(channel, _) => self.closed.push(channel),
                 Output::Wait(deadline) => {
@@ -135,11 +148,13 @@ impl Rig {
 
     /// What would be in a snapshot now.
     pub fn snapshot(&self) -> Vec<u8> {
-        let utc = |tick: Tick| Utc(i64::try_from(tick.micros()).unwrap());
         let mut raw = Vec::new();
-        let mut writer = Writer::new(&mut raw, Utc(0), utc(self.now), self.kept.is_empty());
+        let mut writer = Writer::new(&mut raw, Utc(0), Utc(i64::try_from(self.now.micros()).unwrap()));
+        for (received, bytes) in &self.taken {
+            writer.taken(self.now.since(*received), bytes);
+        }
         for (slot, (received, bytes)) in &self.kept {
-            writer.piece(Slot(*slot), Lasts::UntilReplaced, utc(*received), bytes);
+            writer.current(Slot(*slot), self.now.since(*received), bytes);
         }
         raw
     }
@@ -239,14 +254,11 @@ impl<'m> ReportSink<'m> for Dump {
         let _ = match item {
             Item::Device(d) => {
                 let clock = d.clock.map_or_else(|| "-".to_owned(), |shown| shown.device.to_string());
-                let silent = if d.silent { " SILENT" } else { "" };
-                writeln!(
-                    text,
-                    "device {} {}|{}|{} {clock}{silent}",
-                    d.mds, d.manufacturer, d.model, d.version
-                )
+                writeln!(text, "device {} {}|{}|{} {clock}", d.mds, d.manufacturer, d.model, d.version)
             }
-            Item::Group(g) => writeln!(text, " group {} {}", term(&g.vmd), term(&g.channel)),
+            Item::Group(g) => {
+                writeln!(text, " group {} {} at {}.{}", g.vmd, g.channel, g.vmd_place, g.channel_place)
+            }
             Item::Measurement(m) => {
                 self.measurements += 1;
                 writeln!(text, "  {}", measurement(&m))
@@ -261,34 +273,33 @@ impl<'m> ReportSink<'m> for Dump {
     }
 }
 
-fn term(term: &Term<'_>) -> String {
-    match term {
-        Term::None => "-".to_owned(),
-        Term::Mdc(code) => code.to_string(),
-        Term::Private(id) => format!("({id})"),
-    }
-}
+const MARKS: [(Marks, &str); 2] = [(Marks::INV, "INV"), (Marks::NAV, "NAV")];
 
 fn measurement(m: &Measurement<'_>) -> String {
     let value = match &m.value {
         Reading::Absent => "ABSENT".to_owned(),
         Reading::Number(text) => text.to_string(),
-        Reading::Coded(code, text) => format!("{}^{text}", term(code)),
+        Reading::Coded(code, text) => format!("{code}^{text}"),
         Reading::Words(text) => format!("\"{text}\""),
     };
-    let mut text = format!("{} {}|{}|{} = {value}", term(&m.term), m.code.id, m.code.name, m.code.system);
-    if m.unit.mdc > 0 || !m.unit.sent.is_empty() {
-        let _ = write!(text, " {} ({})", m.unit.sent, m.unit.mdc);
+    let mut text =
+        format!("{} {} {}|{}|{} = {value}", m.place, m.term, m.code.id, m.code.name, m.code.system);
+    if m.unit.mdc > 0 || !m.unit.text.is_empty() {
+        let _ = write!(text, " {} ({})", m.unit.text, m.unit.mdc);
     }
     if !m.low.is_empty() || !m.high.is_empty() {
         let _ = write!(text, " [{}..{}]", m.low, m.high);
     }
-    match m.validity {
-        Validity::Valid => {}
-        other => drop(write!(text, " {other:?}")),
+    for (mark, name) in MARKS {
+        if m.marks.has(mark) {
+            let _ = write!(text, " {name} {:?}", m.why);
+        }
     }
-    if m.alarm != Alarm::None {
-        let _ = write!(text, " {:?}", m.alarm);
+    if let Some(alarm) = m.alarm {
+        let _ = write!(text, " {:?}", alarm.priority);
+    }
+    if m.kind != Sort::Measured {
+        let _ = write!(text, " {:?}", m.kind);
     }
     if m.once {
         text.push_str(" once");
