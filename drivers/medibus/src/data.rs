@@ -221,7 +221,10 @@ impl<'i> Identity<'i> {
         let major = major.trim_ascii();
         let digits = !major.is_empty() && major.iter().all(u8::is_ascii_digit);
         digits
-            && major.iter().fold(0u32, |n, b| n.saturating_mul(10).saturating_add(u32::from(b - b'0'))) >= 3
+            && major
+                .iter()
+                .fold(0u32, |n, b| n.saturating_mul(10).saturating_add(u32::from(b.wrapping_sub(b'0'))))
+                >= 3
     }
 }
 
