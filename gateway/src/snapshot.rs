@@ -192,7 +192,7 @@ impl Stage {
             self.silence = Some((now.tick.after(wait), wait.saturating_mul(2).min(SILENT_LONGEST)));
             if self.ready.len() < MOST {
                 let mut bytes = Vec::new();
-                drop(Writer::new(&mut bytes, self.began.utc, now.utc));
+                let _ = Writer::new(&mut bytes, self.began.utc, now.utc);
                 self.ready.push_back(Made { bytes, lasting: false });
             }
             self.began = now;
