@@ -45,7 +45,7 @@ fn crc(value: u16, byte: u8) -> u16 {
 
 /// Why a frame is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub(crate) enum Broken {
     /// Its sender took it back.
     Aborted,
     /// The checksum is wrong.

@@ -22,9 +22,17 @@
 
 mod announce;
 mod frame;
+mod gather;
+mod held;
+mod line;
+mod outbox;
 mod pdu;
 mod read;
 mod request;
+mod session;
+mod slots;
+mod talk;
+mod units;
 mod value;
 
 pub use announce::{ANNOUNCE_PORT, Announcement, EXPORT_PORT, announced};
