@@ -31,7 +31,10 @@ impl Line {
                 let at = *seen;
                 *seen = seen.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
                 came(match parse(bytes) {
-                    Some((_, used)) => Came::Unit { raw: bytes, data: bytes.get(..used).unwrap_or(bytes), at },
+                    Some((_, used)) => {
+                        let unit = bytes.get(..used).unwrap_or(bytes);
+                        Came::Unit { raw: unit, data: unit, at }
+                    }
                     None => Came::Bad { what: "a datagram is none of data export", lost: true, at },
                 });
             }

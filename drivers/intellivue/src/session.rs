@@ -9,14 +9,14 @@ use crate::gather::{Answer, Came as Piece, Gather, Key, Outcome};
 use crate::held::Held;
 use crate::line::{Came, File, Line};
 use crate::outbox::Outbox;
-use crate::pdu::{ACTION, Association, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, Part, Pdu, Reply, parse};
+use crate::pdu::{ACTION, Association, Attributes, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, Part, Pdu, Reply, parse};
 use crate::request::{EACH_12_SECONDS, EACH_SECOND, SECOND, Terms, associate, confirm, poll, release, terms};
 use crate::slots;
 use crate::talk::{Talk, Wish};
 use crate::units::plain;
-use crate::value::{id, time};
+use crate::value::{id, mode, time};
 use orugate_driver::time::{DeviceTime, Tick};
-use orugate_driver::{Channel, Deadline, Input, Lasts, Output, Peer, Reason, Session, TrafficFault};
+use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, Slot, State, TrafficFault};
 use std::time::Duration;
 
 /// What a profile says of a session.
@@ -76,6 +76,7 @@ pub(crate) struct IntellivueSession {
     refusals: u32,
     gather: Gather,
     held: Held,
+    whose: Whose,
     /// The monitor's clock and its relative time, as it last told both.
     clock: Option<(i64, u32)>,
     /// When the monitor says that the association began.
@@ -110,6 +111,7 @@ impl IntellivueSession {
             refusals: 0,
             gather: Gather::default(),
             held: Held::default(),
+            whose: Whose::default(),
             clock: None,
             began: None,
             at: 0,
@@ -129,6 +131,7 @@ impl IntellivueSession {
             (false, _) => Line::Frames(Frames::default()),
         };
         self.phase = Phase::Asking { tries: 0, next: now, leftover: false };
+        self.out.state(State::Connecting);
         self.wake(now);
     }
 
@@ -151,10 +154,49 @@ impl IntellivueSession {
     fn forget(&mut self) {
         let broken = self.gather.clear();
         self.broken(broken);
-        self.held = Held::default();
         self.clock = None;
         self.began = None;
-        self.out.forget_all();
+        self.forget_kept();
+    }
+
+    /// Nothing that was given holds any more, but the association does.
+    fn forget_kept(&mut self) {
+        self.held = Held::default();
+        self.whose = Whose::default();
+        if let Some(channel) = self.channel {
+            self.out.forget_all(channel);
+        }
+    }
+
+    /// This is how it stands.
+    fn current(&mut self, slot: Slot, answer: Vec<u8>) {
+        if let Some(channel) = self.channel {
+            self.out.current(channel, slot, answer);
+        }
+    }
+
+    /// Who is measured, by which monitor, and whether it is somebody: when that is another than before, what stands is somebody
+    /// else's and goes first.
+    fn identity(&mut self, now: Tick, whose: Whose) {
+        let other = |before: &Option<Vec<u8>>, after: &Option<Vec<u8>>| {
+            before.is_some() && after.is_some() && before != after
+        };
+        let changed = other(&self.whose.patient, &whose.patient)
+            || other(&self.whose.bed, &whose.bed)
+            || other(&self.whose.serial, &whose.serial)
+            || other(&self.whose.mode, &whose.mode);
+        if changed {
+            self.forget_kept();
+            if let Phase::Talking(talk) = &mut self.phase {
+                talk.again(now);
+            }
+        }
+        self.whose = Whose {
+            patient: whose.patient.or(self.whose.patient.take()),
+            bed: whose.bed.or(self.whose.bed.take()),
+            serial: whose.serial.or(self.whose.serial.take()),
+            mode: whose.mode.or(self.whose.mode.take()),
+        };
     }
 
     fn bytes(&mut self, now: Tick, bytes: &[u8]) {
@@ -222,6 +264,7 @@ impl IntellivueSession {
                     false,
                     self.at,
                 );
+                self.out.state(State::Refused("another client may have its only association"));
                 self.phase = Phase::Resting { until: now.after(rest) };
             }
             (_, Phase::Leaving { .. }) => {
@@ -250,6 +293,7 @@ impl IntellivueSession {
     fn ended(&mut self, now: Tick, sentence: &'static str) {
         self.out.say(sentence, true, self.at);
         self.forget();
+        self.out.state(State::Connecting);
         if !self.capture && self.channel.is_some() {
             let rest = backed_off(ASK, self.refusals, REST_MOST);
             self.refusals = self.refusals.saturating_add(1);
@@ -269,7 +313,11 @@ impl IntellivueSession {
             self.forget();
             self.began = Some(event.time);
         }
-        self.out.keep(slots::CREATED, Lasts::UntilReplaced, raw.to_vec());
+        if let Some(attributes) = event.attributes() {
+            self.identity(now, Whose::of_monitor(attributes));
+        }
+        self.current(slots::CREATED, raw.to_vec());
+        self.out.state(State::Talking);
         // An accept that was lost on the way is as good as one that came.
         let asked = self.settings.terms();
         let terms = match &self.phase {
@@ -313,8 +361,13 @@ impl IntellivueSession {
         if let Some(answer) = outcome.answer {
             match answer.key.class {
                 NUMERIC => self.numerics(now, answer),
-                MDS => self.monitor(answer),
-                _ => self.out.keep(slots::PATIENT, Lasts::UntilReplaced, answer.raw),
+                MDS => self.monitor(now, answer),
+                _ => {
+                    if let Some(whose) = of_answer(&answer, Whose::of_patient) {
+                        self.identity(now, whose);
+                    }
+                    self.current(slots::PATIENT, answer.raw);
+                }
             }
         }
     }
@@ -326,13 +379,19 @@ impl IntellivueSession {
     }
 
     fn numerics(&mut self, now: Tick, answer: Answer) {
-        let verdict = self.held.take(&answer);
+        let mut verdict = self.held.take(&answer);
         if verdict.late {
             return;
         }
-        if verdict.restarted {
-            self.out.say("the monitor's own time went back: it started again", false, self.at);
-            self.out.forget_all();
+        if verdict.restarted || verdict.demo {
+            if verdict.restarted {
+                self.out.say("the monitor's own time went back: it started again", false, self.at);
+            }
+            self.forget_kept();
+            verdict = self.held.take(&answer);
+            if let Phase::Talking(talk) = &mut self.phase {
+                talk.again(now);
+            }
         }
         if let Phase::Talking(talk) = &mut self.phase {
             talk.numerics(now, answer.key.poll);
@@ -342,17 +401,19 @@ impl IntellivueSession {
                 talk.labels_missing(now);
             }
         }
+        let Some(channel) = self.channel else { return };
         if verdict.labels {
-            self.out.keep(slots::LABELS, Lasts::UntilReplaced, answer.raw.clone());
+            self.out.current(channel, slots::LABELS, answer.raw.clone());
         }
-        if verdict.episode {
-            self.out.keep(slots::EPISODES, Lasts::OneSnapshot, answer.raw.clone());
+        if verdict.taken {
+            self.out.taken(channel, answer.raw.clone());
         }
-        self.out.keep(slots::NUMERICS, Lasts::UntilReplaced, answer.raw);
+        self.out.current(channel, slots::NUMERICS, answer.raw);
     }
 
-    fn monitor(&mut self, answer: Answer) {
-        if let Some(shown) = clock(&answer)
+    fn monitor(&mut self, now: Tick, answer: Answer) {
+        let shown = of_answer(&answer, |attributes| attributes.find(id::CLOCK)?.first_chunk::<8>().copied());
+        if let Some(shown) = shown.as_ref().and_then(|shown| time(shown)).map(seconds)
             && let Some((before, relative)) = self.clock.replace((shown, answer.key.relative))
         {
             let passed = i64::from(answer.key.relative.wrapping_sub(relative).checked_div(SECOND).unwrap_or(0));
@@ -360,7 +421,15 @@ impl IntellivueSession {
                 self.out.say("somebody set the monitor's clock", false, self.at);
             }
         }
-        self.out.keep(slots::MONITOR, Lasts::UntilReplaced, answer.raw);
+        if let Some(whose) = of_answer(&answer, |attributes| Some(Whose::of_monitor(attributes))) {
+            let standby = |whose: &Whose| whose.mode.as_deref().is_some_and(is_standby);
+            let (before, after) = (standby(&self.whose), standby(&whose));
+            self.identity(now, whose);
+            if before != after {
+                self.out.state(if after { State::Standby } else { State::Talking });
+            }
+        }
+        self.current(slots::MONITOR, answer.raw);
     }
 
     fn error(&mut self, now: Tick, invoke: u16, code: u16) {
@@ -446,11 +515,17 @@ impl IntellivueSession {
                 Wish::Singly => self.tell(Some(wish)),
                 Wish::NoNumerics => {
                     self.out.say("no numerics came for too long", true, self.at);
-                    self.out.forget(slots::NUMERICS);
+                    if let Some(channel) = self.channel {
+                        // Labels without values would be taken for values.
+                        self.out.forget(channel, slots::LABELS);
+                        self.out.forget(channel, slots::NUMERICS);
+                    }
+                    self.held.forget_labels();
                 }
                 Wish::Lost => {
                     self.out.say("the monitor says nothing any more", true, self.at);
                     self.forget();
+                    self.out.state(State::Silent);
                     self.phase = Phase::Asking { tries: 0, next: now, leftover: true };
                     self.wake(now);
                 }
@@ -503,12 +578,43 @@ fn backed_off(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(1u32.checked_shl(times.min(8)).unwrap_or(1)).min(most)
 }
 
-/// What the monitor's clock shows in its answer, in seconds.
-fn clock(answer: &Answer) -> Option<i64> {
+/// Who is measured, where, by which monitor, and in what mode it is; as the monitor's bytes say it.
+#[derive(Debug, Default)]
+struct Whose {
+    patient: Option<Vec<u8>>,
+    bed: Option<Vec<u8>>,
+    serial: Option<Vec<u8>>,
+    mode: Option<Vec<u8>>,
+}
+
+impl Whose {
+    fn of_monitor(attributes: Attributes<'_>) -> Self {
+        let said = |id| attributes.find(id).map(<[u8]>::to_vec);
+        let mode = attributes.find(id::MODE).and_then(|mode| mode.first_chunk()).map(|mode| {
+            let kinds = mode::DEMO | mode::SERVICE | mode::STANDBY;
+            (u16::from_be_bytes(*mode) & kinds).to_be_bytes().to_vec()
+        });
+        Self { patient: None, bed: said(id::BED), serial: said(id::PRODUCTION), mode }
+    }
+
+    /// The id and the names, and the number that the monitor gives each admission: nothing of it goes on, but another one is somebody
+    /// else.
+    fn of_patient(attributes: Attributes<'_>) -> Option<Self> {
+        let said = [id::PATIENT, id::PATIENT_INSIDE, id::GIVEN, id::FAMILY].map(|id| attributes.find(id));
+        let patient = said.iter().flatten().flat_map(|value| value.iter().copied()).collect();
+        Some(Self { patient: Some(patient), ..Self::default() })
+    }
+}
+
+fn is_standby(mode: &[u8]) -> bool {
+    mode.first_chunk().is_some_and(|mode| u16::from_be_bytes(*mode) & mode::STANDBY != 0)
+}
+
+/// What the attributes of an answer's object say.
+fn of_answer<T>(answer: &Answer, said: impl Fn(Attributes<'_>) -> Option<T>) -> Option<T> {
     plain(&answer.raw).iter().find_map(|unit| {
         let (Pdu::Result { body, .. } | Pdu::Linked { body, .. }, _) = parse(unit)? else { return None };
-        let shown = Reply::read(body)?.objects().find_map(|object| object.attributes.find(id::CLOCK))?;
-        time(shown).map(seconds)
+        Reply::read(body)?.objects().find_map(|object| said(object.attributes))
     })
 }
 

@@ -32,6 +32,12 @@ pub(crate) mod id {
     pub(crate) const PATIENT: u16 = 0x095A;
     /// Addresses.
     pub(crate) const NETWORK: u16 = 0xF100;
+    /// The patient's number within the monitor, which changes with each admission.
+    pub(crate) const PATIENT_INSIDE: u16 = 0xF001;
+    pub(crate) const GIVEN: u16 = 0x095D;
+    pub(crate) const FAMILY: u16 = 0x095C;
+    /// What the monitor is doing.
+    pub(crate) const MODE: u16 = 0x0946;
     pub(crate) const POLL_SUPPORT: u16 = 0x0001;
     pub(crate) const POLL_EXTENSION: u16 = 0xF001;
     /// How long a poll goes on.
@@ -50,6 +56,13 @@ pub(crate) mod state {
     pub(crate) const MEASURING: u16 = 0x0020;
     pub(crate) const IN_ALARM: u16 = 0x0002;
     pub(crate) const ALARMS_OFF: u16 = 0x0001;
+}
+
+/// Bits of the monitor's mode.
+pub(crate) mod mode {
+    pub(crate) const DEMO: u16 = 0x2000;
+    pub(crate) const SERVICE: u16 = 0x1000;
+    pub(crate) const STANDBY: u16 = 0x0002;
 }
 
 /// One numeric value.
@@ -119,14 +132,25 @@ impl Float {
 /// How a numeric is measured, of its metric specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Metric {
+    category: u16,
     access: u16,
 }
 
 impl Metric {
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(value);
-        reader.take(6)?;
-        Some(Self { access: reader.u16()? })
+        reader.u32()?;
+        Some(Self { category: reader.u16()?, access: reader.u16()? })
+    }
+
+    /// Somebody set it.
+    pub(crate) const fn is_set(self) -> bool {
+        matches!(self.category, 3 | 4)
+    }
+
+    /// It comes of other values.
+    pub(crate) const fn is_calculated(self) -> bool {
+        matches!(self.category, 5 | 6)
     }
 
     /// It is measured now and then, not all the time.
