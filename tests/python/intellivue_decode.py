@@ -35,10 +35,13 @@ def crc(data):
 
 
 def frames(raw):
-    """Good frames' user data, and how many were bad."""
-    good, bad = [], 0
+    """Good frames' user data, how many were bad, and how many runs of bytes stand in no frame."""
+    good, bad, between, run = [], 0, 0, False
     inside, escaped, buffer = False, False, bytearray()
     for byte in raw:
+        outside = byte != 0xC0 and not inside
+        between += outside and not run
+        run = outside
         if byte == 0xC0:
             if inside and buffer:
                 bad += 1
@@ -58,7 +61,7 @@ def frames(raw):
         elif inside:
             buffer.append(byte ^ 0x20 if escaped else byte)
             escaped = False
-    return good, bad
+    return good, bad, between
 
 
 def number(word):
@@ -95,7 +98,7 @@ def attributes(data):
 
 def text(value):
     size = u16(value, 0)
-    return value[2 : 2 + size].decode("utf-16-be").rstrip("\0")
+    return value[2 : 2 + size].decode("utf-16-be").rstrip("\0 ")
 
 
 def bcd(value):
@@ -132,8 +135,7 @@ def reply(action, body):
         sequence, at = 0, 2
     relative = u32(body, at)
     kind = u16(body, at + 14)
-    group = u16(body, at + 16)
-    out = ["poll %d seq %d rel %d class %04x group %04x" % (poll, sequence, relative, kind, group)]
+    out = ["poll %d seq %d rel %d class %04x" % (poll, sequence, relative, kind)]
     for context, handle, listed in objects(body[at + 18 :]):
         words = ["%04x:%04x" % (context, handle)]
         for attribute, value in listed:
@@ -174,9 +176,9 @@ def unit(pdu):
         body = body[2:]
     if kind == 3:
         return ["%s id %d code %d" % (head, u16(body, 0), u16(body, 2))]
-    invoke, command = u16(body, 0), u16(body, 2)
+    command = u16(body, 2)
     content = body[6 : 6 + u16(body, 4)]
-    head += " id %d command %d" % (invoke, command)
+    head += " command %d" % command
     if kind == 1 and command == 1:
         listed, _ = attributes(content[20:])
         return [head + " create " + " ".join("%04x" % kind for kind, _ in listed)]
@@ -190,13 +192,14 @@ def unit(pdu):
 def main(kind, path):
     raw = open(path, "rb").read()
     if kind == "serial":
-        pdus, bad = frames(STAMP.sub(b"", raw))
+        pdus, bad, between = frames(STAMP.sub(b"", raw))
     else:
         cuts = [match.span() for match in STAMP.finditer(raw)] + [(len(raw), len(raw))]
         pdus, bad = [raw[a[1] : b[0]] for a, b in zip(cuts, cuts[1:])], 0
+        between = 0
     for pdu in pdus:
         print("\n".join(unit(pdu)))
-    print("units %d bad %d" % (len(pdus), bad))
+    print("units %d bad %d between %d" % (len(pdus), bad, between))
 
 
 if __name__ == "__main__":

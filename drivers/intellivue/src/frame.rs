@@ -11,8 +11,6 @@ const END: u8 = 0xC1;
 const ESCAPE: u8 = 0x7D;
 /// Protocol and message type of data export.
 const HEADER: [u8; 2] = [0x11, 0x01];
-/// Header with length, and checksum.
-const AROUND: usize = 6;
 /// All of a frame between its marks, escaped: twice the most that a monitor sends, with room.
 const MOST: usize = 8192;
 /// What the checksum comes to over a frame that is whole.

@@ -75,14 +75,12 @@ pub(crate) enum Pdu<'a> {
     },
     /// An answer, or the last part of one.
     Result {
-        invoke: u16,
         command: u16,
         body: &'a [u8],
     },
     /// A part of an answer.
     Linked {
         part: Part,
-        invoke: u16,
         command: u16,
         body: &'a [u8],
     },
@@ -138,8 +136,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<(Pdu<'_>, usize)> {
             let body = inner.counted()?;
             match (kind, part) {
                 (1, _) => Pdu::Invoke { invoke, command, body },
-                (5, Some(part)) => Pdu::Linked { part, invoke, command, body },
-                _ => Pdu::Result { invoke, command, body },
+                (5, Some(part)) => Pdu::Linked { part, command, body },
+                _ => Pdu::Result { command, body },
             }
         }
         _ => return None,
@@ -180,15 +178,14 @@ impl<'a> Event<'a> {
 /// One answer to a poll, or one part of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reply<'a> {
-    pub(crate) extended: bool,
     pub(crate) poll: u16,
     /// Which answer to an extended poll, from 0.
     pub(crate) sequence: u16,
     /// The monitor's time, in eighths of a millisecond since it started.
     pub(crate) relative: u32,
     pub(crate) class: u16,
-    #[allow(dead_code)] // Told in a test's comparison.
-    pub(crate) group: u16,
+    /// How many devices' objects it lists, and the list.
+    pub(crate) info: &'a [u8],
     list: &'a [u8],
 }
 
@@ -209,10 +206,11 @@ impl<'a> Reply<'a> {
         // The absolute time is never filled in, and the class's partition is always that of objects.
         reader.take(10)?;
         let class = reader.u16()?;
-        let group = reader.u16()?;
+        reader.u16()?;
+        let info = reader.rest();
         reader.u16()?;
         let list = reader.counted()?;
-        Some(Self { extended, poll, sequence, relative, class, group, list })
+        Some(Self { poll, sequence, relative, class, info, list })
     }
 
     /// True when it lists nothing.

@@ -51,7 +51,6 @@ pub(crate) const EACH_12_SECONDS: u32 = 0x4000_0000;
 
 pub(crate) const CLIENT: u32 = 0x8000_0000;
 /// The other side of an association.
-#[allow(dead_code)] // The simulator's.
 pub(crate) const SERVER: u32 = 0x0080_0000;
 
 pub(crate) fn put16(bytes: &mut Vec<u8>, value: u16) {

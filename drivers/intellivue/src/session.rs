@@ -4,6 +4,7 @@
 //! comes again; that what is kept is whole, sound and newer than what it replaces; and that a stop releases the association.
 //! Leaves out when which poll goes out ([`Talk`]), and what values mean.
 
+use crate::civil::seconds;
 use crate::frame::Frames;
 use crate::gather::{Answer, Came as Piece, Gather, Key, Outcome};
 use crate::held::Held;
@@ -15,7 +16,7 @@ use crate::slots;
 use crate::talk::{Talk, Wish};
 use crate::units::plain;
 use crate::value::{id, mode, time};
-use orugate_driver::time::{DeviceTime, Tick};
+use orugate_driver::time::Tick;
 use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, Slot, State, TrafficFault};
 use std::time::Duration;
 
@@ -618,18 +619,6 @@ fn of_answer<T>(answer: &Answer, said: impl Fn(Attributes<'_>) -> Option<T>) -> 
     })
 }
 
-/// Seconds since 1 March of the year 0; only good for differences.
-fn seconds(time: DeviceTime) -> i64 {
-    let (year, month) = (i64::from(time.year), i64::from(time.month));
-    // March is the first month, so that a leap day is a year's last.
-    let (year, month) = if month > 2 { (year, month.saturating_sub(3)) } else { (year.saturating_sub(1), month.saturating_add(9)) };
-    let leaps = (year / 4).saturating_sub(year / 100).saturating_add(year / 400);
-    let before = month.saturating_mul(153).saturating_add(2) / 5;
-    let days = year.saturating_mul(365).saturating_add(leaps).saturating_add(before).saturating_add(time.day.into());
-    let minutes = i64::from(time.hour).saturating_mul(60).saturating_add(time.minute.into());
-    days.saturating_mul(86_400).saturating_add(minutes.saturating_mul(60)).saturating_add(time.second.into())
-}
-
 impl Session for IntellivueSession {
     fn handle(&mut self, now: Tick, input: Input<'_>) {
         match input {
@@ -656,19 +645,6 @@ impl Session for IntellivueSession {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seconds_go_on_over_every_boundary() {
-        let day = |year, month, day| {
-            let precision = orugate_driver::time::Precision::Second;
-            seconds(DeviceTime { year, month, day, hour: 0, minute: 0, second: 0, precision, offset: None })
-        };
-        assert_eq!(day(2024, 3, 1) - day(2024, 2, 28), 2 * 86_400);
-        assert_eq!(day(2026, 3, 1) - day(2026, 2, 28), 86_400);
-        assert_eq!(day(2026, 1, 1) - day(2025, 12, 31), 86_400);
-        assert_eq!(day(2027, 1, 1) - day(2026, 1, 1), 365 * 86_400);
-        assert_eq!(day(2025, 1, 1) - day(2024, 1, 1), 366 * 86_400);
-    }
 
     #[test]
     fn waits_double_up_to_the_most() {

@@ -52,6 +52,7 @@ pub(crate) mod state {
     pub(crate) const CALIBRATING: u16 = 0x1000;
     pub(crate) const TEST: u16 = 0x0800;
     pub(crate) const DEMO: u16 = 0x0400;
+    pub(crate) const VALIDATED: u16 = 0x0080;
     pub(crate) const EARLY: u16 = 0x0040;
     pub(crate) const MEASURING: u16 = 0x0020;
     pub(crate) const IN_ALARM: u16 = 0x0002;
