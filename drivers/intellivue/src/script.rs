@@ -11,15 +11,16 @@
 //! 8503 ABP label=00024A14 unit=0F20 state=4000 4A15=120 4A16=80 4A17=93
 //! 8504 NBP label=00024A04 unit=0F20 access=F000 at=20260301095500 4A05=118 4A06=76 4A07=90
 //! ```
-//! Each `answer` begins another one; `repeat` after the last has them said again and again. Numbers of the nomenclature are
+//! `on=60` says for how many seconds the monitor has been on;
+//! `extended=no`, `refused` or `ignored` has it give no extended polls. Each `answer` begins another one; `repeat` after the last has them said again and again. Numbers of the nomenclature are
 //! hexadecimal. A value is decimal, or one of `nan`, `nres`, `+inf`, `-inf`; an object without one is listed without.
 
 use crate::civil;
 use crate::frame::wrap;
 use crate::pdu::{ACTION, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, POLL, POLL_EXTENDED, Pdu, Reply, parse};
-use crate::request::{list, put_counted, put16, put32, remote, unit};
+use crate::request::{SECOND, list, put_counted, put16, put32, remote, unit};
 use crate::session::Settings;
-use crate::units::{plain, split};
+use crate::units::{begins, plain};
 use crate::value::id;
 
 /// What a monitor knows.
@@ -29,13 +30,28 @@ pub(crate) struct Monitor {
     attributes: Vec<(u16, Vec<u8>)>,
     /// What its clock shows at the beginning, in seconds.
     pub(crate) clock: i64,
+    /// For how many seconds it has been on then.
+    pub(crate) on: u32,
     /// What a poll of the patient's demographics lists.
     patient: Option<Vec<u8>>,
     /// Each is parts of what a poll of numerics lists.
     pub(crate) answers: Vec<Vec<Vec<u8>>>,
     pub(crate) repeat: bool,
-    /// It gives no extended polls.
-    pub(crate) singly: bool,
+    pub(crate) extended: Extended,
+}
+
+/// What a monitor makes of extended polls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Extended {
+    /// It answers them.
+    #[default]
+    Yes,
+    /// It says in its terms that it does not.
+    No,
+    /// It does not say so, and refuses them.
+    Refused,
+    /// It does not say so, and never answers them.
+    Ignored,
 }
 
 /// One answer's place in a conversation.
@@ -57,7 +73,7 @@ impl Monitor {
     /// Of a script or a capture.
     pub(crate) fn read(input: &[u8]) -> Self {
         let mut monitor = Self::default();
-        if split(input).is_some() {
+        if begins(input) {
             monitor.hear(input);
         } else {
             monitor.script(&String::from_utf8_lossy(input));
@@ -92,11 +108,19 @@ impl Monitor {
                 "model" => model = value,
                 "bed" => bed = value,
                 "mac" => mac = value.split(':').filter_map(|two| u8::from_str_radix(two, 16).ok()).collect(),
+                "on" => self.on = value.parse().unwrap_or(0),
                 "serial" => specify(&mut production, 1, value),
                 "version" => specify(&mut production, 4, value),
                 "mode" => mode = hex(value),
                 "time" => self.clock = civil::read(value).map_or(0, civil::seconds),
-                "extended" => self.singly = value == "no",
+                "extended" => {
+                    self.extended = match value {
+                        "no" => Extended::No,
+                        "refused" => Extended::Refused,
+                        "ignored" => Extended::Ignored,
+                        _ => Extended::Yes,
+                    };
+                }
                 _ => {}
             }
         }
@@ -238,15 +262,16 @@ pub(crate) fn answer(place: Place, class: u16, parts: &[Vec<u8>]) -> Vec<Vec<u8>
 pub(crate) fn bytes(settings: Settings, input: &str) -> Vec<u8> {
     let monitor = Monitor::read(input.as_bytes());
     let clock = civil::bcd(monitor.clock);
-    let mut place = Place { invoke: 2, poll: 1, group: 0, sequence: None, relative: crate::request::SECOND };
-    let mut units = vec![monitor.created(clock, 0), monitor.itself(place, clock)];
+    let began = monitor.on.saturating_mul(SECOND);
+    let mut place = Place { invoke: 2, poll: 1, group: 0, sequence: None, relative: began.saturating_add(SECOND) };
+    let mut units = vec![monitor.created(clock, began), monitor.itself(place, clock)];
     if monitor.patient.is_some() {
         units.push(monitor.admitted(place));
     }
     for (sequence, parts) in monitor.answers.iter().enumerate() {
         place.sequence = u16::try_from(sequence).ok();
         units.extend(answer(place, NUMERIC, parts));
-        place.relative = place.relative.saturating_add(crate::request::SECOND);
+        place.relative = place.relative.saturating_add(SECOND);
     }
     if settings.datagrams { units.concat() } else { units.iter().flat_map(|unit| wrap(unit)).collect() }
 }

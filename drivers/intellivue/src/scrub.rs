@@ -5,15 +5,14 @@
 
 use crate::frame::{self, wrap};
 use crate::pdu::{DEMOGRAPHICS, Pdu, Reply, parse};
-use crate::units::{is_framed, split};
+use crate::units::{begins, is_framed, split};
 use orugate_driver::{StandIns, scrub_by_rule};
 
 /// Takes persons out; how many bytes were only replaced by rule.
 pub(crate) fn scrub(line: &mut [u8], stand_ins: &mut StandIns) -> usize {
     let (mut at, mut count) = (0usize, 0usize);
     while let Some(rest) = line.get(at..).filter(|rest| !rest.is_empty()) {
-        let begins = is_framed(rest) || parse(rest).is_some();
-        let len = match split(rest).filter(|_| begins) {
+        let len = match split(rest).filter(|_| begins(rest)) {
             Some((unit, _)) => {
                 let len = unit.len();
                 let place = line.get_mut(at..at.saturating_add(len)).unwrap_or_default();
@@ -114,6 +113,45 @@ fn wide(text: &mut [u8], stand_ins: &mut StandIns, variant: u8) {
     for (unit, byte) in text.chunks_exact_mut(2).zip(narrow) {
         if let [high, low] = unit {
             (*high, *low) = (escaped(*high, 0), escaped(*low, byte));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Settings;
+
+    const SCRIPT: &str = "
+monitor model=M8007A serial=DE00000001 bed=ICU-7 time=20260301100000
+patient id=4711-08 family=Größe}Á given=Jane inside=abcdefghij
+answer
+8501 HR label=00024182 unit=0AA0 4182=72
+";
+
+    #[test]
+    fn names_go_and_values_and_frames_stay() {
+        for datagrams in [true, false] {
+            let settings = Settings { datagrams, averages: false, patient: true };
+            let whole = crate::script::bytes(settings, SCRIPT);
+            let mut line = [&whole[5..], &whole, b"4711-08 Jane", &whole[..whole.len() - 7]].concat();
+            let before = line.clone();
+            let mut stand_ins = StandIns::new();
+            scrub(&mut line, &mut stand_ins);
+            assert_eq!(line.len(), before.len());
+            let text: String = line.iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect();
+            for name in ["4711", "Jane", "Gr", "abcdefghij"] {
+                assert!(!text.contains(name), "{name} of {datagrams}");
+            }
+            assert!(text.contains("ICU-7"));
+            // What was whole is whole, in its place.
+            let at = whole.len() - 5;
+            let units = crate::units::plain(&line[at..at + whole.len()]);
+            assert_eq!(units.len(), crate::units::plain(&whole).len());
+            assert_eq!(units.len(), 4);
+            assert_eq!(units[3], crate::units::plain(&whole)[3]);
+            assert_ne!(units[2], crate::units::plain(&whole)[2]);
+            assert!(parse(&units[2]).is_some());
         }
     }
 }

@@ -53,8 +53,6 @@ enum Phase {
         /// Requests that went out.
         tries: u32,
         next: Tick,
-        /// The monitor talks to somebody whom it takes for us: an association that is left over from before.
-        leftover: bool,
     },
     /// It is granted; the monitor will tell of it.
     Granted { terms: Terms, until: Tick },
@@ -75,6 +73,8 @@ pub(crate) struct IntellivueSession {
     phase: Phase,
     /// Refusals since the last association.
     refusals: u32,
+    /// The monitor talks to somebody whom it takes for us: an association is left over from before.
+    leftover: bool,
     gather: Gather,
     held: Held,
     whose: Whose,
@@ -110,6 +110,7 @@ impl IntellivueSession {
             capture: false,
             phase: Phase::Closed,
             refusals: 0,
+            leftover: false,
             gather: Gather::default(),
             held: Held::default(),
             whose: Whose::default(),
@@ -131,7 +132,7 @@ impl IntellivueSession {
             (true, _) => Line::Datagrams { seen: 0 },
             (false, _) => Line::Frames(Frames::default()),
         };
-        self.phase = Phase::Asking { tries: 0, next: now, leftover: false };
+        self.phase = Phase::Asking { tries: 0, next: now };
         self.out.state(State::Connecting);
         self.wake(now);
     }
@@ -274,14 +275,14 @@ impl IntellivueSession {
                 }
             }
             (Association::Released, Phase::Asking { .. }) => {
-                self.phase = Phase::Asking { tries: 0, next: now, leftover: false };
+                self.phase = Phase::Asking { tries: 0, next: now };
             }
             (Association::Release, _) => {
                 self.say(release(Association::Released));
                 self.ended(now, "the monitor ended the association");
             }
             (Association::Abort, Phase::Asking { .. }) if !self.capture => {
-                self.phase = Phase::Asking { tries: 1, next: now.after(ASK), leftover: false };
+                self.phase = Phase::Asking { tries: 1, next: now.after(ASK) };
             }
             (Association::Abort | Association::Released, _) => {
                 self.ended(now, "the monitor broke the association off");
@@ -310,7 +311,7 @@ impl IntellivueSession {
             return;
         }
         let before = self.began.replace(event.time);
-        if self.capture || before.is_some() {
+        if before.is_some() {
             self.forget();
             self.began = Some(event.time);
         }
@@ -338,8 +339,14 @@ impl IntellivueSession {
         match &mut self.phase {
             Phase::Talking(_) => {}
             _ if self.capture => {}
-            Phase::Asking { leftover, .. } => {
-                *leftover = true;
+            Phase::Asking { .. } => {
+                self.leftover = true;
+                return;
+            }
+            Phase::Resting { until } => {
+                // It refuses us because of us.
+                self.leftover = true;
+                *until = (*until).min(now.after(ASK));
                 return;
             }
             _ => return,
@@ -476,11 +483,11 @@ impl IntellivueSession {
         match &mut self.phase {
             Phase::Closed => {}
             Phase::Resting { until } if *until <= now => {
-                self.phase = Phase::Asking { tries: 0, next: now, leftover: false };
+                self.phase = Phase::Asking { tries: 0, next: now };
                 self.wake(now);
             }
-            Phase::Asking { tries, next, leftover } if *next <= now => {
-                let (asked, left) = (*tries, std::mem::take(leftover));
+            Phase::Asking { tries, next } if *next <= now => {
+                let (asked, left) = (*tries, std::mem::take(&mut self.leftover));
                 *next = now.after(backed_off(ASK, asked.saturating_sub(4), ASK_MOST));
                 *tries = asked.saturating_add(1);
                 if asked == 5 {
@@ -494,7 +501,8 @@ impl IntellivueSession {
             }
             Phase::Granted { until, .. } if *until <= now => {
                 self.out.say("the monitor granted an association and told nothing of it", false, self.at);
-                self.phase = Phase::Asking { tries: 0, next: now, leftover: true };
+                self.leftover = true;
+                self.phase = Phase::Asking { tries: 0, next: now };
                 self.wake(now);
             }
             Phase::Leaving { until, .. } if *until <= now => self.phase = Phase::Closed,
@@ -527,7 +535,8 @@ impl IntellivueSession {
                     self.out.say("the monitor says nothing any more", true, self.at);
                     self.forget();
                     self.out.state(State::Silent);
-                    self.phase = Phase::Asking { tries: 0, next: now, leftover: true };
+                    self.leftover = true;
+                    self.phase = Phase::Asking { tries: 0, next: now };
                     self.wake(now);
                 }
             }

@@ -11,7 +11,7 @@ use crate::outbox::Outbox;
 use crate::pdu::{ACTION, ALERTS, Association, DEMOGRAPHICS, EVENT, MDS, NUMERIC, POLL, POLL_EXTENDED, Pdu, parse};
 use crate::read::Reader;
 use crate::request::{EACH_SECOND, SECOND, SERVER, Terms, association, put16, release, terms, unit, user_data};
-use crate::script::{Monitor, Place, answer};
+use crate::script::{Extended, Monitor, Place, answer};
 use crate::session::Settings;
 use crate::value::id;
 use orugate_driver::time::Tick;
@@ -119,7 +119,8 @@ impl Simulator {
 
     /// The monitor's own time.
     fn relative(&self, now: Tick) -> u32 {
-        let eighths = now.since(self.began).as_micros() / 125;
+        let on = u128::from(self.monitor.on).saturating_mul(SECOND.into());
+        let eighths = (now.since(self.began).as_micros() / 125).saturating_add(on);
         // It turns over, as the monitor's does.
         u32::try_from(eighths & u128::from(u32::MAX)).unwrap_or(0)
     }
@@ -172,7 +173,8 @@ impl Simulator {
                 let asked = terms(body);
                 let period = asked.map_or(SECOND, |asked| asked.period.max(SECOND));
                 self.timeout = crate::talk::timeout(period);
-                let extension = if self.monitor.singly { 0 } else { asked.map_or(EACH_SECOND, |asked| asked.extension) };
+                let extended = self.monitor.extended != Extended::No;
+                let extension = if extended { asked.map_or(EACH_SECOND, |asked| asked.extension) } else { 0 };
                 let granted = Terms { period, receives: 1000, sends: 1000, extension };
                 self.say(association(Association::Accept, GRANT, &user_data(SERVER, granted)));
                 self.link = Link::Told { times: 0, next: now };
@@ -204,7 +206,8 @@ impl Simulator {
             MDS => self.say(self.monitor.itself(place, self.clock(now))),
             DEMOGRAPHICS => self.say(self.monitor.admitted(place)),
             ALERTS => self.say(answer(place, ALERTS, &[]).concat()),
-            NUMERIC if extended && self.monitor.singly => {
+            NUMERIC if extended && self.monitor.extended == Extended::Ignored => {}
+            NUMERIC if extended && self.monitor.extended != Extended::Yes => {
                 let mut inside = Vec::new();
                 for word in [invoke, NO_ACTION, 0] {
                     put16(&mut inside, word);
@@ -304,6 +307,7 @@ impl Simulator {
             self.free();
             self.off = now.after(Duration::from_secs(seconds.into()));
             self.began = self.off;
+            self.monitor.on = 0;
         }
         if gone && let Some(channel) = self.channel.take() {
             self.free();

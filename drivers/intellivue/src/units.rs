@@ -18,6 +18,15 @@ pub(crate) fn is_framed(raw: &[u8]) -> bool {
     raw.first() == Some(&0xC0)
 }
 
+/// A frame or a unit begins here, and no text: the kinds of association messages are also a tab and line ends.
+pub(crate) fn begins(raw: &[u8]) -> bool {
+    match raw {
+        [0xC0, ..] | [0xE1, 0, 0, 2, ..] => true,
+        [0x0D | 0x0E, _, 0x05, 0x08, ..] | [0x0D | 0x0E, 0xFF, _, _, 0x05, 0x08, ..] => true,
+        _ => false,
+    }
+}
+
 /// The plain bytes of each unit, for who may allocate.
 pub(crate) fn plain(raw: &[u8]) -> Vec<Vec<u8>> {
     let (mut rest, mut all) = (raw, Vec::new());

@@ -17,6 +17,21 @@ use std::time::Duration;
 pub const UDP: &str = include_str!("../../../profiles/philips-intellivue.toml");
 pub const MIB: &str = include_str!("../../../profiles/philips-intellivue-mib.toml");
 
+pub const SCRIPT: &str = "
+monitor model=M8007A serial=DE00000001 version=J.10.26 mac=00:09:FB:01:02:03 bed=ICU-7 time=20260301100000
+patient id=4711 family=Doe given=Jane inside=a
+answer
+8501 HR label=00024182 unit=0AA0 access=4228 4182=72
+8502 SpO₂ label=00024BB8 unit=0220 access=4228 4BB8=97.5
+8503 ABP label=00024A14 unit=0F20 access=4228 4A15=120 4A16=80 4A17=93
+8504 NBP label=00024A04 unit=0F20 access=F000 at=20260301095500 4A05=118 4A06=76 4A07=90
+8505 Pulse label=80035402 unit=0AA0 access=4228 480A=71
+8506 T1 label=0002F0C7 unit=17A0 access=4228 F0C7=36.80
+8507 CPP label=00025804 unit=0F20 access=4228
+8508 etCO₂ label=000250B0 unit=0F20 access=4228 state=8000 50B0=38
+repeat
+";
+
 pub fn profile(toml: &str) -> Box<dyn Profile> {
     INTELLIVUE.profile(toml).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -119,12 +134,33 @@ impl Rig {
 
     pub fn open(&mut self) {
         self.closed = false;
-        let peer = self.peer;
+        self.open_monitor();
+        self.open_client();
+    }
+
+    pub fn open_monitor(&mut self) {
         if let Some(monitor) = &mut self.monitor {
-            monitor.handle(self.now, Input::Opened(Channel(1), peer));
+            monitor.handle(self.now, Input::Opened(Channel(1), self.peer));
         }
-        self.client.handle(self.now, Input::Opened(Channel(0), peer));
         self.drain();
+    }
+
+    pub fn open_client(&mut self) {
+        self.client.handle(self.now, Input::Opened(Channel(0), self.peer));
+        self.drain();
+    }
+
+    /// What was said first is not heard: the association is asked for anew, and of that these are lost.
+    pub fn lose(&mut self, numbers: &[usize]) {
+        let numbers = numbers.to_vec();
+        self.client = profile(if self.peer == Peer::Datagrams { UDP } else { MIB }).session(&Instrument::default());
+        self.monitor = Some(
+            profile(if self.peer == Peer::Datagrams { UDP } else { MIB }).simulator(vec![SCRIPT.into()], &[]),
+        );
+        self.stage = Stage::default();
+        self.said.clear();
+        self.deaf = Box::new(move |n| numbers.contains(&n));
+        self.open();
     }
 
     pub fn give(&mut self, input: Input<'_>) {
@@ -176,7 +212,7 @@ impl Rig {
         let Some(monitor) = &mut self.monitor else { return };
         loop {
             match monitor.poll() {
-                Output::Send(_, bytes) => { if std::env::var_os("DBG").is_some() { eprintln!("{:?} <- {} {:02x?}", self.now, bytes.len(), &bytes[..bytes.len().min(60)]); } self.waiting.push_back((true, bytes.to_vec())) }
+                Output::Send(_, bytes) => self.waiting.push_back((true, bytes.to_vec())),
                 Output::Close(..) => {
                     self.closed = true;
                 }
