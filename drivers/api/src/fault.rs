@@ -112,6 +112,21 @@ pub enum SimulatedFault {
         /// Which frame.
         frame: usize,
     },
+    /// From a frame on the device says nothing any more, and hears nothing.
+    Silence {
+        /// Which frame.
+        frame: usize,
+    },
+    /// Bytes of a stream of another kind stand between those of a frame, where the protocol has such a stream.
+    Stream {
+        /// Which frame.
+        frame: usize,
+    },
+    /// The device refuses a command, always.
+    Refuse {
+        /// Its code.
+        command: u8,
+    },
     /// A frame arrives after the next one, as datagrams may.
     Overtake {
         /// Which frame.
@@ -140,9 +155,10 @@ impl FromStr for SimulatedFault {
         const ALLOWED: &str = "flip-bit:FRAME, flip-bit:FRAME:BYTE:BIT, lose-byte:FRAME[:BYTE], double-byte:FRAME[:BYTE], \
                                insert:FRAME:BYTE:CODE, lose-lf:FRAME, lose-tail:FRAME, lose-start:FRAME, lose-frame:FRAME, \
                                twice:FRAME, number:FRAME:NUMBER, checksum:FRAME, lose-ack:FRAME, lose-reply:FRAME, \
-                               repeat:FRAME, stall:FRAME:SECONDS, cut:BYTE, disconnect:FRAME, restart:FRAME, overtake:FRAME, \
-                               clock:FRAME:SECONDS, deny:TIMES, with frames from 1, bits from 0 to 7, codes from 0 to \
-                               255, numbers from 0 to 9, and lose-reply:0 for the reply to ENQ";
+                               repeat:FRAME, stall:FRAME:SECONDS, cut:BYTE, disconnect:FRAME, restart:FRAME, \
+                               silence:FRAME, stream:FRAME, refuse:CODE, overtake:FRAME, clock:FRAME:SECONDS, \
+                               deny:TIMES, with frames from 1, bits from 0 to 7, codes from 0 to 255, numbers from 0 to \
+                               9, and lose-reply:0 for the reply to ENQ";
         let wrong = || format!("`{text}` is no fault; allowed are {ALLOWED}");
         let (name, rest) = text.split_once(':').ok_or_else(wrong)?;
         let numbers: Vec<u32> =
@@ -154,6 +170,9 @@ impl FromStr for SimulatedFault {
         }
         if let ("cut", [byte]) = (name, numbers.as_slice()) {
             return Ok(Self::CutAt { byte: (*byte).into() });
+        }
+        if let ("refuse", [command]) = (name, numbers.as_slice()) {
+            return Ok(Self::Refuse { command: small(*command)? });
         }
         if let ("deny", [times]) = (name, numbers.as_slice()) {
             return Ok(Self::Deny { times: *times });
@@ -183,8 +202,10 @@ impl FromStr for SimulatedFault {
             ("lose-reply", []) => Ok(Self::LoseReply { frame: Some(frame) }),
             ("repeat", []) => Ok(Self::RepeatFrame { frame }),
             ("stall", [seconds]) => Ok(Self::Stall { frame, seconds: *seconds }),
-            ("disconnect", []) => Ok(Self::Disconnect { after_frame: frame }),
             ("restart", []) => Ok(Self::Restart { frame }),
+            ("silence", []) => Ok(Self::Silence { frame }),
+            ("stream", []) => Ok(Self::Stream { frame }),
+            ("disconnect", []) => Ok(Self::Disconnect { after_frame: frame }),
             ("overtake", []) => Ok(Self::Overtake { frame }),
             ("clock", [seconds]) => {
                 Ok(Self::SetClock { frame, seconds: i32::try_from(*seconds).map_err(|_| wrong())? })
@@ -206,7 +227,8 @@ mod tests {
         assert_eq!("repeat:2".parse(), Ok(SimulatedFault::RepeatFrame { frame: 1 }));
         assert_eq!("flip-bit:1:5:7".parse(), Ok(SimulatedFault::FlipBit { frame: 0, byte: 5, bit: 7 }));
         assert_eq!("lose-reply:0".parse(), Ok(SimulatedFault::LoseReply { frame: None }));
-        assert_eq!("restart:3".parse(), Ok(SimulatedFault::Restart { frame: 2 }));
+        assert_eq!("refuse:74".parse(), Ok(SimulatedFault::Refuse { command: 74 }));
+        assert_eq!("restart:1".parse(), Ok(SimulatedFault::Restart { frame: 0 }));
         assert_eq!("overtake:1".parse(), Ok(SimulatedFault::Overtake { frame: 0 }));
         assert_eq!("clock:1:60".parse(), Ok(SimulatedFault::SetClock { frame: 0, seconds: 60 }));
         assert_eq!("deny:3".parse(), Ok(SimulatedFault::Deny { times: 3 }));

@@ -11,8 +11,8 @@
 //! 8503 ABP label=00024A14 unit=0F20 state=4000 4A15=120 4A16=80 4A17=93
 //! 8504 NBP label=00024A04 unit=0F20 access=F000 at=20260301095500 4A05=118 4A06=76 4A07=90
 //! ```
-//! `on=60` says for how many seconds the monitor has been on;
-//! `extended=no`, `refused` or `ignored` has it give no extended polls. Each `answer` begins another one; `repeat` after the last has them said again and again. Numbers of the nomenclature are
+//! `on=60` says for how many seconds the monitor has been on; `extended=no`, `refused` or `ignored` has it give no extended polls.
+//! Each `answer` begins another one; `repeat` after the last has them said again and again. Numbers of the nomenclature are
 //! hexadecimal. A value is decimal, or one of `nan`, `nres`, `+inf`, `-inf`; an object without one is listed without.
 
 use crate::civil;
