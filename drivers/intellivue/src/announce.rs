@@ -87,8 +87,10 @@ fn port(value: &[u8]) -> Option<u16> {
 
 fn plain_bed(attributes: Attributes<'_>) -> String {
     let text = attributes.find(BED_PLAIN).unwrap_or_default();
-    let units = text.chunks_exact(2).filter_map(|unit| unit.first_chunk().map(|unit| u16::from_be_bytes(*unit)));
-    let bed: String = char::decode_utf16(units.take_while(|unit| *unit != 0)).filter_map(Result::ok).collect();
+    let units =
+        text.chunks_exact(2).filter_map(|unit| unit.first_chunk().map(|unit| u16::from_be_bytes(*unit)));
+    let bed: String =
+        char::decode_utf16(units.take_while(|unit| *unit != 0)).filter_map(Result::ok).collect();
     bed.trim().to_owned()
 }
 

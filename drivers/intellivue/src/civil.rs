@@ -21,8 +21,7 @@ pub(crate) fn seconds(time: DeviceTime) -> i64 {
     let leaps = (year / 4).saturating_sub(year / 100).saturating_add(year / 400);
     let before = month.saturating_mul(153).saturating_add(2) / 5;
     let day = i64::from(time.day).saturating_sub(1);
-    let days =
-        year.saturating_mul(YEAR).saturating_add(leaps).saturating_add(before).saturating_add(day);
+    let days = year.saturating_mul(YEAR).saturating_add(leaps).saturating_add(before).saturating_add(day);
     let minutes = i64::from(time.hour).saturating_mul(60).saturating_add(time.minute.into());
     days.saturating_mul(DAY).saturating_add(minutes.saturating_mul(60)).saturating_add(time.second.into())
 }

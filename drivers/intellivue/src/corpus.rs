@@ -29,9 +29,11 @@ pub(crate) fn pieces(log: &[u8]) -> Vec<Vec<u8>> {
     const SHAPE: &[u8] = b"9999/99/99T99:99:99,999";
     let is_stamp = |bytes: &[u8]| {
         bytes.len() >= SHAPE.len()
-            && SHAPE.iter().zip(bytes).all(|(shape, byte)| {
-                if *shape == b'9' { byte.is_ascii_digit() } else { shape == byte }
-            })
+            && SHAPE.iter().zip(bytes).all(
+                |(shape, byte)| {
+                    if *shape == b'9' { byte.is_ascii_digit() } else { shape == byte }
+                },
+            )
     };
     let (mut all, mut at) = (Vec::<Vec<u8>>::new(), 0);
     while at < log.len() {
@@ -78,7 +80,9 @@ fn object(object: &Object<'_>) -> String {
                 let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
                 words.push(format!("at {}", if value == [0xFF; 8] { "-" } else { &digits }));
             }
-            id::METRIC => words.push(format!("access {:04x}", reader.take(6).and_then(|_| reader.u16()).unwrap())),
+            id::METRIC => {
+                words.push(format!("access {:04x}", reader.take(6).and_then(|_| reader.u16()).unwrap()))
+            }
             id::UNIT => words.push(format!("unit {:04x}", reader.u16().unwrap())),
             other => words.push(format!("+{other:04x}")),
         }

@@ -11,9 +11,12 @@ use crate::pdu::{Attributes, DEMOGRAPHICS, Event, MDS, NUMERIC, Object, Pdu, Rep
 use crate::read::Reader;
 use crate::table;
 use crate::units::{is_framed, split};
-use crate::value::{Float, Metric, Observed, id, is_later, mode, narrow, observed, state, system, time, wide};
+use crate::value::{
+    Float, Metric, Observed, id, is_later, mode, narrow, observed, state, system, time, wide,
+};
 use orugate_driver::report::{
-    Alarm, At, Code, Device, End, Item, Kind, Marks, Measurement, Note, NoteKind, Reading, ReportSink, Shown, Unit,
+    Alarm, At, Code, Device, End, Item, Kind, Marks, Measurement, Note, NoteKind, Reading, ReportSink, Shown,
+    Unit,
 };
 use orugate_driver::snapshot::{self, Unit as Came, decimal};
 use orugate_driver::span::Span;
@@ -125,24 +128,26 @@ fn sort<'m>(all: &mut All<'m>, plain: Plain<'m>) -> bool {
             all.created = Some(plain);
             true
         }
-        Some(Pdu::Result { body, .. } | Pdu::Linked { body, .. }) => match Reply::read(body).map(|reply| reply.class) {
-            Some(MDS) => {
-                all.monitor = Some(plain);
-                true
-            }
-            Some(DEMOGRAPHICS) => {
-                all.patient = Some(plain);
-                true
-            }
-            Some(NUMERIC) => match all.numerics.iter_mut().find(|place| place.is_none()) {
-                Some(place) => {
-                    *place = Some(plain);
+        Some(Pdu::Result { body, .. } | Pdu::Linked { body, .. }) => {
+            match Reply::read(body).map(|reply| reply.class) {
+                Some(MDS) => {
+                    all.monitor = Some(plain);
                     true
                 }
-                None => false,
-            },
-            _ => false,
-        },
+                Some(DEMOGRAPHICS) => {
+                    all.patient = Some(plain);
+                    true
+                }
+                Some(NUMERIC) => match all.numerics.iter_mut().find(|place| place.is_none()) {
+                    Some(place) => {
+                        *place = Some(plain);
+                        true
+                    }
+                    None => false,
+                },
+                _ => false,
+            }
+        }
         _ => false,
     }
 }
@@ -203,16 +208,23 @@ fn objects(bytes: &[u8]) -> impl Iterator<Item = Object<'_>> {
 /// The same measurement stands in an answer that was taken before: another one was new in this.
 fn is_given_before(all: &All<'_>, place: usize, object: &Object<'_>) -> bool {
     let stamp = object.attributes.find(id::TIME_STAMP);
-    all.numerics().take(place).filter(|plain| plain.taken).flat_map(|plain| objects(plain.bytes)).any(|other| {
-        (other.context, other.handle) == (object.context, object.handle)
-            && other.attributes.find(id::TIME_STAMP) == stamp
-            && observed(other.attributes).eq(observed(object.attributes))
-    })
+    all.numerics().take(place).filter(|plain| plain.taken).flat_map(|plain| objects(plain.bytes)).any(
+        |other| {
+            (other.context, other.handle) == (object.context, object.handle)
+                && other.attributes.find(id::TIME_STAMP) == stamp
+                && observed(other.attributes).eq(observed(object.attributes))
+        },
+    )
 }
 
 impl IntellivueInterpreter {
     /// The device, and marks that all of its values have because of what it is doing.
-    fn device<'m>(&self, all: &All<'m>, ended: Utc, scratch: &mut Scratch<'m>) -> Result<(Device<'m>, Marks), Fault> {
+    fn device<'m>(
+        &self,
+        all: &All<'m>,
+        ended: Utc,
+        scratch: &mut Scratch<'m>,
+    ) -> Result<(Device<'m>, Marks), Fault> {
         let mut device = Device { mds: MULTI_PARAMETER_MONITOR, ..Device::default() };
         let mut nobodys = Marks::NONE;
         // What was asked last says more than what was told first.
@@ -396,7 +408,12 @@ fn told_apart<'m>(label: Option<u32>, text: Text<'m>, scratch: &mut Scratch<'m>)
     match label {
         Some(label) if label >> 31 == 1 => write(scratch, |out| {
             let words = std::str::from_utf8(text.bytes()).unwrap_or_default();
-            out.push(format_args!("{words}{}{:04x}-{:04x}", if words.is_empty() { "" } else { " " }, label >> 16, label & 0xFFFF));
+            out.push(format_args!(
+                "{words}{}{:04x}-{:04x}",
+                if words.is_empty() { "" } else { " " },
+                label >> 16,
+                label & 0xFFFF
+            ));
         }),
         _ => Ok(text),
     }
@@ -442,7 +459,8 @@ fn marks(value: &Observed) -> (Marks, &'static str) {
     };
     let mut all = if value.state & state::VALIDATED != 0 { Marks::VALIDATED } else { Marks::NONE };
     let mut why = "";
-    let bits = BITS.iter().filter(|(bit, ..)| value.state & bit != 0).map(|(_, mark, clause)| (*mark, *clause));
+    let bits =
+        BITS.iter().filter(|(bit, ..)| value.state & bit != 0).map(|(_, mark, clause)| (*mark, *clause));
     for (mark, clause) in bits.chain(special) {
         all = all | mark;
         if why.is_empty() {

@@ -70,9 +70,7 @@ impl<'a> From<Found<'a>> for Came<'a> {
     fn from(found: Found<'a>) -> Self {
         match found {
             Found::Frame { raw, data, at } => Self::Unit { raw, data, at },
-            Found::Broken { why, at } => {
-                Self::Bad { what: why.sentence(), lost: why != Broken::Aborted, at }
-            }
+            Found::Broken { why, at } => Self::Bad { what: why.sentence(), lost: why != Broken::Aborted, at },
             Found::Between { at, .. } => {
                 Self::Bad { what: "bytes stand in no frame: the beginning of one is missing", lost: true, at }
             }
@@ -110,7 +108,11 @@ impl File {
                     rest = after;
                 }
                 // It may go on with the next bytes.
-                None if MARK.starts_with(rest) || (rest.starts_with(&MARK) && rest.len() < MOST) && !full(rest) => break,
+                None if MARK.starts_with(rest)
+                    || (rest.starts_with(&MARK) && rest.len() < MOST) && !full(rest) =>
+                {
+                    break;
+                }
                 None if !self.passed && may_associate(rest) => break,
                 None => {
                     if !self.passed {
@@ -146,7 +148,9 @@ fn full(rest: &[u8]) -> bool {
 fn may_associate(rest: &[u8]) -> bool {
     match rest {
         [0x0E | 0x0D, 0xFF, ..] => rest.len() < 600,
-        [0x0E | 0x0D | 0x0C | 0x09 | 0x0A | 0x19, len, ..] => rest.len() < usize::from(*len).saturating_add(2),
+        [0x0E | 0x0D | 0x0C | 0x09 | 0x0A | 0x19, len, ..] => {
+            rest.len() < usize::from(*len).saturating_add(2)
+        }
         [0x0E | 0x0D | 0x0C | 0x09 | 0x0A | 0x19] => true,
         _ => false,
     }
@@ -176,8 +180,8 @@ mod tests {
     fn a_file_of_datagrams_gives_its_units_however_it_is_cut() {
         let answer = unit(3, &[0, 1, 0, 2]);
         let terms = crate::request::Terms { period: 8000, receives: 1000, sends: 1000, extension: 0 };
-        let file =
-            [&*associate(terms), &answer, b"2014/04/04T15:48:03,580", &answer, &answer, &answer[..7]].concat();
+        let file = [&*associate(terms), &answer, b"2014/04/04T15:48:03,580", &answer, &answer, &answer[..7]]
+            .concat();
         let whole = units(&mut Line::File(File::default()), &[&file]);
         assert_eq!(whole.len(), 6, "{whole:?}");
         assert_eq!(whole.iter().filter(|line| line.ends_with("12 12")).count(), 3);

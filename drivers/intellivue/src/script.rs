@@ -17,7 +17,9 @@
 
 use crate::civil;
 use crate::frame::wrap;
-use crate::pdu::{ACTION, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, POLL, POLL_EXTENDED, Pdu, Reply, parse};
+use crate::pdu::{
+    ACTION, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, POLL, POLL_EXTENDED, Pdu, Reply, parse,
+};
 use crate::request::{SECOND, list, put_counted, put16, put32, remote, unit};
 use crate::session::Settings;
 use crate::units::{begins, plain};
@@ -160,7 +162,8 @@ impl Monitor {
             match parse(&unit).map(|(pdu, _)| pdu) {
                 Some(Pdu::Invoke { body, .. }) => {
                     let attributes = Event::read(body).and_then(|event| event.attributes());
-                    self.attributes = attributes.into_iter().flatten().map(|(id, value)| (id, value.to_vec())).collect();
+                    self.attributes =
+                        attributes.into_iter().flatten().map(|(id, value)| (id, value.to_vec())).collect();
                     self.attributes.retain(|(id, _)| !matches!(*id, id::CLOCK | id::RELATIVE));
                 }
                 Some(Pdu::Linked { body, .. }) => {
@@ -263,7 +266,8 @@ pub(crate) fn bytes(settings: Settings, input: &str) -> Vec<u8> {
     let monitor = Monitor::read(input.as_bytes());
     let clock = civil::bcd(monitor.clock);
     let began = monitor.on.saturating_mul(SECOND);
-    let mut place = Place { invoke: 2, poll: 1, group: 0, sequence: None, relative: began.saturating_add(SECOND) };
+    let mut place =
+        Place { invoke: 2, poll: 1, group: 0, sequence: None, relative: began.saturating_add(SECOND) };
     let mut units = vec![monitor.created(clock, began), monitor.itself(place, clock)];
     if monitor.patient.is_some() {
         units.push(monitor.admitted(place));
@@ -357,7 +361,10 @@ fn object(handle: u16, words: &str) -> Vec<u8> {
             "state" => state = hex(value),
             "access" => attributes.push((id::METRIC, metric(1, hex(value)))),
             "category" => attributes.push((id::METRIC, metric(hex(value), 0x4000))),
-            "at" => attributes.push((id::TIME_STAMP, civil::read(value).map_or([0xFF; 8], |time| civil::bcd(civil::seconds(time))).to_vec())),
+            "at" => attributes.push((
+                id::TIME_STAMP,
+                civil::read(value).map_or([0xFF; 8], |time| civil::bcd(civil::seconds(time))).to_vec(),
+            )),
             physio => values.push((hex(physio), float(value))),
         }
     }

@@ -26,7 +26,8 @@ pub(crate) fn scrub(line: &mut [u8], stand_ins: &mut StandIns) -> usize {
                     .enumerate()
                     .skip(1)
                     .find(|(at, byte)| {
-                        **byte == 0xC0 || rest.get(*at..).is_some_and(|rest| rest.starts_with(&[0xE1, 0, 0, 2]))
+                        **byte == 0xC0
+                            || rest.get(*at..).is_some_and(|rest| rest.starts_with(&[0xE1, 0, 0, 2]))
                     })
                     .map_or(rest.len(), |(at, _)| at);
                 let place = line.get_mut(at..at.saturating_add(len)).unwrap_or_default();
@@ -82,7 +83,8 @@ fn names(unit: &mut [u8], stand_ins: &mut StandIns, variant: u8) -> bool {
         let value = unit.get_mut(at..at.saturating_add(len)).unwrap_or_default();
         match id {
             // The handle, the kind of object, and sizes and weights in their units.
-            0x0921 | 0x092F | 0x0956 | 0x0957 | 0x0961 | 0x0962 | 0x09D8 | 0x09DC | 0x09DF | 0x0A1A | 0x0A1E => {}
+            0x0921 | 0x092F | 0x0956 | 0x0957 | 0x0961 | 0x0962 | 0x09D8 | 0x09DC | 0x09DF | 0x0A1A
+            | 0x0A1E => {}
             _ => match value {
                 [high, low, text @ ..] if usize::from(u16::from_be_bytes([*high, *low])) == text.len() => {
                     wide(text, stand_ins, variant);
@@ -101,7 +103,9 @@ const fn escaped(byte: u8, stand_in: u8) -> u8 {
 
 fn wide(text: &mut [u8], stand_ins: &mut StandIns, variant: u8) {
     let units = text.chunks_exact_mut(2);
-    let mut narrow: Vec<u8> = units.map(|unit| if unit.first() == Some(&0) { unit.last().copied().unwrap_or(0) } else { b'x' }).collect();
+    let mut narrow: Vec<u8> = units
+        .map(|unit| if unit.first() == Some(&0) { unit.last().copied().unwrap_or(0) } else { b'x' })
+        .collect();
     let used = narrow.iter().position(|byte| *byte == 0).unwrap_or(narrow.len());
     let name = narrow.get_mut(..used).unwrap_or_default();
     stand_ins.replace(name, &|_| false);

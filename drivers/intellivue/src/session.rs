@@ -10,7 +10,10 @@ use crate::gather::{Answer, Came as Piece, Gather, Key, Outcome};
 use crate::held::Held;
 use crate::line::{Came, File, Line};
 use crate::outbox::Outbox;
-use crate::pdu::{ACTION, Association, Attributes, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, Part, Pdu, Reply, parse};
+use crate::pdu::{
+    ACTION, Association, Attributes, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, Part, Pdu, Reply,
+    parse,
+};
 use crate::request::{EACH_12_SECONDS, EACH_SECOND, SECOND, Terms, associate, confirm, poll, release, terms};
 use crate::slots;
 use crate::talk::{Talk, Wish};
@@ -47,7 +50,9 @@ enum Phase {
     /// There is no channel.
     Closed,
     /// The monitor said no, or goodbye: it is left alone for a while.
-    Resting { until: Tick },
+    Resting {
+        until: Tick,
+    },
     /// An association is asked for.
     Asking {
         /// Requests that went out.
@@ -55,10 +60,16 @@ enum Phase {
         next: Tick,
     },
     /// It is granted; the monitor will tell of it.
-    Granted { terms: Terms, until: Tick },
+    Granted {
+        terms: Terms,
+        until: Tick,
+    },
     Talking(Box<Talk>),
     /// The release went out.
-    Leaving { next: Tick, until: Tick },
+    Leaving {
+        next: Tick,
+        until: Tick,
+    },
 }
 
 /// The session.
@@ -424,7 +435,8 @@ impl IntellivueSession {
         if let Some(shown) = shown.as_ref().and_then(|shown| time(shown)).map(seconds)
             && let Some((before, relative)) = self.clock.replace((shown, answer.key.relative))
         {
-            let passed = i64::from(answer.key.relative.wrapping_sub(relative).checked_div(SECOND).unwrap_or(0));
+            let passed =
+                i64::from(answer.key.relative.wrapping_sub(relative).checked_div(SECOND).unwrap_or(0));
             if shown.saturating_sub(before).abs_diff(passed) > SET {
                 self.out.say("somebody set the monitor's clock", false, self.at);
             }
@@ -491,7 +503,8 @@ impl IntellivueSession {
                 *next = now.after(backed_off(ASK, asked.saturating_sub(4), ASK_MOST));
                 *tries = asked.saturating_add(1);
                 if asked == 5 {
-                    let sentence = "the monitor does not answer: is it on, connected, and is data export allowed in it?";
+                    let sentence =
+                        "the monitor does not answer: is it on, connected, and is data export allowed in it?";
                     self.out.say(sentence, false, self.at);
                 }
                 if left {

@@ -378,7 +378,8 @@ mod tests {
         assert_eq!(talk.refused(at(0), poll.invoke.wrapping_add(9), 9), None);
         assert_eq!(talk.refused(at(0), poll.invoke, BUSY), None);
         let all = run(&mut talk, 1, 2, |_| false);
-        let Some((_, Wish::Poll(poll))) = all.iter().find(|(_, wish)| matches!(wish, Wish::Poll(poll) if poll.class == NUMERIC))
+        let Some((_, Wish::Poll(poll))) =
+            all.iter().find(|(_, wish)| matches!(wish, Wish::Poll(poll) if poll.class == NUMERIC))
         else {
             panic!("{all:?}")
         };

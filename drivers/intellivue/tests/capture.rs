@@ -24,9 +24,10 @@ fn without_stamps(log: &[u8]) -> Vec<u8> {
     let mut at = 0;
     while at < log.len() {
         let is_stamp = log[at..].len() >= SHAPE.len()
-            && SHAPE.iter().zip(&log[at..]).all(|(shape, byte)| {
-                if *shape == b'9' { byte.is_ascii_digit() } else { shape == byte }
-            });
+            && SHAPE
+                .iter()
+                .zip(&log[at..])
+                .all(|(shape, byte)| if *shape == b'9' { byte.is_ascii_digit() } else { shape == byte });
         if is_stamp {
             at += SHAPE.len();
         } else {
@@ -204,7 +205,8 @@ fn no_bytes_make_session_or_interpreter_fall() {
 #[test]
 fn a_profile_tells_its_mistakes_with_their_lines() {
     use orugate_driver::Driver as _;
-    let wrong = |from: &str, to: &str| orugate_intellivue::INTELLIVUE.profile(&UDP.replace(from, to)).err().unwrap();
+    let wrong =
+        |from: &str, to: &str| orugate_intellivue::INTELLIVUE.profile(&UDP.replace(from, to)).err().unwrap();
     assert!(wrong("stale_after = 15", "stale_after = 4").to_string().contains("allowed are 5 to 600"));
     assert!(wrong("\"udp\"", "\"tcp\"").line.is_some());
     assert!(wrong("driver = \"intellivue\"", "driver = \"dri\"").to_string().contains("this is the driver"));

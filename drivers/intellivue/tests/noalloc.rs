@@ -72,7 +72,8 @@ fn interpreting_a_snapshot_allocates_nothing() {
         assert_eq!(count.0, 24);
         // Too little space is a fault and no panic.
         for len in (0..space.len()).step_by(199).take_while(|len| *len < 3000) {
-            let _ = interpreter.interpret(&message, &mut Scratch::new(&mut space[..len]), &mut Count::default());
+            let _ =
+                interpreter.interpret(&message, &mut Scratch::new(&mut space[..len]), &mut Count::default());
         }
     }
 }

@@ -14,7 +14,9 @@ struct Row<'a> {
 
 fn rows(csv: &str) -> Vec<Row<'_>> {
     let rows = csv.lines().skip(1).map(|line| {
-        let [key, nom, shown, mdc, source, evidence] = line.split(',').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [key, nom, shown, mdc, source, evidence] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}")
+        };
         assert!(!source.is_empty() && !evidence.is_empty(), "{line}");
         assert_eq!(mdc.is_empty(), !source.contains("mdc"), "{line}");
         let key = u32::from_str_radix(key, 16).unwrap();
@@ -59,7 +61,8 @@ fn each_parameter_is_the_term_that_it_says() {
 fn each_unit_is_the_unit_that_it_says() {
     let rows = rows(include_str!("../tables/units.csv"));
     for row in rows.iter().filter(|row| row.mdc != 0) {
-        let unit = mdc::unit(row.mdc).unwrap_or_else(|| panic!("{}: {} is not in the table", row.nom, row.mdc));
+        let unit =
+            mdc::unit(row.mdc).unwrap_or_else(|| panic!("{}: {} is not in the table", row.nom, row.mdc));
         let names: Vec<_> = [unit.refid].into_iter().chain(unit.also.iter().copied()).collect();
         let name = row.nom.strip_prefix("NOM_DIM_").unwrap();
         let own = names.contains(&&*format!("MDC_DIM_{name}"))
@@ -77,10 +80,30 @@ fn each_unit_is_the_unit_that_it_says() {
 fn factor(text: &str) -> String {
     let mut text = text.replace("mm[Hg]", "mmHg").replace("cm[H2O]", "cmH2O").replace("mBar", "mbar");
     for (from, to) in [
-        ("cmH2O/l/sec", "cmH2O.s/l"), ("{beat}/min", "bpm"), ("{breath}/min", "rpm"), ("{pulse}/min", "puls/min"), ("Dyn-sec/cm^5", "dyn.s/cm5"),
-        ("[degF]", "F"), ("Cel", "C"), ("[in_i]", "in"), ("[lb_av]", "lb"), ("[oz_av]", "oz"), ("[pH]", "pH"),
-        ("{unknown}", ""), ("%{pcv}", "%PCV"), ("{beat}", "beat"), ("{breath}", "breath"), ("sec", "s"), ("hrs", "h"), ("hour", "h"),
-        ("days", "d"), ("day", "d"), ("Ohm", "ohm"), ("{Score}", ""), ("eq", "Eq"), ("(s)", "s"),
+        ("cmH2O/l/sec", "cmH2O.s/l"),
+        ("{beat}/min", "bpm"),
+        ("{breath}/min", "rpm"),
+        ("{pulse}/min", "puls/min"),
+        ("Dyn-sec/cm^5", "dyn.s/cm5"),
+        ("[degF]", "F"),
+        ("Cel", "C"),
+        ("[in_i]", "in"),
+        ("[lb_av]", "lb"),
+        ("[oz_av]", "oz"),
+        ("[pH]", "pH"),
+        ("{unknown}", ""),
+        ("%{pcv}", "%PCV"),
+        ("{beat}", "beat"),
+        ("{breath}", "breath"),
+        ("sec", "s"),
+        ("hrs", "h"),
+        ("hour", "h"),
+        ("days", "d"),
+        ("day", "d"),
+        ("Ohm", "ohm"),
+        ("{Score}", ""),
+        ("eq", "Eq"),
+        ("(s)", "s"),
     ] {
         text = text.replace(from, to);
     }

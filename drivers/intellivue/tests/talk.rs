@@ -44,7 +44,6 @@ fn an_association_brings_numerics_over_both_wires() {
     }
 }
 
-
 /// How often the client said something that begins so (frames aside).
 fn said(rig: &Rig, begin: &[u8]) -> Vec<f64> {
     let plain = |bytes: &[u8]| if bytes[0] == 0xC0 { bytes[5..].to_vec() } else { bytes.to_vec() };
@@ -59,7 +58,11 @@ fn a_refusing_monitor_is_asked_with_longer_and_longer_waits() {
     let mut rig = Rig::new(UDP, SCRIPT, &[Fault::Deny { times: 4 }]);
     rig.run(70.0);
     assert_eq!(said(&rig, &[0x0D]), [0.0, 5.0, 15.0, 35.0]);
-    assert!(matches!(rig.stage.states[..], [State::Connecting, State::Refused(_), ..]), "{:?}", rig.stage.states);
+    assert!(
+        matches!(rig.stage.states[..], [State::Connecting, State::Refused(_), ..]),
+        "{:?}",
+        rig.stage.states
+    );
     assert_eq!(rig.stage.notes.len(), 4, "{:?}", rig.stage.notes);
     rig.run(10.0);
     assert_eq!(said(&rig, &[0x0D]).len(), 5);
@@ -114,7 +117,12 @@ fn loss_doubling_and_reordering_never_give_half_an_answer() {
         }
         let mut rig = Rig::new(toml, &many(), &faults);
         rig.run(3.0);
-        assert_eq!(rig.items(toml).lines().filter(|line| line.starts_with("0002")).count(), rows + 3, "{}", rig.items(toml));
+        assert_eq!(
+            rig.items(toml).lines().filter(|line| line.starts_with("0002")).count(),
+            rows + 3,
+            "{}",
+            rig.items(toml)
+        );
         rig.stage.taken.clear();
         for _ in 0..120 {
             rig.run(1.0);
@@ -176,7 +184,8 @@ fn a_clock_that_is_set_is_told_and_nothing_is_lost() {
 
 #[test]
 fn a_module_that_is_pulled_takes_its_values_with_it() {
-    let without: String = SCRIPT.lines().filter(|line| !line.starts_with("8502")).collect::<Vec<_>>().join("\n");
+    let without: String =
+        SCRIPT.lines().filter(|line| !line.starts_with("8502")).collect::<Vec<_>>().join("\n");
     let second = without.split_once("answer").unwrap().1.replace("repeat", "");
     let script = SCRIPT.replace("repeat", &format!("answer{second}"));
     let mut rig = Rig::new(MIB, &script, &[]);
@@ -273,7 +282,8 @@ fn damage_on_the_line_is_told_with_its_place_and_nothing_false_comes() {
 
 #[test]
 fn a_new_cuff_pressure_is_taken_once() {
-    let later = SCRIPT.split_once("answer").unwrap().1.replace("20260301095500 4A05=118", "20260301100001 4A05=131");
+    let later =
+        SCRIPT.split_once("answer").unwrap().1.replace("20260301095500 4A05=118", "20260301100001 4A05=131");
     let script = SCRIPT.replace("repeat", &format!("answer{}", later.replace("repeat", "")));
     let mut rig = Rig::new(UDP, &script, &[]);
     rig.run(1.5);
@@ -281,5 +291,8 @@ fn a_new_cuff_pressure_is_taken_once() {
     let items = rig.items(UDP);
     let cuffs: Vec<_> = items.lines().filter(|line| line.contains("NBP-sys")).collect();
     assert_eq!(cuffs.len(), 2, "{items}");
-    assert!(cuffs[0].contains("118") && cuffs[1].contains("131 266016 [mmHg] at 20260301100001 once"), "{items}");
+    assert!(
+        cuffs[0].contains("118") && cuffs[1].contains("131 266016 [mmHg] at 20260301100001 once"),
+        "{items}"
+    );
 }

@@ -6,8 +6,8 @@ use orugate_driver::report::{At, Item, Marks, Measurement, Note, Reading, Report
 use orugate_driver::snapshot::Writer;
 use orugate_driver::time::{ClockQuality, Tick, Utc};
 use orugate_driver::{
-    Channel, Driver, Input, Instrument, Interpreter, Output, Peer, Profile, Scratch, Session, SimulatedFault, Slot,
-    State, StoredMessage,
+    Channel, Driver, Input, Instrument, Interpreter, Output, Peer, Profile, Scratch, Session, SimulatedFault,
+    Slot, State, StoredMessage,
 };
 use orugate_intellivue::INTELLIVUE;
 use std::collections::{BTreeMap, VecDeque};
@@ -153,7 +153,8 @@ impl Rig {
     /// What was said first is not heard: the association is asked for anew, and of that these are lost.
     pub fn lose(&mut self, numbers: &[usize]) {
         let numbers = numbers.to_vec();
-        self.client = profile(if self.peer == Peer::Datagrams { UDP } else { MIB }).session(&Instrument::default());
+        self.client =
+            profile(if self.peer == Peer::Datagrams { UDP } else { MIB }).session(&Instrument::default());
         self.monitor = Some(
             profile(if self.peer == Peer::Datagrams { UDP } else { MIB }).simulator(vec![SCRIPT.into()], &[]),
         );
@@ -300,8 +301,13 @@ pub fn capture(profile: &dyn Profile, pieces: &[&[u8]]) -> Stage {
 pub fn interpret(interpreter: &dyn Interpreter, raw: &[u8]) -> String {
     let mut space = vec![0; 256 << 10];
     let ends = [u32::try_from(raw.len()).unwrap()];
-    let message =
-        StoredMessage { raw, chunk_ends: &ends, complete: true, received: Utc(0), clock: ClockQuality::Synchronised };
+    let message = StoredMessage {
+        raw,
+        chunk_ends: &ends,
+        complete: true,
+        received: Utc(0),
+        clock: ClockQuality::Synchronised,
+    };
     let mut dump = Dump::default();
     interpreter.interpret(&message, &mut Scratch::new(&mut space), &mut dump).unwrap();
     dump.0
@@ -355,7 +361,11 @@ fn line(measurement: &Measurement<'_>) -> String {
     };
     let mut out = format!(
         "{} {} [{}] {value} {} [{}]",
-        measurement.code.id, measurement.term, measurement.code.name, measurement.unit.mdc, measurement.unit.text
+        measurement.code.id,
+        measurement.term,
+        measurement.code.name,
+        measurement.unit.mdc,
+        measurement.unit.text
     );
     for (mark, name) in [
         (Marks::INV, "INV"),
