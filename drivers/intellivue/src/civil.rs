@@ -53,7 +53,7 @@ pub(crate) fn bcd(seconds: i64) -> [u8; 8] {
 /// A number below 100 as two digits.
 fn two(number: i64) -> u8 {
     let number = u8::try_from(number % 100).unwrap_or(0);
-    (number / 10) << 4 | number % 10
+    ((number / 10) << 4) | (number % 10)
 }
 
 /// `20260301100000` as a monitor's clock would show it.

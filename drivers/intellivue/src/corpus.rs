@@ -15,9 +15,7 @@ pub(crate) const LOGS: [(&str, &str, usize); 3] = [
 ];
 
 pub(crate) fn corpus() -> Option<PathBuf> {
-    let Some(folder) = std::env::var_os("ORUGATE_CORPUS") else {
-        return None;
-    };
+    let folder = std::env::var_os("ORUGATE_CORPUS")?;
     // A relative path counts from the workspace, where cargo was called, not from this crate.
     let bedside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder).join("bedside");
     assert!(bedside.is_dir(), "ORUGATE_CORPUS is set, but has no folder bedside");

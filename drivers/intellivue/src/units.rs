@@ -20,11 +20,13 @@ pub(crate) fn is_framed(raw: &[u8]) -> bool {
 
 /// A frame or a unit begins here, and no text: the kinds of association messages are also a tab and line ends.
 pub(crate) fn begins(raw: &[u8]) -> bool {
-    match raw {
-        [0xC0, ..] | [0xE1, 0, 0, 2, ..] => true,
-        [0x0D | 0x0E, _, 0x05, 0x08, ..] | [0x0D | 0x0E, 0xFF, _, _, 0x05, 0x08, ..] => true,
-        _ => false,
-    }
+    matches!(
+        raw,
+        [0xC0, ..]
+            | [0xE1, 0, 0, 2, ..]
+            | [0x0D | 0x0E, _, 0x05, 0x08, ..]
+            | [0x0D | 0x0E, 0xFF, _, _, 0x05, 0x08, ..]
+    )
 }
 
 /// The plain bytes of each unit, for who may allocate.

@@ -108,10 +108,5 @@ fn factor(text: &str) -> String {
         text = text.replace(from, to);
     }
     let text = text.replace('l', "L").replace("moL", "mol");
-    match text.as_str() {
-        "1" => String::new(),
-        "h" => "h".into(),
-        "m/s" | "ms" => text.replace("m/s", "m/s"),
-        _ => text,
-    }
+    if text == "1" { String::new() } else { text }
 }
