@@ -46,4 +46,5 @@ pub mod tls;
 pub mod verify;
 pub mod wear;
 pub mod wire;
+pub mod who;
 pub mod words;
