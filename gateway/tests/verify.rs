@@ -530,7 +530,7 @@ fn a_proof_goes_along_to_a_spare_box_for_its_analyzer_and_no_other() {
 fn as_in_the_manual(said: &str, out: &str) -> String {
     let said = said.replace(out, ".");
     let mut text = String::new();
-    let pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|\d{16}|\b[0-9a-f]{64}\b|by uid \d+( \([^)]*\))?";
+    let pattern = r"[0-9a-f]{64}|[0-9]{4}-[0-9T:.-]+Z|[0-9]{16}|by uid [0-9]+( \([^)]*\))?";
     let pattern = regex::Regex::new(pattern).unwrap();
     let (mut known, mut from): (Vec<String>, usize) = (Vec::new(), 0);
     for found in pattern.find_iter(&said) {
