@@ -16,7 +16,8 @@ fn named(uid: u32, users: &str) -> String {
         let (name, number) = (fields.next()?, fields.nth(1)?);
         (number.parse() == Ok(uid)).then_some(name)
     });
-    let fits = |name: &&str| !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_graphic());
+    let fits =
+        |name: &&str| !name.is_empty() && name.len() <= 32 && name.bytes().all(|b| b.is_ascii_graphic());
     name.filter(fits).map_or_else(|| format!("uid {uid}"), |name| format!("uid {uid} ({name})"))
 }
 

@@ -367,7 +367,10 @@ fn a_hold_is_found_understood_released_and_discarded() {
     let quiet = site.run(&["status"]);
     quiet.is(0);
     quiet.hides("All is well.");
-    assert!(quiet.out.contains("still connecting to engine.") || quiet.out.contains("but engine cannot be reached"));
+    assert!(
+        quiet.out.contains("still connecting to engine.")
+            || quiet.out.contains("but engine cannot be reached")
+    );
     site.run(&["holds", "list"]).says("No holds.");
 
     let first = hold(&site, &mut service);

@@ -138,7 +138,9 @@ fn each_wrong_word_is_told_with_the_right_ones() {
     let none = lab.site.run(&["map", "show", "chem-9"]);
     none.is(64);
     none.says("There is no instrument chem-9. There are: haem-1.");
-    lab.site.run(&["map", "show", "haem-1"]).says("haem-1 has no map: its results go out with its own codes.");
+    lab.site
+        .run(&["map", "show", "haem-1"])
+        .says("haem-1 has no map: its results go out with its own codes.");
     let none = lab.site.run(&["map", "show", "haem-1", "--journal"]);
     none.is(74);
     none.says("where the journal should be. Look whether its disk is mounted");
@@ -148,13 +150,18 @@ fn each_wrong_word_is_told_with_the_right_ones() {
 fn the_row_that_is_shown_decides_in_a_replay_in_a_plan_and_for_the_engine() {
     let lab = Lab::new();
     let site = &lab.site;
-    lab.import(&["--specimen", "Urine=UR", "--specimen", "Serum or Plasma=", "--out", lab.map.to_str().unwrap()])
-        .is(0);
+    lab.import(&[
+        "--specimen",
+        "Urine=UR",
+        "--specimen",
+        "Serum or Plasma=",
+        "--out",
+        lab.map.to_str().unwrap(),
+    ])
+    .is(0);
     // Before it is configured: by its name, by its file, and with what require_map would hold.
     let capture = lab.capture();
-    let replay = |more: &[&str]| {
-        site.run(&[&["replay", "-p", "generic-astm", &capture], more].concat())
-    };
+    let replay = |more: &[&str]| site.run(&[&["replay", "-p", "generic-astm", &capture], more].concat());
     let plain = replay(&[]);
     plain.is(0);
     plain.says("OBX|1|NM|GLU^^99ASTM||97|");
@@ -199,7 +206,10 @@ fn the_row_that_is_shown_decides_in_a_replay_in_a_plan_and_for_the_engine() {
     orugate(&["simulate", "-p", "generic-astm", "--connect", &site.address, &capture]).is(0);
     service.until("interpreted");
     let oru = engine.next();
-    assert!(oru.contains("|2345-7^Glucose [Mass/volume] in Serum or Plasma^LN^GLU^^99ASTM||97|mg/dL"), "{oru}");
+    assert!(
+        oru.contains("|2345-7^Glucose [Mass/volume] in Serum or Plasma^LN^GLU^^99ASTM||97|mg/dL"),
+        "{oru}"
+    );
     let shown = site.run(&["map", "show", "haem-1", "--journal"]);
     shown.is(0);
     shown.says("asked first: map chem, 3 rows,");
@@ -211,12 +221,17 @@ fn the_row_that_is_shown_decides_in_a_replay_in_a_plan_and_for_the_engine() {
     ] {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let wanted = row.replace("--", "-");
-        assert!(shown.out.lines().any(|line| words(line).contains(&wanted)), "no {wanted:?} in\n{}", shown.out);
+        assert!(
+            shown.out.lines().any(|line| words(line).contains(&wanted)),
+            "no {wanted:?} in\n{}",
+            shown.out
+        );
     }
     // A corrected row and one that goes, in words.
     let text = std::fs::read_to_string(&lab.map).unwrap();
     let text = text.replace("2350-7,Glucose [Mass/volume] in Urine,mg/dL", "2349-9,Glucose in Urine,mg/dL");
-    let text: String = text.lines().filter(|line| !line.starts_with("CREA")).map(|line| format!("{line}\n")).collect();
+    let text: String =
+        text.lines().filter(|line| !line.starts_with("CREA")).map(|line| format!("{line}\n")).collect();
     std::fs::write(&lab.map, text).unwrap();
     let plan = site.run(&["plan"]);
     plan.says("haem-1: map chem: 1 row changed (GLU (UR): 2350-7 → 2349-9, name Glucose [Mass/volume] in Urine → Glucose in Urine)");
@@ -230,9 +245,10 @@ fn the_row_that_is_shown_decides_in_a_replay_in_a_plan_and_for_the_engine() {
     // Who asks later is told by which map of then, and what came of the hold.
     let traced = site.run(&["trace", "S-1"]);
     let words = traced.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    for told in
-        ["redriven: interpreted again with the configuration of then, by uid ", "map chem, chem.csv line 2: 2345-7 in mg/dL"]
-    {
+    for told in [
+        "redriven: interpreted again with the configuration of then, by uid ",
+        "map chem, chem.csv line 2: 2345-7 in mg/dL",
+    ] {
         assert!(words.contains(told), "no {told:?} in {}", traced.out);
     }
 }

@@ -234,7 +234,11 @@ fn a_released_hold_says_who_and_a_discarded_one_why() {
     traced.hides("otherwise");
     let open = story.trace("S-0815", &[]);
     open.hides("S-0815");
-    assert!(words(&open).contains("released with a sample id that the person entered, by uid "), "{}", open.out);
+    assert!(
+        words(&open).contains("released with a sample id that the person entered, by uid "),
+        "{}",
+        open.out
+    );
     // The number is ours, the four characters are another gateway's: somebody else's message.
     let sent = traced.out.split("-> OBX 1 of ").nth(1).unwrap().split_whitespace().next().unwrap();
     story.trace(sent, &[]).is(0);

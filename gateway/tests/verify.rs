@@ -417,7 +417,8 @@ fn a_person_at_a_terminal_is_asked_sample_by_sample() {
     let config = story.site.config.to_str().unwrap().to_owned();
     let out = story.folder("out").to_str().unwrap().to_owned();
     let sit = |play: &str| {
-        let session = ["verify", "session", "haem-1", "--config", &config, "--name", "B. Invented", "--out", &out];
+        let session =
+            ["verify", "session", "haem-1", "--config", &config, "--name", "B. Invented", "--out", &out];
         at_a_terminal(&python, &session, play)
     };
     let said = sit("expect Waiting for results\ntype q\nexpect Broken off\n");
@@ -468,7 +469,11 @@ fn a_changed_map_makes_a_proof_fall_back_and_the_map_of_then_brings_it_back() {
     let out = story.folder("first");
     story.prove(&tests, "TT000001", "S-0001", &out);
     let now = story.now();
-    assert_eq!((&now["state"], &now["now"], &now["same"]), (&"proven".into(), &"same".into(), &2.into()), "{now}");
+    assert_eq!(
+        (&now["state"], &now["now"], &now["same"]),
+        (&"proven".into(), &"same".into(), &2.into()),
+        "{now}"
+    );
     assert_eq!(now["analyzer"]["serial"], "TT000001");
     assert!(now["ended"]["actor"].as_str().unwrap().starts_with("uid "), "{now}");
     assert!(!now.to_string().contains("S-0001") && !now.to_string().contains("<0.10"), "{now}");

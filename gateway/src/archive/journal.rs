@@ -53,7 +53,12 @@ impl fmt::Display for LookError {
                 folder.display()
             ),
             Self::Folder(folder, error) => {
-                write!(f, "The journal's folder {} cannot be read: {error}.{}", folder.display(), as_whom(error.kind()))
+                write!(
+                    f,
+                    "The journal's folder {} cannot be read: {error}.{}",
+                    folder.display(),
+                    as_whom(error.kind())
+                )
             }
             Self::Journal(folder, OpenError::Missing) => {
                 write!(f, "There is no journal in {}: it has no file journal.id.", folder.display())

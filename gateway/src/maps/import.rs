@@ -365,8 +365,7 @@ impl Import {
     pub fn report(&self) -> Vec<String> {
         let list = |codes: &BTreeSet<String>| codes.iter().cloned().collect::<Vec<_>>().join(", ");
         let of = if self.source.is_empty() { String::new() } else { format!(" of {}", self.source) };
-        let mut lines =
-            vec![
+        let mut lines = vec![
             format!("Read: {}{of}.", count(self.read as u64, "row", "rows")),
             format!("Taken: {}.", count(self.taken.len() as u64, "row", "rows")),
         ];
@@ -493,8 +492,9 @@ Acme,C1,NA,Sodium,Serum or Plasma,mmol/L,2955-3,Sodium other,Qn
 
     #[test]
     fn what_a_spreadsheet_saves_is_read_and_its_lines_are_named_as_an_editor_counts_them() {
-        let text = format!("\u{FEFF}{}", LIVD.replace(',', ";").replace("\"Creatinine; m", "\"Creatinine, m"))
-            .replace('\n', "\r\n");
+        let text =
+            format!("\u{FEFF}{}", LIVD.replace(',', ";").replace("\"Creatinine; m", "\"Creatinine, m"))
+                .replace('\n', "\r\n");
         let import = import(&text, &Asked::default(), &Seen::default()).unwrap();
         let same = super::import(LIVD, &Asked::default(), &Seen::default()).unwrap();
         assert_eq!(import.report(), same.report());

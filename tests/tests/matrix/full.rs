@@ -37,8 +37,7 @@ fn an_answer_that_a_full_journal_does_not_take_is_not_noted_and_counts_when_it_i
             shows: Vec::new(),
             evidence: format!("{{\"comment\":\"{long}\"}}"),
         };
-        let excuse =
-            |item| VerifyRequest::Excuse { session, name: String::new(), item, words: long.clone() };
+        let excuse = |item| VerifyRequest::Excuse { session, name: String::new(), item, words: long.clone() };
         let taken: u64 = rig.disk.names().iter().map(|name| rig.disk.bytes(name).unwrap().len() as u64).sum();
         rig.disk.limit_capacity(taken);
         let mut kept = 0;
@@ -51,7 +50,11 @@ fn an_answer_that_a_full_journal_does_not_take_is_not_noted_and_counts_when_it_i
             assert_eq!(why, "It is not noted: the journal is full. Say it again. See: orugate status");
         }
         let stands = ask(rig, VerifyRequest::Show { session }).await.unwrap();
-        assert_eq!((stands.same, stands.excused.contains(&Shows::Blank)), (0, false), "what was refused does not count");
+        assert_eq!(
+            (stands.same, stands.excused.contains(&Shows::Blank)),
+            (0, false),
+            "what was refused does not count"
+        );
         rig.disk.limit_capacity(u64::MAX);
         ask(rig, say()).await.unwrap();
         ask(rig, excuse(Shows::Blank)).await.unwrap();

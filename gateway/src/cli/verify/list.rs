@@ -110,7 +110,8 @@ fn value(report: &Report, plan: Option<&Plan>) -> serde_json::Value {
 
 fn page(reports: &[Report], plan: Option<&Plan>) -> String {
     if reports.is_empty() {
-        return "No verification is in this journal. Make one: orugate verify session INSTRUMENT\n".to_owned();
+        return "No verification is in this journal. Make one: orugate verify session INSTRUMENT\n"
+            .to_owned();
     }
     let mut out = String::new();
     for report in reports {
