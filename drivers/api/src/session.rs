@@ -59,12 +59,59 @@ pub enum Output<'a> {
     Line(Channel, LineSettings),
     /// Keep these raw bytes.
     Store(Ticket, Chunk<'a>),
+    /// This is how it stands: one whole answer of a bedside device, exactly as it came and with all its parts, its checks
+    /// right; at most [`Slot::MOST`] bytes. It goes into every snapshot until the session gives another in this slot or
+    /// forgets it, or the channel closes. Nothing may be acknowledged for it.
+    Current(Channel, Slot, &'a [u8]),
+    /// A measurement that is made now and then (a cuff pressure) was made: the bytes that hold it, besides [`Current`].
+    /// A snapshot with it is made soon, and it is over only when that is on flash.
+    ///
+    /// [`Current`]: Self::Current
+    Taken(Channel, &'a [u8]),
+    /// What stands in this slot does not hold any more.
+    Forget(Channel, Slot),
+    /// First a snapshot is made of what holds, then all is forgotten. A session says it as soon as the patient's id, the
+    /// bed, the serial number or demonstration mode is another than before, before it gives what says so; and when the
+    /// device is gone or began anew.
+    ForgetAll(Channel),
+    /// How it stands with a bedside device.
+    State(State),
     /// Trouble, typed, with its place.
     Note(Note),
     /// Nothing more to do until the next input, or until the deadline.
     Wait(Option<Deadline>),
     /// After [`Input::Stop`]: the device was told, nothing is open.
     Done,
+}
+
+/// One thing of which the newest counts: the answer to one poll, one kind of line, an identification. It says what replaces
+/// what and nothing else. The driver numbers them, below [`Slot::COUNT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u16);
+
+impl Slot {
+    /// Slots that a session may use.
+    pub const COUNT: u16 = 1024;
+    /// Bytes that one may hold.
+    pub const MOST: usize = 64 << 10;
+    /// Bytes that all of one session may hold.
+    pub const ALL: usize = 512 << 10;
+}
+
+/// How it stands with a bedside device, as its session sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It is asked, and has not answered yet.
+    Connecting,
+    /// It tells what it measures.
+    Talking,
+    /// It does not want to talk to this gateway; why, as a clause ("another client holds its only connection").
+    Refused(&'static str),
+    /// It answered before and does not any more.
+    Silent,
+    /// It says itself that it measures nobody.
+    Standby,
 }
 
 /// Proof, made in one place of the gateway, that a chunk is on flash. Not `Clone`: it is used once.
@@ -140,7 +187,10 @@ pub enum Peer {
     },
     /// A TCP connection.
     Tcp,
-    /// Bytes from a file: nobody can be asked to send again.
+    /// UDP with one other side: each [`Output::Send`] is one datagram, and so is each [`Input::Bytes`].
+    Datagrams,
+    /// Bytes from a file: nobody can be asked to send again, and nobody answers. A session that asks takes whatever the
+    /// device said, and matches nothing that only a live exchange gives.
     Capture,
 }
 
