@@ -356,7 +356,7 @@ mod tests {
             at: given.now - 30_000_000,
             ..DeviceClockView::default()
         };
-        given.instruments.push(crate::admin::InstrumentView { clock: Some(clock), ..Default::default() });
+        given.instruments.push(InstrumentView { clock: Some(clock), ..Default::default() });
         let told =
             "  its clock is 4 min 10 s behind this box's, by the times of its messages, the last 30 s ago\n";
         assert!(status(&given).contains(told), "{}", status(&given));
