@@ -390,7 +390,7 @@ fn a_hold_is_found_understood_released_and_discarded() {
     let json = site.run(&["holds", "list", "--json"]);
     json.says("\"reason\": \"no-sample-id\"");
     json.says(&format!("orugate holds release {first} --sample ID"));
-    site.run(&["holds", "list", "--reason", "correction"]).says("No holds.");
+    site.run(&["holds", "list", "--reason", "correction"]).says("No hold is so, and 1 other waits");
     site.run(&["holds", "list", "--instrument", "haem-1"]).says(&first);
     // Nothing changed, so it waits under its number; 1 says so to a script.
     let redriven = site.run(&["holds", "redrive", "--all"]);
