@@ -8,6 +8,7 @@ use crate::bedside::{self, Observation};
 use crate::capture::{Entry, What, text};
 use crate::convert::{Conversion, Corrections, Going, Reruns, Rules};
 use crate::interpret::{OwnedPcd, OwnedTarget};
+use crate::maps::{Mapped, Table};
 use crate::receipts;
 use crate::records::Measured;
 use crate::words;
@@ -20,6 +21,7 @@ use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::{Tick, Utc};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes given to the session at once, as a port would.
@@ -252,7 +254,7 @@ pub struct Totals {
 }
 
 /// How a capture is replayed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct How {
     /// What the destination reads.
     pub charset: Charset,
@@ -260,13 +262,15 @@ pub struct How {
     pub now: Utc,
     /// How long a message may take.
     pub limit: Duration,
+    /// The maps that an instrument would have.
+    pub table: Option<Arc<Table>>,
 }
 
 impl How {
-    /// In UTF-8, and a message may take as long as in the gateway.
+    /// In UTF-8, without a map, and a message may take as long as in the gateway.
     #[must_use]
     pub const fn at(now: Utc) -> Self {
-        Self { charset: Charset::Utf8, now, limit: apart::MESSAGE }
+        Self { charset: Charset::Utf8, now, limit: apart::MESSAGE, table: None }
     }
 }
 
@@ -309,7 +313,7 @@ pub fn replay(
         key: [0; 16],
         reruns: Reruns::All,
         rules: Rules::default(),
-        table: None,
+        table: how.table.clone(),
         bedside: match profile.feed() {
             Feed::Bedside { stale_after } => {
                 Some(bedside::Rules { stale_after, ..bedside::Rules::default() })
@@ -342,7 +346,7 @@ pub fn replay(
             })
         } else {
             apart.convert(message).map(|conversion| {
-                print(&conversion, how.charset, out, oru, &mut totals);
+                print(&conversion, how, out, oru, &mut totals);
             })
         };
         match shown {
@@ -393,16 +397,28 @@ fn print_observed(
     }
 }
 
+/// Which row decided for a result that goes out.
+fn mapped(table: &Table, mapped: Mapped) -> Option<String> {
+    match mapped {
+        Mapped::Off | Mapped::OtherUnit(_) => None,
+        Mapped::Missing => Some("no row; it goes out with its own code".to_owned()),
+        Mapped::Row(place) => {
+            let row = table.row(place)?;
+            Some(format!("{}, {} in {}", table.place_words(place), row.loinc, row.expected.words()))
+        }
+    }
+}
+
 fn print(
     conversion: &Conversion<'_>,
-    charset: Charset,
+    how: &How,
     out: &mut String,
     oru: &mut dyn FnMut(&[u8]),
     totals: &mut Totals,
 ) {
     for ready in conversion.orus {
         let bytes = conversion.bytes(ready);
-        let charset = if ready.inexpressible.is_some() { Charset::Utf8 } else { charset };
+        let charset = if ready.inexpressible.is_some() { Charset::Utf8 } else { how.charset };
         let text = Text::new(bytes, charset, Escapes::None).to_string();
         for segment in text.split('\r').filter(|s| !s.is_empty()) {
             let _ = writeln!(out, "{segment}");
@@ -430,10 +446,15 @@ fn print(
         let code = if code.is_empty() { "(no code)" } else { code };
         totals.observations += 1;
         match going {
-            Going::Sent => totals.sent += 1,
+            Going::Sent => {
+                totals.sent += 1;
+                if let Some(line) = how.table.as_deref().and_then(|table| mapped(table, fact.mapped)) {
+                    let _ = writeln!(out, "map {code}: {line}");
+                }
+            }
             Going::Held(reason) => {
                 totals.held += 1;
-                let sentence = conversion.sentence(*reason, None, &[index]);
+                let sentence = conversion.sentence(*reason, how.table.as_deref(), &[index]);
                 let _ = writeln!(out, "hold {code} {}: {sentence}", reason.code());
             }
             Going::Qc(evidence) => {

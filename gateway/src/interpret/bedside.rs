@@ -55,7 +55,7 @@ impl Worker {
         for Seen { instrument, number, sent, notes, .. } in all {
             tracing::debug!(target: "orugate::way", %instrument, number, sent, "observed");
             for note in notes {
-                (self.told)(&instrument, Tell::Note(&note));
+                (self.told)(&instrument, Tell::Note { kind: &note, sentence: &note });
             }
             (self.told)(&instrument, Tell::Done { sent, held: 0 });
         }

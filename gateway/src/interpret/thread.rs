@@ -10,6 +10,7 @@
 use super::{Order, Worker};
 use crate::bedside::Observer;
 use crate::convert::Converter;
+use crate::notes::Hush;
 use crate::pulse::step_back;
 use orugate_protocol::time::Tick;
 use rustix::process::Pid;
@@ -141,6 +142,8 @@ pub(super) struct Hand {
     pub(super) attempted: Option<u64>,
     /// Orders that are not worked off.
     pub(super) open: Arc<AtomicUsize>,
+    /// Outcomes that could not be stored, for the log.
+    pub(super) unstored: Hush<()>,
     /// Another thread has the work: this one is to do nothing more.
     pub(super) overtaken: bool,
     generation: u64,
@@ -293,6 +296,7 @@ impl Handle {
                 converter: Converter::default(),
                 observer: Observer::default(),
                 attempted: None,
+                unstored: Hush::default(),
                 open,
                 overtaken: false,
                 generation,
