@@ -4,6 +4,7 @@
 //! links to one device are told apart only when the second is opened), and that each one's results can get somewhere.
 
 use super::check::{Names, Scope, host_of, host_port, small, span};
+use super::check_bedside;
 use super::check_destination::Known;
 use super::check_maps::{self, Maps};
 use super::check_rules;
@@ -21,6 +22,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
+
+const ONE_OF: &str = "exactly one of serial, listen, connect, udp";
 
 /// What serial ports and drivers know; below 300 nothing is left in use.
 const RATES: [u32; 12] =
@@ -60,7 +63,7 @@ pub(super) fn all(
                 out,
                 "wire",
                 typed.value.wire.as_ref(),
-                "write { serial = … } or { listen = … } or { connect = … }",
+                "write { serial = … } or { listen = … } or { connect = … } or { udp = … }",
             );
             let wire = wire.and_then(|table| {
                 let inside = scope.inside("wire", table);
@@ -74,6 +77,11 @@ pub(super) fn all(
                 Some(wire)
             });
             let rest = one(&typed.value, &scope, destinations, profiles, out);
+            if let (Some(WirePlan::Udp(_)), Some(table), Some((found, ..))) =
+                (&wire, &typed.value.wire, &rest)
+            {
+                check_bedside::datagrams(found, &table.value, &scope.inside("wire", table), out);
+            }
             // Both have a default, so what is wrong in them is a mistake and no hole.
             let timezone =
                 typed.value.timezone.as_ref().and_then(|typed| super::check::zone(&scope, typed, out));
@@ -236,19 +244,24 @@ fn list<'n>(names: impl Iterator<Item = &'n String>) -> String {
 }
 
 fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<WirePlan> {
-    let kinds = [("serial", &typed.serial), ("listen", &typed.listen), ("connect", &typed.connect)];
+    let kinds = [
+        ("serial", &typed.serial),
+        ("listen", &typed.listen),
+        ("connect", &typed.connect),
+        ("udp", &typed.udp),
+    ];
     let given: Vec<(&str, &At<String>)> =
         kinds.iter().filter_map(|(key, v)| Some((*key, v.as_ref()?))).collect();
     let (kind, value) = match given.as_slice() {
         [one] => *one,
         [] => {
             if !kinds.iter().any(|(key, _)| scope.told(out, key)) {
-                out.wrong(scope.whole("does not say how; allowed is exactly one of serial, listen, connect"));
+                out.wrong(scope.whole(format!("does not say how; allowed is {ONE_OF}")));
             }
             return None;
         }
         [(first, _), (second, value), ..] => {
-            let message = format!("stands beside {first}; allowed is exactly one of serial, listen, connect");
+            let message = format!("stands beside {first}; allowed is {ONE_OF}");
             out.wrong(scope.at(second, value, message));
             return None;
         }
@@ -265,6 +278,7 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
         at("rts", "serial", typed.rts.as_ref().map(|v| v.offset)),
         at("dtr", "serial", typed.dtr.as_ref().map(|v| v.offset)),
         at("allow", "listen", typed.allow.as_ref().map(|v| v.offset)),
+        at("local_port", "udp", typed.local_port.as_ref().map(|v| v.offset)),
         at("tls", "listen or connect", typed.tls.as_ref().map(|v| v.offset)),
     ];
     for (key, wants, offset) in options.into_iter().flatten() {
@@ -280,6 +294,7 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
     match kind {
         "serial" => Some(WirePlan::Serial(serial(typed, value, scope, out))),
         "listen" => listen(typed, value, scope, out),
+        "udp" => Some(WirePlan::Udp(check_bedside::udp(typed, value, scope, out)?)),
         _ => {
             let address = host_port(scope, "connect", value, out);
             let tls = typed.tls.as_ref().map(|table| {
@@ -440,6 +455,18 @@ fn shared(
             {
                 if let Some(at) = &typed.connect {
                     out.warn(scope.at("connect", at, format!("{a:?} is the address of {owner} too")));
+                }
+            }
+            (WirePlan::Udp(a), WirePlan::Udp(b)) if a.address == b.address => {
+                let Some(at) = &typed.udp else { continue };
+                if a.local_port.is_some() && a.local_port == b.local_port {
+                    let message = format!(
+                        "{a} is the wire of {owner} too, and only one of them would hear the device; allowed is another \
+                         address or another local_port"
+                    );
+                    out.wrong(scope.at("udp", at, message));
+                } else {
+                    out.warn(scope.at("udp", at, format!("{:?} is the address of {owner} too", at.value)));
                 }
             }
             _ => continue,

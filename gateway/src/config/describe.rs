@@ -202,6 +202,7 @@ pub(super) fn wire(plan: &WirePlan) -> String {
             let peers: Vec<String> = allow.iter().map(ToString::to_string).collect();
             format!("listens on {bind} for {}{}", peers.join(", "), over(tls.as_ref()))
         }
+        WirePlan::Udp(udp) => udp.to_string(),
         WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
     }
 }

@@ -407,7 +407,7 @@ pub struct ImpossibleTimeFile {
     pub older_than: Option<At<String>>,
 }
 
-/// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.
+/// How an instrument is connected: exactly one of `serial`, `listen`, `connect` and `udp`, and what belongs to it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WireFile {
@@ -434,6 +434,12 @@ pub struct WireFile {
     pub allow: Option<At<Vec<At<String>>>>,
     /// The gateway connects to the instrument: `"host:port"`.
     pub connect: Option<At<String>>,
+    /// The gateway and a bedside device exchange UDP datagrams: `"ip:port"` of the device. Only what comes from there is
+    /// heard.
+    pub udp: Option<At<String>>,
+    /// With `udp`: the port of this box, 1 to 65535, the same at each connection, where the device or a firewall wants one.
+    /// Left out, the system takes any.
+    pub local_port: Option<At<i64>>,
     /// With `listen` or `connect`: TLS instead of plain TCP.
     pub tls: Option<At<TlsFile>>,
 }

@@ -12,6 +12,7 @@
 //! what belongs together) is checked in `check` on all that remains.
 
 mod check;
+mod check_bedside;
 mod check_destination;
 mod check_instrument;
 mod check_maps;
@@ -40,7 +41,7 @@ pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
     Accepts, AckMode, AckWhen, AlertsPlan, Allow, CapturePlan, ConfigHash, Corrections, DestinationPlan,
     DestinationRole, Flow, GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan,
-    Resends, SampleIdIn, SealPlan, SerialPlan, WirePlan,
+    Resends, SampleIdIn, SealPlan, SerialPlan, UdpPlan, WirePlan,
 };
 pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersion};
 

@@ -270,6 +270,24 @@ pub enum WirePlan {
         /// `None`: plain TCP.
         tls: Option<TlsPlan>,
     },
+    /// Datagrams from and to it.
+    Udp(UdpPlan),
+}
+
+/// UDP with one other side; nothing else is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpPlan {
+    /// Of the device. The port is not 0.
+    pub address: SocketAddr,
+    /// Of this box, the same whenever the wire is opened; `None` leaves it to the system. Not 0.
+    pub local_port: Option<u16>,
+}
+
+impl fmt::Display for UdpPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UDP with {}", self.address)?;
+        self.local_port.map_or(Ok(()), |port| write!(f, " from port {port}"))
+    }
 }
 
 /// A serial port. It is opened for this process alone.

@@ -41,7 +41,7 @@ send_to = ["engin"]
             orugate.toml:15: destination "engine": mllp.address: "engine.example" has no port; allowed is "host:port", such as "engine.example:2575"
             orugate.toml:18: instrument "haematology-1": profile: there is no profile "sysmex-xnl"; allowed are generic-astm, sysmex-xn-l; did you mean "sysmex-xn-l"?
             orugate.toml:20: instrument "haematology-1": wire.baud: 9601 is not a line rate; allowed are 300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400; did you mean 9600?
-            orugate.toml:20: instrument "haematology-1": wire.partiy: unknown key; allowed are serial, baud, data_bits, parity, stop_bits, flow, rts, dtr, listen, allow, connect, tls; did you mean "parity"?
+            orugate.toml:20: instrument "haematology-1": wire.partiy: unknown key; allowed are serial, baud, data_bits, parity, stop_bits, flow, rts, dtr, listen, allow, connect, udp, local_port, tls; did you mean "parity"?
             orugate.toml:21: instrument "haematology-1": send_to: there is no destination "engin"; allowed are engine; did you mean "engine"?
             14 mistakes; nothing was opened"#]],
     );

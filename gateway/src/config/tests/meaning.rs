@@ -96,13 +96,13 @@ fn wires() {
         (
             r#"{ }"#,
             expect![[
-                r#"orugate.toml:18: instrument "a": wire: does not say how; allowed is exactly one of serial, listen, connect"#
+                r#"orugate.toml:18: instrument "a": wire: does not say how; allowed is exactly one of serial, listen, connect, udp"#
             ]],
         ),
         (
             r#"{ serial = "/dev/ttyS1", connect = "a:1", baud = 9600 }"#,
             expect![[
-                r#"orugate.toml:18: instrument "a": wire.connect: stands beside serial; allowed is exactly one of serial, listen, connect"#
+                r#"orugate.toml:18: instrument "a": wire.connect: stands beside serial; allowed is exactly one of serial, listen, connect, udp"#
             ]],
         ),
         (

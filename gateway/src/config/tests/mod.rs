@@ -1,5 +1,6 @@
 //! Whole configurations in, sentences out. Here: what all these tests use, and good configurations.
 
+mod bedside;
 mod example;
 mod format;
 mod meaning;
@@ -9,7 +10,9 @@ mod tls;
 
 use super::*;
 use expect_test::{Expect, expect};
-use orugate_driver::{Common, CommonQc, Evidence, Instrument, Interpreter, QcProof, Session, SimulatedFault};
+use orugate_driver::{
+    Common, CommonQc, Evidence, Feed, Instrument, Interpreter, QcProof, Session, SimulatedFault,
+};
 use orugate_drivers::SHIPPED;
 
 struct Fake(Common);
@@ -33,6 +36,12 @@ impl Profile for Fake {
     fn capture_session(&self) -> Box<dyn Session> {
         unreachable!("a configuration opens nothing")
     }
+    fn feed(&self) -> Feed {
+        match &*self.0.name {
+            "monitor" => Feed::Bedside { stale_after: std::time::Duration::from_secs(10) },
+            _ => Feed::Results,
+        }
+    }
 }
 
 struct Shelf;
@@ -45,7 +54,9 @@ impl Profiles for Shelf {
                 message: "no such driver".into(),
             }));
         }
-        if !["hearsay", "unmarked"].contains(&name) && !self.names().iter().any(|known| known == name) {
+        if !["hearsay", "unmarked", "monitor"].contains(&name)
+            && !self.names().iter().any(|known| known == name)
+        {
             return Err(ProfileFault::Unknown);
         }
         let common = Common {
