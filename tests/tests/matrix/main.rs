@@ -36,7 +36,7 @@ async fn datagrams_stay_whole_and_get_lost_doubled_and_late() {
     drop(former);
     net.fates(monitor, gateway, [Fate::Arrives, Fate::Lost, Fate::Twice, Fate::Late]);
     for datagram in [&b"a"[..], b"lost", b"b", b"late", b"c", b"", b"d"] {
-        device.write(datagram).await.unwrap();
+        assert_eq!(device.write(datagram).await.unwrap(), datagram.len());
     }
     let mut heard = Vec::new();
     for _ in 0..6 {
