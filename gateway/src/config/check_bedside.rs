@@ -1,15 +1,31 @@
-//! What a bedside device has of its own: UDP.
+//! What a bedside device has of its own: UDP, and `[instrument.bedside]`.
 //!
 //! Promises that nothing which must not get lost goes by datagrams, and that a wire's address is one that a datagram can come
-//! from.
+//! from; that no two devices have one EUI-64; and that what is only a laboratory's is told where it is typed.
 
 use super::FoundProfile;
-use super::check::Scope;
-use super::file::{At, WireFile};
+use super::check::{Scope, span};
+use super::file::{At, BedsFile, BedsideFile, InstrumentFile, WireFile};
 use super::mistakes::Findings;
-use super::plan::UdpPlan;
+use super::plan::{BedsidePlan, Mode, Nobodys, UdpPlan};
 use orugate_driver::Feed;
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3_600);
+/// PL of HL7 2.6 has 80 characters.
+const MAX_LOCATION: usize = 80;
+/// Unit, room, bed and facility.
+const LEVELS: usize = 4;
+/// Longer than any label that fits a device's screen.
+const MAX_LABEL: usize = 64;
+
+/// The EUI-64s that were given, and to which place.
+#[derive(Default)]
+pub(super) struct Ids(HashMap<u64, String>);
 
 /// A UDP wire. No name is looked up: a monitor that gets another address is another monitor until a person says so.
 pub(super) fn udp(
@@ -67,4 +83,173 @@ pub(super) fn datagrams(found: &FoundProfile, typed: &WireFile, scope: &Scope<'_
         found.profile.common().name
     );
     out.wrong(scope.at("udp", udp, message));
+}
+
+/// What only a bedside device has; `None` for an analyzer.
+pub(super) fn plan(
+    typed: &InstrumentFile,
+    found: &FoundProfile,
+    mode: Mode,
+    scope: &Scope<'_>,
+    ids: &mut Ids,
+    out: &mut Findings,
+) -> Option<BedsidePlan> {
+    let name = &found.profile.common().name;
+    let Feed::Bedside { stale_after } = found.profile.feed() else {
+        if let Some(table) = &typed.bedside {
+            let message = format!("is for a bedside device, and profile {name:?} gives laboratory results");
+            out.wrong(scope.at("bedside", table, message));
+        }
+        return None;
+    };
+    laboratorys(typed, name, scope, out);
+    let (default, inside) = (BedsideFile::default(), typed.bedside.as_ref());
+    let inside = inside.map_or_else(|| scope.clone(), |table| scope.inside("bedside", table));
+    let table = typed.bedside.as_ref().map_or(&default, |table| &table.value);
+    let known = table.location.is_some() || table.beds.is_some() || table.device_id.is_some();
+    if mode == Mode::Live && !known {
+        let message = "says neither location nor beds nor device_id: whose values these are, the receiver can only tell by what \
+                       the device says of itself; write bedside = { location = \"unit^room^bed^facility\" }";
+        out.warn(scope.whole(message));
+    }
+    Some(bedside(table, stale_after, mode, &inside, ids, out))
+}
+
+/// Tells of keys that mean nothing for a bedside device.
+fn laboratorys(typed: &InstrumentFile, profile: &str, scope: &Scope<'_>, out: &mut Findings) {
+    let keys = [
+        ("reruns", typed.reruns.as_ref().map(|at| at.offset)),
+        ("reruns_except", typed.reruns_except.as_ref().map(|at| at.offset)),
+        ("rerun_within", typed.rerun_within.as_ref().map(|at| at.offset)),
+        ("sample_id", typed.sample_id.as_ref().map(|at| at.offset)),
+        ("incomplete", typed.incomplete.as_ref().map(|at| at.offset)),
+        ("impossible_time", typed.impossible_time.as_ref().map(|at| at.offset)),
+        ("map", typed.map.as_ref().map(|at| at.offset)),
+        ("require_map", typed.require_map.as_ref().map(|at| at.offset)),
+    ];
+    for (key, offset) in keys.into_iter().filter_map(|(key, offset)| Some((key, offset?))) {
+        let message = format!(
+            "is about laboratory results, and profile {profile:?} is a bedside device's; take it out"
+        );
+        out.wrong(scope.at(key, &At { value: (), offset }, message));
+    }
+}
+
+fn bedside(
+    typed: &BedsideFile,
+    stale_after: Duration,
+    mode: Mode,
+    scope: &Scope<'_>,
+    ids: &mut Ids,
+    out: &mut Findings,
+) -> BedsidePlan {
+    let interval = typed.interval.as_ref();
+    let interval = interval.map_or(INTERVAL, |typed| span(scope, "interval", typed, INTERVALS, out));
+    let location = typed.location.as_ref();
+    let location = location.map(|typed| place(scope, "location", typed, out)).unwrap_or_default();
+    let beds = typed.beds.as_ref();
+    let beds = beds.map(|beds| labelled(&beds.value, &scope.inside("beds", beds), out)).unwrap_or_default();
+    let nobodys = typed.nobodys.as_ref().map(|typed| typed.value).unwrap_or_default();
+    if let Some(by) = &typed.reviewed_by {
+        if nobodys != Nobodys::Flag {
+            out.wrong(scope.at("reviewed_by", by, "belongs to nobodys = \"flag\", and this has another"));
+        } else if by.value.trim().is_empty() || by.value.chars().any(char::is_control) {
+            let message = format!("{:?} names nobody; allowed is a name and a date", by.value);
+            out.wrong(scope.at("reviewed_by", by, message));
+        }
+    }
+    if let (Some(flag), None, Mode::Live) = (&typed.nobodys, &typed.reviewed_by, mode)
+        && nobodys == Nobodys::Flag
+        && !scope.told(out, "reviewed_by")
+    {
+        let message = "\"flag\" in mode \"live\": values of demonstrations and tests would reach patients' charts, and only OBX-8 \
+                       says what they are. Whoever has seen that the receiver looks there writes reviewed_by = \"name, date\"";
+        out.wrong(scope.at("nobodys", flag, message));
+    }
+    BedsidePlan {
+        interval,
+        stale_after,
+        location,
+        beds,
+        device_id: typed.device_id.as_ref().and_then(|typed| device_id(typed, scope, ids, out)),
+        absent: typed.absent.as_ref().map(|typed| typed.value).unwrap_or_default(),
+        nobodys,
+        reviewed_by: typed.reviewed_by.as_ref().map(|typed| typed.value.clone()),
+        send_patient: typed.send_patient.as_ref().is_some_and(|typed| typed.value),
+    }
+}
+
+/// PV1-3 as it is typed.
+fn place(scope: &Scope<'_>, key: &str, typed: &At<String>, out: &mut Findings) -> String {
+    let text = &typed.value;
+    let problem = if text.split('^').all(str::is_empty) {
+        "names no place"
+    } else if text.split('^').count() > LEVELS {
+        "has more than four parts"
+    } else if text.chars().any(|c| "|~\\&".contains(c) || c.is_control()) {
+        "holds one of | ~ \\ & or a control character"
+    } else if text.split('^').any(|part| part.trim() != part) {
+        "has blanks around a part"
+    } else if text.chars().count() > MAX_LOCATION {
+        "is longer than 80 characters"
+    } else {
+        return text.clone();
+    };
+    let message = format!(
+        "{text:?} {problem}; allowed is \"unit^room^bed^facility\", such as \"ICU^12^1^HOSP\" or \"ICU^^12\""
+    );
+    out.wrong(scope.at(key, typed, message));
+    text.clone()
+}
+
+fn labelled(typed: &BedsFile, scope: &Scope<'_>, out: &mut Findings) -> Vec<(String, String)> {
+    if typed.0.is_empty() {
+        out.wrong(scope.whole(
+            "is empty; write \"label\" = \"unit^room^bed^facility\" for each bed, or no table at all",
+        ));
+    }
+    let beds = typed.0.iter().map(|(label, at)| {
+        let key = format!("{label:?}");
+        if label.is_empty() || label.trim() != label || label.chars().count() > MAX_LABEL {
+            let message = format!(
+                "{label:?} is no label; allowed is what the device shows, 1 to {MAX_LABEL} characters without blanks around them"
+            );
+            out.wrong(scope.at(&key, at, message));
+        }
+        (label.clone(), place(scope, &key, at, out))
+    });
+    beds.collect()
+}
+
+/// An EUI-64, or the one that a MAC-48 gives: FFFE goes into its middle, and no bit is turned.
+fn device_id(typed: &At<String>, scope: &Scope<'_>, ids: &mut Ids, out: &mut Findings) -> Option<u64> {
+    let digits: String = typed.value.chars().filter(|c| !"-:".contains(*c)).collect();
+    let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let number = u64::from_str_radix(&digits, 16).ok().filter(|_| hex);
+    let id = match (digits.len(), number) {
+        (16, Some(id)) if id != 0 && id != u64::MAX => id,
+        (12, Some(mac)) if mac != 0 && mac != 0xFFFF_FFFF_FFFF => {
+            (mac >> 24) << 40 | 0xFF_FE00_0000 | mac & 0xFF_FFFF
+        }
+        _ => {
+            let message = format!(
+                "{:?} is no EUI-64; allowed are 16 hexadecimal digits such as \"00-09-FB-FF-FE-12-34-56\", or a MAC address of 12",
+                typed.value
+            );
+            out.wrong(scope.at("device_id", typed, message));
+            return None;
+        }
+    };
+    let line = scope.source.position(typed.offset).line;
+    let here = format!("{} line {line}", scope.source.file.display());
+    if let Some(first) = ids.0.get(&id) {
+        let message = format!(
+            "{:?} is given to another device by {first}; every device has one of its own",
+            typed.value
+        );
+        out.wrong(scope.at("device_id", typed, message));
+    } else {
+        ids.0.insert(id, here);
+    }
+    Some(id)
 }

@@ -17,7 +17,7 @@ use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
 use crate::convert::Rules;
-use orugate_driver::{Evidence, LineSettings, Parity, QcProof};
+use orugate_driver::{Evidence, Feed, LineSettings, Parity, QcProof};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
@@ -47,6 +47,7 @@ pub(super) fn all(
 ) -> Vec<InstrumentPlan> {
     let (mut plans, mut names) = (Vec::new(), Names::default());
     let mut wires: Vec<(WirePlan, String)> = Vec::new();
+    let mut ids = check_bedside::Ids::default();
     for (source, file) in files {
         for (number, typed) in file.instrument.iter().enumerate() {
             let scope = Scope::new(source, format!("instrument[{number}]"), typed.offset);
@@ -95,6 +96,9 @@ pub(super) fn all(
             if let Ok(Some(table)) = &table {
                 check_rules::excepted(&typed.value, &scope, table, out);
             }
+            let bedside = rest.as_ref().and_then(|(found, _, mode, ..)| {
+                check_bedside::plan(&typed.value, found, *mode, &scope, &mut ids, out)
+            });
             let within = typed.value.rerun_within.as_ref();
             let within = within.map_or(RERUN, |typed| span(&scope, "rerun_within", typed, RERUN_WITHIN, out));
             if let (Some(name), Some(wire), Some(rest), Ok(table)) = (name, wire, rest, table) {
@@ -115,6 +119,7 @@ pub(super) fn all(
                     rules,
                     capture: typed.value.capture.as_ref().is_none_or(|typed| typed.value),
                     table,
+                    bedside,
                 });
             }
         }
@@ -155,6 +160,7 @@ fn one(
     }
     if let (Some(found), Some(name)) = (&found, profile)
         && found.profile.common().qc.proof == QcProof::Unproven
+        && found.profile.feed() == Feed::Results
     {
         let message = format!(
             "nothing proves how such an instrument marks its controls, so by profile {:?} one may go out as a \
@@ -175,6 +181,15 @@ fn one(
 fn proven(found: &FoundProfile, mode: &At<Mode>, scope: &Scope<'_>, out: &mut Findings) {
     let common = found.profile.common();
     if mode.value == Mode::Live && common.evidence == Evidence::Described {
+        if found.profile.feed() != Feed::Results {
+            let message = format!(
+                "\"live\", and profile {:?} is only described: nobody has seen such a device's bytes. Write mode = \"test\" and \
+                 compare what is sent with the device's screen first",
+                common.name
+            );
+            out.warn(scope.at("mode", mode, message));
+            return;
+        }
         let message = format!(
             "\"live\", and profile {:?} is only described: results are held until a verification of this profile with \
              this analyzer is in the journal. Write mode = \"test\", then: orugate verify session (docs/verify.md). Those \

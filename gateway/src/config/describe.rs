@@ -3,8 +3,8 @@
 //! Promises one line for the gateway, one per destination, one per instrument, in the order of the files.
 
 use super::plan::{
-    Accepts, AckMode, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode, Plan, SealPlan,
-    SerialPlan, WirePlan,
+    Absent, Accepts, AckMode, BedsidePlan, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode,
+    Nobodys, Plan, SealPlan, SerialPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
@@ -79,6 +79,58 @@ fn rules(plan: &InstrumentPlan) -> String {
     if all.is_empty() { String::new() } else { format!("; {}", all.join("; ")) }
 }
 
+/// Where a bedside device stands.
+pub(super) fn place_words(location: &str, beds: &[(String, String)]) -> String {
+    match (location, beds.len()) {
+        ("", 0) => "with the place that it says itself".to_owned(),
+        (location, 0) => format!("with PV1-3 {location}"),
+        ("", 1) => "with PV1-3 of one bed by its label".to_owned(),
+        ("", count) => format!("with PV1-3 of {count} beds by its label"),
+        (location, count) => format!("with PV1-3 {location}, or of {count} beds by its label"),
+    }
+}
+
+/// An EUI-64 as labels have it.
+pub(super) fn eui64_words(id: u64) -> String {
+    let octets: Vec<String> = id.to_be_bytes().iter().map(|octet| format!("{octet:02X}")).collect();
+    octets.join("-")
+}
+
+/// What becomes of values that are nobody's.
+pub(super) fn nobodys_words(nobodys: Nobodys, reviewed_by: Option<&str>) -> String {
+    match (nobodys, reviewed_by) {
+        (Nobodys::X, _) => "go without a value (OBX-11 X)".to_owned(),
+        (Nobodys::Omit, _) => "do not go".to_owned(),
+        (Nobodys::Flag, None) => "go with their mark (OBX-8)".to_owned(),
+        (Nobodys::Flag, Some(by)) => format!("go with their mark (OBX-8; reviewed by {by})"),
+    }
+}
+
+fn bedside(plan: &BedsidePlan) -> String {
+    let mut words = format!(
+        "; its values go every {} {}",
+        show_duration(plan.interval),
+        place_words(&plan.location, &plan.beds)
+    );
+    if let Some(id) = plan.device_id {
+        let _ = write!(words, ", EUI-64 {}", eui64_words(id));
+    }
+    if plan.absent == Absent::Omit {
+        words.push_str("; what has no value is left out");
+    }
+    if plan.nobodys != Nobodys::X {
+        let _ = write!(
+            words,
+            "; values of demonstrations and tests {}",
+            nobodys_words(plan.nobodys, plan.reviewed_by.as_deref())
+        );
+    }
+    if plan.send_patient {
+        words.push_str("; the patient id that it sends goes along");
+    }
+    words
+}
+
 impl Plan {
     /// The plan in sentences, one per line.
     #[must_use]
@@ -120,6 +172,9 @@ impl Plan {
         );
         if let Some((_, zone)) = &plan.timezone {
             let _ = write!(line, "; its clock runs in {zone}");
+        }
+        if let Some(plan) = &plan.bedside {
+            line.push_str(&bedside(plan));
         }
         if self.capture.ring(plan) == 0 {
             line.push_str("; its line is not captured");

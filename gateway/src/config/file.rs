@@ -7,7 +7,9 @@
 //!
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
-use super::plan::{Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Resends, SampleIdIn};
+use super::plan::{
+    Absent, Accepts, Corrections, DestinationRole, Flow, Mode, Nobodys, PatientField, Resends, SampleIdIn,
+};
 use super::plan_tls::TlsVersion;
 use crate::convert::{CheckDigit, Incomplete, Reruns};
 use schemars::JsonSchema;
@@ -310,6 +312,73 @@ pub struct InstrumentFile {
     /// True: a result whose test has no row in its maps waits for a person. Default `false`: it goes out with the
     /// instrument's code alone.
     pub require_map: Option<At<bool>>,
+    /// What only a bedside device has: how often its values go, where it stands, what becomes of those that are none.
+    pub bedside: Option<At<BedsideFile>>,
+}
+
+/// What only a bedside device has. Without the table all defaults hold.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BedsideFile {
+    /// How often its values go: `"1 s"` to `"1 h"`. Default `"1 min"`.
+    pub interval: Option<At<String>>,
+    /// PV1-3 of its values, `"unit^room^bed^facility"`. Left out, the bed's label goes as the device says it.
+    pub location: Option<At<String>>,
+    /// PV1-3 by the bed's label on the device. While it says another bed, nothing is sent; while it says none, `location`
+    /// holds. For a device that is carried from bed to bed and told where it is.
+    pub beds: Option<At<BedsFile>>,
+    /// Its EUI-64 as 16 hexadecimal digits, or the MAC address that gives it as 12, with or without `-` or `:`. One that
+    /// sends its own must send this.
+    pub device_id: Option<At<String>>,
+    /// What is absent, invalid or stale: `x` sends it without a value (OBX-11 X), `omit` leaves it out. Default `"x"`.
+    pub absent: Option<At<Absent>>,
+    /// Values of a demonstration, a test or a calibration: `x` sends them without a value (OBX-11 X), `omit` leaves them out,
+    /// `flag` sends the value with its mark in OBX-8. Default `"x"`.
+    pub nobodys: Option<At<Nobodys>>,
+    /// Who answers for `nobodys = "flag"` in mode `live`: a name and a date.
+    pub reviewed_by: Option<At<String>>,
+    /// True sends the patient id that the device sends. Default `false`: the receiver knows the patient by bed or device.
+    pub send_patient: Option<At<bool>>,
+}
+
+/// Beds by their label on the device, in the order of the file as far as it is kept.
+#[derive(Debug, Default)]
+pub struct BedsFile(pub Vec<(String, At<String>)>);
+
+impl JsonSchema for BedsFile {
+    fn schema_name() -> Cow<'static, str> {
+        "Beds".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object", "additionalProperties": { "type": "string" } })
+    }
+}
+
+impl<'de> Deserialize<'de> for BedsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BedsVisitor)
+    }
+}
+
+struct BedsVisitor;
+
+impl<'de> Visitor<'de> for BedsVisitor {
+    type Value = BedsFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BedsFile, A::Error> {
+        let mut beds = Vec::new();
+        while let Some(bed) = map.next_entry()? {
+            beds.push(bed);
+        }
+        Ok(BedsFile(beds))
+    }
 }
 
 /// One name, or a list of them.
@@ -544,6 +613,7 @@ macro_rules! words {
     })*};
 }
 words!(
+    Absent,
     Accepts,
     AckFile,
     CheckDigit,
@@ -552,6 +622,7 @@ words!(
     Flow,
     Incomplete,
     Mode,
+    Nobodys,
     ParityFile,
     PatientField,
     Reruns,
@@ -569,6 +640,8 @@ macro_rules! tables {
 }
 tables!(
     AlertsFile,
+    BedsFile,
+    BedsideFile,
     CaptureFile,
     DestinationFile,
     GatewayFile,

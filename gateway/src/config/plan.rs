@@ -219,6 +219,55 @@ pub struct InstrumentPlan {
     pub clock_limit: Duration,
     /// What comes and goes on its line is kept.
     pub capture: bool,
+    /// What only a bedside device has; `Some` exactly for a profile that feeds its values.
+    pub bedside: Option<BedsidePlan>,
+}
+
+/// What only a bedside device has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BedsidePlan {
+    /// How often its values go; 1 s to 1 h.
+    pub interval: Duration,
+    /// How long a value holds that is not renewed, by its profile.
+    pub stale_after: Duration,
+    /// PV1-3 with its components; empty for what the device itself says.
+    pub location: String,
+    /// PV1-3 by the bed's label on the device; no label twice. Empty: each is taken.
+    pub beds: Vec<(String, String)>,
+    /// Its EUI-64.
+    pub device_id: Option<u64>,
+    /// What becomes of what has no value.
+    pub absent: Absent,
+    /// What becomes of values that are nobody's.
+    pub nobodys: Nobodys,
+    /// Who answers for [`Nobodys::Flag`].
+    pub reviewed_by: Option<String>,
+    /// A patient id that the device sends goes along.
+    pub send_patient: bool,
+}
+
+/// What becomes of what is absent, invalid or stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Absent {
+    /// It goes without a value: OBX-11 is X.
+    #[default]
+    X,
+    /// It does not go.
+    Omit,
+}
+
+/// What becomes of values of a demonstration, a test or a calibration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Nobodys {
+    /// They go without a value: OBX-11 is X.
+    #[default]
+    X,
+    /// The value goes with its mark in OBX-8.
+    Flag,
+    /// They do not go.
+    Omit,
 }
 
 impl InstrumentPlan {
@@ -244,6 +293,7 @@ impl fmt::Debug for InstrumentPlan {
             .field("clock_limit", &self.clock_limit)
             .field("rules", &self.rules)
             .field("capture", &self.capture)
+            .field("bedside", &self.bedside)
             .field("maps", &self.table.as_ref().map(|table| table.provenance()))
             .finish()
     }
