@@ -5,6 +5,7 @@
 
 use super::FoundProfile;
 use super::check::{Scope, span};
+use super::check_destination::Known;
 use super::file::{At, BedsFile, BedsideFile, InstrumentFile, WireFile};
 use super::mistakes::Findings;
 use super::plan::{BedsidePlan, Mode, Nobodys, UdpPlan};
@@ -90,6 +91,7 @@ pub(super) fn plan(
     typed: &InstrumentFile,
     found: &FoundProfile,
     mode: Mode,
+    destinations: &[Known],
     scope: &Scope<'_>,
     ids: &mut Ids,
     out: &mut Findings,
@@ -103,6 +105,7 @@ pub(super) fn plan(
         return None;
     };
     laboratorys(typed, name, scope, out);
+    reached(typed, mode, destinations, scope, out);
     let (default, inside) = (BedsideFile::default(), typed.bedside.as_ref());
     let inside = inside.map_or_else(|| scope.clone(), |table| scope.inside("bedside", table));
     let table = typed.bedside.as_ref().map_or(&default, |table| &table.value);
@@ -132,6 +135,48 @@ fn laboratorys(typed: &InstrumentFile, profile: &str, scope: &Scope<'_>, out: &m
             "is about laboratory results, and profile {profile:?} is a bedside device's; take it out"
         );
         out.wrong(scope.at(key, &At { value: (), offset }, message));
+    }
+}
+
+/// Tells of destinations that do not take such values, or would never be content with how they are acknowledged.
+fn reached(
+    typed: &InstrumentFile,
+    mode: Mode,
+    destinations: &[Known],
+    scope: &Scope<'_>,
+    out: &mut Findings,
+) {
+    let named = typed.send_to.iter().flat_map(|names| &names.value);
+    let found = named.filter_map(|name| {
+        let known = destinations.iter().find(|known| known.name == name.value)?;
+        mode.reaches(known.accepts).then_some((name, known))
+    });
+    let mut takes_ids = false;
+    for (name, known) in found {
+        let Some(pcd) = known.pcd else {
+            let message = format!(
+                "{:?} is not known to take values of bedside devices, which are IHE PCD-01 (HL7 2.6, MDC codes); write a table pcd \
+                 there, pcd = {{}} for its defaults, or name another",
+                name.value
+            );
+            out.wrong(scope.at("send_to", name, message));
+            continue;
+        };
+        takes_ids |= pcd.takes_ids;
+        if pcd.wants_application_ack {
+            let message = format!(
+                "{:?} has require_application_ack, and a receiver of IHE PCD-01 answers CA and nothing after it: unless this one \
+                 does, nothing is ever delivered. A destination of its own for these values does not need it",
+                name.value
+            );
+            out.warn(scope.at("send_to", name, message));
+        }
+    }
+    let Some(table) = &typed.bedside else { return };
+    if let Some(send) = table.value.send_patient.as_ref().filter(|send| send.value && !takes_ids) {
+        let message =
+            "no destination in send_to says whose such ids are (authority in its pcd), so none goes along";
+        out.warn(scope.inside("bedside", table).at("send_patient", send, message));
     }
 }
 

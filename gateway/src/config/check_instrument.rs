@@ -97,7 +97,7 @@ pub(super) fn all(
                 check_rules::excepted(&typed.value, &scope, table, out);
             }
             let bedside = rest.as_ref().and_then(|(found, _, mode, ..)| {
-                check_bedside::plan(&typed.value, found, *mode, &scope, &mut ids, out)
+                check_bedside::plan(&typed.value, found, *mode, destinations, &scope, &mut ids, out)
             });
             let within = typed.value.rerun_within.as_ref();
             let within = within.map_or(RERUN, |typed| span(&scope, "rerun_within", typed, RERUN_WITHIN, out));

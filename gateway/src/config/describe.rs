@@ -4,7 +4,7 @@
 
 use super::plan::{
     Absent, Accepts, AckMode, BedsidePlan, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode,
-    Nobodys, Plan, SealPlan, SerialPlan, WirePlan,
+    Nobodys, PcdPatient, PcdPlan, Plan, SealPlan, SerialPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
@@ -203,12 +203,9 @@ fn destination(plan: &DestinationPlan) -> String {
         Accepts::Production => "live",
         Accepts::Test => "test",
     };
-    let acknowledgment = match plan.acknowledgment {
-        AckMode::Original => "original acknowledgment".to_owned(),
-        AckMode::Enhanced { accept, application } => {
-            format!("enhanced acknowledgment {}/{}", accept.as_str(), application.as_str())
-        }
-    };
+    let acknowledgment = format!("{} acknowledgment", acknowledgment(plan.acknowledgment));
+    let pcd =
+        plan.pcd.as_ref().map_or_else(String::new, |pcd| format!("; bedside values as {}", pcd_words(pcd)));
     let patient = plan.patient.as_ref().map_or_else(
         || "no patient is named".to_owned(),
         |patient| format!("{:?} names the patient ({}, {})", patient.field, patient.authority, patient.kind),
@@ -218,7 +215,7 @@ fn destination(plan: &DestinationPlan) -> String {
         other => format!(" in {}", other.msh_18()),
     };
     format!(
-        "destination {:?}: {role}, {} at {} by {} to {}{}{charset}, takes {takes} results, {acknowledgment} within {}, {patient}",
+        "destination {:?}: {role}, {} at {} by {} to {}{}{charset}, takes {takes} results, {acknowledgment} within {}, {patient}{pcd}",
         plan.name,
         or_nowhere(&plan.application),
         or_nowhere(&plan.facility),
@@ -227,6 +224,34 @@ fn destination(plan: &DestinationPlan) -> String {
         over(plan.tls.as_ref()),
         show_duration(plan.ack_timeout),
     )
+}
+
+pub(super) fn acknowledgment(mode: AckMode) -> String {
+    match mode {
+        AckMode::Original => "original".to_owned(),
+        AckMode::Enhanced { accept, application } => {
+            format!("enhanced {}/{}", accept.as_str(), application.as_str())
+        }
+    }
+}
+
+/// How values of bedside devices are told.
+pub(super) fn pcd_words(pcd: &PcdPlan) -> String {
+    let patient = match pcd.patient {
+        PcdPatient::None => "no PID and no bed",
+        PcdPatient::Unknown => "PID without an id",
+        PcdPatient::Device => "the device's name in PID-3",
+    };
+    let mut words = format!("IHE PCD-01 ({}, {patient}", acknowledgment(pcd.acknowledgment));
+    if let Some((authority, kind)) = &pcd.sent_id {
+        let _ = write!(words, " unless the device sends one ({authority}, {kind})");
+    }
+    if pcd.device_on_rows {
+        words.push_str(", the device in each row");
+    }
+    let profile = if pcd.profile.is_empty() { "empty" } else { &pcd.profile };
+    let _ = write!(words, ", MSH-21 {profile})");
+    words
 }
 
 fn or_nowhere(name: &str) -> &str {

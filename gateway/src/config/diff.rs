@@ -79,7 +79,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 62] = [
+pub const KEYS: [(&str, Takes); 63] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -103,6 +103,7 @@ pub const KEYS: [(&str, Takes); 62] = [
     ("destination.corrections", Takes::Live),
     ("destination.resends", Takes::Live),
     ("destination.patient", Takes::Live),
+    ("destination.pcd", Takes::Live),
     ("destination.retries", Takes::Connection),
     ("destination.stop_on_error", Takes::Connection),
     ("destination.mllp.address", Takes::Connection),
@@ -334,6 +335,7 @@ impl Difference {
             ack_timeout,
             retries,
             patient,
+            pcd,
         } = old;
         let mut add = |differs: bool, key: &'static str, weight: Weight, words: &dyn Fn() -> String| {
             if differs {
@@ -348,6 +350,7 @@ impl Difference {
         add(*patient != new.patient, "destination.patient", Patients, &|| {
             words::patient(patient.as_ref(), new.patient.as_ref())
         });
+        add(*pcd != new.pcd, "destination.pcd", Patients, &|| words::pcd(pcd.as_ref(), new.pcd.as_ref()));
         add(*corrections != new.corrections, "destination.corrections", Patients, &|| {
             words::corrections(*corrections, new.corrections)
         });

@@ -3,12 +3,12 @@
 //! Promises that the consequence stands beside the value, and that nothing here decides anything.
 
 use super::describe::{
-    eui64_words, identity_words, nobodys_words, rerun, reruns_except_words, sample_id_words, sealing,
-    times_words, wire as wire_words,
+    acknowledgment as acknowledgment_words, eui64_words, identity_words, nobodys_words, pcd_words, rerun,
+    reruns_except_words, sample_id_words, sealing, times_words, wire as wire_words,
 };
 use super::plan::{
     Absent, Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Nobodys,
-    PatientId, Plan, Resends, SampleIdIn, SealPlan, WirePlan,
+    PatientId, PcdPlan, Plan, Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size, show_volume};
@@ -144,6 +144,11 @@ pub(super) fn patient(old: Option<&PatientId>, new: Option<&PatientId>) -> Strin
     plain("patient (PID-3)", &shown(old), &shown(new))
 }
 
+pub(super) fn pcd(old: Option<&PcdPlan>, new: Option<&PcdPlan>) -> String {
+    let shown = |pcd: Option<&PcdPlan>| pcd.map_or("none".to_owned(), pcd_words);
+    plain("bedside values", &shown(old), &shown(new))
+}
+
 fn correction(of: Corrections) -> &'static str {
     match of {
         Corrections::C => "C",
@@ -216,15 +221,9 @@ pub(super) fn tls(old: Option<&TlsPlan>, new: Option<&TlsPlan>) -> String {
 }
 
 pub(super) fn acknowledgment(old: AckMode, new: AckMode) -> String {
-    let shown = |mode: AckMode| match mode {
-        AckMode::Original => "original".to_owned(),
-        AckMode::Enhanced { accept, application } => {
-            format!("enhanced {}/{}", accept.as_str(), application.as_str())
-        }
-    };
     format!(
         "{}; messages that wait keep what they ask for",
-        plain("acknowledgment", &shown(old), &shown(new))
+        plain("acknowledgment", &acknowledgment_words(old), &acknowledgment_words(new))
     )
 }
 

@@ -8,7 +8,8 @@
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
 use super::plan::{
-    Absent, Accepts, Corrections, DestinationRole, Flow, Mode, Nobodys, PatientField, Resends, SampleIdIn,
+    Absent, Accepts, Corrections, DestinationRole, Flow, Mode, Nobodys, PatientField, PcdPatient, Resends,
+    SampleIdIn,
 };
 use super::plan_tls::TlsVersion;
 use crate::convert::{CheckDigit, Incomplete, Reruns};
@@ -169,6 +170,30 @@ pub struct DestinationFile {
     pub stop_on_error: Option<At<bool>>,
     /// Which field of the instruments is a patient's identifier. Without it no patient is named.
     pub patient: Option<At<PatientFile>>,
+    /// It takes values of bedside devices as IHE PCD-01 (HL7 2.6 `ORU^R01`, MDC codes), in this form. Without the table no
+    /// bedside device may name it.
+    pub pcd: Option<At<PcdFile>>,
+}
+
+/// How values of bedside devices are told (IHE PCD-01). Where `mllp.acknowledgment` is not written, they ask for a commit
+/// acknowledgment and no other (MSH-15 AL, MSH-16 NE).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PcdFile {
+    /// MSH-21 with its components; `""` leaves it empty. Default `"IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO"`.
+    pub profile: Option<At<String>>,
+    /// What PID is where no patient id goes along. `unknown`: no id, and a name of unknown type. `device`: PID-3 holds a text
+    /// that names the device and is marked as no patient's. `none`: there is no PID, and so no PV1 with the bed. Default
+    /// `"unknown"`.
+    pub patient: Option<At<PcdPatient>>,
+    /// PID-3.4 of the patient ids that devices themselves send, where `bedside.send_patient` is true. Without it none goes
+    /// there.
+    pub authority: Option<At<String>>,
+    /// PID-3.5 of these (table 0203). Default `"MR"`.
+    pub kind: Option<At<String>>,
+    /// True repeats the device in OBX-18 of each value, for receivers that do not read it from the device's own row.
+    /// Default `false`.
+    pub device_on_rows: Option<At<bool>>,
 }
 
 /// To whom messages are addressed.
@@ -625,6 +650,7 @@ words!(
     Nobodys,
     ParityFile,
     PatientField,
+    PcdPatient,
     Reruns,
     Resends,
     SampleIdIn,
@@ -651,6 +677,7 @@ tables!(
     JournalFile,
     MllpFile,
     PatientFile,
+    PcdFile,
     ReceivingFile,
     RerunsExceptFile,
     SampleIdFile,

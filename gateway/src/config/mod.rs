@@ -41,7 +41,8 @@ pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
     Absent, Accepts, AckMode, AckWhen, AlertsPlan, Allow, BedsidePlan, CapturePlan, ConfigHash, Corrections,
     DestinationPlan, DestinationRole, Flow, GatewayPlan, InstrumentPlan, JournalPlan, Mode, Nobodys,
-    PatientField, PatientId, Plan, Resends, SampleIdIn, SealPlan, SerialPlan, UdpPlan, WirePlan,
+    PatientField, PatientId, PcdPatient, PcdPlan, Plan, Resends, SampleIdIn, SealPlan, SerialPlan, UdpPlan,
+    WirePlan,
 };
 pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersion};
 

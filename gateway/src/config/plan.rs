@@ -175,6 +175,36 @@ pub struct DestinationPlan {
     pub retries: u8,
     /// Which field of the instruments identifies a patient; `None`: no patient is named.
     pub patient: Option<PatientId>,
+    /// How values of bedside devices are told; `None`: no bedside device names it.
+    pub pcd: Option<PcdPlan>,
+}
+
+/// How values of bedside devices are told (IHE PCD-01).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PcdPlan {
+    /// MSH-21 with its components. Empty when the site wants the field empty.
+    pub profile: String,
+    /// What PID is where no patient id goes along.
+    pub patient: PcdPatient,
+    /// PID-3.4 and PID-3.5 of patient ids that devices send; `None`: none goes there.
+    pub sent_id: Option<(String, String)>,
+    /// OBX-18 stands in each row.
+    pub device_on_rows: bool,
+    /// What MSH-15 and MSH-16 of these messages ask for.
+    pub acknowledgment: AckMode,
+}
+
+/// What PID is where no patient id goes along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PcdPatient {
+    /// There is none, and so no PV1.
+    None,
+    /// It has no id, and a name of unknown type.
+    #[default]
+    Unknown,
+    /// PID-3 names the device and is marked as no patient's.
+    Device,
 }
 
 /// A patient identifier that instruments send.

@@ -83,7 +83,7 @@ wire = { listen = "127.0.0.1:4001", allow = [2] }
             orugate.toml:7: destination "engine": receiving: a list stands here; allowed is a table { }
             orugate.toml:8: destination "engine": structured_numeric: string "yes" stands here; allowed is true or false without quotes
             orugate.toml:9: destination "engine": retries: floating point 3.5 stands here; allowed is a whole number without quotes
-            orugate.toml:10: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient; "ack_timeout" belongs to destination.mllp
+            orugate.toml:10: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient, pcd; "ack_timeout" belongs to destination.mllp
             orugate.toml:11: destination "engine": accepts: "p" is not known; allowed are "P", "T"; did you mean "P"?
             orugate.toml:12: destination "engine": mllp.address: integer 2575 stands here; allowed is text in quotes
             orugate.toml:13: destination "engine": mllp.adress: unknown key; allowed are address, tls, acknowledgment, require_application_ack, accept_blank_msa2, lenient_eob, ack_timeout; did you mean "address"?

@@ -223,6 +223,7 @@ fn defaults_are_those_of_the_comments() {
                     ack_timeout: 30s,
                     retries: 3,
                     patient: None,
+                    pcd: None,
                 },
             ],
             instruments: [
