@@ -56,6 +56,13 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-intellivue",
+        folder: "drivers/intellivue",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-medibus",
         folder: "drivers/medibus",
         inside: &["orugate-protocol", "orugate-driver"],
