@@ -56,6 +56,13 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-intellivue",
+        folder: "drivers/intellivue",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-medibus",
         folder: "drivers/medibus",
         inside: &["orugate-protocol", "orugate-driver"],
@@ -65,7 +72,7 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm"],
+        inside: &["orugate-driver", "orugate-astm", "orugate-medibus"],
         outside: Outside::Only(&[]),
         never: IO,
     },
