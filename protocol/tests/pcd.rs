@@ -377,16 +377,16 @@ fn a_device_of_which_nothing_is_known_has_only_its_own_codes() {
     let items =
         [Item::Device(device), m(1, "P01", "x/min"), m(2, "P02", ""), group(0, 0, 1, 0), m(1, "P03", "L")];
     check(
-        &expect![[r"
+        &expect![[r#"
             MSH|^~\&|EDGEGW^0011223344556677^EUI-64|HOSP|CENTRAL|HOSP|20261122101505+0100||ORU^R01^ORU_R01|GW010000000000099001|P|2.6|||AL|NE|||||IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO
             PID|||||^^^^^^U
             OBR|1||20261122101500-1^MON1^00000000000000FE^EUI-64|182777000^monitoring of patient^SCT|||20261122101400+0100|20261122101500+0100
-            OBX|1||69633^MDC_DEV_MDS^MDC|1.0.0.0|||||||X|||||||MON1^^00000000000000FE^EUI-64~SN 5^M-1
+            OBX|1||69633^MDC_DEV_MDS^MDC^^M-1|1.0.0.0|||||||X|||||||MON1^^00000000000000FE^EUI-64~SN 5^M-1
             OBX|2|NM|P01^^99ACME|1.0.0.1|7|x/min^^99ACME|||||R|||20261122101500+0100
             OBX|3|NM|P02^^99ACME|1.0.0.2|7||||||R|||20261122101500+0100
             OBX|4||69634^MDC_DEV_VMD^MDC|1.1.0.0|||||||X
             OBX|5|NM|P03^^99ACME|1.1.0.1|7|L^^99ACME|||||R|||20261122101500+0100
-        "]],
+        "#]],
         &try_write(&route(), &plan, &items, &mut [0; 4096]).unwrap(),
     );
 }

@@ -104,6 +104,7 @@ fn obr(w: &mut Writer<'_>, plan: &Plan<'_>, device: &Device<'_>, zone: &dyn Zone
 pub(super) fn mds(w: &mut Writer<'_>, plan: &Plan<'_>, row: u32, device: &Device<'_>) {
     let mut s = obx(w, row, "");
     kind_of_device(&mut s, device.mds, SOME_MDS);
+    s.component(5).text(device.model.trimmed());
     s.field(4).str("1.0.0.0").field(11).str("X");
     s.field(18).str(plan.instrument);
     eui64(&mut s, device.eui64.or(plan.device_id), 3);

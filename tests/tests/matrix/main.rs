@@ -6,6 +6,7 @@
 
 mod asking;
 mod bare;
+mod bedside;
 mod cells;
 mod clocks;
 mod engine;
