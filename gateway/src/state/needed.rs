@@ -35,10 +35,10 @@ impl State {
         places
     }
 
-    /// Bytes of all needed records, outcomes of several ORUs counted for each.
+    /// Bytes of all needed records, outcomes of several ORUs counted for each; but for *snapshots*, which go before results do.
     #[must_use]
     pub fn needed_bytes(&self) -> u64 {
-        self.needed().map(|at| u64::from(at.len())).sum()
+        self.needed().filter(|at| at.lane() == Lane::Results).map(|at| u64::from(at.len())).sum()
     }
 
     /// About how many records are needed.

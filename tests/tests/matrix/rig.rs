@@ -237,8 +237,19 @@ impl Rig {
         faults: &[SimulatedFault],
         pace: Option<u32>,
     ) -> std::io::Result<()> {
+        self.device(name, vec![message.to_vec()], faults, pace).await
+    }
+
+    /// As [`instrument`](Self::instrument), one message after the other.
+    pub(crate) async fn device(
+        &self,
+        name: &str,
+        messages: Vec<Vec<u8>>,
+        faults: &[SimulatedFault],
+        pace: Option<u32>,
+    ) -> std::io::Result<()> {
         let profile = self.setup.profile();
-        let session = profile.simulator(vec![message.to_vec()], faults);
+        let session = profile.simulator(messages, faults);
         let target = match self.setup.by {
             By::Tcp => Target::Connect(self.place(name)),
             By::Cable => Target::Serial(NEAR.into(), 115_200),
