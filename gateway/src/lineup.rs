@@ -5,7 +5,7 @@
 //! tasks themselves; `Ports` has those and the crew.
 
 use crate::config::{
-    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan, Reruns,
+    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan,
     Resends, SampleIdIn, TlsPlan, WirePlan,
 };
 use crate::convert;
@@ -177,18 +177,9 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
         zone: instrument.zone(&plan.gateway).clone(),
         clock_limit: instrument.clock_limit,
         rules: instrument.rules.clone(),
-        reruns: reruns(instrument),
+        reruns: instrument.reruns,
         rerun_within: instrument.rerun_within,
         asked: asked(instrument),
-    }
-}
-
-/// What becomes of another run of a test on one specimen.
-pub(crate) const fn reruns(instrument: &InstrumentPlan) -> convert::Reruns {
-    match instrument.reruns {
-        Reruns::All => convert::Reruns::All,
-        Reruns::Last => convert::Reruns::Last,
-        Reruns::Hold => convert::Reruns::Hold,
     }
 }
 

@@ -3,9 +3,13 @@
 //! An interpreter walks one stored message and gives its items to a [`ReportSink`]; nothing is copied, and an item is
 //! valid for as long as the message and its scratch space (`'m`). The order is that of the document: a [`Sender`]
 //! first, then for each patient, specimen and order their observations, each comment after what it comments, [`End`]
-//! last. The same message always gives the same items, so a message is walked twice: once to decide, once to write.
+//! last. A bedside device's message has a [`Device`], [`Group`]s and [`Measurement`]s instead. The same message always gives the same items, so a message is walked twice: once to decide, once to write.
 //!
 //! Items carry what the instrument said, unjudged. What may be reported, and as what, is the gateway's verdict.
+
+mod bedside;
+
+pub use bedside::{Alarm, Device, Group, Measurement, Reading, Shown, Term, Unit, Validity};
 
 use crate::span::Span;
 use crate::text::{Text, Undecodable};
@@ -39,6 +43,12 @@ pub enum Item<'m> {
     Comment(Comment<'m>),
     /// The instrument asks for orders.
     Query(Query<'m>),
+    /// A bedside device: it takes the place of sender, patient, specimen and order.
+    Device(Device<'m>),
+    /// A group of its measurements begins.
+    Group(Group<'m>),
+    /// One of its measurements.
+    Measurement(Measurement<'m>),
     /// The message's end.
     End(End),
 }

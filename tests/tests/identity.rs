@@ -408,6 +408,71 @@ fn a_rerun_waits_with_both_runs_named_before_and_after_delivery() {
     });
 }
 
+/// The site's word on single tests: in one message and over messages, and nothing of it touches the tests beside them.
+#[test]
+fn single_tests_may_be_rerun_otherwise_than_the_others() {
+    let text = &[(
+        "send_to = ",
+        "reruns = \"last\"\nreruns_except = { hold = [\"K\"], all = [\"HBA1C\"] }\nsend_to = ",
+    )];
+    run(&Setup { text, ..Setup::default() }, async |rig| {
+        sends(rig, "S-1", &[("K", "6.1", "F", R1), ("GLU", "5.4", "F", R1), ("HBA1C", "41", "F", R1)]).await;
+        sends(rig, "S-1", &[("K", "4.2", "F", R2), ("GLU", "5.5", "F", R2), ("HBA1C", "42", "F", R2)]).await;
+        let one = holds(rig);
+        assert_eq!((one.len(), &*one[0].1), (1, "rerun"));
+        assert!(
+            one[0].2.contains("another one, at 2026-11-22 09:30:00, was sent, with message"),
+            "{}",
+            one[0].2
+        );
+        sends(
+            rig,
+            "S-2",
+            &[
+                ("K", "5.0", "F", R1),
+                ("K", "5.1", "F", R2),
+                ("GLU", "7.0", "F", R1),
+                ("GLU", "7.1", "F", R2),
+                ("HBA1C", "50", "F", R1),
+                ("HBA1C", "51", "F", R2),
+            ],
+        )
+        .await;
+        assert_eq!(holds(rig).len(), 3);
+        rig.restart(1 << 30).await;
+        release(rig, one[0].0).await;
+        is(
+            &rig.engine,
+            &[
+                "S-1 K 6.1 mmol/L F #1 - 1",
+                "S-1 GLU 5.4 mmol/L F #1 - 1",
+                "S-1 HBA1C 41 mmol/L F #1 - 1",
+                "S-1 GLU 5.5 mmol/L C #1 - 2 [Run again: this result replaces the one that was sent before: 5.4 mmol/L]",
+                "S-1 HBA1C 42 mmol/L F #1 2 2",
+                "S-1 K 4.2 mmol/L F #2 2 3",
+                "S-2 GLU 7.1 mmol/L F #1 - 1",
+                "S-2 HBA1C 50 mmol/L F #1 1 1",
+                "S-2 HBA1C 51 mmol/L F #1 2 1",
+            ],
+        );
+    });
+}
+
+/// With `all` for the rest, what a site wants to be asked about is asked all the same.
+#[test]
+fn a_test_may_wait_where_all_other_reruns_go() {
+    let text = &[("send_to = ", "reruns_except = { hold = [\"K\"] }\nsend_to = ")];
+    run(&Setup { text, ..Setup::default() }, async |rig| {
+        sends(rig, "S-1", &[("K", "6.1", "F", R1), ("GLU", "5.4", "F", R1)]).await;
+        sends(rig, "S-1", &[("K", "4.2", "F", R2), ("GLU", "5.5", "F", R2)]).await;
+        assert_eq!(holds(rig).len(), 1);
+        is(
+            &rig.engine,
+            &["S-1 K 6.1 mmol/L F #1 - 1", "S-1 GLU 5.4 mmol/L F #1 - 1", "S-1 GLU 5.5 mmol/L F #2 2 2"],
+        );
+    });
+}
+
 #[test]
 fn a_dilution_is_no_rerun() {
     let text = ("or_first = true", "or_first = true\nreplicate = 6");

@@ -4,7 +4,7 @@
 use orugate::admin::{Request, Response};
 use orugate::apart::MESSAGE;
 use orugate::clock::Clock;
-use orugate::config::{self, Difference, Plan, WirePlan};
+use orugate::config::{self, Difference, Loaded, Plan, WirePlan};
 use orugate::dryrun::see;
 use orugate::engine::Engine;
 use orugate::replay::hear;
@@ -26,18 +26,22 @@ INR,,,6301-6,INR,1,,
 A^B,,,1988-5,C^ reactive|protein,mg/L,,
 ";
 
-/// The plan of one analyzer with these keys and these maps, from files.
-fn plan(folder: &Path, engine: SocketAddr, keys: &str, maps: &[(&str, &str)]) -> Plan {
+/// The configuration of one analyzer with these keys and these maps, from files.
+fn loaded(folder: &Path, engine: SocketAddr, keys: &str, maps: &[(&str, &str)]) -> Loaded {
     let text = configuration(folder, engine, &[("analyzer", "generic-astm", Plug::Tcp)]);
     std::fs::write(folder.join("orugate.toml"), format!("{text}{keys}\n")).unwrap();
     std::fs::create_dir_all(folder.join("maps.d")).unwrap();
     for (name, text) in maps {
         std::fs::write(folder.join(format!("maps.d/{name}.csv")), text).unwrap();
     }
-    let mut plan = match config::load(&folder.join("orugate.toml"), &SHIPPED) {
-        Ok(loaded) => loaded.plan,
+    match config::load(&folder.join("orugate.toml"), &SHIPPED) {
+        Ok(loaded) => loaded,
         Err(mistakes) => panic!("{mistakes}"),
-    };
+    }
+}
+
+fn plan(folder: &Path, engine: SocketAddr, keys: &str, maps: &[(&str, &str)]) -> Plan {
+    let Loaded { mut plan, .. } = loaded(folder, engine, keys, maps);
     for instrument in &mut plan.instruments {
         if let WirePlan::Listen { bind, .. } = &mut instrument.wire {
             bind.set_port(0);
@@ -132,6 +136,25 @@ fn a_site_that_requires_a_row_holds_what_has_none() {
         TSH: held, unmapped-code: No map of the instrument has a row for the test, and `require_map` is true. Add the row (docs/maps.md), orugate reload, then redrive. A release sends it with the instrument's code alone, without LOINC.
     "#]]
     .assert_eq(&got);
+}
+
+/// A mistyped code would except nothing, and nobody would see it.
+#[test]
+fn a_test_that_is_rerun_otherwise_and_that_no_map_has_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = "map = \"chem\"\nreruns_except = { hold = [\"GLU\", \"glu\"], last = [\"K\"] }";
+    let found = loaded(folder.path(), "127.0.0.1:1".parse().unwrap(), keys, &[("chem", MAP)]);
+    let told: Vec<String> = found.warnings.iter().map(ToString::to_string).collect();
+    let says = |key: &str, code: &str| {
+        format!(
+            "reruns_except.{key}: no map of this instrument has a row for {code:?}; write the test's code exactly as it stands in \
+             OBX-3 and in the map"
+        )
+    };
+    for wanted in [says("last", "K"), says("hold", "glu")] {
+        assert!(told.iter().any(|told| told.contains(&wanted)), "{wanted} in {told:#?}");
+    }
+    assert_eq!(told.iter().filter(|told| told.contains("reruns_except")).count(), 2, "{told:#?}");
 }
 
 #[test]

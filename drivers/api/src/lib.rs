@@ -14,6 +14,11 @@
 //! when [`Input::Stored`] with the same ticket comes back, which the gateway makes from a journal receipt after a
 //! sync. [`Input::Refused`] means that it is not on flash and never will be: the instrument must be told so.
 //!
+//! # Bedside devices
+//! What a device says again and again is not stored each time. A session *keeps* it ([`Output::Keep`]), and the gateway
+//! makes one message ([`snapshot`]) of all that is kept at the end of each interval. Sessions know no interval, and
+//! interpreters no message before this one.
+//!
 //! This crate stays 0.x until drivers exist outside this repository; its public enums are `#[non_exhaustive]`.
 #![forbid(unsafe_code)]
 
@@ -22,16 +27,17 @@ mod interpreter;
 mod profile;
 mod scrub;
 mod session;
+pub mod snapshot;
 
 pub use fault::SimulatedFault;
 pub use interpreter::{Fault, FrameSeen, Instrument, Interpreter, Piece, Scratch, StoredMessage};
 pub use orugate_protocol::{report, span, text, time};
 pub use profile::{
-    Common, CommonQc, Draft, Driver, Evidence, Example, Profile, ProfileError, QcProof, UnitSaid,
+    Common, CommonQc, Draft, Driver, Evidence, Example, Feed, Profile, ProfileError, QcProof, UnitSaid,
     parse_profile,
 };
 pub use scrub::{StandIns, scrub_by_rule};
 pub use session::{
-    Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,
-    Reason, Session, Stored, Ticket, TrafficFault,
+    Answer, Channel, Chunk, Deadline, Input, Lasts, LineSettings, MessageEnd, Note, NoteKind, Output, Parity,
+    Peer, Reason, Session, Slot, Stored, Ticket, TrafficFault,
 };

@@ -59,6 +59,11 @@ pub trait Profile: Send + Sync {
     /// The interpreter for this model's messages.
     fn interpreter(&self) -> Box<dyn Interpreter>;
 
+    /// What it feeds: results, each of which counts, or values of a bedside device, which are taken again.
+    fn feed(&self) -> Feed {
+        Feed::Results
+    }
+
     /// All that its sessions depend on, in words of the driver's own: two profiles with the same words have sessions
     /// that behave alike, so one may take the other's place without a new wire. `None` promises nothing.
     fn link(&self) -> Option<String> {
@@ -80,6 +85,16 @@ pub trait Profile: Send + Sync {
 
     /// The session that reads a capture file instead of a wire: tolerant where nobody can be asked to send again.
     fn capture_session(&self) -> Box<dyn Session>;
+}
+
+/// What an instrument's messages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// Laboratory results: never dropped.
+    Results,
+    /// Periodic values of a bedside device, snapshots or messages that it pushes: they have a share of the journal of their
+    /// own, in which the oldest go, counted, before they take the results' room.
+    Bedside,
 }
 
 /// What a profile says of a unit.

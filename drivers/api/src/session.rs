@@ -59,12 +59,41 @@ pub enum Output<'a> {
     Line(Channel, LineSettings),
     /// Keep these raw bytes.
     Store(Ticket, Chunk<'a>),
+    /// Keep these raw bytes for the snapshots to come: one whole unit of the protocol whose checks were right, exactly as it
+    /// came, at most [`Slot::MOST`] bytes. Nothing may be acknowledged for it.
+    Keep(Slot, Lasts, &'a [u8]),
+    /// What stands until it is replaced in this slot does not hold any more.
+    Forget(Slot),
+    /// Nothing of what stands until it is replaced holds any more: the device is gone, or began anew.
+    ForgetAll,
     /// Trouble, typed, with its place.
     Note(Note),
     /// Nothing more to do until the next input, or until the deadline.
     Wait(Option<Deadline>),
     /// After [`Input::Stop`]: the device was told, nothing is open.
     Done,
+}
+
+/// One thing of which the newest counts: the answer to one poll, one kind of line, an identification. The driver numbers
+/// them, below [`Slot::COUNT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u16);
+
+impl Slot {
+    /// Slots that a session may use.
+    pub const COUNT: u16 = 1024;
+    /// Bytes that one may keep.
+    pub const MOST: usize = 64 << 10;
+}
+
+/// For how long something kept holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lasts {
+    /// It counts by itself, as a cuff pressure that the next one would cover: it goes into the next snapshot and is over.
+    /// Several of one slot stand beside each other, at most 32 between two snapshots; then the oldest go, counted.
+    OneSnapshot,
+    /// Until the session keeps another in this slot or forgets it, or until the channel is gone.
+    UntilReplaced,
 }
 
 /// Proof, made in one place of the gateway, that a chunk is on flash. Not `Clone`: it is used once.
@@ -140,7 +169,10 @@ pub enum Peer {
     },
     /// A TCP connection.
     Tcp,
-    /// Bytes from a file: nobody can be asked to send again.
+    /// UDP with one other side: each [`Output::Send`] is one datagram, and so is each [`Input::Bytes`].
+    Datagrams,
+    /// Bytes from a file: nobody can be asked to send again, and nobody answers. A session that asks takes whatever the
+    /// device said, and matches nothing that only a live exchange gives.
     Capture,
 }
 

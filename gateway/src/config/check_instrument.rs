@@ -11,7 +11,7 @@ use super::check_tls;
 use super::file::{At, ConfigFile, InstrumentFile, ParityFile, WireFile};
 use super::mistakes::Findings;
 use super::nearest::did_you_mean;
-use super::plan::{Allow, Flow, InstrumentPlan, Mode, Reruns, SerialPlan, WirePlan};
+use super::plan::{Allow, Flow, InstrumentPlan, Mode, SerialPlan, WirePlan};
 use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
@@ -84,6 +84,9 @@ pub(super) fn all(
             if let (Ok(Some(table)), Some((found, ..))) = (&table, &rest) {
                 check_maps::units(table, &*found.profile, &scope, &typed.value, out);
             }
+            if let Ok(Some(table)) = &table {
+                check_rules::excepted(&typed.value, &scope, table, out);
+            }
             let within = typed.value.rerun_within.as_ref();
             let within = within.map_or(RERUN, |typed| span(&scope, "rerun_within", typed, RERUN_WITHIN, out));
             if let (Some(name), Some(wire), Some(rest), Ok(table)) = (name, wire, rest, table) {
@@ -97,7 +100,7 @@ pub(super) fn all(
                     mode,
                     wire,
                     send_to,
-                    reruns: typed.value.reruns.as_ref().map_or_else(Reruns::default, |reruns| reruns.value),
+                    reruns: typed.value.reruns.as_ref().map(|typed| typed.value).unwrap_or_default(),
                     rerun_within: within,
                     timezone,
                     clock_limit,

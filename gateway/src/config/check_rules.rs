@@ -5,10 +5,13 @@
 
 use super::FoundProfile;
 use super::check::{Scope, span};
-use super::file::{AlertsFile, At, IdentityFile, ImpossibleTimeFile, InstrumentFile, SampleIdFile};
+use super::file::{
+    AlertsFile, At, IdentityFile, ImpossibleTimeFile, InstrumentFile, RerunsExceptFile, SampleIdFile,
+};
 use super::mistakes::Findings;
 use super::plan::AlertsPlan;
-use crate::convert::{IdRule, Identity, Pattern, Rules, Times};
+use crate::convert::{IdRule, Identity, Pattern, Reruns, RerunsExcept, Rules, Times};
+use crate::maps::Table;
 use crate::replay::hear;
 use orugate_driver::report::{Item, Note, ReportSink};
 use orugate_driver::{Scratch, StoredMessage};
@@ -46,6 +49,70 @@ pub(super) fn rules(
         times: Some(times.map_or(Times { ahead: AHEAD, older_than: None }, |table| {
             possible(&table.value, &scope.inside("impossible_time", table), out)
         })),
+        reruns_except: typed
+            .reruns_except
+            .as_ref()
+            .map(|table| except(&table.value, &scope.inside("reruns_except", table), out))
+            .unwrap_or_default(),
+    }
+}
+
+/// A list of `reruns_except`: its key, what becomes of reruns of its tests, and their codes where it is typed.
+type List<'t> = (&'static str, Reruns, Option<&'t At<Vec<At<String>>>>);
+
+fn lists(typed: &RerunsExceptFile) -> [List<'_>; 3] {
+    [
+        ("all", Reruns::All, typed.all.as_ref()),
+        ("last", Reruns::Last, typed.last.as_ref()),
+        ("hold", Reruns::Hold, typed.hold.as_ref()),
+    ]
+}
+
+fn except(typed: &RerunsExceptFile, scope: &Scope<'_>, out: &mut Findings) -> RerunsExcept {
+    let lists = lists(typed);
+    if lists.iter().all(|(_, _, codes)| codes.is_none()) && !told_any(scope, &["all", "last", "hold"], out) {
+        out.wrong(scope.whole("says nothing; write all, last or hold with a list of tests"));
+    }
+    let mut tests: Vec<(String, Reruns)> = Vec::new();
+    for (key, reruns, codes) in lists {
+        let Some(codes) = codes else { continue };
+        if codes.value.is_empty() && !scope.told(out, key) {
+            out.wrong(scope.at(
+                key,
+                codes,
+                "is empty; write the codes of tests, or no key at all".to_owned(),
+            ));
+        }
+        for code in &codes.value {
+            if code.value.is_empty() || code.value.trim() != code.value {
+                let message = format!(
+                    "{:?} is no code; allowed is the test's code as it stands in OBX-3, without blanks around it",
+                    code.value
+                );
+                out.wrong(scope.at(key, code, message));
+            } else if tests.iter().any(|(known, _)| *known == code.value) {
+                out.wrong(scope.at(key, code, format!("{:?} is named twice", code.value)));
+            } else {
+                tests.push((code.value.clone(), reruns));
+            }
+        }
+    }
+    RerunsExcept::new(tests)
+}
+
+/// Tells of exceptions for tests that no map of the instrument has: a mistyped code would except nothing, and nobody would see it.
+pub(super) fn excepted(typed: &InstrumentFile, scope: &Scope<'_>, table: &Table, out: &mut Findings) {
+    let Some(except) = &typed.reruns_except else { return };
+    let scope = scope.inside("reruns_except", except);
+    let known = |code: &str| table.maps.iter().flat_map(|map| &map.rows).any(|row| row.code == code);
+    for (key, _, codes) in lists(&except.value) {
+        for code in codes.iter().flat_map(|codes| &codes.value).filter(|code| !known(&code.value)) {
+            let message = format!(
+                "no map of this instrument has a row for {:?}; write the test's code exactly as it stands in OBX-3 and in the map",
+                code.value
+            );
+            out.warn(scope.at(key, code, message));
+        }
     }
 }
 

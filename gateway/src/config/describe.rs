@@ -8,7 +8,7 @@ use super::plan::{
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
-use crate::convert::{IdRule, Identity, Incomplete, Rules, Times};
+use crate::convert::{IdRule, Identity, Incomplete, Reruns, RerunsExcept, Rules, Times};
 use orugate_driver::Parity;
 use orugate_protocol::text::Charset;
 use std::fmt::Write as _;
@@ -45,12 +45,37 @@ pub(super) fn times_words(times: Option<Times>) -> String {
     format!("more than {} after receipt{}", show_duration(ahead), older.unwrap_or_default())
 }
 
+/// As it is typed.
+pub(super) const fn rerun(of: Reruns) -> &'static str {
+    match of {
+        Reruns::All => "all",
+        Reruns::Last => "last",
+        Reruns::Hold => "hold",
+    }
+}
+
+/// Which tests' reruns are treated otherwise; `None` where none are.
+pub(super) fn reruns_except_words(except: &RerunsExcept) -> Option<String> {
+    let of = |wanted: Reruns| {
+        let tests: Vec<&str> =
+            except.iter().filter(|(_, reruns)| *reruns == wanted).map(|(code, _)| code).collect();
+        (!tests.is_empty()).then(|| format!("{} of {}", rerun(wanted), tests.join(", ")))
+    };
+    let all: Vec<String> = [Reruns::All, Reruns::Last, Reruns::Hold].into_iter().filter_map(of).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
 /// What the site knows of an instrument, where it says anything.
-fn rules(rules: &Rules) -> String {
+fn rules(plan: &InstrumentPlan) -> String {
+    let rules: &Rules = &plan.rules;
     let sample = sample_id_words(&rules.sample_id).map(|words| format!("sample ids: {words}"));
     let identity = identity_words(&rules.identity).map(|words| format!("only {words}"));
     let incomplete = (rules.incomplete == Incomplete::Hold).then(|| "what broke off is held".to_owned());
-    let all: Vec<String> = sample.into_iter().chain(identity).chain(incomplete).collect();
+    let reruns = match reruns_except_words(&rules.reruns_except) {
+        Some(except) => Some(format!("reruns: {}, but {except}", rerun(plan.reruns))),
+        None => (plan.reruns != Reruns::All).then(|| format!("reruns: {}", rerun(plan.reruns))),
+    };
+    let all: Vec<String> = sample.into_iter().chain(identity).chain(incomplete).chain(reruns).collect();
     if all.is_empty() { String::new() } else { format!("; {}", all.join("; ")) }
 }
 
@@ -110,7 +135,7 @@ impl Plan {
             let takes = if plan.mode == Mode::Live { "test" } else { "live" };
             let _ = write!(line, "; not to {not}, for {takes} results only");
         }
-        line + &rules(&plan.rules)
+        line + &rules(plan)
     }
 }
 

@@ -77,7 +77,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 53] = [
+pub const KEYS: [(&str, Takes); 54] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -119,6 +119,7 @@ pub const KEYS: [(&str, Takes); 53] = [
     ("instrument.require_map", Takes::Live),
     ("instrument.wire", Takes::Connection),
     ("instrument.reruns", Takes::Live),
+    ("instrument.reruns_except", Takes::Live),
     ("instrument.rerun_within", Takes::Live),
     ("instrument.timezone", Takes::Live),
     ("instrument.clock_limit", Takes::Live),
@@ -463,7 +464,7 @@ impl Difference {
             let words = words::time("clock_limit", *clock_limit, new.clock_limit);
             self.add(subject(), "instrument.clock_limit", Weight::Detail, words);
         }
-        let Rules { sample_id, identity, incomplete, times } = rules;
+        let Rules { sample_id, identity, incomplete, times, reruns_except } = rules;
         let mut add = |differs: bool, key: &'static str, words: String| {
             if differs {
                 self.add(subject(), key, Weight::Patients, words);
@@ -474,6 +475,8 @@ impl Difference {
         add(*identity != is.identity, "instrument.identity", words::identity(identity, &is.identity));
         add(*incomplete != is.incomplete, "instrument.incomplete", words::incomplete(is.incomplete));
         add(*times != is.times, "instrument.impossible_time", words::times(*times, is.times));
+        let words = words::reruns_except(reruns_except, &is.reruns_except);
+        add(*reruns_except != is.reruns_except, "instrument.reruns_except", words);
     }
 
     fn alerts(&mut self, old: &AlertsPlan, new: &AlertsPlan) {

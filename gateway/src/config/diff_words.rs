@@ -2,14 +2,16 @@
 //!
 //! Promises that the consequence stands beside the value, and that nothing here decides anything.
 
-use super::describe::{identity_words, sample_id_words, sealing, times_words, wire as wire_words};
+use super::describe::{
+    identity_words, rerun, reruns_except_words, sample_id_words, sealing, times_words, wire as wire_words,
+};
 use super::plan::{
     Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
-    Reruns, Resends, SampleIdIn, SealPlan, WirePlan,
+    Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size, show_volume};
-use crate::convert::{IdRule, Identity, Incomplete, Times};
+use crate::convert::{IdRule, Identity, Incomplete, Reruns, RerunsExcept, Times};
 use crate::maps::{Table, change};
 use orugate_protocol::text::Charset;
 use std::time::Duration;
@@ -160,14 +162,6 @@ pub(super) fn corrections(old: Corrections, new: Corrections) -> String {
     format!("{}: {means}", plain("corrections", correction(old), correction(new)))
 }
 
-fn rerun(of: Reruns) -> &'static str {
-    match of {
-        Reruns::All => "all",
-        Reruns::Last => "last",
-        Reruns::Hold => "hold",
-    }
-}
-
 pub(super) fn reruns(old: Reruns, new: Reruns) -> String {
     let then = match new {
         Reruns::All => "each run of a test on one specimen goes out, told apart by OBX-4",
@@ -175,6 +169,11 @@ pub(super) fn reruns(old: Reruns, new: Reruns) -> String {
         Reruns::Hold => "another run of a test on one specimen waits for a person",
     };
     format!("{}: {then}", plain("reruns", rerun(old), rerun(new)))
+}
+
+pub(super) fn reruns_except(old: &RerunsExcept, new: &RerunsExcept) -> String {
+    let shown = |except| reruns_except_words(except).unwrap_or_else(|| "no test".to_owned());
+    format!("{}; all other tests by reruns", plain("reruns_except", &shown(old), &shown(new)))
 }
 
 pub(super) fn resends(new: Resends) -> String {

@@ -7,11 +7,9 @@
 //!
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
-use super::plan::{
-    Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Reruns, Resends, SampleIdIn,
-};
+use super::plan::{Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Resends, SampleIdIn};
 use super::plan_tls::TlsVersion;
-use crate::convert::{CheckDigit, Incomplete};
+use crate::convert::{CheckDigit, Incomplete, Reruns};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -284,6 +282,8 @@ pub struct InstrumentFile {
     /// When a specimen is run again: `all` runs are sent, and OBX-4 tells them apart; the `last` one counts and corrects what was
     /// sent, only where sample ids are never used again; or `hold` it for a person. Default `"all"`.
     pub reruns: Option<At<Reruns>>,
+    /// Tests that are treated otherwise than `reruns` says.
+    pub reruns_except: Option<At<RerunsExceptFile>>,
     /// So long after a run another one of the same specimen and test is a rerun; later it is a new specimen that has got the same
     /// id: `"1 min"` to `"30 days"`. Default `"12 h"`.
     pub rerun_within: Option<At<String>>,
@@ -372,6 +372,19 @@ pub struct SampleIdFile {
     /// How its last character follows from the others: `luhn`, `mod10` (weights 3 and 1: Interleaved 2 of 5, EAN), `mod11` (NW-7,
     /// Codabar), `mod43` (Code 39), `mod37-2` (ISBT 128), `mod37-36`; docs/holds.md.
     pub check: Option<At<CheckDigit>>,
+}
+
+/// Tests that are treated otherwise than the instrument's `reruns` says, by the instrument's own codes as they stand in OBX-3 and
+/// in `orugate holds show`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RerunsExceptFile {
+    /// All runs of these are sent.
+    pub all: Option<At<Vec<At<String>>>>,
+    /// The last run of these counts.
+    pub last: Option<At<Vec<At<String>>>>,
+    /// Another run of these waits for a person.
+    pub hold: Option<At<Vec<At<String>>>>,
 }
 
 /// Which instrument it is.
@@ -560,6 +573,7 @@ tables!(
     MllpFile,
     PatientFile,
     ReceivingFile,
+    RerunsExceptFile,
     SampleIdFile,
     SealFile,
     TlsFile,

@@ -40,7 +40,7 @@ pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
     Accepts, AckMode, AckWhen, AlertsPlan, Allow, CapturePlan, ConfigHash, Corrections, DestinationPlan,
     DestinationRole, Flow, GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan,
-    Reruns, Resends, SampleIdIn, SealPlan, SerialPlan, WirePlan,
+    Resends, SampleIdIn, SealPlan, SerialPlan, WirePlan,
 };
 pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersion};
 

@@ -4,7 +4,7 @@
 //! made, which happens only in [`load`](super::load). Leaves out where each value was typed.
 
 use super::plan_tls::{FileOrCredential, TlsPlan};
-use crate::convert::Rules;
+use crate::convert::{Reruns, Rules};
 use crate::maps::Table;
 use jiff::tz::TimeZone;
 use orugate_driver::{LineSettings, Profile};
@@ -205,7 +205,7 @@ pub struct InstrumentPlan {
     pub wire: WirePlan,
     /// Indexes in [`Plan::destinations`], ascending, each once, at least one.
     pub send_to: Vec<usize>,
-    /// What becomes of another run of a test on one specimen.
+    /// What becomes of another run of a test on one specimen, where `rules` say nothing of the test.
     pub reruns: Reruns,
     /// How long after it another run is one.
     pub rerun_within: Duration,
@@ -403,19 +403,6 @@ pub enum Resends {
     Forward,
     /// It is not.
     Suppress,
-}
-
-/// What becomes of another run of a test on one specimen, when the instrument says that it is one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Reruns {
-    /// Each is sent, and OBX-4 tells them apart.
-    #[default]
-    All,
-    /// The last one counts, and corrects what was sent.
-    Last,
-    /// It waits for a person.
-    Hold,
 }
 
 /// What MSH-15 and MSH-16 ask for (HL7 2.5.1, section 2.9.2).

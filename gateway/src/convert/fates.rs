@@ -130,7 +130,7 @@ impl Converter {
             let look = self.look(fact, task);
             self.looks.push(look);
         }
-        if task.setting.reruns != Reruns::All {
+        if task.setting.reruns != Reruns::All || !task.setting.rules.reruns_except.is_empty() {
             self.runs_of_one_message(task);
         }
         for (number, index) in (0u32..).zip(0..self.facts.observations.len()) {
@@ -155,8 +155,14 @@ impl Converter {
         group.filter(|_| asks).map(|group| group.specimen)
     }
 
+    /// What becomes of another run of this test.
+    fn reruns(&self, fact: &Fact, task: &Task<'_>) -> Reruns {
+        let of_test = task.setting.rules.reruns_except.of(self.facts.word(&fact.code));
+        of_test.unwrap_or(task.setting.reruns)
+    }
+
     fn look(&self, fact: &Fact, task: &Task<'_>) -> Look {
-        let setting = &task.setting;
+        let reruns = self.reruns(fact, task);
         let ran = fact.ran.and_then(|ran| zones(task).instant(&ran)).map(|ran| ran.0.div_euclid(1_000_000));
         let look = |of, base| Look { base, of, ran };
         let (Some(specimen), Some(identity)) = (self.specimen(fact, task), fact.identity) else {
@@ -174,10 +180,10 @@ impl Converter {
                 () => look(Of::Itself, Some(own)),
             };
         }
-        let other = (setting.reruns != Reruns::All)
+        let other = (reruns != Reruns::All)
             .then(|| task.past.sent(specimen, Which::Series(fact.series, task.rerun_since())))
             .flatten();
-        match (other, setting.reruns) {
+        match (other, reruns) {
             (None, _) | (_, Reruns::All) => look(Of::Itself, None),
             (Some(other), Reruns::Hold) => {
                 look(Of::Waits(1, OtherRun { ran: other.ran, sent_in: Some(other.message) }), None)
@@ -196,7 +202,8 @@ impl Converter {
         for (index, fact) in self.facts.observations.iter().enumerate() {
             let of = self.looks.get(index).map(|look| look.of);
             let lost = matches!(of, Some(Of::Overtaken | Of::EarlierRun));
-            if !lost && !fact.blank && fact.candidate == Candidate::Sendable && fact.series != 0 {
+            let counts = !lost && !fact.blank && fact.candidate == Candidate::Sendable && fact.series != 0;
+            if counts && self.reruns(fact, task) != Reruns::All {
                 self.tests.push((fact.series, index));
             }
         }
@@ -212,11 +219,14 @@ impl Converter {
                 continue;
             };
             let last = (ran(last.1), last.1);
+            // Runs of a series are of one test.
+            let Some(fact) = self.facts.observations.get(first.1) else { continue };
+            let reruns = self.reruns(fact, task);
             for (number, (_, index)) in (1u16..).zip(runs) {
                 let other = if first.1 == *index { last } else { first };
                 let other = OtherRun { ran: other.0, sent_in: None };
                 let Some(look) = self.looks.get_mut(*index) else { continue };
-                look.of = match (task.setting.reruns, look.of) {
+                look.of = match (reruns, look.of) {
                     (Reruns::Last, _) if last.1 != *index => Of::EarlierRun,
                     (Reruns::Hold, Of::Waits(_, sent)) => Of::Waits(number, sent),
                     (Reruns::Hold, _) if look.base.is_none() => Of::Waits(number, other),

@@ -29,7 +29,7 @@ pub use past::{Had, NoPast, Past, Sent, Which};
 pub use places::Place;
 pub use reason::{HoldReason, Way, commands};
 pub use recode::{Lacking, recode};
-pub use rules::{IdRule, Identity, Incomplete, Pattern, Rules, Times};
+pub use rules::{IdRule, Identity, Incomplete, Pattern, RerunsExcept, Rules, Times};
 pub use zone::SiteZone;
 
 use crate::maps::Table;
@@ -69,7 +69,7 @@ pub struct Setting<'a> {
     pub key: &'a [u8; 16],
     /// What the site knows of the instrument and its samples.
     pub rules: &'a Rules,
-    /// What becomes of another run of a test on one specimen.
+    /// What becomes of another run of a test on one specimen, unless `rules` say otherwise of the test.
     pub reruns: Reruns,
     /// So many microseconds after it another run is one; later it is a specimen that has got the same id.
     pub rerun_within: i64,
@@ -80,7 +80,8 @@ pub struct Setting<'a> {
 }
 
 /// What becomes of another run of a test on one specimen, when the instrument says that it is one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Reruns {
     /// Each is sent, and OBX-4 tells them apart.
     #[default]

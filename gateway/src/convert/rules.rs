@@ -1,9 +1,11 @@
-//! What a site knows of an instrument and its samples beforehand: rules whose breach holds a result.
+//! What a site knows of an instrument and its samples beforehand: rules whose breach holds a result, and tests whose reruns are
+//! treated otherwise than the others'.
 //!
 //! Promises that a rule is compiled once, when the configuration is read, and that trying it allocates nothing in steady
 //! state and needs time in proportion to the text (finite automata of bounded size). Leaves out QC: what is no patient's
 //! was recognised before, and no rule here is asked about it.
 
+use super::Reruns;
 use super::check_digit::CheckDigit;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -30,6 +32,39 @@ pub struct Rules {
     pub incomplete: Incomplete,
     /// Which times of results can be true; `None`: they are not judged.
     pub times: Option<Times>,
+    /// Tests whose reruns are treated otherwise than the instrument's.
+    pub reruns_except: RerunsExcept,
+}
+
+/// Tests, by the instrument's code, whose reruns are treated otherwise than the instrument's other ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RerunsExcept(Vec<(String, Reruns)>);
+
+impl RerunsExcept {
+    /// Of tests, each once.
+    #[must_use]
+    pub fn new(mut tests: Vec<(String, Reruns)>) -> Self {
+        tests.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Self(tests)
+    }
+
+    /// By code.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Reruns)> {
+        self.0.iter().map(|(code, reruns)| (&**code, *reruns))
+    }
+
+    /// No test is treated otherwise.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is said of a test, by the code as the instrument sends it.
+    #[must_use]
+    pub fn of(&self, code: &str) -> Option<Reruns> {
+        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(code)).ok()?;
+        self.0.get(at).map(|(_, reruns)| *reruns)
+    }
 }
 
 /// What becomes of a message that broke off.

@@ -151,6 +151,7 @@ fn each_reason_is_reached_by_a_message_that_is_so_and_by_none_that_is_not() {
         identity: Identity { model: Some("RIG".to_owned()), serial: None },
         incomplete: Incomplete::Hold,
         times: Some(times),
+        reruns_except: RerunsExcept::default(),
     };
     assert_eq!(read(&good, &with(fits)), [Going::Sent]);
     // By a clock that is not set no time is too far ahead.

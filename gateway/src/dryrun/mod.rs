@@ -70,7 +70,7 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
         now,
         numbered: false,
         key: [0; 16],
-        reruns: lineup::reruns(instrument),
+        reruns: instrument.reruns,
         // A capture may be of any time.
         rules: Rules { times: None, ..instrument.rules.clone() },
         table: instrument.table.clone(),

@@ -263,6 +263,8 @@ impl<'m> ReportSink<'m> for OruWriter<'_, '_, 'm> {
             Item::Observation(observation) => self.observation(&observation),
             Item::Comment(comment) => self.comment(&comment),
             Item::Query(_) | Item::End(_) => self.close(),
+            // No laboratory's: `pcd` writes them.
+            Item::Device(_) | Item::Group(_) | Item::Measurement(_) => {}
         }
     }
 

@@ -89,7 +89,7 @@ wire = { listen = "127.0.0.1:4001", allow = [2] }
             orugate.toml:13: destination "engine": mllp.adress: unknown key; allowed are address, tls, acknowledgment, require_application_ack, accept_blank_msa2, lenient_eob, ack_timeout; did you mean "address"?
             orugate.toml:14: instrument "a": profile: is missing; write the name of its model's profile
             orugate.toml:16: instrument "a": mode: "LIVE" is not known; allowed are "test", "live"; did you mean "live"?
-            orugate.toml:17: instrument "a": baud: unknown key; allowed are name, profile, mode, wire, send_to, reruns, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map; "baud" belongs to instrument.wire
+            orugate.toml:17: instrument "a": baud: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map; "baud" belongs to instrument.wire
             orugate.toml:18: instrument "a": wire: string "serial" stands here; allowed is a table { }
             orugate.toml:19: instrument "a": send_to: string "engine" stands here; allowed is a list in brackets [ ]
             orugate.toml:20: instrument number 2: name: is missing; write a name unlike any other instrument's
@@ -111,7 +111,7 @@ fn syntax_errors_are_all_told_and_other_files_still_read() {
         &[first, second, "= 1\n"],
         expect![[r#"
             orugate.toml:2: not TOML: unclosed table, expected `]`
-            conf.d/1.toml:3: instrument "a": modus: unknown key; allowed are name, profile, mode, wire, send_to, reruns, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map
+            conf.d/1.toml:3: instrument "a": modus: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map
             conf.d/2.toml:1: not TOML: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
             3 mistakes; nothing was opened"#]],
     );

@@ -257,6 +257,9 @@ fn defaults_are_those_of_the_comments() {
                                 older_than: None,
                             },
                         ),
+                        reruns_except: RerunsExcept(
+                            [],
+                        ),
                     },
                     capture: true,
                     maps: None,
@@ -314,7 +317,7 @@ fn from_a_folder() {
         conf.d/30.toml: cannot be read: line 2 holds a byte that is not UTF-8
         conf.d/50.toml: cannot be read: Is a directory (os error 21)
         conf.d/60.toml: cannot be read: it is larger than 1 MiB
-        conf.d/70.toml:2: instrument number 1: nam: unknown key; allowed are name, profile, mode, wire, send_to, reruns, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map; did you mean "name"?
+        conf.d/70.toml:2: instrument number 1: nam: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map; did you mean "name"?
         4 mistakes; nothing was opened"#]].assert_eq(&said);
 
     let absent = load(&folder.path().join("none/orugate.toml"), &SHIPPED).unwrap_err();

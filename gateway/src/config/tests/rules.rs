@@ -1,7 +1,7 @@
 //! What a site knows of an instrument and its samples, and how it is told what is wrong.
 
 use super::*;
-use crate::convert::{CheckDigit, Incomplete, Times};
+use crate::convert::{CheckDigit, Incomplete, Reruns, Times};
 use std::time::Duration;
 
 fn with(rules: &str) -> String {
@@ -91,6 +91,44 @@ fn alerts() {
         &[&with(""), "[alerts]\nhold_repeat = \"1 h\"\n"],
         expect![[r#"
         conf.d/1.toml:1: alerts: belongs to the main file; files in conf.d may hold [[destination]] and [[instrument]]
+        1 mistake; nothing was opened"#]],
+    );
+}
+
+#[test]
+fn tests_that_are_rerun_otherwise_are_told_checked_and_compared() {
+    let text = with("reruns = \"last\"\nreruns_except = { hold = [\"K\", \"NA\"], all = [\"HBA1C\"] }");
+    let told = said(&[&text]);
+    let last = told.lines().last().unwrap();
+    assert!(last.ends_with("; reruns: last, but all of HBA1C, hold of K, NA"), "{last}");
+    let new = load_texts(files(&[&text]), &Shelf).unwrap().plan;
+    let except = &new.instruments[0].rules.reruns_except;
+    assert_eq!([except.of("K"), except.of("HBA1C")], [Some(Reruns::Hold), Some(Reruns::All)]);
+    assert_eq!([except.of("k"), except.of("GLU"), except.of("")], [None; 3]);
+    let old = load_texts(files(&[&with("reruns = \"last\"")]), &Shelf).unwrap().plan;
+    let difference = Difference::between(&old, &new);
+    let told: Vec<String> = difference.changes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["a: reruns_except: no test → all of HBA1C, hold of K, NA; all other tests by reruns"],
+        "{:?}",
+        difference.changes
+    );
+    assert!(difference.changes.iter().all(|c| c.takes == Takes::Live && c.weight == Weight::Patients));
+    check(
+        &[&with("reruns_except = { hold = [\"K\", \" NA\", \"\"], last = [\"K\"], all = [], never = [] }")],
+        expect![[r#"
+            orugate.toml:19: instrument "a": reruns_except.hold: "K" is named twice
+            orugate.toml:19: instrument "a": reruns_except.hold: " NA" is no code; allowed is the test's code as it stands in OBX-3, without blanks around it
+            orugate.toml:19: instrument "a": reruns_except.hold: "" is no code; allowed is the test's code as it stands in OBX-3, without blanks around it
+            orugate.toml:19: instrument "a": reruns_except.all: is empty; write the codes of tests, or no key at all
+            orugate.toml:19: instrument "a": reruns_except.never: unknown key; allowed are all, last, hold
+            5 mistakes; nothing was opened"#]],
+    );
+    check(
+        &[&with("reruns_except = {}")],
+        expect![[r#"
+        orugate.toml:19: instrument "a": reruns_except: says nothing; write all, last or hold with a list of tests
         1 mistake; nothing was opened"#]],
     );
 }
