@@ -88,6 +88,18 @@ impl Deframer {
         }
     }
 
+    /// For the moment in which another one works.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            raw: Vec::new(),
+            record: Vec::new(),
+            escaped: false,
+            state: State::Joining,
+            offset: 0,
+            began: 0,
+        }
+    }
+
     /// Takes bytes; `each` hears what they complete.
     pub(crate) fn bytes(&mut self, bytes: &[u8], each: &mut dyn FnMut(Heard<'_>)) {
         for byte in bytes {

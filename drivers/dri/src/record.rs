@@ -137,6 +137,10 @@ impl<'r> Subrecord<'r> {
         Some(high & 0x0F).filter(|class| *class < 4)
     }
 
+    pub(crate) const fn is_displayed(&self) -> bool {
+        self.kind == DISPLAYED
+    }
+
     /// When the values were displayed, by the monitor's clock.
     pub(crate) fn time(&self) -> Option<u32> {
         u32_at(self.bytes, 0)

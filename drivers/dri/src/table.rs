@@ -121,7 +121,6 @@ pub(crate) struct Group {
     /// Byte in the class's groups.
     pub(crate) at: usize,
     pub(crate) key: &'static str,
-    pub(crate) title: &'static str,
     /// Where the header is that says whether it exists: its own, or another's of the same class.
     pub(crate) header: usize,
     pub(crate) status: Status,
@@ -151,11 +150,10 @@ const fn group(
     class: u8,
     at: usize,
     key: &'static str,
-    title: &'static str,
     status: Status,
     fields: &'static [Field],
 ) -> Group {
-    Group { class, at, key, title, header: at, status, fields }
+    Group { class, at, key, header: at, status, fields }
 }
 
 /// NIBP: older than a minute.
@@ -393,65 +391,64 @@ const ZEROING: Status = Status::Bits { calibrating: 1 << 2, off: 0 };
 const GAS: Status = Status::Bits { calibrating: 1 << 2, off: 1 << 3 };
 
 /// The cuff, which sessions look at as well.
-pub(crate) const CUFF: Group = group(0, 72, "nibp", "Cuff", Status::Cuff, NIBP);
+pub(crate) const CUFF: Group = group(0, 72, "nibp", Status::Cuff, NIBP);
 /// Cardiac output and wedge pressure, which sessions look at as well.
-pub(crate) const OUTPUT: Group = group(0, 200, "co_wedge", "Cardiac output", Status::Plain, CARDIAC_OUTPUT);
+pub(crate) const OUTPUT: Group = group(0, 200, "co_wedge", Status::Plain, CARDIAC_OUTPUT);
 /// The heart's rates: its header says by what they are counted.
 pub(crate) const HEART: usize = 0;
 
 /// All groups, class by class, each class in the order of its bytes.
 pub(crate) const GROUPS: &[Group] = &[
-    group(0, HEART, "ecg", "ECG", Status::Ecg, ECG),
-    group(0, 16, "p1", "Pressure 1", ZEROING, PRESSURE),
-    group(0, 30, "p2", "Pressure 2", ZEROING, PRESSURE),
-    group(0, 44, "p3", "Pressure 3", ZEROING, PRESSURE),
-    group(0, 58, "p4", "Pressure 4", ZEROING, PRESSURE),
+    group(0, HEART, "ecg", Status::Ecg, ECG),
+    group(0, 16, "p1", ZEROING, PRESSURE),
+    group(0, 30, "p2", ZEROING, PRESSURE),
+    group(0, 44, "p3", ZEROING, PRESSURE),
+    group(0, 58, "p4", ZEROING, PRESSURE),
     CUFF,
-    group(0, 86, "t1", "Temperature 1", Status::Plain, TEMPERATURE),
-    group(0, 94, "t2", "Temperature 2", Status::Plain, TEMPERATURE),
-    group(0, 102, "t3", "Temperature 3", Status::Plain, TEMPERATURE),
-    group(0, 110, "t4", "Temperature 4", Status::Plain, TEMPERATURE),
-    group(0, 118, "spo2", "SpO2", Status::Plain, SPO2),
-    group(0, 132, "co2", "CO2", Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 0 }, CO2),
-    group(0, 146, "o2", "O2", GAS, O2),
-    group(0, 156, "n2o", "N2O", GAS, N2O),
-    group(0, 166, "aa", "Anaesthetic agent", GAS, AGENT),
-    group(0, 178, "flow_vol", "Spirometry", Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 1 << 7 }, FLOW),
+    group(0, 86, "t1", Status::Plain, TEMPERATURE),
+    group(0, 94, "t2", Status::Plain, TEMPERATURE),
+    group(0, 102, "t3", Status::Plain, TEMPERATURE),
+    group(0, 110, "t4", Status::Plain, TEMPERATURE),
+    group(0, 118, "spo2", Status::Plain, SPO2),
+    group(0, 132, "co2", Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 0 }, CO2),
+    group(0, 146, "o2", GAS, O2),
+    group(0, 156, "n2o", GAS, N2O),
+    group(0, 166, "aa", GAS, AGENT),
+    group(0, 178, "flow_vol", Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 1 << 7 }, FLOW),
     OUTPUT,
-    group(0, 214, "nmt", "Neuromuscular transmission", Status::Plain, NMT),
+    group(0, 214, "nmt", Status::Plain, NMT),
     Group {
         class: 0,
         at: 226,
         key: "ecg_extra",
-        title: "ECG, more",
         header: HEART,
         status: Status::Ecg,
         fields: ECG_EXTRA,
     },
-    group(0, 232, "svo2", "SvO2", Status::Plain, SVO2),
-    group(0, 240, "p5", "Pressure 5", ZEROING, PRESSURE),
-    group(0, 254, "p6", "Pressure 6", ZEROING, PRESSURE),
-    group(1, 0, "arrh", "Arrhythmia analysis", Status::Plain, ARRHYTHMIA),
-    group(1, 48, "ecg12", "ECG, 12 leads", Status::Plain, ECG_12),
-    group(1, 78, "p7", "Pressure 7", ZEROING, PRESSURE),
-    group(1, 92, "p8", "Pressure 8", ZEROING, PRESSURE),
-    group(1, 106, "spo2_2", "SpO2, second", Status::Plain, SPO2),
-    group(1, 120, "t5", "Temperature 5", Status::Plain, TEMPERATURE),
-    group(1, 128, "t6", "Temperature 6", Status::Plain, TEMPERATURE),
-    group(2, 0, "nmt2", "Neuromuscular transmission, more", Status::Plain, NMT_2),
-    group(2, 24, "eeg", "EEG", Status::Plain, EEG),
-    group(2, 96, "bis", "BIS", Status::Plain, BIS),
-    group(2, 112, "ent", "Entropy", Status::Plain, ENTROPY),
-    group(2, 230, "spi", "Surgical pleth index", Status::Plain, SPI),
-    group(3, 0, "gasex", "Gas exchange", Status::Plain, GAS_EXCHANGE),
-    group(3, 14, "flow_vol2", "Spirometry, more", Status::Plain, FLOW_2),
-    group(3, 60, "bal", "Balance gas", Status::Plain, BALANCE),
-    group(3, 70, "tono", "Tonometry", Status::Plain, TONOMETRY),
-    group(3, 92, "aa2", "Anaesthetic agent, more", Status::Plain, AGENT_2),
-    group(3, 116, "delp", "Pressure variation", Status::Plain, DELTA_P),
-    group(3, 126, "cpp", "Cerebral perfusion 1", Status::Plain, CPP),
-    group(3, 134, "cpp2", "Cerebral perfusion 2", Status::Plain, CPP),
-    group(3, 142, "picco", "PiCCO", Status::Plain, PICCO),
+    group(0, 232, "svo2", Status::Plain, SVO2),
+    group(0, 240, "p5", ZEROING, PRESSURE),
+    group(0, 254, "p6", ZEROING, PRESSURE),
+    group(1, 0, "arrh", Status::Plain, ARRHYTHMIA),
+    group(1, 48, "ecg12", Status::Plain, ECG_12),
+    group(1, 78, "p7", ZEROING, PRESSURE),
+    group(1, 92, "p8", ZEROING, PRESSURE),
+    group(1, 106, "spo2_2", Status::Plain, SPO2),
+    group(1, 120, "t5", Status::Plain, TEMPERATURE),
+    group(1, 128, "t6", Status::Plain, TEMPERATURE),
+    group(2, 0, "nmt2", Status::Plain, NMT_2),
+    group(2, 24, "eeg", Status::Plain, EEG),
+    group(2, 96, "bis", Status::Plain, BIS),
+    group(2, 112, "ent", Status::Plain, ENTROPY),
+    group(2, 230, "spi", Status::Plain, SPI),
+    group(3, 0, "gasex", Status::Plain, GAS_EXCHANGE),
+    group(3, 14, "flow_vol2", Status::Plain, FLOW_2),
+    group(3, 60, "bal", Status::Plain, BALANCE),
+    group(3, 70, "tono", Status::Plain, TONOMETRY),
+    group(3, 92, "aa2", Status::Plain, AGENT_2),
+    group(3, 116, "delp", Status::Plain, DELTA_P),
+    group(3, 126, "cpp", Status::Plain, CPP),
+    group(3, 134, "cpp2", Status::Plain, CPP),
+    group(3, 142, "picco", Status::Plain, PICCO),
 ];
 
 #[cfg(test)]
@@ -482,7 +479,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(codes.len(), GROUPS.iter().map(|group| group.fields.len()).sum());
+        assert_eq!(codes.len(), GROUPS.iter().map(|group| group.fields.len()).sum::<usize>());
     }
 
     #[test]
