@@ -8,6 +8,7 @@
 //! - [`report`]: what any instrument's message means, as borrowed items in document order.
 //! - [`oru`]: report items plus verdicts to HL7 2.5.1 `ORU^R01` bytes.
 //! - [`hl7`]: a writer that cannot emit a framing byte, a reader that indexes any message, acknowledgments.
+//! - [`mdc`]: codes and units of bedside measurements.
 //! - [`mllp`]: framing with a hard size bound.
 //! - [`text`] and [`time`]: decoded, unescaped text without a copy; three kinds of time that cannot be mixed up.
 #![no_std]
@@ -28,6 +29,7 @@ pub mod ascii;
 pub mod astm;
 mod charset;
 pub mod hl7;
+pub mod mdc;
 pub mod mllp;
 pub mod oru;
 pub mod report;

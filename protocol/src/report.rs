@@ -9,7 +9,7 @@
 
 mod bedside;
 
-pub use bedside::{Alarm, Device, Group, Measurement, Reading, Shown, Term, Unit, Validity};
+pub use bedside::{Alarm, At, Device, Group, Kind, Marks, Measurement, Priority, Reading, Shown, Side, Unit};
 
 use crate::span::Span;
 use crate::text::{Text, Undecodable};

@@ -40,7 +40,7 @@ BASIC = [
     ("aa", [("et", 2), ("fi", 2), ("mac_sum", 2)]),
     ("flow_vol", [("rr", 0), ("ppeak", 2), ("peep", 2), ("pplat", 2), ("tv_insp", 1), ("tv_exp", 1),
                   ("compliance", 2), ("mv_exp", 2)]),
-    ("co_wedge", [("co", 0), ("blood_temp", 2), ("ref", 2), ("pcwp", 2)]),
+    ("co_wedge", [("co", 3), ("blood_temp", 2), ("ref", 2), ("pcwp", 2)]),
     ("nmt", [("t1", 1), ("tratio", 1), ("ptc", "bits")]),
     ("ecg_extra", [("hr_ecg", 0), ("hr_max", 0), ("hr_min", 0)], "ecg"),
     ("svo2", [("svo2", 2)]),

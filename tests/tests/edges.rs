@@ -56,6 +56,20 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-dri",
+        folder: "drivers/dri",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
+        name: "orugate-medibus",
+        folder: "drivers/medibus",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
         inside: &["orugate-driver", "orugate-astm"],

@@ -15,9 +15,9 @@
 //! sync. [`Input::Refused`] means that it is not on flash and never will be: the instrument must be told so.
 //!
 //! # Bedside devices
-//! What a device says again and again is not stored each time. A session *keeps* it ([`Output::Keep`]), and the gateway
-//! makes one message ([`snapshot`]) of all that is kept at the end of each interval. Sessions know no interval, and
-//! interpreters no message before this one.
+//! What a device says again and again is not stored each time. A session says what is current ([`Output::Current`]), and
+//! the gateway makes one message ([`snapshot`]) of all that stands at the end of each interval. Sessions know no interval,
+//! and interpreters no message before this one.
 //!
 //! This crate stays 0.x until drivers exist outside this repository; its public enums are `#[non_exhaustive]`.
 #![forbid(unsafe_code)]
@@ -38,6 +38,6 @@ pub use profile::{
 };
 pub use scrub::{StandIns, scrub_by_rule};
 pub use session::{
-    Answer, Channel, Chunk, Deadline, Input, Lasts, LineSettings, MessageEnd, Note, NoteKind, Output, Parity,
-    Peer, Reason, Session, Slot, Stored, Ticket, TrafficFault,
+    Answer, Channel, Chunk, Deadline, Input, LineSettings, MessageEnd, Note, NoteKind, Output, Parity, Peer,
+    Reason, Session, Slot, State, Stored, Ticket, TrafficFault,
 };

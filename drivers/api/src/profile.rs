@@ -7,6 +7,7 @@
 use crate::{Instrument, Interpreter, Session, SimulatedFault, StandIns, scrub_by_rule};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
 
 /// A protocol family. Registered by a literal list.
 pub trait Driver: Send + Sync {
@@ -92,9 +93,12 @@ pub trait Profile: Send + Sync {
 pub enum Feed {
     /// Laboratory results: never dropped.
     Results,
-    /// Periodic values of a bedside device, snapshots or messages that it pushes: they have a share of the journal of their
-    /// own, in which the oldest go, counted, before they take the results' room.
-    Bedside,
+    /// Values of a bedside device, in snapshots or in messages that it pushes: they have a share of the journal of their own,
+    /// in which the oldest go, counted, before they take the results' room.
+    Bedside {
+        /// A value that was not renewed for so long is none any more: about three of the device's or the poll's cycles.
+        stale_after: Duration,
+    },
 }
 
 /// What a profile says of a unit.

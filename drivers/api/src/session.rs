@@ -59,13 +59,23 @@ pub enum Output<'a> {
     Line(Channel, LineSettings),
     /// Keep these raw bytes.
     Store(Ticket, Chunk<'a>),
-    /// Keep these raw bytes for the snapshots to come: one whole unit of the protocol whose checks were right, exactly as it
-    /// came, at most [`Slot::MOST`] bytes. Nothing may be acknowledged for it.
-    Keep(Slot, Lasts, &'a [u8]),
-    /// What stands until it is replaced in this slot does not hold any more.
-    Forget(Slot),
-    /// Nothing of what stands until it is replaced holds any more: the device is gone, or began anew.
-    ForgetAll,
+    /// This is how it stands: one whole answer of a bedside device, exactly as it came and with all its parts, its checks
+    /// right; at most [`Slot::MOST`] bytes. It goes into every snapshot until the session gives another in this slot or
+    /// forgets it, or the channel closes. Nothing may be acknowledged for it.
+    Current(Channel, Slot, &'a [u8]),
+    /// A measurement that is made now and then (a cuff pressure) was made: the bytes that hold it, besides [`Current`].
+    /// A snapshot with it is made soon, and it is over only when that is on flash.
+    ///
+    /// [`Current`]: Self::Current
+    Taken(Channel, &'a [u8]),
+    /// What stands in this slot does not hold any more.
+    Forget(Channel, Slot),
+    /// First a snapshot is made of what holds, then all is forgotten. A session says it as soon as the patient's id, the
+    /// bed, the serial number or demonstration mode is another than before, before it gives what says so; and when the
+    /// device is gone or began anew.
+    ForgetAll(Channel),
+    /// How it stands with a bedside device.
+    State(State),
     /// Trouble, typed, with its place.
     Note(Note),
     /// Nothing more to do until the next input, or until the deadline.
@@ -74,26 +84,34 @@ pub enum Output<'a> {
     Done,
 }
 
-/// One thing of which the newest counts: the answer to one poll, one kind of line, an identification. The driver numbers
-/// them, below [`Slot::COUNT`].
+/// One thing of which the newest counts: the answer to one poll, one kind of line, an identification. It says what replaces
+/// what and nothing else. The driver numbers them, below [`Slot::COUNT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u16);
 
 impl Slot {
     /// Slots that a session may use.
     pub const COUNT: u16 = 1024;
-    /// Bytes that one may keep.
+    /// Bytes that one may hold.
     pub const MOST: usize = 64 << 10;
+    /// Bytes that all of one session may hold.
+    pub const ALL: usize = 512 << 10;
 }
 
-/// For how long something kept holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Lasts {
-    /// It counts by itself, as a cuff pressure that the next one would cover: it goes into the next snapshot and is over.
-    /// Several of one slot stand beside each other, at most 32 between two snapshots; then the oldest go, counted.
-    OneSnapshot,
-    /// Until the session keeps another in this slot or forgets it, or until the channel is gone.
-    UntilReplaced,
+/// How it stands with a bedside device, as its session sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// It is asked, and has not answered yet.
+    Connecting,
+    /// It tells what it measures.
+    Talking,
+    /// It does not want to talk to this gateway; why, as a clause ("another client holds its only connection").
+    Refused(&'static str),
+    /// It answered before and does not any more.
+    Silent,
+    /// It says itself that it measures nobody.
+    Standby,
 }
 
 /// Proof, made in one place of the gateway, that a chunk is on flash. Not `Clone`: it is used once.

@@ -1,26 +1,24 @@
-//! The message that a bedside device's snapshot is: raw pieces with the time each came, written by the gateway, read by
-//! an interpreter.
+//! The message that a bedside device's snapshot is: raw units with their ages, written by the gateway, read by an
+//! interpreter.
 //!
-//! Promises that what [`Writer`] wrote [`read`] reads, that pieces come in the order of their slots, what counts by itself
-//! before what was newest, and that no bytes make it panic or read beyond them. A message is self-contained: an
-//! interpreter needs nothing that was said before. Leaves out when a snapshot is taken and what lasts, which is the
-//! gateway's.
+//! Promises that what [`Writer`] wrote [`read`] reads in the same order, and that no bytes make it panic or read beyond
+//! them. A message is self-contained: an interpreter needs nothing that was said before. Leaves out when a snapshot is taken
+//! and what lasts, which is the gateway's, and what a unit is, which its own bytes say.
 //!
-//! The bytes, numbers little-endian: `OSN1`, the interval's begin and end (i64 microseconds since 1970 each), a flag byte
-//! (bit 0: the device is silent), and then for each piece its slot (u16), how it lasts (u8: 0 until replaced, 1 one
-//! snapshot), when it came (i64), its length (u32) and its bytes.
+//! The bytes, numbers little-endian: `OSN1`, the interval's begin and end (i64 microseconds since 1970 each), and then for
+//! each unit whether it was taken (u8: 1) or stands (0), its slot (u16; 65535 for what was taken), its age at the end by a
+//! clock that does not jump (u64 microseconds), its length (u32) and its bytes. A device that is silent has no unit.
 
-use crate::{Fault, Lasts, Scratch, Slot};
+use crate::{Fault, Scratch, Slot};
 use orugate_protocol::text::Text;
 use orugate_protocol::time::Utc;
 use std::time::Duration;
 
 const MAGIC: &[u8; 4] = b"OSN1";
-/// Magic, two times, flags.
-const HEAD: usize = 21;
-/// Slot, how it lasts, time, length.
-const PIECE: usize = 15;
-const SILENT: u8 = 1;
+/// Magic and two times.
+const HEAD: usize = 20;
+/// Taken, slot, age, length.
+const BEFORE: usize = 15;
 
 /// Writes one snapshot.
 #[derive(Debug)]
@@ -29,25 +27,31 @@ pub struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    /// Begins one in this buffer, which is emptied. `silent`: nothing holds any more, and no piece follows.
-    pub fn new(out: &'b mut Vec<u8>, began: Utc, ended: Utc, silent: bool) -> Self {
+    /// Begins one in this buffer, which is emptied.
+    pub fn new(out: &'b mut Vec<u8>, began: Utc, ended: Utc) -> Self {
         out.clear();
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&began.0.to_le_bytes());
         out.extend_from_slice(&ended.0.to_le_bytes());
-        out.push(if silent { SILENT } else { 0 });
         Self { out }
     }
 
-    /// The next piece, in the order of slots. Bytes beyond 4 GiB are none.
-    pub fn piece(&mut self, slot: Slot, lasts: Lasts, received: Utc, bytes: &[u8]) {
+    /// What was taken; before all that stands, oldest first.
+    pub fn taken(&mut self, age: Duration, bytes: &[u8]) {
+        self.unit(1, u16::MAX, age, bytes);
+    }
+
+    /// What stands, in the order of slots.
+    pub fn current(&mut self, slot: Slot, age: Duration, bytes: &[u8]) {
+        self.unit(0, slot.0, age, bytes);
+    }
+
+    fn unit(&mut self, taken: u8, slot: u16, age: Duration, bytes: &[u8]) {
+        // A session keeps no more than `Slot::MOST`.
         let Ok(len) = u32::try_from(bytes.len()) else { return };
-        self.out.extend_from_slice(&slot.0.to_le_bytes());
-        self.out.push(match lasts {
-            Lasts::UntilReplaced => 0,
-            Lasts::OneSnapshot => 1,
-        });
-        self.out.extend_from_slice(&received.0.to_le_bytes());
+        self.out.push(taken);
+        self.out.extend_from_slice(&slot.to_le_bytes());
+        self.out.extend_from_slice(&u64::try_from(age.as_micros()).unwrap_or(u64::MAX).to_le_bytes());
         self.out.extend_from_slice(&len.to_le_bytes());
         self.out.extend_from_slice(bytes);
     }
@@ -60,24 +64,20 @@ pub struct Snapshot<'m> {
     pub began: Utc,
     /// When it ended: what is in it held then.
     pub ended: Utc,
-    /// Nothing holds any more.
-    pub silent: bool,
     raw: &'m [u8],
 }
 
-/// One thing that a session kept.
+/// One thing that a session said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept<'m> {
-    /// Where.
-    pub slot: Slot,
-    /// For how long.
-    pub lasts: Lasts,
+pub struct Unit<'m> {
+    /// It was [`Output::Taken`](crate::Output::Taken), and stands in no other snapshot.
+    pub taken: bool,
     /// When it came.
     pub received: Utc,
     /// Exactly as it came.
     pub bytes: &'m [u8],
-    /// Where `bytes` begins in the message.
-    pub offset: u32,
+    /// Where `bytes` begins in the message: spans of items count from the message's begin.
+    pub offset: usize,
 }
 
 /// Reads the message that a snapshot is.
@@ -87,48 +87,35 @@ pub struct Kept<'m> {
 pub fn read(raw: &[u8]) -> Result<Snapshot<'_>, Fault> {
     let cut = |offset: usize| Fault::Structure {
         offset: u32::try_from(offset).unwrap_or(u32::MAX),
-        what: "this is no snapshot, or a piece of it is missing",
+        what: "this is no snapshot, or a part of it is missing",
     };
-    let (head, _) = raw.split_at_checked(HEAD).ok_or_else(|| cut(raw.len()))?;
-    if head.get(..4) != Some(MAGIC) {
+    if raw.get(..4) != Some(MAGIC) {
         return Err(cut(0));
     }
-    let time = |at: usize| number(head, at).map(i64::from_le_bytes).map(Utc).ok_or_else(|| cut(at));
-    let snapshot = Snapshot {
-        began: time(4)?,
-        ended: time(12)?,
-        silent: head.last().is_some_and(|flags| flags & SILENT != 0),
-        raw,
-    };
+    let time = |at: usize| number(raw, at).map(i64::from_le_bytes).map(Utc).ok_or_else(|| cut(at));
+    let snapshot = Snapshot { began: time(4)?, ended: time(12)?, raw };
     let mut at = HEAD;
     while at < raw.len() {
-        at = piece(raw, at).ok_or_else(|| cut(at))?.1;
+        at = unit(raw, at, snapshot.ended).ok_or_else(|| cut(at))?.1;
     }
     Ok(snapshot)
 }
 
 impl<'m> Snapshot<'m> {
-    /// What was kept, in the order of slots; of one slot first what counts by itself, oldest first, then the newest.
-    pub fn pieces(&self) -> impl Iterator<Item = Kept<'m>> + use<'m> {
-        let (raw, mut at) = (self.raw, HEAD);
+    /// What was taken, oldest first, then what stands, in the order of slots.
+    pub fn units(&self) -> impl Iterator<Item = Unit<'m>> + use<'m> {
+        let (raw, ended, mut at) = (self.raw, self.ended, HEAD);
         std::iter::from_fn(move || {
-            let (kept, next) = piece(raw, at)?;
+            let (unit, next) = unit(raw, at, ended)?;
             at = next;
-            Some(kept)
+            Some(unit)
         })
     }
 
-    /// The newest of a slot.
+    /// There is nothing in it: the device is silent.
     #[must_use]
-    pub fn newest(&self, slot: Slot) -> Option<Kept<'m>> {
-        self.pieces().find(|kept| kept.slot == slot && kept.lasts == Lasts::UntilReplaced)
-    }
-
-    /// Whether a piece is older than what may hold for so long, at the snapshot's end.
-    #[must_use]
-    pub fn is_stale(&self, kept: &Kept<'_>, after: Duration) -> bool {
-        let age = self.ended.0.saturating_sub(kept.received.0);
-        i128::from(age) > i128::try_from(after.as_micros()).unwrap_or(i128::MAX)
+    pub const fn is_silent(&self) -> bool {
+        self.raw.len() <= HEAD
     }
 }
 
@@ -136,26 +123,23 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
-fn piece(raw: &[u8], at: usize) -> Option<(Kept<'_>, usize)> {
-    let slot = Slot(u16::from_le_bytes(number(raw, at)?));
-    let lasts = match raw.get(at.checked_add(2)?)? {
-        0 => Lasts::UntilReplaced,
-        _ => Lasts::OneSnapshot,
-    };
-    let received = Utc(i64::from_le_bytes(number(raw, at.checked_add(3)?)?));
+fn unit(raw: &[u8], at: usize, ended: Utc) -> Option<(Unit<'_>, usize)> {
+    let taken = *raw.get(at)? != 0;
+    let age = u64::from_le_bytes(number(raw, at.checked_add(3)?)?);
     let len = u32::from_le_bytes(number(raw, at.checked_add(11)?)?);
-    let start = at.checked_add(PIECE)?;
-    let end = start.checked_add(usize::try_from(len).ok()?)?;
-    let bytes = raw.get(start..end)?;
-    Some((Kept { slot, lasts, received, bytes, offset: u32::try_from(start).ok()? }, end))
+    let offset = at.checked_add(BEFORE)?;
+    let end = offset.checked_add(usize::try_from(len).ok()?)?;
+    let bytes = raw.get(offset..end)?;
+    let received = Utc(ended.0.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX)));
+    Some((Unit { taken, received, bytes, offset }, end))
 }
 
 /// Writes `mantissa` times ten to the `exponent` as decimal text, with as many digits behind the point as the device has:
-/// 9750 at -2 is `97.50`, 3 at 2 is `300`. `None` when the scratch space is too small, or for an exponent beyond ±18.
+/// 9750 at -2 is `97.50`, 3 at 2 is `300`. `None` when the scratch space is too small, or for an exponent beyond ±12.
 #[must_use]
 pub fn decimal<'m>(scratch: &mut Scratch<'m>, mantissa: i64, exponent: i8) -> Option<Text<'m>> {
     let places = usize::from(exponent.unsigned_abs());
-    if places > 18 {
+    if places > 12 {
         return None;
     }
     let mut digits = [0u8; 40];
@@ -191,40 +175,29 @@ pub fn decimal<'m>(scratch: &mut Scratch<'m>, mantissa: i64, exponent: i8) -> Op
 mod tests {
     use super::*;
 
-    fn all(raw: &[u8]) -> Vec<Kept<'_>> {
-        read(raw).unwrap().pieces().collect()
-    }
-
     #[test]
     fn what_was_written_is_read() {
         let mut raw = vec![9; 3];
-        let mut writer = Writer::new(&mut raw, Utc(-5), Utc(60_000_000), false);
-        writer.piece(Slot(3), Lasts::OneSnapshot, Utc(7), b"cuff");
-        writer.piece(Slot(3), Lasts::UntilReplaced, Utc(8), b"");
-        writer.piece(Slot(700), Lasts::UntilReplaced, Utc(9), &[0xFF; 300]);
+        let mut writer = Writer::new(&mut raw, Utc(-5), Utc(60_000_000));
+        writer.taken(Duration::from_secs(7), b"cuff");
+        writer.current(Slot(3), Duration::ZERO, b"");
+        writer.current(Slot(700), Duration::from_micros(1), &[0xFF; 300]);
         let snapshot = read(&raw).unwrap();
-        assert_eq!((snapshot.began, snapshot.ended, snapshot.silent), (Utc(-5), Utc(60_000_000), false));
-        let pieces = all(&raw);
-        assert_eq!(
-            pieces.iter().map(|p| (p.slot.0, p.received.0)).collect::<Vec<_>>(),
-            [(3, 7), (3, 8), (700, 9)]
-        );
-        assert_eq!(&raw[pieces[0].offset as usize..][..4], b"cuff");
-        assert_eq!(snapshot.newest(Slot(3)).unwrap().bytes, b"");
-        assert!(snapshot.newest(Slot(4)).is_none());
-        assert!(snapshot.is_stale(&pieces[2], Duration::from_secs(59)));
-        assert!(!snapshot.is_stale(&pieces[2], Duration::from_secs(60)));
+        assert_eq!((snapshot.began, snapshot.ended, snapshot.is_silent()), (Utc(-5), Utc(60_000_000), false));
+        let units: Vec<_> = snapshot.units().collect();
+        let seen: Vec<_> = units.iter().map(|unit| (unit.taken, unit.received.0, unit.bytes.len())).collect();
+        assert_eq!(seen, [(true, 53_000_000, 4), (false, 60_000_000, 0), (false, 59_999_999, 300)]);
+        assert_eq!(&raw[units[0].offset..][..4], b"cuff");
     }
 
     #[test]
     fn what_is_cut_anywhere_is_a_fault_and_no_panic() {
         let mut raw = Vec::new();
-        let mut writer = Writer::new(&mut raw, Utc(0), Utc(1), true);
-        writer.piece(Slot(1), Lasts::UntilReplaced, Utc(0), b"abc");
+        Writer::new(&mut raw, Utc(0), Utc(1)).current(Slot(1), Duration::MAX, b"abc");
         for end in (0..raw.len()).filter(|end| *end != HEAD) {
             assert!(matches!(read(&raw[..end]), Err(Fault::Structure { .. })), "{end}");
         }
-        assert!(read(&raw[..HEAD]).unwrap().silent);
+        assert!(read(&raw[..HEAD]).unwrap().is_silent());
         let mut long = raw.clone();
         long[HEAD + 11..HEAD + 15].fill(0xFF);
         assert!(read(&long).is_err());
@@ -251,7 +224,7 @@ mod tests {
             let written = decimal(&mut scratch, mantissa, exponent).unwrap();
             assert_eq!(written.bytes(), text.as_bytes(), "{mantissa}e{exponent}");
         }
-        assert!(decimal(&mut scratch, 1, -19).is_none());
+        assert!(decimal(&mut scratch, 1, -13).is_none());
         assert!(decimal(&mut Scratch::new(&mut [0; 2]), 123, 0).is_none());
     }
 }

@@ -45,16 +45,21 @@ const CONTROL: &str = "A control character stands in this result, and bare recor
 const DAMAGED: &str = "This has the shape of a result, but its first bytes are those of none: noise on a line without \
                        checksums. Transmit it again from the instrument; discard.";
 /// Of a record that this result depends on.
-const UNSURE: &str = "Bytes that do not belong there stand in an order or patient record before this result, or in what \
+const UNSURE: &str = "Bytes that do not belong there stand in a header, patient or order record before this result, or in what \
                       may have been one, so nothing says for sure whose it is. Transmit it again from the instrument; \
                       discard.";
 /// `&|` of an analyzer that puts the escape before a delimiter (Mindray), or a text that ends with an ampersand.
-const ESCAPED: &str = "An escape character stands right before a field's end and begins nothing, so the parts of this result \
-    behind it may each be another one. Compare with the instrument's screen; take the character out of the text at the \
-    instrument and transmit again; discard this one.";
+const ESCAPED: &str = "The escape character of this message (mostly &) stands right before a separator. Either the text ends with it, or the \
+    separator belongs to the text, as Mindray writes it; nothing says which, so the parts of this result behind it may each be another \
+    one. Compare with the instrument's screen; take the character out of the text at the instrument and transmit again; discard this \
+    one.";
 /// A time stands where LIS02 has the device.
 const SHIFTED: &str = "The parts of this result stand one field further than the standard has them, so its flags, its status \
     and its times cannot be told. Choose the model's own profile, or say under `result` where they are, then release.";
+/// A status stands where LIS02 has the nature of the abnormality.
+const SHORT: &str = "The status of this result stands one field before its place, so a field is missing in front of it, and its unit, its \
+    range and its flags may each be another one. Compare with the instrument's screen. Choose the model's own profile, or say under \
+    `result` where the parts are, then redrive; or discard.";
 const NO_CODE: &str = "The result has no test code where the profile looks for it. Correct `code` in the profile, then \
     release.";
 
@@ -117,12 +122,14 @@ fn may_be_whose(record: &Record<'_>) -> bool {
     letter.is_none_or(|letter| !letter.is_ascii_alphabetic() || b"HPOhpo".contains(letter))
 }
 
-/// A field ends with an escape character that closes no sequence: the delimiter behind it may be meant as text.
+/// A field ends with an escape character that closes no sequence: the delimiter behind it may be meant as text. That in H.2
+/// declares it.
 fn hides_a_delimiter(record: &Record<'_>) -> bool {
     let escape = record.delimiters().escape;
     let open =
         |field: &[u8]| field.ends_with(&[escape]) && field.iter().filter(|b| **b == escape).count() % 2 == 1;
-    record.bytes().contains(&escape) && record.fields().any(|field| open(field.bytes()))
+    let declared = if record.kind() == RecordType::Header { 2 } else { 0 };
+    record.bytes().contains(&escape) && record.fields().skip(declared).any(|field| open(field.bytes()))
 }
 
 /// The last record has its end: a message that is cut inside one is cut, whatever the dialect.
@@ -176,9 +183,10 @@ impl<'m> Walk<'_, 'm> {
         let cut = !record.terminated() && !self.complete;
         self.judge(&record, &place, cut);
         self.unsure = match record.kind() {
-            RecordType::Header => self.is_noisy(&record),
-            RecordType::Patient => self.unsure || self.is_noisy(&record),
-            RecordType::Order => self.unsure || self.is_noisy(&record) || hides_a_delimiter(&record),
+            RecordType::Header => self.is_noisy(&record) || hides_a_delimiter(&record),
+            RecordType::Patient | RecordType::Order => {
+                self.unsure || self.is_noisy(&record) || hides_a_delimiter(&record)
+            }
             RecordType::Other(_) => self.unsure || self.bare || may_be_whose(&record),
             _ => self.unsure,
         };
@@ -335,6 +343,8 @@ impl<'m> Walk<'_, 'm> {
             Some(UNSURE)
         } else if items::is_shifted(self.plan, &record) {
             Some(SHIFTED)
+        } else if items::is_short(self.plan, &record) {
+            Some(SHORT)
         } else if item.code.id.is_empty() {
             Some(NO_CODE)
         } else {

@@ -177,6 +177,17 @@ pub(crate) fn is_shifted(plan: &Plan, record: &Record<'_>) -> bool {
     by_lis02 && is_time && empty(9) && !empty(DEVICE + 1)
 }
 
+/// True when the status is missing and a letter that is a status and nothing else stands in the field before: the record has a field
+/// less than the standard behind its value (some leave an empty unit out with its delimiter), so that its unit, range and flags may
+/// each be another one.
+pub(crate) fn is_short(plan: &Plan, record: &Record<'_>) -> bool {
+    let by_lis02 = plan.profile.result.status.field() == 9 && plan.profile.result.nature.field() == 8;
+    let nature = record.field(8).trimmed().bytes();
+    by_lis02
+        && record.field(9).trimmed().is_empty()
+        && matches!(nature, [b'C' | b'F' | b'P' | b'V' | b'W' | b'X'])
+}
+
 /// Gives the fields of a record that the profile wants as remarks.
 pub(crate) fn place_notes<'m>(
     plan: &'static Plan,

@@ -3,7 +3,7 @@
 use crate::intern::{intern, intern_plan};
 use crate::link_options::FrameNumbersOption;
 use crate::measure::Rule;
-use crate::profile::{AstmProfile, NotReportable, PlaceNote, QcMark};
+use crate::profile::{AstmProfile, NotReportable, PlaceNote, QcMark, QcRules};
 use crate::qc::{self, Mark};
 use crate::scrub::words::Words;
 use crate::values::{Ack, Framing, One};
@@ -156,7 +156,8 @@ fn check(text: &str, profile: &AstmProfile) -> Result<(), ProfileError> {
             );
         }
     }
-    let marks = [&profile.qc.sample_prefixes, &profile.qc.descriptors, &profile.qc.comments];
+    let QcRules { sample_prefixes, sample_suffixes, descriptors, comments, .. } = &profile.qc;
+    let marks = [sample_prefixes, sample_suffixes, descriptors, comments];
     let suspects = profile.qc.suspects.iter();
     if marks.into_iter().chain(suspects).flatten().any(String::is_empty) {
         return wrong("qc", "an empty text under qc would make a control of every sample".into());

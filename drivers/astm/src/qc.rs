@@ -19,10 +19,17 @@ use orugate_protocol::astm::record::{
 #[derive(Debug)]
 pub(crate) struct Mark {
     at: At,
-    /// The text begins so, or is all of it.
-    begins: bool,
+    how: How,
     text: &'static str,
     clause: &'static str,
+}
+
+/// How much of the text it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    All,
+    Beginning,
+    End,
 }
 
 /// Where it is looked for.
@@ -35,19 +42,27 @@ enum At {
 }
 
 impl Mark {
-    fn new(at: At, begins: bool, text: &str) -> Self {
+    fn new(at: At, how: How, text: &str) -> Self {
         let what = match at {
             At::SampleId => "the sample id",
             At::Descriptor => "O.16.1",
             At::Comment => "a comment",
             At::Place(place) => place.name(),
         };
-        let how = if begins { "begins with" } else { "is" };
-        Self { at, begins, text: intern(text), clause: intern(&format!("{what} {how} {text}")) }
+        let verb = match how {
+            How::All => "is",
+            How::Beginning => "begins with",
+            How::End => "ends with",
+        };
+        Self { at, how, text: intern(text), clause: intern(&format!("{what} {verb} {text}")) }
     }
 
     fn fits(&self, text: &Text<'_>) -> bool {
-        if self.begins { sample::begins_with(text, self.text) } else { text.reads(self.text) }
+        match self.how {
+            How::All => text.reads(self.text),
+            How::Beginning => sample::begins_with(text, self.text),
+            How::End => ends_with(text, self.text),
+        }
     }
 
     const fn evidence(&self) -> Qc {
@@ -57,15 +72,17 @@ impl Mark {
 
 /// The marks of a profile.
 pub(crate) fn marks(rules: &QcRules) -> Vec<Mark> {
-    let QcRules { proof: _, sample_prefixes, descriptors, comments, mark, suspects: _ } = rules;
-    let ids = sample_prefixes.iter().map(|text| Mark::new(At::SampleId, true, text));
-    let kinds = descriptors.iter().map(|text| Mark::new(At::Descriptor, false, text));
-    let comments = comments.iter().map(|text| Mark::new(At::Comment, false, text));
+    let QcRules { proof: _, sample_prefixes, sample_suffixes, descriptors, comments, mark, suspects: _ } =
+        rules;
+    let ids = sample_prefixes.iter().map(|text| Mark::new(At::SampleId, How::Beginning, text));
+    let ends = sample_suffixes.iter().map(|text| Mark::new(At::SampleId, How::End, text));
+    let kinds = descriptors.iter().map(|text| Mark::new(At::Descriptor, How::All, text));
+    let comments = comments.iter().map(|text| Mark::new(At::Comment, How::All, text));
     let places = mark.iter().flat_map(|mark| {
-        let is = mark.is.iter().map(|text| Mark::new(At::Place(mark.place), false, text));
-        is.chain(mark.begins.iter().map(|text| Mark::new(At::Place(mark.place), true, text)))
+        let is = mark.is.iter().map(|text| Mark::new(At::Place(mark.place), How::All, text));
+        is.chain(mark.begins.iter().map(|text| Mark::new(At::Place(mark.place), How::Beginning, text)))
     });
-    ids.chain(kinds).chain(comments).chain(places).collect()
+    ids.chain(ends).chain(kinds).chain(comments).chain(places).collect()
 }
 
 /// Evidence in the header: all of the message is no patient's.
@@ -121,25 +138,48 @@ const SUSPECTS: [&str; 15] = [
     "PRECINORM",
     "PRECIPATH",
 ];
+/// The last word of such an id: molecular analyzers call the controls of an assay HIV_NEG and HIV_LOPOS, and nothing else of their
+/// messages tells them from a patient's sample.
+const SUSPECT_ENDS: [&str; 10] =
+    ["NEG", "NEGATIVE", "POS", "POSITIVE", "LOPOS", "HIPOS", "QC", "CTRL", "CNTL", "CONTROL"];
 /// What a patient is called who is none; whole words, for people are called Blank and Calloway.
 const NO_NAMES: [&str; 7] = ["QC", "CTRL", "CNTL", "CONTROL", "KONTROLLE", "CALIBRATOR", "KALIBRATOR"];
 
 /// No evidence, but reason enough to ask somebody: the sample's id, the patient's ids or name.
 pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>, patient: Option<Record<'_>>) -> bool {
     let own = plan.profile.qc.suspects.as_deref();
-    let begins = |text: &Text<'_>| match own {
+    let looks_like_one = |text: &Text<'_>| match own {
         Some(own) => own.iter().any(|word| begins_in_any_case(text, word)),
-        None => SUSPECTS.iter().any(|word| begins_in_any_case(text, word)),
+        None => {
+            SUSPECTS.iter().any(|word| begins_in_any_case(text, word))
+                || SUSPECT_ENDS.iter().any(|word| is_last_word(text, word))
+        }
     };
     let of_patient = |patient: Record<'_>| {
         let is_none = |name: Field<'_>| {
             let text = name.trimmed().text();
             NO_NAMES.iter().any(|word| begins_in_any_case(&text, word) && ends_there(&text, word))
         };
-        [3, 4].into_iter().any(|field| begins(&patient.field(field).trimmed().text()))
+        [3, 4].into_iter().any(|field| looks_like_one(&patient.field(field).trimmed().text()))
             || (own != Some(&[]) && patient.field(6).components().take(2).any(is_none))
     };
-    begins(id) || patient.is_some_and(of_patient)
+    looks_like_one(id) || patient.is_some_and(of_patient)
+}
+
+/// The text ends with this one, as its bytes stand there.
+fn ends_with(text: &Text<'_>, end: &str) -> bool {
+    text.bytes().ends_with(end.as_bytes())
+}
+
+/// The text ends with this word, in any case, and no letter or digit stands before it. A byte above 0x7F may be a letter's.
+fn is_last_word(text: &Text<'_>, word: &str) -> bool {
+    let bytes = text.bytes();
+    let Some((before, last)) = bytes.len().checked_sub(word.len()).and_then(|at| bytes.split_at_checked(at))
+    else {
+        return false;
+    };
+    let inside = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii();
+    last.eq_ignore_ascii_case(word.as_bytes()) && !before.last().is_some_and(inside)
 }
 
 fn begins_in_any_case(text: &Text<'_>, word: &str) -> bool {

@@ -15,6 +15,8 @@ pub struct QcRules {
     pub proof: QcProof,
     /// Beginnings of sample ids.
     pub sample_prefixes: Vec<String>,
+    /// Ends of sample ids.
+    pub sample_suffixes: Vec<String>,
     /// Values of O.16.1, exactly.
     pub descriptors: Vec<String>,
     /// Texts of comments on the order or on a result of it, exactly.
@@ -23,7 +25,8 @@ pub struct QcRules {
     pub mark: Vec<QcMark>,
     /// Beginnings of sample ids and patients' ids, whatever the case of their letters, that may be a control's: such results
     /// are held, and a person says what was in the tube. Without this: QC, CTRL, CNTL, CONTROL, KONTROLL, CALIB, KALIB,
-    /// CAL-, BLANK, LEVEL and names of control materials; a patient's name that is such a word counts as well. `[]` is none.
+    /// CAL-, BLANK, LEVEL and names of control materials, or an end such as `_NEG`, `_POS`, `_LOPOS`, `-QC`; a patient's name that is
+    /// such a word counts as well. `[]` is none.
     pub suspects: Option<Vec<String>>,
 }
 

@@ -197,7 +197,7 @@ fn cobas() {
 #[test]
 fn several_messages_in_one() {
     generic(
-        "H|\\^&\nP|1\nO|1|A||^^^X\nR|1|^^^X|1||||F\nL|1\nH|@^!\nP|1\nO|1|B||^^^X\nR|1|^^^X|2!F!|||@H\nL|1\n",
+        "H|\\^&\nP|1\nO|1|A||^^^X\nR|1|^^^X|1\nL|1\nH|@^!\nP|1\nO|1|B||^^^X\nR|1|^^^X|2!F!|||@H\nL|1\n",
         Complete,
         expect![[r#"
             sender |||None -
@@ -208,7 +208,7 @@ fn several_messages_in_one() {
               X| = [1]  ()  Absent -..-
             sender |||None -
             patient || ^^ - 
-            ! SampleIdFound 56..57 O.3
+            ! SampleIdFound 51..52 O.3
             specimen [B] O.3  None
              order X||99ASTM cancelled false
               X| = [2|]  () H=H Absent -..-
@@ -738,6 +738,13 @@ fn what_looks_like_a_control_waits_where_nothing_says_that_it_is_one() {
     for id in ["QC1234567", "Control 2", "KONTROLLE", "level1", "CTRL-N", "Blank"] {
         assert!(of(id).contains("SUSPECT"), "{id}: {}", of(id));
     }
+    // A molecular analyzer's controls are named after the assay.
+    for id in ["HIV_NEG", "HCV_LOPOS", "hbv-hipos", "Assay 7 pos", "NEG", "24-1188-QC", "GLU.Control"] {
+        assert!(of(id).contains("SUSPECT"), "{id}: {}", of(id));
+    }
+    for id in ["SNEG", "T-0001-NEGRI", "1188QC", "\u{fc}NEG", "POS-1", "NEG_7"] {
+        assert!(!of(id).contains("SUSPECT"), "{id}: {}", of(id));
+    }
     for id in ["T-0001", "Q1234567", "1QC234567", "LEVE1"] {
         assert!(!of(id).contains("SUSPECT"), "{id}: {}", of(id));
     }
@@ -761,6 +768,21 @@ fn what_looks_like_a_control_waits_where_nothing_says_that_it_is_one() {
     };
     assert!(!own("[]").contains("SUSPECT") && !own("[\"QC12345678\"]").contains("SUSPECT"), "{}", own("[]"));
     assert!(own("[\"qc12\"]").contains("SUSPECT"), "{}", own("[\"qc12\"]"));
+}
+
+#[test]
+fn an_end_of_the_sample_id_marks_a_control_where_the_profile_says_so() {
+    let marked =
+        GENERIC.replace("proof = \"unproven\"", "proof = \"manual\"\nsample_suffixes = [\"_LOPOS\"]");
+    let of = |id: &str| {
+        let text = format!("H|\\^&|||X\rP|1\rO|1|{id}||^^^A\rR|1|^^^A|1\rL|1\r");
+        interpret(&*profile(&marked).interpreter(), &records(&text, Complete)).text
+    };
+    let evidence = "Some(ProfileRule(\"the sample id ends with _LOPOS\"))";
+    assert!(of("XYZ_LOPOS").contains(evidence), "{}", of("XYZ_LOPOS"));
+    for id in ["XYZ_LOPOS1", "LOPOS", "XYZ_lopos"] {
+        assert!(!of(id).contains("ProfileRule"), "{id}: {}", of(id));
+    }
 }
 
 #[test]
@@ -809,6 +831,22 @@ fn parts_one_field_further_are_no_flags_and_no_status() {
     }
 }
 
+/// An analyzer that leaves an empty unit out with its delimiter: the flag stands where the range is.
+#[test]
+fn parts_one_field_nearer_are_no_range_and_no_flags() {
+    let of = |result: &str| made_of(&format!("O|1|T1||^^^A\rR|1|^^^A|7.10|{result}\r"));
+    for short in ["|LL||F", "Cel|||X||OP|20261122082826", "mmol/L|3 to 11|H|C||||20261122082826"] {
+        assert!(
+            of(short).contains("DOUBT The status of this result stands one field before"),
+            "{}",
+            of(short)
+        );
+    }
+    for plain in ["||LL||F", "Cel|||A", "mmol/L|3 to 11|H|N|F", "mmol/L|3 to 11|H|F|F", "||||"] {
+        assert!(!of(plain).contains("DOUBT"), "{plain}: {}", of(plain));
+    }
+}
+
 #[test]
 fn flags_may_stand_beside_the_value() {
     let beside = "[value]\ncomponents = [1]\n\n[result]\nflags = \"R.4.2\"\n\n[run]";
@@ -824,7 +862,7 @@ fn flags_may_stand_beside_the_value() {
 fn an_escape_before_a_delimiter_is_no_end_of_a_field() {
     let of = |order: &str, result: &str| made_of(&format!("O|1|T1||{order}\rR|1|^^^A|1|{result}\r"));
     assert!(
-        of("^^^A", "g&|dl||N||F").contains("DOUBT An escape character stands"),
+        of("^^^A", "g&|dl||N||F").contains("DOUBT The escape character of this message (mostly &) stands"),
         "{}",
         of("^^^A", "g&|dl||N||F")
     );
@@ -836,6 +874,19 @@ fn an_escape_before_a_delimiter_is_no_end_of_a_field() {
     for plain in ["g&F&|", "&S&|N", "a&b|N", "&S&a&R&|N"] {
         assert!(!of("^^^A", plain).contains("DOUBT"), "{plain}: {}", of("^^^A", plain));
     }
+    // In a header it may hide the mark of a control, in a patient a number; the one that H.2 declares hides nothing.
+    let above = |header: &str, patient: &str| {
+        let text = format!("H|\\^&|||{header}\rP|1|{patient}\rO|1|T1||^^^A\rR|1|^^^A|1\rL|1\r");
+        interpret(&*profile(GENERIC).interpreter(), &records(&text, Complete)).text
+    };
+    for (header, patient) in [("M&|1|||||||QR", ""), ("X", "A&|B|C")] {
+        assert!(
+            above(header, patient).contains("DOUBT Bytes that do not belong"),
+            "{}",
+            above(header, patient)
+        );
+    }
+    assert!(!above("M&F&1|||||||P", "A&B|C").contains("DOUBT"), "{}", above("M&F&1|||||||P", "A&B|C"));
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Profile for Fitted {
     }
 
     fn interpreter(&self) -> Box<dyn Interpreter> {
-        Box::new(DriInterpreter { words: self.words, settings: self.plan.settings() })
+        Box::new(DriInterpreter { words: self.words })
     }
 
     fn link(&self) -> Option<String> {
@@ -71,7 +71,7 @@ impl Profile for Fitted {
     }
 
     fn feed(&self) -> Feed {
-        Feed::Bedside
+        Feed::Bedside { stale_after: self.plan.settings().silence }
     }
 
     fn capture_session(&self) -> Box<dyn Session> {

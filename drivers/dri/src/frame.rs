@@ -20,6 +20,8 @@ pub(crate) const RECORD_MAX: usize = 1490;
 pub(crate) enum Heard<'a> {
     /// A good record.
     Record {
+        /// Where it began: bytes since the channel was opened.
+        at: u64,
         /// As it came, from flag to flag.
         raw: &'a [u8],
         /// Without flags, escapes and checksum.
@@ -148,7 +150,7 @@ impl Deframer {
             State::In if !self.record.is_empty() || self.escaped => {
                 self.raw.push(FLAG);
                 let heard = match self.judge() {
-                    Ok(record) => Heard::Record { raw: &self.raw, record },
+                    Ok(record) => Heard::Record { at: self.began, raw: &self.raw, record },
                     Err(what) => Heard::Damage { at: self.began, what },
                 };
                 each(heard);
@@ -262,7 +264,7 @@ mod tests {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
         let mut deframer = Deframer::new();
         let mut each = |heard: Heard<'_>| match heard {
-            Heard::Record { raw, record } => {
+            Heard::Record { raw, record, .. } => {
                 let mut space = [0; RECORD_MAX + 1];
                 assert_eq!(decode(raw, &mut space), Some(record));
                 assert_eq!(encode(record), raw);

@@ -85,15 +85,15 @@ const AGENTS: &[(u16, (&str, u32, u32))] = &[
     (6, ("SEV", 152096, 152180)),
 ];
 
-/// ST codes by lead, as the three user channels name them.
+/// ST codes by lead, as the three user channels name them; only three take the millimetres of these monitors.
 const LEADS: &[(u16, (&str, u32))] = &[
     (1, ("I", 131841)),
     (2, ("II", 131842)),
     (3, ("III", 131901)),
-    (4, ("aVR", 131902)),
-    (5, ("aVL", 131903)),
-    (6, ("aVF", 131904)),
-    (7, ("V", 131907)),
+    (4, ("aVR", 0)),
+    (5, ("aVL", 0)),
+    (6, ("aVF", 0)),
+    (7, ("V", 0)),
 ];
 
 /// Saturations by the label of SpO2 and SvO2 groups.

@@ -1,6 +1,6 @@
 //! What a session wants done, in order, until the gateway asks for it.
 
-use orugate_driver::{Channel, Lasts, Note, NoteKind, Output, Reason, Slot, TrafficFault};
+use orugate_driver::{Channel, Note, NoteKind, Output, Reason, Slot, State, TrafficFault};
 use std::collections::VecDeque;
 
 /// Outputs that wait for [`Session::poll`](orugate_driver::Session::poll).
@@ -15,9 +15,11 @@ pub(crate) struct Outbox {
 enum Act {
     Send(Channel, Vec<u8>),
     Close(Channel, Reason),
-    Keep(Slot, Lasts, Vec<u8>),
-    Forget(Slot),
-    ForgetAll,
+    Current(Channel, Slot, Vec<u8>),
+    Taken(Channel, Vec<u8>),
+    Forget(Channel, Slot),
+    ForgetAll(Channel),
+    State(State),
     Note(Note),
 }
 
@@ -30,16 +32,24 @@ impl Outbox {
         self.queue.push_back(Act::Close(channel, reason));
     }
 
-    pub(crate) fn keep(&mut self, slot: Slot, lasts: Lasts, bytes: &[u8]) {
-        self.queue.push_back(Act::Keep(slot, lasts, bytes.to_vec()));
+    pub(crate) fn current(&mut self, channel: Channel, slot: Slot, bytes: &[u8]) {
+        self.queue.push_back(Act::Current(channel, slot, bytes.to_vec()));
     }
 
-    pub(crate) fn forget(&mut self, slot: Slot) {
-        self.queue.push_back(Act::Forget(slot));
+    pub(crate) fn taken(&mut self, channel: Channel, bytes: &[u8]) {
+        self.queue.push_back(Act::Taken(channel, bytes.to_vec()));
     }
 
-    pub(crate) fn forget_all(&mut self) {
-        self.queue.push_back(Act::ForgetAll);
+    pub(crate) fn forget(&mut self, channel: Channel, slot: Slot) {
+        self.queue.push_back(Act::Forget(channel, slot));
+    }
+
+    pub(crate) fn forget_all(&mut self, channel: Channel) {
+        self.queue.push_back(Act::ForgetAll(channel));
+    }
+
+    pub(crate) fn state(&mut self, state: State) {
+        self.queue.push_back(Act::State(state));
     }
 
     pub(crate) fn note(&mut self, what: TrafficFault, lost: bool, offset: u64) {
@@ -61,9 +71,11 @@ impl Outbox {
         Some(match self.lent.as_ref()? {
             Act::Send(channel, bytes) => Output::Send(*channel, bytes),
             Act::Close(channel, reason) => Output::Close(*channel, *reason),
-            Act::Keep(slot, lasts, bytes) => Output::Keep(*slot, *lasts, bytes),
-            Act::Forget(slot) => Output::Forget(*slot),
-            Act::ForgetAll => Output::ForgetAll,
+            Act::Current(channel, slot, bytes) => Output::Current(*channel, *slot, bytes),
+            Act::Taken(channel, bytes) => Output::Taken(*channel, bytes),
+            Act::Forget(channel, slot) => Output::Forget(*channel, *slot),
+            Act::ForgetAll(channel) => Output::ForgetAll(*channel),
+            Act::State(state) => Output::State(*state),
             Act::Note(note) => Output::Note(*note),
         })
     }

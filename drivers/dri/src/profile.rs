@@ -42,9 +42,9 @@ pub struct DriProfile {
     /// that answers both requests.
     #[serde(default)]
     pub times: bool,
-    /// After so many intervals without values they do not hold any more, and the monitor is asked anew: 2 to 100.
-    #[serde(default = "missed")]
-    pub missed: Missed,
+    /// A value that was not renewed for so long is none any more, and a monitor that sends none for so long is asked anew:
+    /// about three intervals, such as `"15 s"`.
+    pub stale_after: Wait,
 }
 
 /// What a session and an interpreter need.
@@ -53,7 +53,7 @@ pub(crate) struct Settings {
     pub(crate) seconds: u16,
     pub(crate) alarms: bool,
     pub(crate) times: bool,
-    missed: u16,
+    pub(crate) silence: Duration,
 }
 
 /// A monitor that was asked for values gets at least so long.
@@ -69,10 +69,6 @@ impl Settings {
         self.interval().saturating_mul(2).max(LEAST_PATIENCE)
     }
 
-    /// Until a monitor that sent values is taken for gone, and until a value is stale.
-    pub(crate) fn silence(&self) -> Duration {
-        self.interval().saturating_mul(self.missed.into()).max(LEAST_PATIENCE)
-    }
 }
 
 /// A profile, read.
@@ -93,21 +89,24 @@ impl Plan {
                 message: format!("driver is `{}`, but this is the driver `dri`", profile.driver),
             });
         }
+        if profile.stale_after.0 < Duration::from_secs(profile.seconds.0.into()).saturating_mul(2) {
+            let line = text.lines().position(|line| line.trim_start().starts_with("stale_after"));
+            return Err(ProfileError {
+                line: line.map(|line| line.saturating_add(1)),
+                message: "stale_after is less than two intervals, so that one lost record would make values stale".into(),
+            });
+        }
         Ok(Self { common, profile })
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        let DriProfile { seconds, alarms, times, missed, .. } = &self.profile;
-        Settings { seconds: seconds.0, alarms: *alarms, times: *times, missed: missed.0 }
+        let DriProfile { seconds, alarms, times, stale_after, .. } = &self.profile;
+        Settings { seconds: seconds.0, alarms: *alarms, times: *times, silence: stale_after.0 }
     }
 }
 
 fn seconds() -> Seconds {
     Seconds(5)
-}
-
-fn missed() -> Missed {
-    Missed(3)
 }
 
 /// HL7 table 0396 name of a local coding system: `99` and one to ten letters or digits.
@@ -144,18 +143,19 @@ impl TryFrom<i64> for Seconds {
     }
 }
 
-/// A number of intervals, 2 to 100.
+/// A time such as `"15 s"`, 2 seconds to an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
-pub struct Missed(u16);
+#[serde(try_from = "String")]
+pub struct Wait(pub(crate) Duration);
 
-impl TryFrom<i64> for Missed {
+impl TryFrom<String> for Wait {
     type Error = String;
 
-    fn try_from(n: i64) -> Result<Self, String> {
-        match u16::try_from(n) {
-            Ok(n @ 2..=100) => Ok(Self(n)),
-            _ => Err(format!("{n} is no number of missed intervals; it is 2 to 100")),
+    fn try_from(text: String) -> Result<Self, String> {
+        let seconds = text.strip_suffix(" s").filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+        match seconds.and_then(|n| n.parse::<u64>().ok()) {
+            Some(n @ 2..=3600) => Ok(Self(Duration::from_secs(n))),
+            _ => Err(format!("`{text}` is no time; write \"15 s\", at least 2 s and at most an hour")),
         }
     }
 }
@@ -177,5 +177,5 @@ macro_rules! schema {
 schema! {
     CodingSystem { "type": "string", "pattern": "^99[A-Za-z0-9]{1,10}$" }
     Seconds { "type": "integer", "minimum": 1, "maximum": 60 }
-    Missed { "type": "integer", "minimum": 2, "maximum": 100 }
+    Wait { "type": "string", "pattern": "^[0-9]+ s$" }
 }

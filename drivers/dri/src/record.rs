@@ -124,6 +124,16 @@ impl<'r> Record<'r> {
         displayed.filter_map(|part| part.class()).fold(0, |all, class| all | 1u8.wrapping_shl(class.into()))
     }
 
+    /// All its parts lie in it, and those with values have the size and a class that are known.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.subrecords().all(|part| {
+            part.is_some_and(|part| match (self.main(), part.kind) {
+                (Main::Physiological, DISPLAYED) => part.bytes.len() == DISPLAYED_SIZE && part.class().is_some(),
+                _ => true,
+            })
+        })
+    }
+
     pub(crate) fn has(&self, main: Main, kind: u8) -> bool {
         self.main() == main && self.subrecords().flatten().any(|part| part.kind == kind)
     }

@@ -12,7 +12,7 @@ use crate::record::{ALARM_STATUS, AUXILIARY, Main, Record};
 use crate::request;
 use crate::slots::{self, Fresh};
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Lasts, Output, Reason, Session, TrafficFault};
+use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, State as Standing, TrafficFault};
 use std::time::Duration;
 
 /// A monitor that is told to stop has so long until we go.
@@ -32,6 +32,8 @@ pub(crate) struct DriSession {
     /// Which sets of classes stand in their slots: bit n for set n.
     standing: u16,
     fresh: Fresh,
+    /// The last record of values, whose repeat says nothing.
+    last: Vec<u8>,
     alarms: Alarms,
 }
 
@@ -75,6 +77,7 @@ impl DriSession {
             heard: 0,
             standing: 0,
             fresh: Fresh::default(),
+            last: Vec::new(),
             alarms: Alarms::Unasked,
         }
     }
@@ -92,6 +95,9 @@ impl DriSession {
 
     fn ask(&mut self, now: Tick, said: bool) {
         let Some(channel) = self.channel else { return };
+        if !said {
+            self.out.state(Standing::Connecting);
+        }
         self.out.send(channel, request::displayed(self.settings.seconds));
         if self.settings.times {
             self.out.send(channel, request::auxiliary(self.settings.seconds));
@@ -114,58 +120,67 @@ impl DriSession {
     fn forget(&mut self) {
         self.standing = 0;
         self.fresh = Fresh::default();
+        self.last.clear();
         self.alarms = Alarms::Unasked;
     }
 
-    fn bytes(&mut self, now: Tick, bytes: &[u8]) {
+    fn bytes(&mut self, now: Tick, channel: Channel, bytes: &[u8]) {
         let mut deframer = std::mem::replace(&mut self.deframer, Deframer::empty());
         deframer.bytes(bytes, &mut |heard| match heard {
-            Heard::Record { raw, record } => self.record(now, raw, &Record::new(record)),
+            Heard::Record { at, raw, record } => self.record(now, channel, at, raw, &Record::new(record)),
             Heard::Damage { at, what } => note(&mut self.out, at, what),
         });
         self.deframer = deframer;
         self.heard = self.heard.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     }
 
-    fn record(&mut self, now: Tick, raw: &[u8], record: &Record<'_>) {
+    fn record(&mut self, now: Tick, channel: Channel, at: u64, raw: &[u8], record: &Record<'_>) {
         if !matches!(self.state, State::Asked { .. } | State::Hearing { .. }) {
             return;
         }
+        let values = record.main() == Main::Physiological;
+        let alarms = record.has(Main::Alarm, ALARM_STATUS) && record.level() >= slots::ALARM_LEVEL;
+        if (values || alarms) && !record.is_whole() {
+            let sentence = "the parts of a record are not where its header says; it was thrown away";
+            return self.out.say(sentence, true, at);
+        }
         let classes = record.displayed_classes();
         if classes != 0 {
-            self.displayed(now, raw, record, classes);
+            self.displayed(now, channel, raw, record, classes);
         } else if record.has(Main::Physiological, AUXILIARY) {
-            self.out.keep(slots::TIMES, Lasts::UntilReplaced, raw);
-        } else if record.has(Main::Alarm, ALARM_STATUS) && record.level() >= slots::ALARM_LEVEL {
-            self.out.keep(slots::ALARMS, Lasts::UntilReplaced, raw);
+            self.out.current(channel, slots::TIMES, raw);
+        } else if alarms {
+            self.out.current(channel, slots::ALARMS, raw);
             if let Alarms::Asked { missed, .. } = &mut self.alarms {
                 *missed = 0;
             }
         }
     }
 
-    fn displayed(&mut self, now: Tick, raw: &[u8], record: &Record<'_>, classes: u8) {
-        self.state = State::Hearing { silent: now.after(self.settings.silence()) };
+    fn displayed(&mut self, now: Tick, channel: Channel, raw: &[u8], record: &Record<'_>, classes: u8) {
+        if raw == self.last {
+            return;
+        }
+        self.last.clear();
+        self.last.extend_from_slice(raw);
+        if !matches!(self.state, State::Hearing { .. }) {
+            self.out.state(Standing::Talking);
+        }
+        self.state = State::Hearing { silent: now.after(self.settings.silence) };
         // A class that comes in another company than before must not stand twice.
         for other in 1..16u8 {
             let bit = 1u16.wrapping_shl(other.into());
             if other != classes && other & classes != 0 && self.standing & bit != 0 {
                 self.standing &= !bit;
-                self.out.forget(slots::displayed(other));
+                self.out.forget(channel, slots::displayed(other));
             }
         }
         self.standing |= 1u16.wrapping_shl(classes.into());
-        self.out.keep(slots::displayed(classes), Lasts::UntilReplaced, raw);
+        self.out.current(channel, slots::displayed(classes), raw);
         if let Some(fresh) = Fresh::of(record) {
             let last = std::mem::replace(&mut self.fresh, fresh);
-            if fresh.cuff.is_some() && fresh.cuff != last.cuff {
-                self.out.keep(slots::CUFF_TAKEN, Lasts::OneSnapshot, raw);
-            }
-            if fresh.output.is_some() && fresh.output != last.output {
-                self.out.keep(slots::OUTPUT_TAKEN, Lasts::OneSnapshot, raw);
-            }
-            if fresh.wedge.is_some() && fresh.wedge != last.wedge {
-                self.out.keep(slots::WEDGE_TAKEN, Lasts::OneSnapshot, raw);
+            if fresh.has_more_than(&last) {
+                self.out.taken(channel, raw);
             }
         }
         if self.settings.alarms && self.alarms == Alarms::Unasked && record.level() >= slots::ALARM_LEVEL {
@@ -176,7 +191,7 @@ impl DriSession {
     fn ask_alarms(&mut self, now: Tick, missed: u8) {
         let Some(channel) = self.channel else { return };
         if missed == ALARMS_MISSED {
-            self.out.forget(slots::ALARMS);
+            self.out.forget(channel, slots::ALARMS);
         }
         self.out.send(channel, request::alarms());
         let missed = missed.saturating_add(1);
@@ -198,7 +213,10 @@ impl DriSession {
             }
             State::Hearing { silent } if silent <= now => {
                 self.out.say("the monitor fell silent; it is asked again", false, self.heard);
-                self.out.forget_all();
+                if let Some(channel) = self.channel {
+                    self.out.forget_all(channel);
+                }
+                self.out.state(Standing::Silent);
                 self.forget();
                 self.ask(now, true);
             }
@@ -245,7 +263,7 @@ impl Session for DriSession {
     fn handle(&mut self, now: Tick, input: Input<'_>) {
         match input {
             Input::Opened(channel, _) => self.opened(now, channel),
-            Input::Bytes(channel, bytes) if self.channel == Some(channel) => self.bytes(now, bytes),
+            Input::Bytes(channel, bytes) if self.channel == Some(channel) => self.bytes(now, channel, bytes),
             Input::Closed(channel) if self.channel == Some(channel) => {
                 self.channel = None;
                 self.lost_channel();

@@ -1,6 +1,6 @@
 //! Which slot has what, and what of a record counts by itself.
 //!
-//! Promises that session and interpreter mean the same. Leaves out times.
+//! Promises that session and interpreter mean the same by "new". Leaves out times.
 
 use crate::frame::HEADER;
 use crate::record::{Record, i16_at, u16_at, u32_at};
@@ -16,10 +16,6 @@ pub(crate) const fn displayed(classes: u8) -> Slot {
 pub(crate) const TIMES: Slot = Slot(16);
 /// The list of alarms.
 pub(crate) const ALARMS: Slot = Slot(17);
-/// Records in which a cuff pressure, a cardiac output, a wedge pressure is new.
-pub(crate) const CUFF_TAKEN: Slot = Slot(20);
-pub(crate) const OUTPUT_TAKEN: Slot = Slot(21);
-pub(crate) const WEDGE_TAKEN: Slot = Slot(22);
 
 /// Values at and below this are no data.
 pub(crate) const NO_DATA: i16 = -32001;
@@ -43,6 +39,13 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
+    /// One of them is new: it is there, and was not so before.
+    pub(crate) fn has_more_than(&self, last: &Self) -> bool {
+        (self.cuff.is_some() && self.cuff != last.cuff)
+            || (self.output.is_some() && self.output != last.output)
+            || (self.wedge.is_some() && self.wedge != last.wedge)
+    }
+
     /// `None` when the record does not have the class with these groups.
     pub(crate) fn of(record: &Record<'_>) -> Option<Self> {
         let basic = record.subrecords().flatten().find(|part| part.is_displayed() && part.class() == Some(0))?;

@@ -2,22 +2,23 @@
 //!
 //! Promises: a row for each value of the four classes that a public source gives a place and a meaning. Evidence: places and
 //! scales are those of the S/5 computer interface as several public programs read it, and of recorded records; MDC codes
-//! are of the vital-sign table of IEEE 11073-10101 as device guides of other vendors print it, and only where the row of
-//! that table names this very quantity. Where no source gives a scale the number goes as it is, named "unscaled", without
+//! are rows of `protocol/mdc` that name this very quantity, and a test asks whether they take the unit. The cardiac output
+//! comes in millilitres, which are thousandths of the litres that it has in MDC. Where no source gives a scale the number goes as it is, named "unscaled", without
 //! a unit and without an MDC code. Leaves out bits of arrhythmia analysis, EEG montages and reserved bytes.
 
 /// A unit: MDC code (0: none that is proven) and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unit {
     pub(crate) mdc: u32,
-    pub(crate) sent: &'static str,
+    pub(crate) text: &'static str,
 }
 
-const fn unit(mdc: u32, sent: &'static str) -> Unit {
-    Unit { mdc, sent }
+const fn unit(mdc: u32, text: &'static str) -> Unit {
+    Unit { mdc, text }
 }
 
 pub(crate) const NONE: Unit = unit(0, "");
+const ONE: Unit = unit(262656, "1");
 const BPM: Unit = unit(264864, "{beat}/min");
 const BREATHS: Unit = unit(264928, "{breath}/min");
 const MMHG: Unit = unit(266016, "mm[Hg]");
@@ -29,7 +30,7 @@ const ML: Unit = unit(263762, "mL");
 const L_MIN: Unit = unit(265216, "L/min");
 const ML_MIN: Unit = unit(265234, "mL/min");
 const COMPLIANCE: Unit = unit(268050, "mL/cm[H2O]");
-const RESISTANCE: Unit = unit(268064, "cm[H2O]/L/s");
+const RESISTANCE: Unit = unit(268064, "cm[H2O]/(L/s)");
 const MICROVOLT: Unit = unit(266419, "uV");
 const HERTZ: Unit = unit(264640, "Hz");
 const KPA: Unit = unit(265987, "kPa");
@@ -121,10 +122,24 @@ pub(crate) struct Group {
     /// Byte in the class's groups.
     pub(crate) at: usize,
     pub(crate) key: &'static str,
+    /// Ordinals of module and channel, the same in every message, and their MDC codes.
+    pub(crate) place: Place,
     /// Where the header is that says whether it exists: its own, or another's of the same class.
     pub(crate) header: usize,
     pub(crate) status: Status,
     pub(crate) fields: &'static [Field],
+}
+
+/// A module's ordinal and MDC code, a channel's ordinal and MDC code; 0 for a code that no source proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) vmd: (u16, u32),
+    pub(crate) channel: (u16, u32),
+}
+
+/// A module, whose channel has the code that follows its own in MDC.
+const fn place(vmd: u16, code: u32, channel: u16) -> Place {
+    Place { vmd: (vmd, code), channel: (channel, if code == 0 { 0 } else { code + 1 }) }
 }
 
 const fn field(
@@ -150,10 +165,11 @@ const fn group(
     class: u8,
     at: usize,
     key: &'static str,
+    place: Place,
     status: Status,
     fields: &'static [Field],
 ) -> Group {
-    Group { class, at, key, header: at, status, fields }
+    Group { class, at, key, place, header: at, status, fields }
 }
 
 /// NIBP: older than a minute.
@@ -168,13 +184,13 @@ const ECG: &[Field] = &[
     field("st1", "ST level, channel 1", 8, 2, MM, Name::St(1)),
     field("st2", "ST level, channel 2", 10, 2, MM, Name::St(2)),
     field("st3", "ST level, channel 3", 12, 2, MM, Name::St(3)),
-    field("imp_rr", "Respiration rate by impedance", 14, 0, BREATHS, Name::Mdc(151562)),
+    field("imp_rr", "Respiration rate by impedance", 14, 0, BREATHS, Name::Mdc(151578)),
 ];
 const PRESSURE: &[Field] = &[
     field("sys", "Systolic pressure", 6, 2, MMHG, Name::Pressure(Part::Systolic)),
     field("dia", "Diastolic pressure", 8, 2, MMHG, Name::Pressure(Part::Diastolic)),
     field("mean", "Mean pressure", 10, 2, MMHG, Name::Pressure(Part::Mean)),
-    field("hr", "Pulse rate by this pressure", 12, 0, BPM, Name::Private),
+    field("hr", "Pulse rate by this pressure", 12, 0, BPM, Name::Mdc(149522)),
 ];
 const NIBP: &[Field] = &[
     once(field("sys", "Systolic pressure, cuff", 6, 2, MMHG, Name::Mdc(150021)), CUFF_OLD),
@@ -193,7 +209,7 @@ const CO2: &[Field] = &[
     field("et", "End-tidal CO2", 6, 2, PERCENT, Name::Mdc(151708)),
     field("fi", "Inspired CO2", 8, 2, PERCENT, Name::Mdc(151716)),
     field("rr", "Respiration rate", 10, 0, BREATHS, Name::GasBreaths),
-    field("amb_press", "Ambient pressure", 12, 1, MMHG, Name::Private),
+    field("amb_press", "Ambient pressure", 12, 1, MMHG, Name::Mdc(152832)),
 ];
 const O2: &[Field] = &[
     field("et", "End-tidal O2", 6, 2, PERCENT, Name::Mdc(152440)),
@@ -206,20 +222,20 @@ const N2O: &[Field] = &[
 const AGENT: &[Field] = &[
     field("et", "End-tidal agent", 6, 2, PERCENT, Name::AgentExpired),
     field("fi", "Inspired agent", 8, 2, PERCENT, Name::AgentInspired),
-    field("mac_sum", "MAC, all agents", 10, 2, NONE, Name::Private),
+    field("mac_sum", "MAC, all agents", 10, 2, ONE, Name::Mdc(152864)),
 ];
 const FLOW: &[Field] = &[
     field("rr", "Respiration rate by spirometry", 6, 0, BREATHS, Name::Mdc(151586)),
     field("ppeak", "Peak pressure", 8, 2, CMH2O, Name::Mdc(151817)),
     field("peep", "PEEP", 10, 2, CMH2O, Name::Mdc(151976)),
     field("pplat", "Plateau pressure", 12, 2, CMH2O, Name::Mdc(152424)),
-    field("tv_insp", "Inspired tidal volume", 14, 1, ML, Name::Private),
-    field("tv_exp", "Expired tidal volume", 16, 1, ML, Name::Mdc(151868)),
+    field("tv_insp", "Inspired tidal volume", 14, 1, ML, Name::Mdc(152660)),
+    field("tv_exp", "Expired tidal volume", 16, 1, ML, Name::Mdc(152664)),
     field("compliance", "Compliance", 18, 2, COMPLIANCE, Name::Mdc(151692)),
     field("mv_exp", "Expired minute volume", 20, 2, L_MIN, Name::Mdc(151884)),
 ];
 const CARDIAC_OUTPUT: &[Field] = &[
-    once(field("co", "Cardiac output", 6, 0, ML_MIN, Name::Mdc(150276)), 0),
+    once(field("co", "Cardiac output", 6, 3, L_MIN, Name::Mdc(150276)), 0),
     field("blood_temp", "Blood temperature", 8, 2, CELSIUS, Name::Mdc(188436)),
     field("ref", "Right heart ejection fraction", 10, 2, PERCENT, Name::Private),
     once(field("pcwp", "Wedge pressure", 12, 2, MMHG, Name::Mdc(150052)), 1),
@@ -247,15 +263,15 @@ const ECG_12: &[Field] = &[
     field("st_i", "ST level, I", 6, 2, MM, Name::Mdc(131841)),
     field("st_ii", "ST level, II", 8, 2, MM, Name::Mdc(131842)),
     field("st_iii", "ST level, III", 10, 2, MM, Name::Mdc(131901)),
-    field("st_avl", "ST level, aVL", 12, 2, MM, Name::Mdc(131903)),
-    field("st_avr", "ST level, aVR", 14, 2, MM, Name::Mdc(131902)),
-    field("st_avf", "ST level, aVF", 16, 2, MM, Name::Mdc(131904)),
-    field("st_v1", "ST level, V1", 18, 2, MM, Name::Mdc(131843)),
-    field("st_v2", "ST level, V2", 20, 2, MM, Name::Mdc(131844)),
-    field("st_v3", "ST level, V3", 22, 2, MM, Name::Mdc(131845)),
-    field("st_v4", "ST level, V4", 24, 2, MM, Name::Mdc(131846)),
-    field("st_v5", "ST level, V5", 26, 2, MM, Name::Mdc(131847)),
-    field("st_v6", "ST level, V6", 28, 2, MM, Name::Mdc(131848)),
+    field("st_avl", "ST level, aVL", 12, 2, MM, Name::Private),
+    field("st_avr", "ST level, aVR", 14, 2, MM, Name::Private),
+    field("st_avf", "ST level, aVF", 16, 2, MM, Name::Private),
+    field("st_v1", "ST level, V1", 18, 2, MM, Name::Private),
+    field("st_v2", "ST level, V2", 20, 2, MM, Name::Private),
+    field("st_v3", "ST level, V3", 22, 2, MM, Name::Private),
+    field("st_v4", "ST level, V4", 24, 2, MM, Name::Private),
+    field("st_v5", "ST level, V5", 26, 2, MM, Name::Private),
+    field("st_v6", "ST level, V6", 28, 2, MM, Name::Private),
 ];
 
 const NMT_2: &[Field] = &[
@@ -310,14 +326,14 @@ const BIS: &[Field] = &[
     field("sr", "BIS suppression ratio, unscaled", 12, 0, NONE, Name::Private),
 ];
 const ENTROPY: &[Field] = &[
-    field("se", "State entropy", 6, 0, NONE, Name::Private),
-    field("re", "Response entropy", 8, 0, NONE, Name::Private),
+    field("se", "State entropy", 6, 0, ONE, Name::Mdc(153652)),
+    field("re", "Response entropy", 8, 0, ONE, Name::Mdc(153648)),
     field("bsr", "Burst suppression ratio", 10, 0, PERCENT, Name::Private),
 ];
 const SPI: &[Field] = &[field("spi", "Surgical pleth index", 6, 0, NONE, Name::Private)];
 
 const GAS_EXCHANGE: &[Field] = &[
-    field("vo2", "Oxygen consumption", 6, 1, ML_MIN, Name::Private),
+    field("vo2", "Oxygen consumption", 6, 1, ML_MIN, Name::Mdc(152420)),
     field("vco2", "CO2 production", 8, 1, ML_MIN, Name::Mdc(151776)),
     field("ee", "Energy expenditure", 10, 0, KCAL, Name::Private),
     field("rq", "Respiratory quotient, unscaled", 12, 0, NONE, Name::Private),
@@ -326,7 +342,7 @@ const FLOW_2: &[Field] = &[
     field("ipeep", "Intrinsic PEEP", 6, 2, CMH2O, Name::Mdc(151808)),
     field("pmean", "Mean airway pressure", 8, 2, CMH2O, Name::Mdc(151795)),
     field("raw", "Airway resistance", 10, 2, RESISTANCE, Name::Mdc(151840)),
-    field("mv_insp", "Inspired minute volume", 12, 2, L_MIN, Name::Private),
+    field("mv_insp", "Inspired minute volume", 12, 2, L_MIN, Name::Mdc(151888)),
     field("epeep", "Extrinsic PEEP", 14, 2, CMH2O, Name::Private),
     field("mv_spont", "Spontaneous minute volume", 16, 2, L_MIN, Name::Private),
     field("ie_ratio", "I:E ratio, unscaled", 18, 0, NONE, Name::Private),
@@ -391,64 +407,67 @@ const ZEROING: Status = Status::Bits { calibrating: 1 << 2, off: 0 };
 const GAS: Status = Status::Bits { calibrating: 1 << 2, off: 1 << 3 };
 
 /// The cuff, which sessions look at as well.
-pub(crate) const CUFF: Group = group(0, 72, "nibp", Status::Cuff, NIBP);
+pub(crate) const CUFF: Group = group(0, 72, "nibp", place(3, 70686, 1), Status::Cuff, NIBP);
 /// Cardiac output and wedge pressure, which sessions look at as well.
-pub(crate) const OUTPUT: Group = group(0, 200, "co_wedge", Status::Plain, CARDIAC_OUTPUT);
+pub(crate) const OUTPUT: Group = group(0, 200, "co_wedge", place(10, 69670, 1), Status::Plain, CARDIAC_OUTPUT);
+/// Ordinals of the list of alarms.
+pub(crate) const ALARMS: (u16, u16) = (17, 1);
 /// The heart's rates: its header says by what they are counted.
 pub(crate) const HEART: usize = 0;
 
 /// All groups, class by class, each class in the order of its bytes.
 pub(crate) const GROUPS: &[Group] = &[
-    group(0, HEART, "ecg", Status::Ecg, ECG),
-    group(0, 16, "p1", ZEROING, PRESSURE),
-    group(0, 30, "p2", ZEROING, PRESSURE),
-    group(0, 44, "p3", ZEROING, PRESSURE),
-    group(0, 58, "p4", ZEROING, PRESSURE),
+    group(0, HEART, "ecg", place(1, 69798, 1), Status::Ecg, ECG),
+    group(0, 16, "p1", place(2, 69854, 1), ZEROING, PRESSURE),
+    group(0, 30, "p2", place(2, 69854, 2), ZEROING, PRESSURE),
+    group(0, 44, "p3", place(2, 69854, 3), ZEROING, PRESSURE),
+    group(0, 58, "p4", place(2, 69854, 4), ZEROING, PRESSURE),
     CUFF,
-    group(0, 86, "t1", Status::Plain, TEMPERATURE),
-    group(0, 94, "t2", Status::Plain, TEMPERATURE),
-    group(0, 102, "t3", Status::Plain, TEMPERATURE),
-    group(0, 110, "t4", Status::Plain, TEMPERATURE),
-    group(0, 118, "spo2", Status::Plain, SPO2),
-    group(0, 132, "co2", Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 0 }, CO2),
-    group(0, 146, "o2", GAS, O2),
-    group(0, 156, "n2o", GAS, N2O),
-    group(0, 166, "aa", GAS, AGENT),
-    group(0, 178, "flow_vol", Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 1 << 7 }, FLOW),
+    group(0, 86, "t1", place(4, 69902, 1), Status::Plain, TEMPERATURE),
+    group(0, 94, "t2", place(4, 69902, 2), Status::Plain, TEMPERATURE),
+    group(0, 102, "t3", place(4, 69902, 3), Status::Plain, TEMPERATURE),
+    group(0, 110, "t4", place(4, 69902, 4), Status::Plain, TEMPERATURE),
+    group(0, 118, "spo2", place(5, 69642, 1), Status::Plain, SPO2),
+    group(0, 132, "co2", place(7, 69650, 1), Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 0 }, CO2),
+    group(0, 146, "o2", place(7, 69650, 2), GAS, O2),
+    group(0, 156, "n2o", place(7, 69650, 3), GAS, N2O),
+    group(0, 166, "aa", place(7, 69650, 4), GAS, AGENT),
+    group(0, 178, "flow_vol", place(8, 69682, 1), Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 1 << 7 }, FLOW),
     OUTPUT,
-    group(0, 214, "nmt", Status::Plain, NMT),
+    group(0, 214, "nmt", place(12, 69694, 1), Status::Plain, NMT),
     Group {
         class: 0,
         at: 226,
         key: "ecg_extra",
+        place: place(1, 69798, 2),
         header: HEART,
         status: Status::Ecg,
         fields: ECG_EXTRA,
     },
-    group(0, 232, "svo2", Status::Plain, SVO2),
-    group(0, 240, "p5", ZEROING, PRESSURE),
-    group(0, 254, "p6", ZEROING, PRESSURE),
-    group(1, 0, "arrh", Status::Plain, ARRHYTHMIA),
-    group(1, 48, "ecg12", Status::Plain, ECG_12),
-    group(1, 78, "p7", ZEROING, PRESSURE),
-    group(1, 92, "p8", ZEROING, PRESSURE),
-    group(1, 106, "spo2_2", Status::Plain, SPO2),
-    group(1, 120, "t5", Status::Plain, TEMPERATURE),
-    group(1, 128, "t6", Status::Plain, TEMPERATURE),
-    group(2, 0, "nmt2", Status::Plain, NMT_2),
-    group(2, 24, "eeg", Status::Plain, EEG),
-    group(2, 96, "bis", Status::Plain, BIS),
-    group(2, 112, "ent", Status::Plain, ENTROPY),
-    group(2, 230, "spi", Status::Plain, SPI),
-    group(3, 0, "gasex", Status::Plain, GAS_EXCHANGE),
-    group(3, 14, "flow_vol2", Status::Plain, FLOW_2),
-    group(3, 60, "bal", Status::Plain, BALANCE),
-    group(3, 70, "tono", Status::Plain, TONOMETRY),
-    group(3, 92, "aa2", Status::Plain, AGENT_2),
-    group(3, 116, "delp", Status::Plain, DELTA_P),
-    group(3, 126, "cpp", Status::Plain, CPP),
-    group(3, 134, "cpp2", Status::Plain, CPP),
-    group(3, 142, "picco", Status::Plain, PICCO),
+    group(0, 232, "svo2", place(6, 70730, 1), Status::Plain, SVO2),
+    group(0, 240, "p5", place(2, 69854, 5), ZEROING, PRESSURE),
+    group(0, 254, "p6", place(2, 69854, 6), ZEROING, PRESSURE),
+    group(1, 0, "arrh", place(1, 69798, 3), Status::Plain, ARRHYTHMIA),
+    group(1, 48, "ecg12", place(1, 69798, 4), Status::Plain, ECG_12),
+    group(1, 78, "p7", place(2, 69854, 7), ZEROING, PRESSURE),
+    group(1, 92, "p8", place(2, 69854, 8), ZEROING, PRESSURE),
+    group(1, 106, "spo2_2", place(5, 69642, 2), Status::Plain, SPO2),
+    group(1, 120, "t5", place(4, 69902, 5), Status::Plain, TEMPERATURE),
+    group(1, 128, "t6", place(4, 69902, 6), Status::Plain, TEMPERATURE),
+    group(2, 0, "nmt2", place(12, 69694, 2), Status::Plain, NMT_2),
+    group(2, 24, "eeg", place(13, 69810, 1), Status::Plain, EEG),
+    group(2, 96, "bis", place(14, 69938, 1), Status::Plain, BIS),
+    group(2, 112, "ent", place(14, 69938, 2), Status::Plain, ENTROPY),
+    group(2, 230, "spi", place(15, 0, 1), Status::Plain, SPI),
+    group(3, 0, "gasex", place(9, 69690, 1), Status::Plain, GAS_EXCHANGE),
+    group(3, 14, "flow_vol2", place(8, 69682, 2), Status::Plain, FLOW_2),
+    group(3, 60, "bal", place(7, 69650, 6), Status::Plain, BALANCE),
+    group(3, 70, "tono", place(16, 0, 1), Status::Plain, TONOMETRY),
+    group(3, 92, "aa2", place(7, 69650, 5), Status::Plain, AGENT_2),
+    group(3, 116, "delp", place(10, 69670, 3), Status::Plain, DELTA_P),
+    group(3, 126, "cpp", place(11, 70690, 1), Status::Plain, CPP),
+    group(3, 134, "cpp2", place(11, 70690, 2), Status::Plain, CPP),
+    group(3, 142, "picco", place(10, 69670, 2), Status::Plain, PICCO),
 ];
 
 #[cfg(test)]
@@ -480,6 +499,46 @@ mod tests {
             }
         }
         assert_eq!(codes.len(), GROUPS.iter().map(|group| group.fields.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn every_code_is_in_the_table_of_mdc_and_takes_the_unit() {
+        use orugate_protocol::mdc;
+        let takes = |code: u32, unit: Unit| mdc::term(code).is_some_and(|term| term.takes(unit.mdc));
+        let mut places = BTreeSet::new();
+        for group in GROUPS {
+            let Place { vmd, channel } = group.place;
+            assert!(places.insert((vmd.0, channel.0)), "{}", group.key);
+            for code in [vmd.1, channel.1] {
+                assert!(code == 0 || mdc::term(code).is_some(), "{} {code}", group.key);
+            }
+            for field in group.fields {
+                let what = format!("{}.{}", group.key, field.key);
+                if field.unit.mdc != 0 {
+                    let unit = mdc::unit(field.unit.mdc).unwrap();
+                    let same = [&[unit.ucum], unit.also_ucum].concat().contains(&field.unit.text);
+                    assert!(same, "{what}: {} is {}", field.unit.text, unit.ucum);
+                }
+                for label in 0..20 {
+                    let codes = match field.name {
+                        Name::Mdc(code) => vec![code],
+                        Name::Pressure(part) => crate::labels::pressure(label).map(|row| row.code(part)).into_iter().collect(),
+                        Name::Temperature => crate::labels::temperature(label).map(|(_, code)| code).into_iter().collect(),
+                        Name::AgentExpired | Name::AgentInspired => {
+                            crate::labels::agent(label).map_or(vec![], |(_, et, fi)| vec![et, fi])
+                        }
+                        Name::Saturation => crate::labels::saturation(label).map(|(_, code)| code).into_iter().collect(),
+                        Name::St(channel) => crate::labels::lead(label, channel).map(|(_, code)| code).into_iter().collect(),
+                        Name::HeartRate | Name::HeartRateOfEcg => vec![147842],
+                        Name::GasBreaths => vec![151570],
+                        Name::Private => vec![],
+                    };
+                    for code in codes.into_iter().filter(|code| *code != 0) {
+                        assert!(takes(code, field.unit), "{what}: {code} in {}", field.unit.text);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -26,8 +26,8 @@ fn every_record_is_kept_and_every_damage_told() {
                 rig.bytes(piece);
             }
             rig.close();
-            // The cuff's pressure, which was taken before the recording and is not older than a minute at its begin.
-            assert_eq!(rig.kept, shown + 1, "{name}");
+            // The cuff's pressure was taken before the recording and is not older than a minute at its begin.
+            assert_eq!((rig.kept, rig.taken.len()), (shown, 1), "{name}");
             assert_eq!((rig.notes.as_slice(), rig.lost), ([damage.to_owned()].as_slice(), 1), "{name}");
         }
     }
@@ -72,11 +72,11 @@ fn every_value_is_the_other_decoders() {
             for (code, value) in &theirs {
                 // What the cuff has is told once, by the first record.
                 let told_before = code.starts_with("nibp.") && n > 0;
-                let expected = if told_before { "-" } else { value };
-                assert_eq!(ours.get(code).map(String::as_str), Some(expected), "{name}, record {n}: {code}");
+                let expected = (!told_before).then_some(value.as_str());
+                assert_eq!(ours.get(code).map(String::as_str), expected, "{name}, record {n}: {code}");
                 compared += 1;
             }
-            assert_eq!(ours.len(), theirs.len(), "{name}, record {n}");
+            assert_eq!(ours.len(), theirs.len() - if n > 0 { 4 } else { 0 }, "{name}, record {n}");
         }
         assert!(compared > 50 * shown, "{compared}");
     }
@@ -90,5 +90,5 @@ fn the_lead_of_channel_1_is_the_one_whose_12_lead_value_is_the_same() {
     let dump = interpret(&*profile().interpreter(), &rig.snapshot());
     let value = |code: &str| dump.values.iter().find(|(id, _)| id == code).map(|(_, value)| value.clone());
     assert_eq!(value("ecg.st1"), value("ecg12.st_ii"));
-    assert!(dump.text.contains("ecg.st1 [ecg.st1] = 0.50 mm(263442) at [II]"), "{}", dump.text);
+    assert!(dump.text.contains("ecg.st1 0 = 0.50 mm(263442) [II]"), "{}", dump.text);
 }

@@ -20,6 +20,7 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-alinity", include_str!("../../profiles/abbott-alinity.toml")),
         ("abbott-architect", include_str!("../../profiles/abbott-architect.toml")),
+        ("abbott-m2000", include_str!("../../profiles/abbott-m2000.toml")),
         ("bd-epicenter", include_str!("../../profiles/bd-epicenter.toml")),
         ("beckman-access", include_str!("../../profiles/beckman-access.toml")),
         ("beckman-dxh", include_str!("../../profiles/beckman-dxh.toml")),

@@ -152,10 +152,10 @@ reasons! {
     PendingValue = "pending-with-value", "the instrument, or its profile", Again,
         "The result has a value, but its status says that there is none.",
         "Compare with the instrument's screen. Correct `status` in the profile, then redrive; or discard.";
-    /// The sample id begins as a control's would, without evidence.
+    /// The sample id is as a control's would be, without evidence.
     SuspectedControl = "suspected-control", "the instrument, or its profile", Overrules,
-        "The sample's id, or the patient's id or name, begins as a control's or a calibrator's would, but nothing in the message says \
-         that it is one.",
+        "The sample's id, or the patient's id or name, begins or ends as a control's or a calibrator's would, but nothing in the message \
+         says that it is one.",
         "If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in the profile.";
     /// The configuration in force does not have its instrument.
     Unconfigured = "unconfigured", "the configuration", Again,

@@ -158,12 +158,15 @@ fn replace(
     }
 }
 
-/// A stand-in behind the beginning by which an id is no patient's. What stands between two escape characters and is one
+/// A stand-in behind the beginning, or before the end, by which an id is no patient's. What stands between two escape characters and is one
 /// letter is no part of an id.
 fn stand_in(plan: &Plan, text: &mut [u8], stand_ins: &mut StandIns, delimiters: Delimiters) {
     let kept = plan.words.beginning(text).unwrap_or(0);
-    let avoid = |made: &[u8]| plan.words.has(made) || plan.words.beginning(made).is_some();
-    let Some(text) = text.get_mut(kept..) else { return };
+    let until = text.len().saturating_sub(plan.words.end(text).unwrap_or(0)).max(kept);
+    let avoid = |made: &[u8]| {
+        plan.words.has(made) || plan.words.beginning(made).is_some() || plan.words.end(made).is_some()
+    };
+    let Some(text) = text.get_mut(kept..until) else { return };
     for (number, piece) in text.split_mut(|byte| *byte == delimiters.escape).enumerate() {
         if number % 2 == 0 || piece.len() != 1 {
             stand_ins.replace(piece, &avoid);

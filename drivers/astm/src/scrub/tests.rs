@@ -121,6 +121,10 @@ fn the_same_id_is_the_same_and_a_controls_beginning_stays() {
     let expected =
         framed(&["H|\\^&", "O|1|QC-000", "O|2|0000", "O|3|ERR0001", "O|4|0000", "O|5|0002", "L|1|N"]);
     assert_eq!(out, script::show(&script::bytes(&expected)));
+    let plan = with("[qc]\nproof = \"manual\"\nsample_suffixes = [\"_NEG\"]\n");
+    let (out, _) = of(plan, &framed(&["H|\\^&", "O|1|HXV_NEG", "O|2|_NEG", "O|3|HXV_POS", "L|1|N"]));
+    assert!(out.contains("O|1|AAA_NEG<CR>") && out.contains("O|2|_NEG<CR>"), "{out}");
+    assert!(!out.contains("HXV") && !out.contains("POS"), "{out}");
 }
 
 /// One record over two frames, the second of which comes again: after a wrong sum, and although it was acknowledged.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use toml::Value;
 
-/// Texts that a profile names, and beginnings of ids.
+/// Texts that a profile names, and beginnings and ends of ids.
 #[derive(Debug, Default)]
 pub(crate) struct Words {
     /// Each is a whole text.
@@ -12,12 +12,17 @@ pub(crate) struct Words {
     marks: BTreeSet<String>,
     /// Beginnings of ids that are no patient's.
     beginnings: BTreeSet<String>,
+    /// Ends of such ids.
+    ends: BTreeSet<String>,
 }
 
 /// Keys whose texts say nothing of the line, or hold examples.
 const NOT_OF_THE_LINE: [&str; 6] = ["example", "name", "title", "driver", "extends", "evidence"];
 /// Keys whose texts are beginnings.
 const BEGINNINGS: [&str; 3] = ["sample_prefixes", "none_prefixes", "begins"];
+
+/// The key whose texts are ends.
+const ENDS: &str = "sample_suffixes";
 
 /// Result words that makers share.
 const RESULTS: [&str; 48] = [
@@ -94,6 +99,9 @@ impl Words {
             Value::String(text) if BEGINNINGS.contains(&key) => {
                 self.beginnings.insert(text.clone());
             }
+            Value::String(text) if key == ENDS => {
+                self.ends.insert(text.clone());
+            }
             Value::String(text) if of_qc => {
                 self.marks.insert(text.clone());
             }
@@ -120,5 +128,11 @@ impl Words {
     pub(super) fn beginning(&self, text: &[u8]) -> Option<usize> {
         let fits = |word: &&String| !word.is_empty() && text.starts_with(word.as_bytes());
         self.beginnings.iter().filter(fits).map(String::len).max()
+    }
+
+    /// The length of the end by which this text is no patient's id.
+    pub(super) fn end(&self, text: &[u8]) -> Option<usize> {
+        let fits = |word: &&String| !word.is_empty() && text.ends_with(word.as_bytes());
+        self.ends.iter().filter(fits).map(String::len).max()
     }
 }

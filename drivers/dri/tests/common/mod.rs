@@ -3,11 +3,11 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use orugate_dri::DRI;
-use orugate_driver::report::{Item, Note, Reading, ReportSink, Term};
+use orugate_driver::report::{At, Item, Marks, Note, Reading, ReportSink};
 use orugate_driver::snapshot::Writer;
 use orugate_driver::time::{ClockQuality, Tick, Utc};
 use orugate_driver::{
-    Channel, Deadline, Driver, Input, Interpreter, Lasts, Output, Peer, Profile, Scratch, Session, Slot,
+    Channel, Deadline, Driver, Input, Interpreter, Output, Peer, Profile, Scratch, Session, Slot, State,
     StoredMessage,
 };
 use std::collections::BTreeMap;
@@ -22,6 +22,7 @@ evidence = "captured-bytes"
 manufacturer = "GE"
 coding_system = "99GEDRI"
 alarms = true
+stale_after = "15 s"
 "#;
 
 pub fn profile() -> Box<dyn Profile> {
@@ -37,10 +38,11 @@ pub struct Rig {
     pub sent: Vec<u8>,
     /// What stands.
     pub standing: BTreeMap<Slot, (Tick, Vec<u8>)>,
-    /// What counts by itself, since the last snapshot.
-    pub single: Vec<(Slot, Tick, Vec<u8>)>,
-    /// Keeps in all.
+    /// What was taken, since the last snapshot.
+    pub taken: Vec<(Tick, Vec<u8>)>,
+    /// How often something was said to stand, in all.
     pub kept: usize,
+    pub states: Vec<State>,
     pub notes: Vec<String>,
     pub lost: usize,
     pub deadline: Option<Deadline>,
@@ -56,8 +58,9 @@ impl Rig {
             channel: Channel(0),
             sent: Vec::new(),
             standing: BTreeMap::new(),
-            single: Vec::new(),
+            taken: Vec::new(),
             kept: 0,
+            states: Vec::new(),
             notes: Vec::new(),
             lost: 0,
             deadline: None,
@@ -77,16 +80,16 @@ impl Rig {
                     self.sent.extend_from_slice(bytes);
                     self.session.handle(self.now, Input::Sent(channel));
                 }
-                Output::Keep(slot, lasts, bytes) => {
+                Output::Current(channel, slot, bytes) => {
+                    assert_eq!(channel, self.channel);
                     self.kept += 1;
                     assert!(slot.0 < Slot::COUNT && bytes.len() <= Slot::MOST);
-                    match lasts {
-                        Lasts::UntilReplaced => drop(self.standing.insert(slot, (self.now, bytes.to_vec()))),
-                        Lasts::OneSnapshot => self.single.push((slot, self.now, bytes.to_vec())),
-                    }
+                    self.standing.insert(slot, (self.now, bytes.to_vec()));
                 }
-                Output::Forget(slot) => drop(self.standing.remove(&slot)),
-                Output::ForgetAll => self.standing.clear(),
+                Output::Taken(_, bytes) => self.taken.push((self.now, bytes.to_vec())),
+                Output::Forget(_, slot) => drop(self.standing.remove(&slot)),
+                Output::ForgetAll(_) => self.standing.clear(),
+                Output::State(state) => self.states.push(state),
                 Output::Note(note) => {
                     let orugate_driver::NoteKind::Link { lost, .. } = note.kind else { continue };
                     self.lost += usize::from(lost);
@@ -137,15 +140,13 @@ impl Rig {
 
     /// The message that the gateway makes now.
     pub fn snapshot(&mut self) -> Vec<u8> {
-        let utc = |tick: Tick| Utc(i64::try_from(tick.micros()).unwrap());
-        let mut pieces: Vec<(Slot, Lasts, Tick, Vec<u8>)> =
-            self.single.drain(..).map(|(slot, at, bytes)| (slot, Lasts::OneSnapshot, at, bytes)).collect();
-        pieces.extend(self.standing.iter().map(|(s, (at, b))| (*s, Lasts::UntilReplaced, *at, b.clone())));
-        pieces.sort_by_key(|(slot, lasts, ..)| (*slot, *lasts));
         let mut raw = Vec::new();
-        let mut writer = Writer::new(&mut raw, Utc(0), utc(self.now), pieces.is_empty());
-        for (slot, lasts, at, bytes) in pieces {
-            writer.piece(slot, lasts, utc(at), &bytes);
+        let mut writer = Writer::new(&mut raw, Utc(0), Utc(i64::try_from(self.now.micros()).unwrap()));
+        for (at, bytes) in self.taken.drain(..) {
+            writer.taken(self.now.since(at), &bytes);
+        }
+        for (slot, (at, bytes)) in &self.standing {
+            writer.current(*slot, self.now.since(*at), bytes);
         }
         raw
     }
@@ -161,12 +162,19 @@ pub struct Dump {
     pub spans: Vec<(String, orugate_driver::span::Span)>,
 }
 
-fn term(term: Term<'_>) -> String {
-    match term {
-        Term::None => "-".into(),
-        Term::Mdc(code) => code.to_string(),
-        Term::Private(text) => format!("[{text}]"),
-    }
+/// The marks that tests ask about.
+fn marks(marks: Marks) -> String {
+    const ALL: [(Marks, &str); 8] = [
+        (Marks::INV, "INV"),
+        (Marks::QUES, "QUES"),
+        (Marks::NAV, "NAV"),
+        (Marks::CAL, "CAL"),
+        (Marks::EARLY, "EARLY"),
+        (Marks::OFF, "OFF"),
+        (Marks::OVER, "OVER"),
+        (Marks::UNDER, "UNDER"),
+    ];
+    ALL.iter().filter(|(mark, _)| marks.has(*mark)).map(|(_, name)| *name).collect::<Vec<_>>().join("+")
 }
 
 impl<'m> ReportSink<'m> for Dump {
@@ -175,32 +183,40 @@ impl<'m> ReportSink<'m> for Dump {
         let _ = match item {
             Item::Device(d) => {
                 let clock = d.clock.map_or_else(|| "-".into(), |c| format!("{} at {}", c.device, c.received.0));
-                writeln!(text, "device {} {}|{}|{} silent {} clock {clock}", d.mds, d.manufacturer, d.model, d.version, d.silent)
+                writeln!(text, "device {} {}|{}|{} clock {clock}", d.mds, d.manufacturer, d.model, d.version)
             }
-            Item::Group(g) => writeln!(text, " group {} {}", term(g.vmd), term(g.channel)),
+            Item::Group(g) => {
+                writeln!(text, " {} {}.{} {} {}", g.name, g.vmd_place, g.channel_place, g.vmd, g.channel)
+            }
             Item::Measurement(m) => {
                 let value = match m.value {
                     Reading::Absent => "-".to_owned(),
                     Reading::Number(text) => text.to_string(),
                     Reading::Words(text) => format!("\"{text}\""),
-                    Reading::Coded(of, text) => format!("{}={text}", term(of)),
+                    Reading::Coded(of, text) => format!("{of}={text}"),
                 };
                 self.values.push((m.code.id.to_string(), value.clone()));
                 self.spans.push((m.code.id.to_string(), m.span));
-                let _ = write!(text, "  {} {} = {value} {}", m.code.id, term(m.term), m.unit.sent);
+                let _ = write!(text, "  {} {} {} = {value} {}", m.place, m.code.id, m.term, m.unit.text);
                 if m.unit.mdc != 0 {
                     let _ = write!(text, "({})", m.unit.mdc);
                 }
-                if !m.site.is_none() {
-                    let _ = write!(text, " at {}", term(m.site));
+                if !m.label.is_empty() {
+                    let _ = write!(text, " [{}]", m.label);
                 }
                 if m.once {
                     text.push_str(" once");
                 }
-                if let Some(at) = m.at {
+                if let At::Device(at) = m.at {
                     let _ = write!(text, " {at}");
                 }
-                writeln!(text, " {:?} {:?}", m.validity, m.alarm)
+                if m.marks != Marks::NONE {
+                    let _ = write!(text, " {}: {}", marks(m.marks), m.why);
+                }
+                if let Some(alarm) = m.alarm {
+                    let _ = write!(text, " {:?}", alarm.priority);
+                }
+                writeln!(text)
             }
             Item::End(e) => writeln!(text, "end complete {}", e.complete),
             other => panic!("{other:?}"),
