@@ -21,7 +21,8 @@ pub(crate) fn time(seconds: u32) -> Option<DeviceTime> {
     // Months from March have 31, 30, 31, 30, 31 days, again and again.
     let month_of = (day_of.checked_mul(5)?.checked_add(2)?) / 153;
     let day = day_of.checked_sub((month_of.checked_mul(153)?.checked_add(2)?) / 5)?.checked_add(1)?;
-    let (month, carry) = if month_of < 10 { (month_of.checked_add(3)?, 0) } else { (month_of.checked_sub(9)?, 1) };
+    let (month, carry) =
+        if month_of < 10 { (month_of.checked_add(3)?, 0) } else { (month_of.checked_sub(9)?, 1) };
     let year = 1968u32.checked_add(cycle.checked_mul(4)?)?.checked_add(year_of)?.checked_add(carry)?;
     Some(DeviceTime {
         year: u16::try_from(year).ok()?,
@@ -37,7 +38,8 @@ pub(crate) fn time(seconds: u32) -> Option<DeviceTime> {
 
 /// The seconds of `YYYYMMDDHHMMSS`, for simulators.
 pub(crate) fn seconds(stamp: &str) -> Option<u32> {
-    let wanted = DeviceTime::parse(stamp.as_bytes()).ok().filter(|time| time.precision == Precision::Second)?;
+    let wanted =
+        DeviceTime::parse(stamp.as_bytes()).ok().filter(|time| time.precision == Precision::Second)?;
     // A search, so that there is one calendar here.
     let key = |t: &DeviceTime| (t.year, t.month, t.day, t.hour, t.minute, t.second);
     let (mut low, mut high) = (1u32, u32::MAX);

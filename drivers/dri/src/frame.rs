@@ -307,7 +307,12 @@ mod tests {
             ("a lost byte", [&good[..20], &good[21..], &good].concat(), 1, Damage::Checksum(0, 0)),
             ("two flags lost", [&long[..long.len() - 1], &long[1..], &good].concat(), 1, Damage::Long),
             ("another length", [encode(&[0; 50]), good.clone()].concat(), 1, Damage::Length(0, 50)),
-            ("a flag in the middle", [&good[..30], &[FLAG], &good[31..], &good].concat(), 1, Damage::Stray(29)),
+            (
+                "a flag in the middle",
+                [&good[..30], &[FLAG], &good[31..], &good].concat(),
+                1,
+                Damage::Stray(29),
+            ),
         ];
         for (what, bytes, count, damage) in cases {
             let (found, bad) = hear(&bytes, 3);
@@ -322,7 +327,19 @@ mod tests {
 
     #[test]
     fn no_flipped_lost_or_doubled_byte_gives_a_wrong_record() {
-        let first = encode(&(0..90).map(|n| if n == 0 { 90 } else if n == 1 { 0 } else { n }).collect::<Vec<u8>>());
+        let first = encode(
+            &(0..90)
+                .map(|n| {
+                    if n == 0 {
+                        90
+                    } else if n == 1 {
+                        0
+                    } else {
+                        n
+                    }
+                })
+                .collect::<Vec<u8>>(),
+        );
         let second = encode(&record(0x44, 45));
         let sound = [first.clone(), second].concat();
         let (all, _) = hear(&sound, 9999);

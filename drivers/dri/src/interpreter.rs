@@ -14,8 +14,8 @@ use crate::record::{AUXILIARY, GROUPS, Main, Record, Subrecord, i16_at, u16_at, 
 use crate::slots;
 use crate::table::{self, Bits, CUFF_CALIBRATING, CUFF_MEASURING, Field, Group, Name, Status, Taken};
 use orugate_driver::report::{
-    Alarm, At, Code, Device, End, Group as GroupItem, Item, Kind, Marks, Measurement, Note, NoteKind, Priority,
-    Reading, ReportSink, Shown, Side, Unit,
+    Alarm, At, Code, Device, End, Group as GroupItem, Item, Kind, Marks, Measurement, Note, NoteKind,
+    Priority, Reading, ReportSink, Shown, Side, Unit,
 };
 use orugate_driver::snapshot::{self, Snapshot, decimal};
 use orugate_driver::span::Span;
@@ -99,7 +99,7 @@ impl DriInterpreter {
             model: Text::plain(self.words.model),
             ..Device::default()
         };
-        if let Some(unit) = snapshot.units().filter(|unit| !unit.taken).max_by_key(|unit| unit.received)
+        if let Some(unit) = snapshot.units().max_by_key(|unit| unit.received)
             && let Some(record) = decode(unit.bytes, space)
         {
             let record = Record::new(record);
@@ -168,7 +168,8 @@ impl DriInterpreter {
                     span: place(0, 6),
                 }));
             }
-            let (value, marks, why) = reading(group, field, status, label, raw, scratch).ok_or(Fault::Space)?;
+            let (value, marks, why) =
+                reading(group, field, status, label, raw, scratch).ok_or(Fault::Space)?;
             let (term, site) = name(group, field, status, label, piece.classes);
             let id = joined(scratch, group.key, field.key).ok_or(Fault::Space)?;
             let own = taken(group, field);
@@ -222,7 +223,8 @@ impl DriInterpreter {
             }
             let words = scratch.take(text.len()).ok_or(Fault::Space)?;
             words.copy_from_slice(text);
-            let mut place = |at: usize| places.of(list.at.saturating_add(at)).saturating_add(piece.unit.offset);
+            let mut place =
+                |at: usize| places.of(list.at.saturating_add(at)).saturating_add(piece.unit.offset);
             let span = Span::new(place(at), place(at.saturating_add(slots::ALARM_TEXT)));
             if !std::mem::replace(&mut begun, true) {
                 sink.item(Item::Group(GroupItem {
@@ -276,7 +278,9 @@ fn reading<'m>(
     }
     let (mut marks, mut why) = (Marks::NONE, "");
     match group.status {
-        Status::Bits { calibrating, .. } if status & calibrating != 0 => return none(Marks::CAL, "it is calibrated"),
+        Status::Bits { calibrating, .. } if status & calibrating != 0 => {
+            return none(Marks::CAL, "it is calibrated");
+        }
         Status::Bits { off, .. } if status & off != 0 => return none(Marks::OFF, "it is switched off"),
         Status::Cuff if label >> CUFF_CALIBRATING & 1 == 1 => return none(Marks::CAL, "it is calibrated"),
         Status::Cuff if label >> CUFF_MEASURING & 1 == 1 => return none(Marks::BUSY, "the cuff measures"),

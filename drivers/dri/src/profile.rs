@@ -68,7 +68,6 @@ impl Settings {
     pub(crate) fn patience(&self) -> Duration {
         self.interval().saturating_mul(2).max(LEAST_PATIENCE)
     }
-
 }
 
 /// A profile, read.
@@ -93,7 +92,9 @@ impl Plan {
             let line = text.lines().position(|line| line.trim_start().starts_with("stale_after"));
             return Err(ProfileError {
                 line: line.map(|line| line.saturating_add(1)),
-                message: "stale_after is less than two intervals, so that one lost record would make values stale".into(),
+                message:
+                    "stale_after is less than two intervals, so that one lost record would make values stale"
+                        .into(),
             });
         }
         Ok(Self { common, profile })

@@ -128,7 +128,9 @@ impl<'r> Record<'r> {
     pub(crate) fn is_whole(&self) -> bool {
         self.subrecords().all(|part| {
             part.is_some_and(|part| match (self.main(), part.kind) {
-                (Main::Physiological, DISPLAYED) => part.bytes.len() == DISPLAYED_SIZE && part.class().is_some(),
+                (Main::Physiological, DISPLAYED) => {
+                    part.bytes.len() == DISPLAYED_SIZE && part.class().is_some()
+                }
                 _ => true,
             })
         })
@@ -215,7 +217,8 @@ mod tests {
     fn parts_are_found_where_the_header_says() {
         let record = build(10, 7, Main::Physiological, &[(1, vec![5; 4]), (9, vec![6; 3])]);
         let record = Record::new(&record);
-        let parts: Vec<_> = record.subrecords().map(|part| part.map(|p| (p.kind, p.at, p.bytes.len()))).collect();
+        let parts: Vec<_> =
+            record.subrecords().map(|part| part.map(|p| (p.kind, p.at, p.bytes.len()))).collect();
         assert_eq!(parts, [Some((1, 40, 4)), Some((9, 44, 3))]);
         assert_eq!((record.level(), record.time(), record.main()), (10, 7, Main::Physiological));
         assert_eq!(record.displayed_classes(), 0);

@@ -1,7 +1,7 @@
 //! Records as people write them, for examples and simulators.
 //!
 //! Promises: a script with the names of [`table`](crate::table) becomes the records that a monitor would send, and a capture
-//! (it begins with a flag) stays what it is. Leaves out damage, which is the simulator's.
+//! (it has other control characters than line breaks) stays what it is. Leaves out damage, which is the simulator's.
 //!
 //! A record begins with a line `record YYYYMMDDHHMMSS`, an `alarms YYYYMMDDHHMMSS` or a `wave COUNT`, and has lines behind it: `level 10`, `classes 0-3`,
 //! and for each group its key, its label and its values with as many decimals as the row has: `p1 label=1 sys=120.00`. A
@@ -10,16 +10,16 @@
 
 use crate::civil;
 use crate::frame::{FLAG, encode};
-use crate::record::{AUXILIARY, ALARM_STATUS, DISPLAYED, DISPLAYED_SIZE, GROUPS, Main, build};
+use crate::record::{ALARM_STATUS, AUXILIARY, DISPLAYED, DISPLAYED_SIZE, GROUPS, Main, build};
 use crate::slots;
 use crate::table::{self, Bits, Group};
 
 /// The framed records of a script or a capture.
 pub(crate) fn records(input: &[u8]) -> Vec<Vec<u8>> {
-    if input.contains(&FLAG) {
-        return capture(input);
-    }
-    let text = String::from_utf8_lossy(input);
+    let text = std::str::from_utf8(input)
+        .ok()
+        .filter(|text| !text.contains(|c: char| c.is_control() && !c.is_whitespace()));
+    let Some(text) = text else { return capture(input) };
     let mut all = Vec::new();
     let mut open: Option<Draft> = None;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -65,7 +65,8 @@ impl Draft {
         let kind = match word {
             "record" => Kind::Displayed { classes: 4, groups: [0, 1, 2, 3].map(empty) },
             "alarms" => {
-                let size = slots::FIRST_ALARM.saturating_add(slots::ALARM.saturating_mul(5)).saturating_add(10);
+                let size =
+                    slots::FIRST_ALARM.saturating_add(slots::ALARM.saturating_mul(5)).saturating_add(10);
                 Kind::Alarms { bytes: vec![0; size], count: 0 }
             }
             "times" => Kind::Times,

@@ -46,7 +46,6 @@ fn piece_of(piece: &mut [u8]) -> usize {
     count
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

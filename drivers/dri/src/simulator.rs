@@ -103,7 +103,10 @@ impl Simulator {
         let cut = self.cut(&bytes);
         let (leave, breaks) = match cut {
             Some(length) => (bytes.get(..length).unwrap_or(&bytes).to_vec(), true),
-            None => (bytes, self.once(|fault| matches!(fault, Fault::Disconnect { after_frame } if *after_frame == n))),
+            None => (
+                bytes,
+                self.once(|fault| matches!(fault, Fault::Disconnect { after_frame } if *after_frame == n)),
+            ),
         };
         if !leave.is_empty() {
             self.out.send(channel, leave);
@@ -202,7 +205,9 @@ impl Session for Simulator {
         if self.out.is_empty() {
             return match self.state {
                 State::Idle => Output::Wait(None),
-                State::Sending { at, .. } => Output::Wait(Some(Deadline { at, why: "the next record's time" })),
+                State::Sending { at, .. } => {
+                    Output::Wait(Some(Deadline { at, why: "the next record's time" }))
+                }
                 State::Done => Output::Done,
             };
         }

@@ -48,7 +48,8 @@ impl Fresh {
 
     /// `None` when the record does not have the class with these groups.
     pub(crate) fn of(record: &Record<'_>) -> Option<Self> {
-        let basic = record.subrecords().flatten().find(|part| part.is_displayed() && part.class() == Some(0))?;
+        let basic =
+            record.subrecords().flatten().find(|part| part.is_displayed() && part.class() == Some(0))?;
         let groups = basic.groups();
         let value = |group: usize, at: usize| i16_at(groups, group.checked_add(at)?).filter(|v| *v > NO_DATA);
         let new = |at: usize, old: u8| {

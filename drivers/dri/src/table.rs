@@ -85,7 +85,11 @@ pub(crate) enum Taken {
 pub(crate) enum Bits {
     All,
     /// From this bit, so many; this value means none.
-    Some { from: u8, count: u8, none: u16 },
+    Some {
+        from: u8,
+        count: u8,
+        none: u16,
+    },
 }
 
 /// A value.
@@ -110,7 +114,10 @@ pub(crate) enum Status {
     /// Noise and artifact make the rate doubtful, learning early.
     Ecg,
     /// These bits say calibrating or zeroing, those that it is switched off.
-    Bits { calibrating: u32, off: u32 },
+    Bits {
+        calibrating: u32,
+        off: u32,
+    },
     /// The cuff: what it does is in the label.
     Cuff,
 }
@@ -281,7 +288,14 @@ const NMT_2: &[Field] = &[
     field("t3", "Twitch 3, unscaled", 12, 0, NONE, Name::Private),
     field("t4", "Twitch 4, unscaled", 14, 0, NONE, Name::Private),
 ];
-const fn eeg(key: &'static str, title: &'static str, channel: usize, at: usize, decimals: u8, unit: Unit) -> Field {
+const fn eeg(
+    key: &'static str,
+    title: &'static str,
+    channel: usize,
+    at: usize,
+    decimals: u8,
+    unit: Unit,
+) -> Field {
     field(key, title, 8 + 16 * (channel - 1) + at, decimals, unit, Name::Private)
 }
 const EEG: &[Field] = &[
@@ -409,7 +423,8 @@ const GAS: Status = Status::Bits { calibrating: 1 << 2, off: 1 << 3 };
 /// The cuff, which sessions look at as well.
 pub(crate) const CUFF: Group = group(0, 72, "nibp", place(3, 70686, 1), Status::Cuff, NIBP);
 /// Cardiac output and wedge pressure, which sessions look at as well.
-pub(crate) const OUTPUT: Group = group(0, 200, "co_wedge", place(10, 69670, 1), Status::Plain, CARDIAC_OUTPUT);
+pub(crate) const OUTPUT: Group =
+    group(0, 200, "co_wedge", place(10, 69670, 1), Status::Plain, CARDIAC_OUTPUT);
 /// Ordinals of the list of alarms.
 pub(crate) const ALARMS: (u16, u16) = (17, 1);
 /// The heart's rates: its header says by what they are counted.
@@ -432,7 +447,14 @@ pub(crate) const GROUPS: &[Group] = &[
     group(0, 146, "o2", place(7, 69650, 2), GAS, O2),
     group(0, 156, "n2o", place(7, 69650, 3), GAS, N2O),
     group(0, 166, "aa", place(7, 69650, 4), GAS, AGENT),
-    group(0, 178, "flow_vol", place(8, 69682, 1), Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 1 << 7 }, FLOW),
+    group(
+        0,
+        178,
+        "flow_vol",
+        place(8, 69682, 1),
+        Status::Bits { calibrating: 1 << 3 | 1 << 4, off: 1 << 7 },
+        FLOW,
+    ),
     OUTPUT,
     group(0, 214, "nmt", place(12, 69694, 1), Status::Plain, NMT),
     Group {
@@ -522,13 +544,21 @@ mod tests {
                 for label in 0..20 {
                     let codes = match field.name {
                         Name::Mdc(code) => vec![code],
-                        Name::Pressure(part) => crate::labels::pressure(label).map(|row| row.code(part)).into_iter().collect(),
-                        Name::Temperature => crate::labels::temperature(label).map(|(_, code)| code).into_iter().collect(),
+                        Name::Pressure(part) => {
+                            crate::labels::pressure(label).map(|row| row.code(part)).into_iter().collect()
+                        }
+                        Name::Temperature => {
+                            crate::labels::temperature(label).map(|(_, code)| code).into_iter().collect()
+                        }
                         Name::AgentExpired | Name::AgentInspired => {
                             crate::labels::agent(label).map_or(vec![], |(_, et, fi)| vec![et, fi])
                         }
-                        Name::Saturation => crate::labels::saturation(label).map(|(_, code)| code).into_iter().collect(),
-                        Name::St(channel) => crate::labels::lead(label, channel).map(|(_, code)| code).into_iter().collect(),
+                        Name::Saturation => {
+                            crate::labels::saturation(label).map(|(_, code)| code).into_iter().collect()
+                        }
+                        Name::St(channel) => {
+                            crate::labels::lead(label, channel).map(|(_, code)| code).into_iter().collect()
+                        }
                         Name::HeartRate | Name::HeartRateOfEcg => vec![147842],
                         Name::GasBreaths => vec![151570],
                         Name::Private => vec![],
@@ -545,7 +575,12 @@ mod tests {
     fn what_has_no_scale_has_no_unit_and_no_code() {
         for field in GROUPS.iter().flat_map(|group| group.fields) {
             if field.title.ends_with("unscaled") {
-                assert_eq!((field.decimals, field.unit, field.name), (0, NONE, Name::Private), "{}", field.title);
+                assert_eq!(
+                    (field.decimals, field.unit, field.name),
+                    (0, NONE, Name::Private),
+                    "{}",
+                    field.title
+                );
             }
         }
     }

@@ -90,5 +90,5 @@ fn the_lead_of_channel_1_is_the_one_whose_12_lead_value_is_the_same() {
     let dump = interpret(&*profile().interpreter(), &rig.snapshot());
     let value = |code: &str| dump.values.iter().find(|(id, _)| id == code).map(|(_, value)| value.clone());
     assert_eq!(value("ecg.st1"), value("ecg12.st_ii"));
-    assert!(dump.text.contains("ecg.st1 0 = 0.50 mm(263442) [II]"), "{}", dump.text);
+    assert!(dump.text.contains("ecg.st1 0 = 0.30 mm(263442) [II]"), "{}", dump.text);
 }

@@ -5,10 +5,10 @@
 mod common;
 
 use common::{Rig, interpret, profile};
-use orugate_driver::{Input, Instrument, Output, Peer, SimulatedFault as Fault, State};
 use orugate_driver::Slot;
 use orugate_driver::snapshot::Writer;
 use orugate_driver::time::Utc;
+use orugate_driver::{Input, Instrument, Output, Peer, SimulatedFault as Fault, State};
 use std::time::Duration;
 
 const FIRST: &str = "record 20261122141200
@@ -151,7 +151,11 @@ fn the_time_of_a_cuff_pressure_is_the_monitors_when_it_says_so() {
     let times = profile().example_bytes("times 20261122141130");
     pair.gateway.bytes(&times);
     let dump = interpret(&*profile().interpreter(), &pair.gateway.snapshot());
-    assert!(dump.text.contains("nibp.sys 150021 = 118.00 mm[Hg](266016) once 20261122141130\n"), "{}", dump.text);
+    assert!(
+        dump.text.contains("nibp.sys 150021 = 118.00 mm[Hg](266016) once 20261122141130\n"),
+        "{}",
+        dump.text
+    );
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn the_alarm_list_goes_along_as_words() {
 #[test]
 fn an_old_monitor_is_not_asked_for_alarms() {
     let mut pair = Pair::new(&FIRST.replace("ecg status", "level 9\necg status"), &[]);
-    pair.run(20);
+    pair.run(4);
     assert_eq!(pair.monitor.notes, Vec::<String>::new());
     let dump = interpret(&*profile().interpreter(), &pair.gateway.snapshot());
     assert!(dump.text.starts_with("device 69965 GE||DRI level 9 "), "{}", dump.text);
@@ -231,7 +235,7 @@ fn each_damage_costs_at_most_the_records_that_it_hit() {
         (Fault::InsertByte { frame: 2, byte: 60, code: 0x7E }, 1),
         (Fault::InsertByte { frame: 2, byte: 60, code: 0x7D }, 1),
         (Fault::LoseFrame { frame: 2 }, 1),
-        (Fault::LoseStart { frame: 2 }, 1),
+        (Fault::LoseStart { frame: 2 }, 0),
         (Fault::LoseTail { frame: 2 }, 0),
         (Fault::WrongChecksum { frame: 2 }, 1),
         (Fault::Twice { frame: 2 }, 0),
@@ -239,10 +243,15 @@ fn each_damage_costs_at_most_the_records_that_it_hit() {
     for (fault, lost) in faults {
         let mut pair = Pair::new(&script, &[fault]);
         pair.run(40);
-        // A flag that opened no record is shared with the next one, so that a lost end costs nothing.
-        assert_eq!(6 - i32::try_from(pair.gateway.kept).unwrap(), lost, "{fault:?}: {:?}", pair.gateway.notes);
+        // The flag of one record may be the next one's as well, so that a lost one of two costs nothing.
+        assert_eq!(
+            6 - i32::try_from(pair.gateway.kept).unwrap(),
+            lost,
+            "{fault:?}: {:?}",
+            pair.gateway.notes
+        );
         let told = pair.gateway.notes.iter().any(|note| note.starts_with("byte "));
-        let silent = matches!(fault, Fault::LoseFrame { .. } | Fault::LoseTail { .. } | Fault::Twice { .. });
+        let silent = lost == 0 || matches!(fault, Fault::LoseFrame { .. });
         assert!(told || silent, "{fault:?}: {:?}", pair.gateway.notes);
     }
 }
@@ -253,9 +262,10 @@ fn a_silent_monitor_is_forgotten_and_asked_for_ever() {
     assert!(!pair.gateway.standing.is_empty());
     // Ten minutes: the monitor was switched off.
     pair.gateway.sent();
+    pair.gateway.snapshot();
     pair.gateway.pass(Duration::from_secs(600));
     assert!(pair.gateway.standing.is_empty());
-    assert!(pair.gateway.sent().len() / 51 > 50);
+    assert!(pair.gateway.sent().len() / 52 > 25);
     assert_eq!(
         pair.gateway.notes.iter().filter(|note| note.contains("fell silent")).count(),
         1,
@@ -278,11 +288,15 @@ fn a_new_channel_begins_anew_and_a_cut_record_is_told() {
     let half = profile().example_bytes(FIRST);
     pair.gateway.bytes(&half[..200]);
     pair.gateway.close();
-    assert!(pair.gateway.notes[0].ends_with("the line ended in the middle of a record"), "{:?}", pair.gateway.notes);
+    assert!(
+        pair.gateway.notes[0].ends_with("the line ended in the middle of a record"),
+        "{:?}",
+        pair.gateway.notes
+    );
     assert_eq!(pair.gateway.deadline, None);
     pair.gateway.sent();
     pair.gateway.open_another();
-    assert_eq!(pair.gateway.sent().len(), 51);
+    assert_eq!(pair.gateway.sent().len(), 52);
     pair.gateway.bytes(&half);
     assert_eq!(pair.gateway.standing.len(), 1);
 }
@@ -306,7 +320,7 @@ fn a_monitor_is_told_to_stop() {
     pair.gateway.sent();
     pair.gateway.give(Input::Stop);
     assert!(pair.gateway.done);
-    assert_eq!(pair.gateway.sent().len(), 51);
+    assert_eq!(pair.gateway.sent().len(), 52);
     // Without a channel there is nobody to tell.
     let mut rig = Rig::new(profile().session(&Instrument::default()));
     rig.close();
@@ -316,8 +330,13 @@ fn a_monitor_is_told_to_stop() {
     let mut session = profile().session(&Instrument::default());
     session.handle(orugate_driver::time::Tick::ZERO, Input::Opened(orugate_driver::Channel(0), Peer::Tcp));
     session.handle(orugate_driver::time::Tick::ZERO, Input::Stop);
-    while matches!(session.poll(), Output::Send(..)) {}
-    let Output::Wait(Some(deadline)) = session.poll() else { panic!("no deadline") };
+    let deadline = loop {
+        match session.poll() {
+            Output::Wait(deadline) => break deadline.unwrap(),
+            Output::Done => panic!("gone before the request left"),
+            _ => {}
+        }
+    };
     session.handle(deadline.at, Input::Deadline);
     assert!(matches!(session.poll(), Output::Done));
 }

@@ -102,6 +102,7 @@ impl Rig {
                 }
                 Output::Done => {
                     self.done = true;
+                    self.deadline = None;
                     return;
                 }
                 other => panic!("{other:?}"),
@@ -182,7 +183,8 @@ impl<'m> ReportSink<'m> for Dump {
         let text = &mut self.text;
         let _ = match item {
             Item::Device(d) => {
-                let clock = d.clock.map_or_else(|| "-".into(), |c| format!("{} at {}", c.device, c.received.0));
+                let clock =
+                    d.clock.map_or_else(|| "-".into(), |c| format!("{} at {}", c.device, c.received.0));
                 writeln!(text, "device {} {}|{}|{} clock {clock}", d.mds, d.manufacturer, d.model, d.version)
             }
             Item::Group(g) => {
@@ -238,7 +240,9 @@ pub fn interpret(interpreter: &dyn Interpreter, raw: &[u8]) -> Dump {
     };
     let mut space = vec![0; raw.len() * 2 + 1024];
     let mut dump = Dump::default();
-    interpreter.interpret(&message, &mut Scratch::new(&mut space), &mut dump).unwrap_or_else(|e| panic!("{e}"));
+    interpreter
+        .interpret(&message, &mut Scratch::new(&mut space), &mut dump)
+        .unwrap_or_else(|e| panic!("{e}"));
     dump
 }
 
