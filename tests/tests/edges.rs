@@ -63,6 +63,13 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-lines",
+        folder: "drivers/lines",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-medibus",
         folder: "drivers/medibus",
         inside: &["orugate-protocol", "orugate-driver"],
@@ -72,7 +79,7 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm"],
+        inside: &["orugate-driver", "orugate-astm", "orugate-dri", "orugate-lines"],
         outside: Outside::Only(&[]),
         never: IO,
     },

@@ -25,7 +25,7 @@ impl PressureLabel {
 
 /// Three codes that follow each other.
 const fn site(name: &'static str, systolic: u32) -> PressureLabel {
-    PressureLabel { name, systolic, diastolic: systolic + 1, mean: systolic + 2 }
+    PressureLabel { name, systolic, diastolic: systolic.saturating_add(1), mean: systolic.saturating_add(2) }
 }
 
 const fn unknown(name: &'static str) -> PressureLabel {

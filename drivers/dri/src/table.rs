@@ -146,7 +146,7 @@ pub(crate) struct Place {
 
 /// A module, whose channel has the code that follows its own in MDC.
 const fn place(vmd: u16, code: u32, channel: u16) -> Place {
-    Place { vmd: (vmd, code), channel: (channel, if code == 0 { 0 } else { code + 1 }) }
+    Place { vmd: (vmd, code), channel: (channel, if code == 0 { 0 } else { code.saturating_add(1) }) }
 }
 
 const fn field(
@@ -296,7 +296,8 @@ const fn eeg(
     decimals: u8,
     unit: Unit,
 ) -> Field {
-    field(key, title, 8 + 16 * (channel - 1) + at, decimals, unit, Name::Private)
+    let start = channel.saturating_sub(1).saturating_mul(16).saturating_add(8);
+    field(key, title, start.saturating_add(at), decimals, unit, Name::Private)
 }
 const EEG: &[Field] = &[
     field("femg", "Frontal EMG", 6, 1, MICROVOLT, Name::Private),
@@ -388,7 +389,7 @@ const DELTA_P: &[Field] = &[
 ];
 const CPP: &[Field] = &[field("value", "Cerebral perfusion pressure, unscaled", 6, 0, NONE, Name::Private)];
 const fn picco(key: &'static str, title: &'static str, n: usize) -> Field {
-    field(key, title, 6 + 2 * n, 0, NONE, Name::Private)
+    field(key, title, n.saturating_mul(2).saturating_add(6), 0, NONE, Name::Private)
 }
 const PICCO: &[Field] = &[
     picco("cci", "CCI, unscaled", 0),

@@ -15,12 +15,13 @@ pub struct Catalogue {
 
 /// What ships.
 pub static SHIPPED: Catalogue = Catalogue {
-    drivers: &[&orugate_astm::ASTM],
+    drivers: &[&orugate_astm::ASTM, &orugate_dri::DRI, &orugate_lines::LINES],
     profiles: &[
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-alinity", include_str!("../../profiles/abbott-alinity.toml")),
         ("abbott-architect", include_str!("../../profiles/abbott-architect.toml")),
         ("abbott-m2000", include_str!("../../profiles/abbott-m2000.toml")),
+        ("arkray-spotchem-el", include_str!("../../profiles/arkray-spotchem-el.toml")),
         ("bd-epicenter", include_str!("../../profiles/bd-epicenter.toml")),
         ("beckman-access", include_str!("../../profiles/beckman-access.toml")),
         ("beckman-dxh", include_str!("../../profiles/beckman-dxh.toml")),
@@ -30,6 +31,7 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("euroimmun-analyzer", include_str!("../../profiles/euroimmun-analyzer.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
         ("hologic-panther", include_str!("../../profiles/hologic-panther.toml")),
+        ("horiba-abx-micros", include_str!("../../profiles/horiba-abx-micros.toml")),
         ("horiba-pentra", include_str!("../../profiles/horiba-pentra.toml")),
         ("horiba-pentra-400", include_str!("../../profiles/horiba-pentra-400.toml")),
         ("horiba-yumizen", include_str!("../../profiles/horiba-yumizen.toml")),
@@ -106,6 +108,6 @@ mod tests {
     fn an_unknown_driver_is_said_with_its_line() {
         let text = "name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"described\"\n";
         let error = SHIPPED.read(text).err().unwrap();
-        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm");
+        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm, dri, lines");
     }
 }

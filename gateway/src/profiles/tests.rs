@@ -67,7 +67,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
     );
     check(
         &["name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"proven\"\n"],
-        expect![[r#"profiles.d/a.toml:2: driver: there is no driver "telex"; allowed are astm"#]],
+        expect![[r#"profiles.d/a.toml:2: driver: there is no driver "telex"; allowed are astm, dri, lines"#]],
     );
     check(
         &["name = \n", WHOLE],
