@@ -1,7 +1,7 @@
 //! The admin socket: how the command line talks to the running service.
 //!
 //! A Unix socket; one JSON request a line, one JSON answer a line. The file's owner and group may connect, and the
-//! peer's uid, which the kernel tells, is the actor in the journal. No answer holds a patient's data: holds name
+//! peer's uid, which the kernel tells, with its name is the actor in the journal. No answer holds a patient's data: holds name
 //! instrument, test codes and reasons.
 
 mod destinations;
@@ -29,6 +29,7 @@ use crate::lineup::Current;
 use crate::records::CaptureExported;
 use crate::reload;
 use crate::store::{Entry, Store};
+use crate::who;
 use glance::seconds;
 use orugate_journal::Urgency;
 use std::io;
@@ -119,7 +120,7 @@ impl Admin {
     }
 
     async fn talk(&self, stream: UnixStream) -> io::Result<()> {
-        let actor = format!("uid {}", stream.peer_cred()?.uid());
+        let actor = who::actor(stream.peer_cred()?.uid());
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read.take(REQUEST)).lines();
         while let Some(line) = timeout(IDLE, lines.next_line()).await?? {

@@ -76,7 +76,6 @@ impl Base {
                     name: plan.name.clone(),
                     plan: tls.clone(),
                     allow: allow.clone(),
-                    status: status.clone(),
                 }),
             },
             listener: None,
@@ -98,7 +97,6 @@ struct Listening {
     name: String,
     plan: Option<TlsPlan>,
     allow: Vec<Allow>,
-    status: Arc<PortStatus>,
 }
 
 impl fmt::Debug for Listening {
@@ -114,7 +112,7 @@ impl Wires for Listening {
 
     fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {
         let plain = self.wires.listen(bind)?;
-        Ok(self.tls.listener(&self.name, self.plan.as_ref(), &self.allow, plain, &self.status))
+        Ok(self.tls.listener(&self.name, self.plan.as_ref(), &self.allow, plain))
     }
 
     fn connect(&self, address: &str, within: Duration) -> Connecting {

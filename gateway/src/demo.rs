@@ -163,7 +163,7 @@ impl Stage {
             .lineup()
             .destinations
             .first()
-            .map(|d| d.link(self.clock.tick()).0)
+            .map(|d| d.forwarder.words(self.clock.tick()))
             .unwrap_or_default();
         format!("{waiting} messages wait on flash; {link}")
     }

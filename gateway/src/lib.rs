@@ -45,5 +45,6 @@ pub mod terms;
 pub mod tls;
 pub mod verify;
 pub mod wear;
+pub mod who;
 pub mod wire;
 pub mod words;

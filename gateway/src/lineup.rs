@@ -17,7 +17,6 @@ use crate::status::PortStatus;
 use arc_swap::ArcSwap;
 use orugate_driver::Evidence;
 use orugate_protocol::oru;
-use orugate_protocol::time::Tick;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -136,14 +135,6 @@ impl Served {
     #[must_use]
     pub const fn listens(&self) -> bool {
         matches!(self.plan.wire, WirePlan::Listen { .. })
-    }
-}
-
-impl Reached {
-    /// How its connection stands, in words, and whether it fails.
-    #[must_use]
-    pub fn link(&self, now: Tick) -> (String, bool) {
-        (self.forwarder.words(now), self.forwarder.fails())
     }
 }
 

@@ -1,10 +1,10 @@
-//! The link notes of one instrument on their way into the log.
+//! What is said again and again, on its way into the log.
 //!
-//! Promises that each kind of note is told when it first comes, and then at most once a minute with the number of those
-//! that came meanwhile, so that a noisy line fills neither log nor flash; none goes uncounted. Leaves out the counts
-//! of all time, which [`PortStatus`](crate::status::PortStatus) keeps.
+//! Promises that each kind of line is told when it first comes, and then at most once a minute with the number of those
+//! that came meanwhile, so that a noisy line, a port scanner or a full disk fills neither log nor flash. Whoever has a timer asks
+//! [`Hush::due`] and nothing goes uncounted; who has none takes the number along with the next line that is told ([`Hush::again`]).
+//! Leaves out the counts of all time, which [`PortStatus`](crate::status::PortStatus) keeps.
 
-use orugate_driver::{Note, NoteKind};
 use orugate_protocol::time::Tick;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +12,15 @@ use std::time::Duration;
 /// How long a kind is silent after it was told.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// The kinds that were told lately. A driver's sentences are fixed, so there are few.
-#[derive(Debug, Default)]
-pub struct Notes(BTreeMap<&'static str, Told>);
+/// The kinds that were told lately. There must be few: a key names no peer and holds no text of a message.
+#[derive(Debug)]
+pub struct Hush<K>(BTreeMap<K, Told>);
+
+impl<K> Default for Hush<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
 
 #[derive(Debug)]
 struct Told {
@@ -22,18 +28,28 @@ struct Told {
     more: u64,
 }
 
-impl Notes {
-    /// A note came: true when it is to be told now.
-    pub fn take(&mut self, now: Tick, note: &Note) -> bool {
-        let NoteKind::Link { what, .. } = note.kind else { return true };
+impl<K: Ord + Clone> Hush<K> {
+    /// One came: true when it is to be told now.
+    pub fn take(&mut self, now: Tick, kind: K) -> bool {
         let until = now.after(QUIET);
         let mut first = false;
-        let told = self.0.entry(what.sentence).or_insert_with(|| {
+        let told = self.0.entry(kind).or_insert_with(|| {
             first = true;
             Told { until, more: 0 }
         });
         told.more = told.more.saturating_add(u64::from(!first));
         first
+    }
+
+    /// One came, and nobody asks [`due`](Self::due): how many were not told before it, when it is to be told now.
+    pub fn again(&mut self, now: Tick, kind: K) -> Option<u64> {
+        let over = self.0.get(&kind).is_none_or(|told| told.until <= now);
+        if !over {
+            self.take(now, kind);
+            return None;
+        }
+        let before = self.0.insert(kind, Told { until: now.after(QUIET), more: 0 });
+        Some(before.map_or(0, |told| told.more))
     }
 
     /// When [`due`](Self::due) has something.
@@ -43,16 +59,16 @@ impl Notes {
     }
 
     /// The kinds whose silence is over, with how many came in it. Those that came go on being silent.
-    pub fn due(&mut self, now: Tick) -> Vec<(&'static str, u64)> {
+    pub fn due(&mut self, now: Tick) -> Vec<(K, u64)> {
         let mut due = Vec::new();
-        self.0.retain(|sentence, told| {
+        self.0.retain(|kind, told| {
             if told.until > now {
                 return true;
             }
             if told.more == 0 {
                 return false;
             }
-            due.push((*sentence, std::mem::take(&mut told.more)));
+            due.push((kind.clone(), std::mem::take(&mut told.more)));
             told.until = now.after(QUIET);
             true
         });
@@ -63,31 +79,38 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use orugate_driver::TrafficFault;
+
+    fn at(seconds: u64) -> Tick {
+        Tick::ZERO.after(Duration::from_secs(seconds))
+    }
 
     #[test]
     fn a_kind_is_told_at_once_and_then_each_minute_with_what_came_meanwhile() {
-        let note = |sentence| Note {
-            kind: NoteKind::Link {
-                what: TrafficFault { sentence, expected: None, found: None },
-                lost: false,
-            },
-            offset: 0,
-        };
-        let at = |seconds| Tick::ZERO.after(Duration::from_secs(seconds));
-        let mut notes = Notes::default();
-        assert!(notes.take(at(0), &note("a")));
+        let mut notes = Hush::default();
+        assert!(notes.take(at(0), "a"));
         for second in 1..=30 {
-            assert!(!notes.take(at(second), &note("a")));
+            assert!(!notes.take(at(second), "a"));
         }
-        assert!(notes.take(at(30), &note("b")), "another kind");
+        assert!(notes.take(at(30), "b"), "another kind");
         assert_eq!(notes.deadline(), Some(at(60)));
         assert_eq!(notes.due(at(60)), [("a", 30)]);
-        assert!(!notes.take(at(61), &note("a")));
+        assert!(!notes.take(at(61), "a"));
         assert_eq!(notes.due(at(90)), [], "nothing more of b, which is forgotten");
         assert_eq!(notes.due(at(120)), [("a", 1)]);
         assert_eq!(notes.due(at(180)), []);
         assert_eq!(notes.deadline(), None);
-        assert!(notes.take(at(181), &note("a")), "told at once again");
+        assert!(notes.take(at(181), "a"), "told at once again");
+    }
+
+    #[test]
+    fn without_a_timer_the_next_that_is_told_has_the_number_of_those_that_were_not() {
+        let mut notes = Hush::default();
+        assert_eq!(notes.again(at(0), "a"), Some(0));
+        for second in 1..60 {
+            assert_eq!(notes.again(at(second), "a"), None);
+        }
+        assert_eq!(notes.again(at(60), "a"), Some(59));
+        assert_eq!(notes.again(at(61), "a"), None);
+        assert_eq!(notes.again(at(500), "a"), Some(1));
     }
 }

@@ -9,18 +9,18 @@ mod open;
 use crate::capture::{Tap, What};
 use crate::clock::Clock;
 use crate::config::WirePlan;
-use crate::notes::Notes;
+use crate::notes::Hush;
 use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
 use crate::records::Abandoned;
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
-use crate::wire::{Listener, Wire, Wires};
+use crate::wire::{Listener, Refusal, Wire, Wires};
 use keep::{Keep, Open, Part};
 pub use open::unheard;
 use open::{Opened, open, unopened, until};
 use orugate_driver::{
-    Answer, Channel, Deadline, Input, LineSettings, Output, Parity, Peer, Reason, Session, Ticket,
+    Answer, Channel, Deadline, Input, LineSettings, NoteKind, Output, Parity, Peer, Reason, Session, Ticket,
 };
 use orugate_journal::{AppendError, Receipt, Urgency};
 use orugate_protocol::time::Tick;
@@ -112,13 +112,24 @@ struct Connection {
     fresh: bool,
 }
 
+/// What is told once and then counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Said {
+    /// A note of the link: its sentence.
+    Link(&'static str),
+    /// Somebody was not let in: of what kind the reason is.
+    Refused(&'static str),
+    /// The journal did not take a piece.
+    Unstored,
+}
+
 /// What happened while the port waited.
 enum Event {
     Read(io::Result<usize>),
     Opened(io::Result<Opened>),
     Mail(Mail),
     Deadline,
-    Notes,
+    Said,
     End,
     Busy(bool),
     Stop,
@@ -137,7 +148,9 @@ struct Running {
     tickets: BTreeMap<Ticket, Part>,
     message: Option<Open>,
     deadline: Option<Deadline>,
-    notes: Notes,
+    said: Hush<Said>,
+    /// The last that was turned away, and why.
+    refused: String,
     /// Messages that nothing will end any more, and whose end the journal has refused so far.
     unended: Vec<u64>,
     end_at: Option<tokio::time::Instant>,
@@ -163,7 +176,8 @@ impl Port {
             tickets: BTreeMap::new(),
             message: None,
             deadline: None,
-            notes: Notes::default(),
+            said: Hush::default(),
+            refused: String::new(),
             unended: Vec::new(),
             end_at: None,
             out: Vec::new(),
@@ -213,7 +227,7 @@ impl Running {
         let listener = port.listener.as_ref().and_then(Weak::upgrade);
         let deadline = self.deadline.map(|d| port.clock.instant(d.at));
         let end = self.end_at;
-        let notes = self.notes.deadline().map(|at| port.clock.instant(at));
+        let said = self.said.deadline().map(|at| port.clock.instant(at));
         let stopping = self.stopping;
         tokio::select! {
             biased;
@@ -223,7 +237,7 @@ impl Running {
             Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
             read = read(connection, buffer), if connected && reading => Event::Read(read),
             () = until(deadline), if deadline.is_some() => Event::Deadline,
-            () = until(notes), if notes.is_some() => Event::Notes,
+            () = until(said), if said.is_some() => Event::Said,
             () = until(end), if end.is_some() => Event::End,
             opened = open(&port.wire, &*port.wires, listener.as_deref(), peer, connected, self.retry_at),
                 if stopping.is_none() => Event::Opened(opened),
@@ -249,6 +263,7 @@ impl Running {
             Event::Read(Ok(_)) => self.lost("the other side hung up").await,
             Event::Read(Err(error)) => self.lost(&error.to_string()).await,
             Event::Opened(Ok(Opened::Wire(io, peer))) => self.connected(io, peer).await,
+            Event::Opened(Ok(Opened::Refused(peer, refusal))) => self.turned_away(peer, &refusal),
             Event::Opened(Ok(Opened::Listener(listener))) => {
                 self.failures = 0;
                 self.retry_at = None;
@@ -290,9 +305,9 @@ impl Running {
                 self.deadline = None;
                 self.give(Input::Deadline).await;
             }
-            Event::Notes => {
-                for (sentence, more) in self.notes.due(self.port.clock.tick()) {
-                    tracing::warn!(instrument = %self.port.name, "{sentence}: {more} more of the same in the last minute");
+            Event::Said => {
+                for (said, more) in self.said.due(self.port.clock.tick()) {
+                    self.more(said, more);
                 }
             }
             Event::End => {
@@ -311,6 +326,36 @@ impl Running {
                 self.lost("the gateway stops").await;
                 self.done = true;
             }
+        }
+    }
+
+    /// Somebody is not let in. Whoever knocks without end fills neither the log nor the ring.
+    fn turned_away(&mut self, peer: IpAddr, refusal: &Refusal) {
+        let said = format!("refused a connection from {peer}: {refusal}");
+        self.port.status.note(&said, self.port.clock.reckoned());
+        if self.said.take(self.port.clock.tick(), Said::Refused(refusal.kind())) {
+            self.port.tap.says(What::Unopened, &said);
+            tracing::warn!(instrument = %self.port.name, %peer, "refused a connection: {refusal}");
+        }
+        self.refused = said;
+    }
+
+    /// What was told once came so often since.
+    fn more(&self, said: Said, more: u64) {
+        let instrument = &*self.port.name;
+        match said {
+            Said::Link(sentence) => {
+                tracing::warn!(instrument, "{sentence}: {more} more of the same in the last minute");
+            }
+            Said::Refused(_) => {
+                let words = format!("refused {more} more in the last minute; the last: {}", self.refused);
+                self.port.tap.says(What::Unopened, &words);
+                tracing::warn!(instrument, "{words}");
+            }
+            Said::Unstored => tracing::error!(
+                instrument,
+                "{more} more pieces of messages could not be stored in the last minute; the instrument is told so"
+            ),
         }
     }
 
@@ -368,7 +413,9 @@ impl Running {
                 if open.is_some() && part.marks_end {
                     self.end(part.message);
                 }
-                tracing::error!(instrument = %self.port.name, %error, "a piece of a message could not be stored; the instrument is told so");
+                if self.said.take(self.port.clock.tick(), Said::Unstored) {
+                    tracing::error!(instrument = %self.port.name, %error, "a piece of a message could not be stored; the instrument is told so");
+                }
                 self.port.status.refused();
                 self.give(Input::Refused(ticket)).await;
             }
@@ -426,7 +473,11 @@ impl Running {
                     self.tickets.insert(ticket, kept.map_err(|GivenUp| Fall::GivenUp)?);
                 }
                 Output::Note(note) => {
-                    if self.notes.take(now, &note) {
+                    let told = match note.kind {
+                        NoteKind::Link { what, .. } => self.said.take(now, Said::Link(what.sentence)),
+                        _ => true,
+                    };
+                    if told {
                         self.port.tap.says(What::Note, &note.to_string());
                         tracing::warn!(instrument = %self.port.name, "{note}");
                     }

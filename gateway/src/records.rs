@@ -267,8 +267,14 @@ impl Provenance {
     pub fn map_hash(&self) -> String {
         // Whoever adds a field decides here whether another one of it asks for another verification.
         let Self { software: _, profile: _, profile_hash: _, config_hash: _, maps } = self;
-        maps.iter().map(|(_, hash)| hash.as_str()).collect::<Vec<_>>().join("+")
+        map_hash(maps)
     }
+}
+
+/// One hash for maps with their names and hashes, in the order in which they are asked; empty without any.
+#[must_use]
+pub fn map_hash(maps: &[(String, String)]) -> String {
+    maps.iter().map(|(_, hash)| hash.as_str()).collect::<Vec<_>>().join("+")
 }
 
 /// Where one observation went.

@@ -7,6 +7,7 @@ use crate::apart::{self, Apart, Scene};
 use crate::capture::{Entry, What, text};
 use crate::convert::{Conversion, Corrections, Going, Reruns, Rules};
 use crate::interpret::OwnedTarget;
+use crate::maps::{Mapped, Table};
 use crate::receipts;
 use jiff::tz::TimeZone;
 use orugate_driver::{Channel, Deadline, Input, MessageEnd, Output, Peer, Profile, Session};
@@ -15,6 +16,7 @@ use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::{Tick, Utc};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes given to the session at once, as a port would.
@@ -187,7 +189,7 @@ pub struct Totals {
 }
 
 /// How a capture is replayed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct How {
     /// What the destination reads.
     pub charset: Charset,
@@ -195,13 +197,15 @@ pub struct How {
     pub now: Utc,
     /// How long a message may take.
     pub limit: Duration,
+    /// The maps that an instrument would have.
+    pub table: Option<Arc<Table>>,
 }
 
 impl How {
-    /// In UTF-8, and a message may take as long as in the gateway.
+    /// In UTF-8, without a map, and a message may take as long as in the gateway.
     #[must_use]
     pub const fn at(now: Utc) -> Self {
-        Self { charset: Charset::Utf8, now, limit: apart::MESSAGE }
+        Self { charset: Charset::Utf8, now, limit: apart::MESSAGE, table: None }
     }
 }
 
@@ -243,7 +247,7 @@ pub fn replay(
         key: [0; 16],
         reruns: Reruns::All,
         rules: Rules::default(),
-        table: None,
+        table: how.table.clone(),
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();
@@ -261,7 +265,7 @@ pub fn replay(
             if message.complete { "complete" } else { "incomplete" }
         );
         match apart.convert(message) {
-            Ok(conversion) => print(&conversion, how.charset, out, oru, &mut totals),
+            Ok(conversion) => print(&conversion, how, out, oru, &mut totals),
             Err(broken) => {
                 let _ = writeln!(out, "hold (the whole message) driver-fault: {}", broken.sentence());
                 totals.broken += 1;
@@ -272,16 +276,28 @@ pub fn replay(
     totals
 }
 
+/// Which row decided for a result that goes out.
+fn mapped(table: &Table, mapped: Mapped) -> Option<String> {
+    match mapped {
+        Mapped::Off | Mapped::OtherUnit(_) => None,
+        Mapped::Missing => Some("no row; it goes out with its own code".to_owned()),
+        Mapped::Row(place) => {
+            let row = table.row(place)?;
+            Some(format!("{}, {} in {}", table.place_words(place), row.loinc, row.expected.words()))
+        }
+    }
+}
+
 fn print(
     conversion: &Conversion<'_>,
-    charset: Charset,
+    how: &How,
     out: &mut String,
     oru: &mut dyn FnMut(&[u8]),
     totals: &mut Totals,
 ) {
     for ready in conversion.orus {
         let bytes = conversion.bytes(ready);
-        let charset = if ready.inexpressible.is_some() { Charset::Utf8 } else { charset };
+        let charset = if ready.inexpressible.is_some() { Charset::Utf8 } else { how.charset };
         let text = Text::new(bytes, charset, Escapes::None).to_string();
         for segment in text.split('\r').filter(|s| !s.is_empty()) {
             let _ = writeln!(out, "{segment}");
@@ -309,10 +325,15 @@ fn print(
         let code = if code.is_empty() { "(no code)" } else { code };
         totals.observations += 1;
         match going {
-            Going::Sent => totals.sent += 1,
+            Going::Sent => {
+                totals.sent += 1;
+                if let Some(line) = how.table.as_deref().and_then(|table| mapped(table, fact.mapped)) {
+                    let _ = writeln!(out, "map {code}: {line}");
+                }
+            }
             Going::Held(reason) => {
                 totals.held += 1;
-                let sentence = conversion.sentence(*reason, None, &[index]);
+                let sentence = conversion.sentence(*reason, how.table.as_deref(), &[index]);
                 let _ = writeln!(out, "hold {code} {}: {sentence}", reason.code());
             }
             Going::Qc(evidence) => {

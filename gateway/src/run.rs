@@ -13,6 +13,7 @@ use crate::config::{Plan, WirePlan};
 use crate::crew::{Base, Crew};
 use crate::interpret::{Handle, Order, Tell, Told, Worker};
 use crate::lineup::{Current, Lineup, Served};
+use crate::notes::Hush;
 use crate::port::{Mail, unheard};
 use crate::ports::{Ground, Ports};
 use crate::records::{Abandoned, Life};
@@ -31,7 +32,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -392,14 +393,22 @@ fn begin(store: &Store, clock: &Clock, config: &str) -> Result<(), StartError> {
     store.append_wait(entries, at).map(drop).map_err(StartError::Append)
 }
 
-/// Brings what the interpretation thread says to the port that it concerns.
+/// Brings what the interpretation thread says to the port that it concerns. A profile that finds the id in the same place in
+/// each message notes the same in each; the log has it once a minute, the status all.
 fn listener_of(ports: Arc<Ports>, clock: Clock) -> Told {
+    let said: Mutex<Hush<(String, String)>> = Mutex::default();
     Arc::new(move |instrument, tell| match tell {
         Tell::Query(specimen) => ports.mail(instrument, Mail::NoOrder(specimen.to_owned())),
-        Tell::Note(note) => {
-            tracing::warn!(instrument, "{note}");
+        Tell::Note { kind, sentence } => {
+            let kind = (instrument.to_owned(), kind.to_owned());
+            let told = said.lock().unwrap_or_else(PoisonError::into_inner).again(clock.tick(), kind);
+            match told {
+                Some(0) => tracing::warn!(instrument, "{sentence}"),
+                Some(before) => tracing::warn!(instrument, "{sentence}; {before} more like it before"),
+                None => {}
+            }
             if let Some(status) = ports.status(instrument) {
-                status.note(note, clock.reckoned());
+                status.note(sentence, clock.reckoned());
             }
         }
         Tell::Done { .. } => {

@@ -88,10 +88,53 @@ pub trait Wires: fmt::Debug + Send + Sync {
 /// A connection that is being made.
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Box<dyn Wire>>> + Send>>;
 
+/// Who came to a listener.
+pub enum Come {
+    /// A connection, and from where.
+    Wire(Box<dyn Wire>, IpAddr),
+    /// Somebody whom the listener itself did not let in.
+    Refused(IpAddr, Refusal),
+}
+
+/// Why somebody is not let in; it displays as a clause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The address is none of the instrument's.
+    NotAllowed,
+    /// Another address is connected.
+    Another,
+    /// No place for one more handshake.
+    Crowded,
+    /// TLS came to nothing; why.
+    Tls(String),
+}
+
+impl Refusal {
+    /// The same without what differs from one to the next.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotAllowed => "this address is not in the instrument's `allow`",
+            Self::Another => "another address is connected as this instrument",
+            Self::Crowded => "too many handshakes at a time",
+            Self::Tls(_) => "TLS",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(why) => f.write_str(why),
+            other => f.write_str(other.kind()),
+        }
+    }
+}
+
 /// Something that takes connections.
 pub trait Listener: fmt::Debug + Send + Sync {
-    /// The next connection, and from where it comes.
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Wire>, IpAddr)>>;
+    /// The next that comes.
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Come>>;
 
     /// Where it listens.
     ///
@@ -100,18 +143,30 @@ pub trait Listener: fmt::Debug + Send + Sync {
     fn address(&self) -> io::Result<SocketAddr>;
 }
 
-/// The next connection of a listener, and from where it comes. Cancel safe.
+/// The next that comes to a listener. Cancel safe.
+///
+/// # Errors
+/// As the system's accept.
+pub async fn come(listener: &dyn Listener) -> io::Result<Come> {
+    std::future::poll_fn(|context| listener.poll_accept(context)).await
+}
+
+/// The next connection of a listener, and from where it comes; who is refused is passed over. Cancel safe.
 ///
 /// # Errors
 /// As the system's accept.
 pub async fn accept(listener: &dyn Listener) -> io::Result<(Box<dyn Wire>, IpAddr)> {
-    std::future::poll_fn(|context| listener.poll_accept(context)).await
+    loop {
+        if let Come::Wire(wire, peer) = come(listener).await? {
+            return Ok((wire, peer));
+        }
+    }
 }
 
 impl Listener for TcpListener {
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Wire>, IpAddr)>> {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Come>> {
         let (stream, address) = ready!(Self::poll_accept(self, context))?;
-        Poll::Ready(Ok((Box::new(prepared(stream)?), address.ip().to_canonical())))
+        Poll::Ready(Ok(Come::Wire(Box::new(prepared(stream)?), address.ip().to_canonical())))
     }
 
     fn address(&self) -> io::Result<SocketAddr> {

@@ -49,6 +49,9 @@ fn a_journal_with_one_of_everything_balances_and_a_damaged_one_is_not_called_who
     one.is(0);
     one.says("1 held");
     one.hides("chem-2");
+    let none = ledger(folder.path(), &["--instrument", "haem-9"]);
+    none.is(64);
+    none.says("No instrument is called haem-9, and no message is of one. There are: chem-2, ");
     // The story's day in the zone of nobody's configuration.
     ledger(folder.path(), &["--day", "2026-11-25"]).says("Messages that came on 2026-11-25, UTC:\nchem-2: ");
     ledger(folder.path(), &["--day", "2026-11-24"]).says("No messages.");

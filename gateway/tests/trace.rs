@@ -226,19 +226,33 @@ fn a_released_hold_says_who_and_a_discarded_one_why() {
     let traced = story.trace("S-0815", &["--private"]);
     traced.is(0);
     traced.says("S-0815: 1 result in 1 message: 1 acknowledged.");
-    traced.says(&format!("hold {hold}: released, by uid "));
+    let words = |ran: &Ran| ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let released = format!("hold {hold}: released as sample S-0815, which the person entered, by uid ");
+    assert!(words(&traced).contains(&released), "no {released:?} in {}", traced.out);
     traced.says("sample S-0815, entered by a person");
     traced.says("-> OBX 1 of TEST");
     traced.hides("otherwise");
-    story.trace("S-0815", &[]).hides("S-0815");
+    let open = story.trace("S-0815", &[]);
+    open.hides("S-0815");
+    assert!(
+        words(&open).contains("released with a sample id that the person entered, by uid "),
+        "{}",
+        open.out
+    );
+    // The number is ours, the four characters are another gateway's: somebody else's message.
+    let sent = traced.out.split("-> OBX 1 of ").nth(1).unwrap().split_whitespace().next().unwrap();
+    story.trace(sent, &[]).is(0);
+    let other = story.trace(&sent.replace("TEST", "GW77"), &[]);
+    other.is(1);
+    other.says(&format!("The one with its number is {sent}: the first four characters are the gateway's"));
 
     story.hear(&message(&[(" ", &[("WBC", "7.7", "F")])]));
     let hold = story.holds();
     story.site.run(&["holds", "discard", &hold, "--reason", "tube of TESTPATIENT broke"]).is(0);
     let traced = story.trace(&hold, &["--private"]);
     traced.says("1 discarded by a person.");
-    traced.says("discarded, by uid ");
-    traced.says("tube of TESTPATIENT broke");
+    let told = words(&traced);
+    assert!(told.contains("discarded, by uid ") && told.contains(": tube of TESTPATIENT broke"), "{told}");
     // What a person wrote may name a patient.
     story.trace(&hold, &[]).hides("TESTPATIENT");
 }

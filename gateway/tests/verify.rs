@@ -50,6 +50,19 @@ struct Story {
 impl Story {
     /// The program with its instrument in this mode; results of a test go to `test`.
     fn new(mode: &str, test: &str) -> Self {
+        let site = Self::site(mode, test);
+        site.run(&["journal", "init"]).is(0);
+        Self::served(site)
+    }
+
+    fn served(site: Site) -> Self {
+        let mut service = site.start();
+        service.until("ready;");
+        Self { site, service: Some(service) }
+    }
+
+    /// The files of a box, without a journal.
+    fn site(mode: &str, test: &str) -> Site {
         let site = Site::new();
         let folder = site.folder.path().join("profiles.d");
         std::fs::create_dir_all(&folder).unwrap();
@@ -68,10 +81,7 @@ impl Story {
                 ),
             );
         std::fs::write(&site.config, text).unwrap();
-        site.run(&["journal", "init"]).is(0);
-        let mut service = site.start();
-        service.until("ready;");
-        Self { site, service: Some(service) }
+        site
     }
 
     fn folder(&self, name: &str) -> PathBuf {
@@ -148,6 +158,15 @@ impl Story {
         ran.says(&format!("it proves profile haematology-east for XN-550, serial {serial}."));
         ran.hides("<0.10");
         ran.hides(sample);
+    }
+
+    /// How the only verification stands beside what is configured.
+    fn now(&self) -> serde_json::Value {
+        let listed = self.site.run(&["verify", "list", "--json"]);
+        listed.is(0);
+        let all: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+        assert_eq!(all.as_array().unwrap().len(), 1, "{all}");
+        all[0].clone()
     }
 
     fn list(&self) -> String {
@@ -368,6 +387,24 @@ fn the_report_is_the_same_from_the_journal_and_others_can_read_it() {
     assert!(output.status.success(), "{output:?}");
 }
 
+/// All that a person sees who plays this.
+fn at_a_terminal(python: &std::ffi::OsStr, arguments: &[&str], play: &str) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/terminal.py");
+    let mut child = Command::new(python)
+        .arg(script)
+        .arg(env!("CARGO_BIN_EXE_orugate"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(play.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    text
+}
+
 #[test]
 fn a_person_at_a_terminal_is_asked_sample_by_sample() {
     let Some(python) = std::env::var_os("ORUGATE_PYTHON") else {
@@ -380,20 +417,9 @@ fn a_person_at_a_terminal_is_asked_sample_by_sample() {
     let config = story.site.config.to_str().unwrap().to_owned();
     let out = story.folder("out").to_str().unwrap().to_owned();
     let sit = |play: &str| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/python/terminal.py");
-        let mut child = Command::new(&python)
-            .arg(script)
-            .args([env!("CARGO_BIN_EXE_orugate"), "verify", "session", "haem-1", "--config", &config])
-            .args(["--name", "B. Invented", "--out", &out])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(play.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text}");
-        text
+        let session =
+            ["verify", "session", "haem-1", "--config", &config, "--name", "B. Invented", "--out", &out];
+        at_a_terminal(&python, &session, play)
     };
     let said = sit("expect Waiting for results\ntype q\nexpect Broken off\n");
     assert!(said.contains("To be seen: a control that went to no patient; a blank"), "{said}");
@@ -428,4 +454,149 @@ fn a_profile_says_what_its_examples_show() {
     differs.says("shows: a patient's result with a flag; a value below a limit (<)");
     differs.says("-not looked at here");
     site.run(&["verify", "profile", "none"]).is(64);
+}
+
+const MAP: &str = "code,loinc,ucum\nWBC,6690-2,10*3/uL\nRBC,789-8,10*3/uL\n";
+
+#[test]
+fn a_changed_map_makes_a_proof_fall_back_and_the_map_of_then_brings_it_back() {
+    let test = free();
+    let mut story = Story::new("test", &test);
+    let (live, tests) = (Engine::start(&story.site.engine), Engine::start(&test));
+    let map = story.folder("maps.d").join("haem.csv");
+    std::fs::write(&map, MAP).unwrap();
+    story.edit("mode = \"test\"", "mode = \"test\"\nmap = \"haem\"");
+    let out = story.folder("first");
+    story.prove(&tests, "TT000001", "S-0001", &out);
+    let now = story.now();
+    assert_eq!(
+        (&now["state"], &now["now"], &now["same"]),
+        (&"proven".into(), &"same".into(), &2.into()),
+        "{now}"
+    );
+    assert_eq!(now["analyzer"]["serial"], "TT000001");
+    assert!(now["ended"]["actor"].as_str().unwrap().starts_with("uid "), "{now}");
+    assert!(!now.to_string().contains("S-0001") && !now.to_string().contains("<0.10"), "{now}");
+    story.edit("mode = \"test\"", "mode = \"live\"");
+    story.hear("TT000001", "S-0002", &[("WBC", "6.10", "N")]);
+    assert!(live.next().contains("|6690-2^"));
+
+    std::fs::write(&map, MAP.replace("6690-2", "804-5")).unwrap();
+    story.site.run(&["reload"]).is(0);
+    assert_eq!(story.now()["now"], "another-map");
+    assert!(story.list().contains("with ANOTHER map than is configured now"), "{}", story.list());
+    story.site.run(&["status"]).says("its profile or its map is another than that of verification ");
+    story.hear("TT000001", "S-0003", &[("WBC", "6.20", "N")]);
+    story.until_list("1 result HELD (unproven)", 1);
+
+    std::fs::write(&map, MAP).unwrap();
+    story.site.run(&["reload"]).is(0);
+    assert_eq!(story.now()["now"], "same");
+    story.site.run(&["status"]).hides("is only described");
+    story.site.run(&["holds", "redrive", "--reason", "unproven"]).is(0);
+    let oru = live.next();
+    assert!(oru.contains("|S-0003") && oru.contains("|6690-2^"), "{oru}");
+    // Nothing else is said where the instrument is gone, or nobody knows the configuration.
+    story.site.run(&["verify", "list", "--json", "--path", "/nonexistent"]).is(74);
+}
+
+#[test]
+fn a_proof_goes_along_to_a_spare_box_for_its_analyzer_and_no_other() {
+    let test = free();
+    let mut story = Story::new("test", &test);
+    let tests = Engine::start(&test);
+    let out = story.folder("first");
+    story.prove(&tests, "TT000001", "S-0001", &out);
+    let copy = story.site.folder.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    story.site.run(&["backup", copy]).is(0);
+    story.service.as_mut().unwrap().kill();
+
+    let site = Story::site("live", &free());
+    site.run(&["restore", copy, "--old-box-is-off"]).is(0);
+    let mut spare = Story::served(site);
+    let live = Engine::start(&spare.site.engine);
+    let now = spare.now();
+    assert_eq!((&now["state"], &now["now"]), (&"proven".into(), &"same".into()), "{now}");
+    spare.site.run(&["status"]).hides("is only described");
+    spare.hear("TT000001", "S-0002", &[("WBC", "6.10", "N")]);
+    let oru = live.next();
+    assert!(oru.contains("|S-0002") && oru.contains("|P|2.5.1"), "{oru}");
+    spare.hear("TT000002", "S-0003", &[("WBC", "6.20", "N")]);
+    spare.until_list("1 result HELD (unproven)", 1);
+    // What was shown and said is there as well.
+    let number = now["verification"].to_string();
+    let again = spare.folder("again");
+    spare.site.run(&["verify", "report", &number, "--out", again.to_str().unwrap()]).is(0);
+    assert_eq!(read(&again, "html").1, read(&out, "html").1);
+}
+
+/// Numbers, times, folders and hashes of one run, as they stand in the manual: the same ones for the same ones.
+fn as_in_the_manual(said: &str, out: &str) -> String {
+    let said = said.replace(out, ".");
+    let mut text = String::new();
+    let pattern = r"[0-9a-f]{64}|[0-9]{4}-[0-9T:.-]+Z|[0-9]{16}|by uid [0-9]+( \([^)]*\))?";
+    let pattern = regex::Regex::new(pattern).unwrap();
+    let (mut known, mut from): (Vec<String>, usize) = (Vec::new(), 0);
+    for found in pattern.find_iter(&said) {
+        let what = found.as_str();
+        let nth = known.iter().position(|it| it == what).unwrap_or_else(|| {
+            known.push(what.to_owned());
+            known.len() - 1
+        });
+        text += &said[from..found.start()];
+        text += &match what {
+            _ if what.starts_with("by uid") => "by uid 1000 (b.tech)".to_owned(),
+            _ if what.ends_with('Z') => format!("2026-11-26T03:1{nth}:02.117Z"),
+            _ if what.len() == 64 => "5f0c…".to_owned(),
+            _ => format!("17956800000047{:02}", nth + 11),
+        };
+        from = found.end();
+    }
+    text + &said[from..]
+}
+
+#[test]
+fn the_session_in_the_manual_is_one_that_was_played() {
+    let Some(python) = std::env::var_os("ORUGATE_PYTHON") else {
+        eprintln!("skipped: ORUGATE_PYTHON is not set: nobody to sit at a terminal");
+        return;
+    };
+    let test = free();
+    let mut story = Story::new("test", &test);
+    let engine = Engine::start(&test);
+    let config = story.site.config.to_str().unwrap().to_owned();
+    let out = story.folder("out").to_str().unwrap().to_owned();
+    let session = ["verify", "session", "haem-1", "--config", &config, "--name", "B. Tech", "--out", &out];
+    at_a_terminal(&python, &session, "expect Waiting for results\ntype q\nexpect Broken off\n");
+    story.hear("TT000001", "S-0001", &[("WBC", "<0.10", "L"), ("RBC", "4.55", "N"), ("PLT", "231", "H")]);
+    engine.next();
+    story.hear("TT000001", "QC-0017", &[("WBC", "7.01", "N")]);
+    story.until_list("acknowledged by engine-test (AA)", 1);
+    let said = at_a_terminal(
+        &python,
+        &session,
+        "expect The same on the screen? y n s > \ntype n 3 the screen shows 232\nexpect Noted.\n\
+         expect The same on the screen? y n s > \ntype y 1 2\nexpect Noted.\n\
+         expect What was it? c b k o n s > \ntype c\nexpect Noted.\nexpect > \n\
+         type why calibration the maker's engineer does it, nothing is sent\nexpect Noted.\nexpect > \n\
+         type why blank none is run on it\nexpect Noted.\nexpect > \ntype end\nexpect Not ended: 1 result differs\n\
+         expect > \ntype q\nexpect Broken off\n",
+    );
+    let said = as_in_the_manual(said.trim_end(), &out);
+    let block = format!("```text\n$ orugate verify session haem-1 --name \"B. Tech\"\n{said}\n```\n");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verify.md");
+    let page = std::fs::read_to_string(&file).unwrap();
+    let (begin, end) = ("<!-- session: made from one that was played -->\n", "<!-- end of the session -->");
+    let (before, rest) = page.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let made = format!("{before}{begin}{block}{end}{after}");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&file, made).unwrap();
+        return;
+    }
+    assert_eq!(
+        page, made,
+        "docs/verify.md shows another session: UPDATE_EXPECT=1 cargo test -p orugate --test verify the_session_in"
+    );
 }

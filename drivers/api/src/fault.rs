@@ -107,6 +107,26 @@ pub enum SimulatedFault {
         /// Which frame.
         after_frame: usize,
     },
+    /// The device begins anew in place of a frame, as after its power was cut.
+    Restart {
+        /// Which frame.
+        frame: usize,
+    },
+    /// From a frame on the device says nothing any more, and hears nothing.
+    Silence {
+        /// Which frame.
+        frame: usize,
+    },
+    /// Bytes of a stream of another kind stand between those of a frame, where the protocol has such a stream.
+    Stream {
+        /// Which frame.
+        frame: usize,
+    },
+    /// The device refuses a command, always.
+    Refuse {
+        /// Its code.
+        command: u8,
+    },
 }
 
 /// `flip-bit:2`, `insert:3:0:255`, `cut:500` and so on; here people count frames from 1, and bytes from 0. Without a byte
@@ -118,8 +138,9 @@ impl FromStr for SimulatedFault {
         const ALLOWED: &str = "flip-bit:FRAME, flip-bit:FRAME:BYTE:BIT, lose-byte:FRAME[:BYTE], double-byte:FRAME[:BYTE], \
                                insert:FRAME:BYTE:CODE, lose-lf:FRAME, lose-tail:FRAME, lose-start:FRAME, lose-frame:FRAME, \
                                twice:FRAME, number:FRAME:NUMBER, checksum:FRAME, lose-ack:FRAME, lose-reply:FRAME, \
-                               repeat:FRAME, stall:FRAME:SECONDS, cut:BYTE, disconnect:FRAME, with frames from 1, bits from 0 \
-                               to 7, codes from 0 to 255, numbers from 0 to 9, and lose-reply:0 for the reply to ENQ";
+                               repeat:FRAME, stall:FRAME:SECONDS, cut:BYTE, disconnect:FRAME, restart:FRAME, \
+                               silence:FRAME, stream:FRAME, refuse:CODE, with frames from 1, bits from 0 to 7, codes \
+                               from 0 to 255, numbers from 0 to 9, and lose-reply:0 for the reply to ENQ";
         let wrong = || format!("`{text}` is no fault; allowed are {ALLOWED}");
         let (name, rest) = text.split_once(':').ok_or_else(wrong)?;
         let numbers: Vec<u32> =
@@ -131,6 +152,9 @@ impl FromStr for SimulatedFault {
         }
         if let ("cut", [byte]) = (name, numbers.as_slice()) {
             return Ok(Self::CutAt { byte: (*byte).into() });
+        }
+        if let ("refuse", [command]) = (name, numbers.as_slice()) {
+            return Ok(Self::Refuse { command: small(*command)? });
         }
         let (first, rest) = numbers.split_first().ok_or_else(wrong)?;
         let frame = place(first.checked_sub(1).ok_or_else(wrong)?)?;
@@ -157,6 +181,9 @@ impl FromStr for SimulatedFault {
             ("lose-reply", []) => Ok(Self::LoseReply { frame: Some(frame) }),
             ("repeat", []) => Ok(Self::RepeatFrame { frame }),
             ("stall", [seconds]) => Ok(Self::Stall { frame, seconds: *seconds }),
+            ("restart", []) => Ok(Self::Restart { frame }),
+            ("silence", []) => Ok(Self::Silence { frame }),
+            ("stream", []) => Ok(Self::Stream { frame }),
             ("disconnect", []) => Ok(Self::Disconnect { after_frame: frame }),
             _ => Err(wrong()),
         }
@@ -175,6 +202,8 @@ mod tests {
         assert_eq!("repeat:2".parse(), Ok(SimulatedFault::RepeatFrame { frame: 1 }));
         assert_eq!("flip-bit:1:5:7".parse(), Ok(SimulatedFault::FlipBit { frame: 0, byte: 5, bit: 7 }));
         assert_eq!("lose-reply:0".parse(), Ok(SimulatedFault::LoseReply { frame: None }));
+        assert_eq!("refuse:74".parse(), Ok(SimulatedFault::Refuse { command: 74 }));
+        assert_eq!("restart:1".parse(), Ok(SimulatedFault::Restart { frame: 0 }));
         assert_eq!("stall:2:40".parse(), Ok(SimulatedFault::Stall { frame: 1, seconds: 40 }));
         for wrong in [
             "repeat",

@@ -201,7 +201,13 @@ fn parts<'m>(
 /// The component's text where it belongs to the code.
 fn belongs<'m>(part: &CodePart, from: Option<Component>, test: Field<'m>) -> Option<&'m [u8]> {
     let field = test.component(part.component.number()).trimmed();
-    let excluded = stands(part.without, test) || part.except.iter().any(|text| field.text().reads(text));
+    let numbered = || {
+        let code = from.map(|n| test.component(n.number()).trimmed());
+        code.is_some_and(|code| code.bytes().iter().all(u8::is_ascii_digit))
+    };
+    let excluded = stands(part.without, test)
+        || part.except.iter().any(|text| field.text().reads(text))
+        || (part.of_number && !numbered());
     (!field.is_empty() && from != Some(part.component) && !excluded).then(|| field.bytes())
 }
 

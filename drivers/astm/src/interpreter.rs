@@ -295,7 +295,8 @@ impl<'m> Walk<'_, 'm> {
         self.close_order();
         self.current = Current { order: Some(order.record()), result: None, ..self.current };
         let specimen = items::specimen(self.plan, &self.current, order, below, self.sink);
-        self.suspect = specimen.qc.is_none() && qc::is_suspect(self.plan, &specimen.id, self.current.patient);
+        self.suspect = specimen.qc.is_none()
+            && qc::is_suspect(self.plan, &specimen.id, &specimen.kind, self.current.patient);
         self.sink.item(Item::Specimen(specimen));
         let item = items::order(self.plan, order);
         self.empty_order = Some(item);

@@ -12,7 +12,7 @@ use crate::sample;
 use orugate_driver::report::Qc;
 use orugate_driver::text::Text;
 use orugate_protocol::astm::record::{
-    ActionCode, Field, Header, Order as OrderRecord, ProcessingId, Record, RecordType, Records,
+    ActionCode, Header, Order as OrderRecord, ProcessingId, Record, RecordType, Records,
 };
 
 /// A mark of the profile, ready for use.
@@ -142,11 +142,12 @@ const SUSPECTS: [&str; 15] = [
 /// messages tells them from a patient's sample.
 const SUSPECT_ENDS: [&str; 10] =
     ["NEG", "NEGATIVE", "POS", "POSITIVE", "LOPOS", "HIPOS", "QC", "CTRL", "CNTL", "CONTROL"];
-/// What a patient is called who is none; whole words, for people are called Blank and Calloway.
+/// What a patient is called who is none, or a material that nobody took from a patient; whole words, for people are called Blank and
+/// Calloway.
 const NO_NAMES: [&str; 7] = ["QC", "CTRL", "CNTL", "CONTROL", "KONTROLLE", "CALIBRATOR", "KALIBRATOR"];
 
-/// No evidence, but reason enough to ask somebody: the sample's id, the patient's ids or name.
-pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>, patient: Option<Record<'_>>) -> bool {
+/// No evidence, but reason enough to ask somebody: the sample's id or its material, the patient's ids or name.
+pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>, kind: &Text<'_>, patient: Option<Record<'_>>) -> bool {
     let own = plan.profile.qc.suspects.as_deref();
     let looks_like_one = |text: &Text<'_>| match own {
         Some(own) => own.iter().any(|word| begins_in_any_case(text, word)),
@@ -155,15 +156,15 @@ pub(crate) fn is_suspect(plan: &Plan, id: &Text<'_>, patient: Option<Record<'_>>
                 || SUSPECT_ENDS.iter().any(|word| is_last_word(text, word))
         }
     };
-    let of_patient = |patient: Record<'_>| {
-        let is_none = |name: Field<'_>| {
-            let text = name.trimmed().text();
-            NO_NAMES.iter().any(|word| begins_in_any_case(&text, word) && ends_there(&text, word))
-        };
-        [3, 4].into_iter().any(|field| looks_like_one(&patient.field(field).trimmed().text()))
-            || (own != Some(&[]) && patient.field(6).components().take(2).any(is_none))
+    let is_none = |text: &Text<'_>| {
+        NO_NAMES.iter().any(|word| begins_in_any_case(text, word) && ends_there(text, word))
     };
-    looks_like_one(id) || patient.is_some_and(of_patient)
+    let of_patient = |patient: Record<'_>| {
+        [3, 4].into_iter().any(|field| looks_like_one(&patient.field(field).trimmed().text()))
+            || (own != Some(&[])
+                && patient.field(6).components().take(2).any(|name| is_none(&name.trimmed().text())))
+    };
+    looks_like_one(id) || (own != Some(&[]) && is_none(kind)) || patient.is_some_and(of_patient)
 }
 
 /// The text ends with this one, as its bytes stand there.

@@ -25,8 +25,8 @@ pub struct QcRules {
     pub mark: Vec<QcMark>,
     /// Beginnings of sample ids and patients' ids, whatever the case of their letters, that may be a control's: such results
     /// are held, and a person says what was in the tube. Without this: QC, CTRL, CNTL, CONTROL, KONTROLL, CALIB, KALIB,
-    /// CAL-, BLANK, LEVEL and names of control materials, or an end such as `_NEG`, `_POS`, `_LOPOS`, `-QC`; a patient's name that is
-    /// such a word counts as well. `[]` is none.
+    /// CAL-, BLANK, LEVEL and names of control materials, or an end such as `_NEG`, `_POS`, `_LOPOS`, `-QC`; a patient's name or a
+    /// material (O.16.1) that is such a word counts as well. `[]` is none.
     pub suspects: Option<Vec<String>>,
 }
 

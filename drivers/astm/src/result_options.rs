@@ -67,6 +67,9 @@ pub struct CodePart {
     /// Only where another result of the order has the same code but another text here.
     #[serde(default)]
     pub repeated: bool,
+    /// Only where the code is digits alone: a number that a site gave, which each panel may use again.
+    #[serde(default)]
+    pub of_number: bool,
 }
 
 impl Default for CodeParts {

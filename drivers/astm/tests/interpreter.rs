@@ -758,6 +758,14 @@ fn what_looks_like_a_control_waits_where_nothing_says_that_it_is_one() {
     for patient in ["1234", "|||Blank^Jan", "|||Controlli^Ada", "|||QCARLSON^"] {
         assert!(!called(patient).contains("SUSPECT"), "{patient}: {}", called(patient));
     }
+    // The material may say it where the id does not.
+    let made_from = |kind: &str| made_of(&format!("O|1|T-0001||^^^A|R||||||N||||{kind}\rR|1|^^^A|1\r"));
+    for kind in ["Control", "QC^low", "CTRL 1", "calibrator"] {
+        assert!(made_from(kind).contains("SUSPECT"), "{kind}: {}", made_from(kind));
+    }
+    for kind in ["Serum", "Controlled urine", "Qcard", ""] {
+        assert!(!made_from(kind).contains("SUSPECT"), "{kind}: {}", made_from(kind));
+    }
     // Evidence is more than a look, and a site may say what its patients' ids begin with.
     assert!(of("QC-1").contains("Some(ProfileRule"), "{}", of("QC-1"));
     let own = |suspects: &str| {

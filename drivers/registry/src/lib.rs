@@ -41,6 +41,7 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("mindray-cl", include_str!("../../profiles/mindray-cl.toml")),
         ("ortho-vitros", include_str!("../../profiles/ortho-vitros.toml")),
         ("radiometer-abl80", include_str!("../../profiles/radiometer-abl80.toml")),
+        ("radiometer-aqt90", include_str!("../../profiles/radiometer-aqt90.toml")),
         ("roche-cobas-c", include_str!("../../profiles/roche-cobas-c.toml")),
         ("roche-cobas-modular", include_str!("../../profiles/roche-cobas-modular.toml")),
         ("roche-cobas-u411", include_str!("../../profiles/roche-cobas-u411.toml")),

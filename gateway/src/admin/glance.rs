@@ -86,12 +86,13 @@ impl Admin {
                 .iter()
                 .map(|reached| {
                     let name = &reached.plan.name;
-                    let (link, failing) = reached.link(tick);
+                    let forwarder = &reached.forwarder;
                     let mut view = DestinationView {
                         name: name.clone(),
                         address: reached.plan.address.clone(),
-                        link,
-                        failing,
+                        link: forwarder.words(tick),
+                        failing: forwarder.fails(),
+                        connecting: forwarder.is_connecting(),
                         ..DestinationView::default()
                     };
                     if let Some(queue) = state.queue(name) {

@@ -275,6 +275,9 @@ pub struct DestinationView {
     pub link: String,
     /// It does not work now: no connection can be made, no answer comes, or a refused message blocks it.
     pub failing: bool,
+    /// A connection is being made, and nothing is known against it yet.
+    #[serde(default)]
+    pub connecting: bool,
     /// ORUs that wait.
     pub waiting: usize,
     /// Age of the oldest, in seconds.

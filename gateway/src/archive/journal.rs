@@ -46,8 +46,19 @@ pub enum LookError {
 impl fmt::Display for LookError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Folder(folder, error) if error.kind() == io::ErrorKind::NotFound => write!(
+                f,
+                "There is no folder {}, where the journal should be. Look whether its disk is mounted, and whether this is the \
+                 right place: journal.path, --config, --path. A new box's journal is made by: orugate journal init",
+                folder.display()
+            ),
             Self::Folder(folder, error) => {
-                write!(f, "The journal's folder {} cannot be read: {error}.", folder.display())
+                write!(
+                    f,
+                    "The journal's folder {} cannot be read: {error}.{}",
+                    folder.display(),
+                    as_whom(error.kind())
+                )
             }
             Self::Journal(folder, OpenError::Missing) => {
                 write!(f, "There is no journal in {}: it has no file journal.id.", folder.display())
@@ -64,9 +75,20 @@ impl fmt::Display for LookError {
                 folder.display()
             ),
             Self::Journal(folder, error) => {
-                write!(f, "The journal in {} cannot be read: {error}.", folder.display())
+                let whom = match error {
+                    OpenError::Disk(error) => as_whom(error.kind()),
+                    _ => "",
+                };
+                write!(f, "The journal in {} cannot be read: {error}.{whom}", folder.display())
             }
         }
+    }
+}
+
+fn as_whom(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => " Ask as root, or as the user that the service runs as.",
+        _ => "",
     }
 }
 

@@ -250,5 +250,5 @@ fn forecast(restoring: &Restoring, plan: &Plan, from: &Path, now: Utc) {
 
 /// Who is at the keyboard, as the kernel says.
 fn actor() -> String {
-    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |own| format!("uid {}", own.uid()))
+    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |own| crate::who::actor(own.uid()))
 }

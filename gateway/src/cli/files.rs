@@ -3,6 +3,7 @@
 use super::profile::Site;
 use super::{Configured, log, runtime};
 use crate::capture::{Entry, What, text};
+use crate::maps::Table;
 use crate::replay::{self, Heard, How};
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_drivers::Catalogue;
@@ -11,6 +12,7 @@ use orugate_protocol::time::Utc;
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const NO_MESSAGE: u8 = 65;
 const IO: u8 = 74;
@@ -101,7 +103,14 @@ pub(super) fn charset(typed: &str) -> Result<Charset, String> {
     })
 }
 
-pub(super) fn replay(site: &Site, profile: &str, file: &Path, charset: Charset, mllp: Option<&Path>) -> u8 {
+pub(super) fn replay(
+    site: &Site,
+    profile: &str,
+    file: &Path,
+    charset: Charset,
+    table: Option<Arc<Table>>,
+    mllp: Option<&Path>,
+) -> u8 {
     let profile = match site.profile(profile) {
         Ok(site) => site.profile,
         Err(why) => {
@@ -117,7 +126,7 @@ pub(super) fn replay(site: &Site, profile: &str, file: &Path, charset: Charset, 
     let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
     let heard = capture.heard(&*profile);
     let (mut text, mut framed) = (String::new(), Vec::new());
-    let how = How { charset, ..How::at(now) };
+    let how = How { charset, table, ..How::at(now) };
     let totals = replay::replay(&*profile, &heard, &how, &mut text, &mut |oru| {
         framed.push(0x0B);
         framed.extend_from_slice(oru);

@@ -78,7 +78,7 @@ pub(super) enum Action {
 }
 
 /// Which holds.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Which {
     /// Only of this instrument
     #[arg(long, value_name = "NAME")]
@@ -97,10 +97,14 @@ impl Which {
 
 pub(super) fn run(catalogue: &Catalogue, config: &Path, action: Action) -> u8 {
     match action {
-        Action::List { which, json } => match all(config, &which) {
-            Ok(holds) if json => print_json(&holds),
-            Ok(holds) => {
-                print!("{}", list(&holds));
+        Action::List { which, json } => match all(config, &Which::default()) {
+            Ok(open) => {
+                let all = open.len();
+                let holds: Vec<HoldView> = open.into_iter().filter(|hold| which.takes(hold)).collect();
+                if json {
+                    return print_json(&holds);
+                }
+                print!("{}", list(&holds, all));
                 0
             }
             Err(code) => code,
@@ -187,10 +191,18 @@ fn results(hold: &HoldView) -> String {
     }
 }
 
-/// Holds as a table.
-fn list(holds: &[HoldView]) -> String {
-    if holds.is_empty() {
-        return "No holds. Nothing waits for a person.\n".to_owned();
+/// Holds as a table, of so many that are open.
+fn list(holds: &[HoldView], all: usize) -> String {
+    // Whoever mistypes a filter must not believe that nothing waits.
+    match (holds, all) {
+        ([], 0) => return "No holds. Nothing waits for a person.\n".to_owned(),
+        ([], _) => {
+            let others = count(all as u64, "other waits", "others wait");
+            return format!(
+                "No hold is so, and {others} for a person. All that are open: orugate holds list\n"
+            );
+        }
+        _ => {}
     }
     let mut out = format!("{:<18} {:<9} {:<21} {:<19} RESULTS\n", "HOLD", "AGE", "INSTRUMENT", "REASON");
     for hold in holds {
@@ -285,7 +297,12 @@ mod tests {
             4471               2 h       chemistry-1           no-sample-id        7 results: GLU K NA CL CREA UREA and 1 more
             Why, and what to type: orugate holds show HOLD
         "#]]
-        .assert_eq(&list(&[hold()]));
+        .assert_eq(&list(&[hold()], 1));
+        assert_eq!(list(&[], 0), "No holds. Nothing waits for a person.\n");
+        assert_eq!(
+            list(&[], 1),
+            "No hold is so, and 1 other waits for a person. All that are open: orugate holds list\n"
+        );
         let values = Ok(vec!["sample 24-1: GLU 5.4 mmol/L".to_owned()]);
         expect![[r#"
             Hold 4471 of chemistry-1: 7 results, no-sample-id, for 2 h

@@ -12,10 +12,12 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use orugate_drivers::Catalogue;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 const DIFFERS: u8 = 1;
+const USAGE: u8 = 64;
 const DAMAGED: u8 = 65;
 const IO: u8 = 74;
 /// The form of the JSON.
@@ -77,18 +79,32 @@ pub(super) fn run(catalogue: &Catalogue, config: &Path, asked: &Asked) -> u8 {
         Err(code) => return code,
     };
     let there = main_file(config).is_file();
-    let plan =
-        there.then(|| config::load(config, catalogue).ok()).flatten().map(|loaded| loaded.plan.gateway);
-    let (zone, name) =
-        plan.map_or((TimeZone::UTC, "UTC".to_owned()), |gateway| (gateway.timezone, gateway.timezone_name));
-    ended(tell(&journal, &zone, &name, asked))
+    let plan = there.then(|| config::load(config, catalogue).ok()).flatten().map(|loaded| loaded.plan);
+    let names = plan.iter().flat_map(|plan| plan.instruments.iter().map(|it| it.name.clone())).collect();
+    let site = plan.map_or(
+        Site { zone: TimeZone::UTC, zone_name: "UTC".to_owned(), instruments: BTreeSet::new() },
+        |plan| Site {
+            zone: plan.gateway.timezone,
+            zone_name: plan.gateway.timezone_name,
+            instruments: names,
+        },
+    );
+    ended(tell(&journal, site, asked))
 }
 
-fn tell(journal: &Journal, zone: &TimeZone, zone_name: &str, asked: &Asked) -> Result<u8, Stop> {
+/// What the configuration says, where there is one.
+struct Site {
+    zone: TimeZone,
+    zone_name: String,
+    instruments: BTreeSet<String>,
+}
+
+fn tell(journal: &Journal, site: Site, asked: &Asked) -> Result<u8, Stop> {
+    let Site { zone, zone_name, mut instruments } = site;
     let bounds = match asked.day {
         None => None,
         Some(day) => {
-            let Some(bounds) = day.bounds(zone) else {
+            let Some(bounds) = day.bounds(&zone) else {
                 eprintln!("This day has no beginning in {zone_name}, or the clock cannot be read.");
                 return Err(Stop::Said(IO));
             };
@@ -96,6 +112,14 @@ fn tell(journal: &Journal, zone: &TimeZone, zone_name: &str, asked: &Asked) -> R
         }
     };
     let (archive, inspected) = journal.archive()?;
+    if let Some(name) = &asked.instrument {
+        instruments.extend(archive.messages.values().map(|message| message.instrument.to_string()));
+        if !instruments.contains(name) {
+            let all = instruments.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", ");
+            eprintln!("No instrument is called {name}, and no message is of one. There are: {all}.");
+            return Err(Stop::Said(USAGE));
+        }
+    }
     let of = |message: &Message| asked.instrument.as_ref().is_none_or(|name| **name == *message.instrument);
     // Of such a message nobody knows its day.
     let timeless = |message: &Message| message.clock == 0 || message.received == 0;
@@ -124,7 +148,7 @@ fn tell(journal: &Journal, zone: &TimeZone, zone_name: &str, asked: &Asked) -> R
         writeln!(out, "{text}")?;
     } else {
         let day = bounds.map(|(date, ..)| date);
-        print(&mut out, &lines, day, zone_name, without_day)?;
+        print(&mut out, &lines, day, &zone_name, without_day)?;
     }
     out.flush()?;
     drop(out);

@@ -3,10 +3,10 @@
 use super::journal::{self, At, Stop};
 use super::profile::Site;
 use super::service;
-use crate::config::InstrumentPlan;
+use crate::config::{self, InstrumentPlan};
 use crate::maps::import::{self, Import, MAX_FILE};
 use crate::maps::seen::{Kind, Seen};
-use crate::maps::{Expected, Mapped, Row, Table};
+use crate::maps::{self, Expected, Mapped, Row, Table};
 use crate::records::{Chunk, Meta as _};
 use crate::replay::Message;
 use orugate_driver::Profile;
@@ -15,11 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const REFUSED: u8 = 1;
 const USAGE: u8 = 64;
 const NO_MESSAGE: u8 = 65;
 const IO: u8 = 74;
+const CONFIG: u8 = 78;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Action {
@@ -85,6 +87,30 @@ pub(super) fn run(catalogue: &Catalogue, configuration: &Path, action: &Action) 
     match done {
         Ok(code) | Err(code) => code,
     }
+}
+
+/// The maps that a person names, as an instrument would have them; each by its name in `maps.d`, or its file.
+pub(super) fn table(configuration: &Path, maps: &[String], required: bool) -> Result<Option<Arc<Table>>, u8> {
+    if maps.is_empty() {
+        return Ok(None);
+    }
+    let main = config::main_file(configuration);
+    let folder = main.parent().unwrap_or(Path::new("")).join(maps::FOLDER);
+    let mut read = Vec::new();
+    for typed in maps {
+        let is_file = typed.contains('/') || Path::new(typed).extension().is_some();
+        let file = if is_file { PathBuf::from(typed) } else { folder.join(format!("{typed}.csv")) };
+        let text = config::read_text(&file).map_err(|error| {
+            eprintln!("There is no map {typed}: {} cannot be read: {error}.", file.display());
+            USAGE
+        })?;
+        let map = maps::read(&file, &text).map_err(|mistakes| {
+            mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
+            CONFIG
+        })?;
+        read.push(Arc::new(map));
+    }
+    Ok(Some(Arc::new(Table::new(read, required))))
 }
 
 /// What instruments with a profile send: by its examples, and by the journal when that is asked for.
@@ -284,8 +310,17 @@ fn import_file(
     out: Option<&Path>,
     force: bool,
 ) -> Result<u8, u8> {
+    if let Some(out) = out.filter(|out| !maps::is_name(out)) {
+        eprintln!(
+            "{} would be read by nobody: an instrument names a map by its file's name, 1 to 40 of a-z, 0-9 and hyphen before \
+             .csv, such as maps.d/chemistry.csv.",
+            out.display()
+        );
+        return Err(USAGE);
+    }
     let text = read(file).map_err(|why| {
-        eprintln!("{}: {why}", file.display());
+        let name = if file == Path::new("-") { "Standard input".into() } else { file.display().to_string() };
+        eprintln!("{name}: {why}");
         IO
     })?;
     let import = import::import(&text, asked, seen).map_err(|why| {

@@ -167,7 +167,7 @@ enum Command {
     /// Read a capture file through a profile; nothing is stored or sent
     ///
     /// Prints each ORU, and for each result that is in none a line that begins with hold, qc or note, with its test
-    /// code and the reason.
+    /// code and the reason. With --map also which row of which map decided.
     Replay {
         #[command(flatten)]
         configured: Configured,
@@ -179,6 +179,12 @@ enum Command {
         /// What the destination reads, as its key charset has it (MSH-18); shown is UTF-8, --mllp has the bytes
         #[arg(long, value_name = "NAME", default_value = "UNICODE UTF-8", value_parser = files::charset)]
         charset: Charset,
+        /// A map that the instrument would have: its name in maps.d, or its file; several are asked in their order
+        #[arg(long = "map", value_name = "MAP")]
+        maps: Vec<String>,
+        /// Results without a row wait, as with `require_map = true`
+        #[arg(long, requires = "maps")]
+        require_map: bool,
         /// Write the ORUs that would be sent, MLLP-framed, into this file too
         #[arg(long, value_name = "FILE")]
         mllp: Option<PathBuf>,
@@ -343,9 +349,12 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Trace { configured, what } => trace::run(catalogue, &configured.config, &what),
         Command::Verify { configured, action } => verify::run(catalogue, &configured.config, action),
         Command::Ledger { configured, asked } => ledger::run(catalogue, &configured.config, &asked),
-        Command::Replay { configured, profile, file, charset, mllp } => {
+        Command::Replay { configured, profile, file, charset, maps, require_map, mllp } => {
             let site = profile::Site::of(catalogue, &configured.config);
-            files::replay(&site, &profile, &file, charset, mllp.as_deref())
+            match map::table(&configured.config, &maps, require_map) {
+                Ok(table) => files::replay(&site, &profile, &file, charset, table, mllp.as_deref()),
+                Err(code) => code,
+            }
         }
         Command::Capture { configured, action } => capture::run(catalogue, &configured.config, &action),
         Command::Simulate(simulate) => files::simulate(catalogue, simulate),

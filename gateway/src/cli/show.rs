@@ -1,6 +1,8 @@
 //! Status and holds as a person reads them at three in the morning: worst first, sentences, the next command.
 
-use crate::admin::{DestinationLine, DeviceClockView, JournalView, ParkedView, Status};
+use crate::admin::{
+    DestinationLine, DestinationView, DeviceClockView, InstrumentView, JournalView, ParkedView, Status,
+};
 use crate::capture::View;
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
@@ -13,7 +15,7 @@ use std::fmt::Write as _;
 pub(super) fn status(status: &Status) -> String {
     let mut out = String::new();
     if status.conditions.is_empty() {
-        let _ = writeln!(out, "All is well.");
+        let _ = writeln!(out, "{}", calm(status));
     }
     for condition in &status.conditions {
         let _ = writeln!(out, "! {condition}");
@@ -44,6 +46,26 @@ pub(super) fn status(status: &Status) -> String {
         status.config.get(..8).unwrap_or(&status.config)
     );
     out
+}
+
+/// When nothing is wrong: whether that is all, or only all that is known.
+fn calm(status: &Status) -> String {
+    let names = |of: fn(&DestinationView) -> bool| {
+        let names: Vec<&str> = status.destinations.iter().filter(|d| of(d)).map(|d| &*d.name).collect();
+        names.join(", ")
+    };
+    let failing = names(|destination| destination.failing);
+    if !failing.is_empty() {
+        return format!("No result waits, but {failing} cannot be reached: see LINK below.");
+    }
+    let begun = |i: &&InstrumentView| i.port.line == Line::Starting && !i.listens;
+    let starting = status.instruments.iter().filter(begun).map(|instrument| instrument.name.clone());
+    let connecting = names(|destination| destination.connecting);
+    let all: Vec<String> = starting.chain(Some(connecting).filter(|names| !names.is_empty())).collect();
+    if all.is_empty() {
+        return "All is well.".to_owned();
+    }
+    format!("Nothing is wrong so far; still connecting to {}.", all.join(", "))
 }
 
 /// First what still waits, since only that can fill it; what is kept makes room by itself.
@@ -305,6 +327,22 @@ mod tests {
         let mut given = Status::default();
         given.journal.health = "good".to_owned();
         assert!(status(&given).starts_with("All is well."));
+        let instrument = InstrumentView { name: "chem-1".to_owned(), ..Default::default() };
+        given.instruments.push(instrument);
+        given.destinations = ["lis", "records"]
+            .map(|name| DestinationView { name: name.to_owned(), connecting: true, ..Default::default() })
+            .to_vec();
+        let starts = |given: &Status, with: &str| {
+            assert!(status(given).starts_with(with), "{}", status(given));
+        };
+        starts(&given, "Nothing is wrong so far; still connecting to chem-1, lis, records.");
+        given.instruments[0].listens = true;
+        given.destinations[0].connecting = false;
+        starts(&given, "Nothing is wrong so far; still connecting to records.");
+        given.destinations[0].failing = true;
+        starts(&given, "No result waits, but lis cannot be reached: see LINK below.");
+        given.destinations.clear();
+        starts(&given, "All is well.");
         given.journal.nearly_full = true;
         given.conditions = crate::conditions::derive::of(&given);
         assert!(status(&given).starts_with("! The journal is nearly full"));
@@ -318,7 +356,7 @@ mod tests {
             at: given.now - 30_000_000,
             ..DeviceClockView::default()
         };
-        given.instruments.push(crate::admin::InstrumentView { clock: Some(clock), ..Default::default() });
+        given.instruments.push(InstrumentView { clock: Some(clock), ..Default::default() });
         let told =
             "  its clock is 4 min 10 s behind this box's, by the times of its messages, the last 30 s ago\n";
         assert!(status(&given).contains(told), "{}", status(&given));

@@ -9,7 +9,7 @@ use super::mistakes::{Findings, Mistake, Position};
 use super::nearest::did_you_mean;
 use super::plan::{DestinationPlan, InstrumentPlan};
 use crate::maps::ucum::Unit;
-use crate::maps::{Expected, MAX_MAPS, Map, Row, Table, read};
+use crate::maps::{Expected, MAX_MAPS, Map, Row, Table, is_name, read};
 use orugate_driver::Profile;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,7 @@ impl Maps {
                 }
             };
             let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-            if name.is_empty() || name.len() > 40 || !name.bytes().all(fits) {
+            if !is_name(file) {
                 let message = format!(
                     "{name:?} is no name for a map; allowed are 1 to 40 of a-z, 0-9 and hyphen before .csv"
                 );

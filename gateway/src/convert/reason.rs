@@ -141,9 +141,11 @@ reasons! {
         "Look at both instruments' cables. Discard what came over the wrong one and transmit it again; after a repair that \
          changed the instrument, correct `identity` and redrive.";
     /// A result time that cannot be true.
-    ImpossibleTime = "impossible-time", "the instrument's clock", Overrules,
+    ImpossibleTime = "impossible-time", "the instrument's clock, or this box's", Overrules,
         "The time of the result cannot be true: it is before 2000, or too far from the time at which it was received.",
-        "Set the instrument's clock and transmit the result again, or release it with the time as it is.";
+        "Compare the clock on the instrument's screen, and this box's (timedatectl), with a watch. If the instrument's is wrong, \
+         set it, transmit the result again and discard this one. If this box's is, set it and release: the time as it is goes \
+         out.";
     /// The transmission broke off, and the site wants such messages whole.
     Incomplete = "incomplete", "the line", Overrules,
         "The transmission broke off, so results may be missing, and `incomplete` of this instrument says to hold it.",
@@ -154,7 +156,7 @@ reasons! {
         "Compare with the instrument's screen. Correct `status` in the profile, then redrive; or discard.";
     /// The sample id is as a control's would be, without evidence.
     SuspectedControl = "suspected-control", "the instrument, or its profile", Overrules,
-        "The sample's id, or the patient's id or name, begins or ends as a control's or a calibrator's would, but nothing in the message \
+        "The sample's id or material, or the patient's id or name, reads like a control's or a calibrator's, but nothing in the message \
          says that it is one.",
         "If a patient's sample was in the tube, release; else discard, and name what marks controls under `qc` in the profile.";
     /// The configuration in force does not have its instrument.

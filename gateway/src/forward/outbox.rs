@@ -10,6 +10,7 @@ use super::shell::{Outbox, Shell};
 use super::status::Status;
 use crate::clock::Clock;
 use crate::config::DestinationPlan;
+use crate::notes::Hush;
 use crate::records::{Delivery, DeliveryResult};
 use crate::state;
 use crate::store::{Entry, Store};
@@ -59,6 +60,12 @@ impl Handle {
     #[must_use]
     pub fn fails(&self) -> bool {
         self.status.borrow().as_ref().is_some_and(Status::fails)
+    }
+
+    /// True before it is known whether the destination can be reached.
+    #[must_use]
+    pub fn is_connecting(&self) -> bool {
+        self.status.borrow().as_ref().is_none_or(Status::is_connecting)
     }
 
     /// Changes whenever the status does.
@@ -147,6 +154,7 @@ impl Outbox for JournalOutbox {
             Settlement::Parked { number, why, ack } => (number, DeliveryResult::Parked(why.to_string()), ack),
         };
         let delivery = Delivery { oru, at: self.clock.stamp().0, result };
+        let mut said = Hush::default();
         loop {
             let (done, journalled) = oneshot::channel();
             let entry = Entry::with_payload(&delivery, ack.clone());
@@ -156,7 +164,10 @@ impl Outbox for JournalOutbox {
             match journalled.await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => {
-                    tracing::error!(number = oru, %error, "an acknowledgment could not be journalled");
+                    if let Some(before) = said.again(self.clock.tick(), ()) {
+                        tracing::error!(destination = %self.destination, number = oru, %error, before,
+                            "an acknowledgment could not be journalled; it is tried again");
+                    }
                 }
                 Err(_) => tracing::error!(number = oru, "the journal dropped an acknowledgment"),
             }

@@ -70,6 +70,12 @@ impl Status {
         self.failures > 0 || self.blocked_by.is_some() || self.refused > 0
     }
 
+    /// True while a connection is being made and none before it came to nothing.
+    #[must_use]
+    pub const fn is_connecting(&self) -> bool {
+        matches!(self.link, LinkStatus::Connecting { .. }) && !self.fails()
+    }
+
     /// A line for people.
     #[must_use]
     pub fn words(&self, now: Tick) -> String {

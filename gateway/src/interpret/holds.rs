@@ -57,7 +57,9 @@ impl Worker {
         let act = Act { hold, observations: observations(&open), open: &open, sample, release: true, actor };
         match self.again(hand, &lineup, &message, &act) {
             Ok(kept) => Ok(kept.released),
-            Err(Trouble::Append(error)) => Err(format!("Not released: {error}.")),
+            Err(Trouble::Append(error)) => {
+                Err(format!("Not released, and nothing is changed: {error}. See: orugate status"))
+            }
             Err(Trouble::Whole(_, sentence)) => Err(format!("Still held. {sentence}")),
             Err(Trouble::Overtaken) => Err("Still held. The driver took too long.".to_owned()),
         }
@@ -77,7 +79,9 @@ impl Worker {
         match self.again(hand, &lineup, &message, &act) {
             Ok(kept) if kept.unchanged => Ok(Redriven::Waits(open.sentence)),
             Ok(kept) => Ok(Redriven::Settled(kept.released)),
-            Err(Trouble::Append(error)) => Err(format!("Hold {hold} was not redriven: {error}.")),
+            Err(Trouble::Append(error)) => {
+                Err(format!("Hold {hold} was not redriven: {error}. See: orugate status"))
+            }
             Err(Trouble::Overtaken) => Err(format!("Hold {hold} waits as before. The driver took too long.")),
             Err(Trouble::Whole(_, sentence)) => self.waits(hold, actor, sentence.to_owned()),
         }
@@ -99,7 +103,7 @@ impl Worker {
         let settled =
             HoldSettled { hold, actor, at: self.clock.stamp().0, how: Settlement::Discarded(reason) };
         let stored = self.store.append_wait(vec![Entry::new(&settled)], self.time());
-        stored.map(drop).map_err(|error| format!("Not discarded: {error}."))
+        stored.map(drop).map_err(|error| format!("Not discarded: {error}. See: orugate status"))
     }
 
     /// An open hold and its message.

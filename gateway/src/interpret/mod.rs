@@ -238,8 +238,13 @@ pub type Told = Arc<dyn Fn(&str, Tell<'_>) + Send + Sync>;
 pub enum Tell<'a> {
     /// It asks for orders.
     Query(&'a str),
-    /// Notes of the interpreter, in words, with the number of those left out.
-    Note(&'a str),
+    /// A note of the interpreter.
+    Note {
+        /// The same for all of its kind.
+        kind: &'a str,
+        /// In words.
+        sentence: &'a str,
+    },
     /// What became of one message.
     Done {
         /// Observations sent.
@@ -337,9 +342,16 @@ impl Worker {
     /// pending, and the next order tries again.
     fn work_off(&self, hand: &mut Hand) {
         while let Some((number, message)) = self.next(hand) {
-            if let Err(error) = self.interpret(hand, number, &message) {
-                tracing::error!(number, %error, "the outcome of a message could not be stored; it stays in the queue");
-                return;
+            match self.interpret(hand, number, &message) {
+                Ok(()) => {}
+                Err(Undone::Overtaken) => return,
+                Err(Undone::Unstored(error)) => {
+                    if let Some(before) = hand.unstored.again(self.clock.tick(), ()) {
+                        tracing::error!(number, %error, before,
+                            "the outcome of a message could not be stored; it stays in the queue and is tried again");
+                    }
+                    return;
+                }
             }
         }
     }
@@ -361,7 +373,7 @@ impl Worker {
         Some((number, message.clone()))
     }
 
-    fn interpret(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<(), AppendError> {
+    fn interpret(&self, hand: &mut Hand, number: u64, message: &Message) -> Result<(), Undone> {
         let trouble = match self.first_time(hand, number, message) {
             Ok(_) => return Ok(()),
             Err(Trouble::Append(AppendError::TooLarge { .. })) => Trouble::Whole(
@@ -371,9 +383,11 @@ impl Worker {
             Err(trouble) => trouble,
         };
         match trouble {
-            Trouble::Append(error) => Err(error),
-            Trouble::Overtaken => Err(AppendError::Stopped),
-            Trouble::Whole(reason, sentence) => self.hold_whole(number, message, reason, sentence),
+            Trouble::Append(error) => Err(Undone::Unstored(error)),
+            Trouble::Overtaken => Err(Undone::Overtaken),
+            Trouble::Whole(reason, sentence) => {
+                self.hold_whole(number, message, reason, sentence).map_err(Undone::Unstored)
+            }
         }
     }
 
@@ -609,6 +623,14 @@ enum Trouble {
     /// Nothing more can be said of the message: reason and sentence of a hold.
     Whole(&'static str, &'static str),
     /// It took so long that another thread has the work now; this one is to end.
+    Overtaken,
+}
+
+/// Why a message waits on.
+enum Undone {
+    /// The journal did not take what came of it.
+    Unstored(AppendError),
+    /// Another thread has the work now.
     Overtaken,
 }
 

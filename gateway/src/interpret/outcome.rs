@@ -332,7 +332,7 @@ impl Batch<'_> {
             };
             let colon = if place.is_empty() { "" } else { ": " };
             let sentence = format!("byte {}: {}{colon}{place}", note.span.start, note.kind);
-            (worker.told)(name, Tell::Note(&sentence));
+            (worker.told)(name, Tell::Note { kind: &note.kind.to_string(), sentence: &sentence });
         }
         for (results, hour) in [
             (
@@ -344,7 +344,7 @@ impl Batch<'_> {
             if results > 0 {
                 let results = count(results.into(), "result has", "results have");
                 let sentence = format!("{results} a time of the hour that daylight saving {hour}");
-                (worker.told)(name, Tell::Note(&sentence));
+                (worker.told)(name, Tell::Note { kind: hour, sentence: &sentence });
             }
         }
         let unsent = (0..facts.observations.len()).map(|i| self.conversion.unsent_remarks(i)).sum::<u32>();
@@ -352,7 +352,7 @@ impl Batch<'_> {
             let sentence = format!(
                 "{unsent} of the instrument's remarks are in no ORU, for what they are about is not reportable"
             );
-            (worker.told)(name, Tell::Note(&sentence));
+            (worker.told)(name, Tell::Note { kind: "unsent remarks", sentence: &sentence });
         }
         if first {
             for query in &facts.queries {

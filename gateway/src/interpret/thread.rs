@@ -9,6 +9,7 @@
 
 use super::{Order, Worker};
 use crate::convert::Converter;
+use crate::notes::Hush;
 use crate::pulse::step_back;
 use orugate_protocol::time::Tick;
 use rustix::process::Pid;
@@ -138,6 +139,8 @@ pub(super) struct Hand {
     pub(super) attempted: Option<u64>,
     /// Orders that are not worked off.
     pub(super) open: Arc<AtomicUsize>,
+    /// Outcomes that could not be stored, for the log.
+    pub(super) unstored: Hush<()>,
     /// Another thread has the work: this one is to do nothing more.
     pub(super) overtaken: bool,
     generation: u64,
@@ -289,6 +292,7 @@ impl Handle {
             let mut hand = Hand {
                 converter: Converter::default(),
                 attempted: None,
+                unstored: Hush::default(),
                 open,
                 overtaken: false,
                 generation,

@@ -10,6 +10,7 @@
 use super::read::Cells;
 use super::seen::Seen;
 use super::ucum::Unit;
+use crate::words::count;
 use orugate_protocol::hl7::value::is_loinc;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -364,8 +365,10 @@ impl Import {
     pub fn report(&self) -> Vec<String> {
         let list = |codes: &BTreeSet<String>| codes.iter().cloned().collect::<Vec<_>>().join(", ");
         let of = if self.source.is_empty() { String::new() } else { format!(" of {}", self.source) };
-        let mut lines =
-            vec![format!("Read: {} rows{of}.", self.read), format!("Taken: {} rows.", self.taken.len())];
+        let mut lines = vec![
+            format!("Read: {}{of}.", count(self.read as u64, "row", "rows")),
+            format!("Taken: {}.", count(self.taken.len() as u64, "row", "rows")),
+        ];
         lines.extend(self.wrong.iter().map(|why| format!("Not taken, {why}.")));
         lines.extend(self.ambiguous.iter().map(|why| format!("Ambiguous, none taken, {why}.")));
         if !self.left_out.is_empty() {
@@ -485,6 +488,17 @@ Acme,C1,NA,Sodium,Serum or Plasma,mmol/L,2955-3,Sodium other,Qn
         let import = import(LIVD, &Asked::default(), &seen(&[("CRP", "S1", "mg/L")])).unwrap();
         let crp = import.ambiguous.iter().find(|why| why.starts_with("CRP")).unwrap();
         assert!(crp.contains("The instrument writes S1; say for which"), "{crp}");
+    }
+
+    #[test]
+    fn what_a_spreadsheet_saves_is_read_and_its_lines_are_named_as_an_editor_counts_them() {
+        let text =
+            format!("\u{FEFF}{}", LIVD.replace(',', ";").replace("\"Creatinine; m", "\"Creatinine, m"))
+                .replace('\n', "\r\n");
+        let import = import(&text, &Asked::default(), &Seen::default()).unwrap();
+        let same = super::import(LIVD, &Asked::default(), &Seen::default()).unwrap();
+        assert_eq!(import.report(), same.report());
+        assert_eq!(import.csv(), same.csv());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::config::ConfigHash;
 use orugate_protocol::oru::Mapped as Written;
 use orugate_protocol::text::Text;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use ucum::Unit;
 
@@ -28,6 +28,15 @@ use ucum::Unit;
 pub const FOLDER: &str = "maps.d";
 /// An instrument names at most so many.
 pub const MAX_MAPS: usize = 8;
+
+/// Whether instruments can name a map by this file: 1 to 40 of a-z, 0-9 and hyphen before `.csv`.
+#[must_use]
+pub fn is_name(file: &Path) -> bool {
+    let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let named = (1..=40).contains(&name.len()) && name.bytes().all(fits);
+    named && file.extension().is_some_and(|extension| extension == "csv")
+}
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq)]

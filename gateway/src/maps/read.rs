@@ -25,7 +25,9 @@ const MAX_MISTAKES: usize = 100;
 
 /// A text as lines of cells.
 pub struct Cells {
-    reader: csv::Reader<Box<dyn std::io::Read>>,
+    reader: csv::Reader<std::io::Cursor<Vec<u8>>>,
+    /// Up to which byte lines were counted, and the line there, from 1.
+    counted: (usize, u32),
     /// What the first line names, trimmed.
     pub header: Vec<String>,
 }
@@ -38,7 +40,7 @@ impl Cells {
     pub fn new(text: &str) -> Result<Self, String> {
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let delimiter = delimiter_of(text);
-        let source: Box<dyn std::io::Read> = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        let source = std::io::Cursor::new(text.as_bytes().to_vec());
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
@@ -49,7 +51,25 @@ impl Cells {
         if header.iter().all(String::is_empty) {
             return Err("is empty; the first line names the columns".to_owned());
         }
-        Ok(Self { reader, header })
+        Ok(Self { reader, counted: (0, 1), header })
+    }
+
+    /// The line of the first row at or behind a byte, as an editor counts. The reader's own number is that of what stands
+    /// before the row: the LF of a CR LF, lines that are empty.
+    fn line_of(&mut self, byte: u64) -> u32 {
+        let text: &[u8] = self.reader.get_ref().get_ref();
+        let (mut at, mut line) = self.counted;
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(next) = text.get(at).filter(|next| at < byte || matches!(next, b'\r' | b'\n')) {
+            let ends = match next {
+                b'\r' => text.get(at + 1) != Some(&b'\n'),
+                next => *next == b'\n',
+            };
+            line = line.saturating_add(u32::from(ends));
+            at += 1;
+        }
+        self.counted = (at, line);
+        line
     }
 }
 
@@ -60,13 +80,12 @@ impl Iterator for Cells {
     fn next(&mut self) -> Option<Self::Item> {
         let mut record = csv::StringRecord::new();
         loop {
-            let at = u32::try_from(self.reader.position().line()).unwrap_or(u32::MAX);
+            let line = self.line_of(self.reader.position().byte());
             match self.reader.read_record(&mut record) {
                 Ok(false) => return None,
                 Ok(true) => {}
-                Err(error) => return Some(Err((at, error.to_string()))),
+                Err(error) => return Some(Err((line, error.to_string()))),
             }
-            let line = record.position().map_or(at, |at| u32::try_from(at.line()).unwrap_or(u32::MAX));
             let cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
             // What spreadsheets leave behind the last row.
             if cells.iter().any(|cell| !cell.is_empty()) {

@@ -242,3 +242,18 @@ proptest::proptest! {
         let _ = read(Path::new("m.csv"), &format!("code,loinc,ucum,unit\n{text}"));
     }
 }
+
+#[test]
+fn a_line_has_the_number_that_an_editor_shows_whatever_spreadsheet_wrote_it() {
+    let rows = "code,loinc,ucum,note\nA,2345-7,mg/dL,\"two\nlines\"\n\nB,2345-8,mg/dL,\n,,,\nC,2345-7,,\n";
+    for (what, end) in [("unix", "\n"), ("windows", "\r\n"), ("old", "\r")] {
+        for mark in ["", "\u{FEFF}"] {
+            let text = mark.to_owned() + &rows.replace('\n', end);
+            let mistakes = read(Path::new("m.csv"), &text).unwrap_err();
+            let lines: Vec<_> = mistakes.iter().map(|m| (m.position.unwrap().line, m.key.as_str())).collect();
+            assert_eq!(lines, [(2, "note"), (5, "loinc"), (7, "ucum")], "{what}");
+        }
+    }
+    let crlf = CHEMISTRY.replace('\n', "\r\n");
+    assert_eq!(map("chem", &crlf).rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 8]);
+}

@@ -4,7 +4,7 @@
 //! what happens on the wire.
 
 use crate::config::{Allow, WirePlan};
-use crate::wire::{self, Listener, Wire, Wires};
+use crate::wire::{self, Come, Listener, Refusal, Wire, Wires};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub(super) enum Opened {
     /// A wire, and who is at its other end.
     Wire(Box<dyn Wire>, Option<IpAddr>),
+    /// None: somebody was not let in.
+    Refused(IpAddr, Refusal),
     /// A listener, where there was none.
     Listener(Arc<dyn Listener>),
 }
@@ -52,21 +54,17 @@ pub(super) async fn open(
     }
 }
 
-/// The next connection from somebody who may connect. While one peer is connected, another address is turned away:
-/// two analyzers on one port would mix their messages.
+/// The next connection. Who may not connect is turned away, and so is another address while one peer is connected: two
+/// analyzers on one port would mix their messages.
 async fn accept(listener: &dyn Listener, allow: &[Allow], current: Option<IpAddr>) -> io::Result<Opened> {
-    loop {
-        let (wire, peer) = wire::accept(listener).await?;
-        if !allow.iter().any(|a| a.covers(peer)) {
-            tracing::warn!(%peer, "refused a connection: this address is not in the instrument's `allow`");
-            continue;
+    Ok(match wire::come(listener).await? {
+        Come::Refused(peer, refusal) => Opened::Refused(peer, refusal),
+        Come::Wire(_, peer) if !allow.iter().any(|a| a.covers(peer)) => {
+            Opened::Refused(peer, Refusal::NotAllowed)
         }
-        if current.is_some_and(|c| c != peer) {
-            tracing::warn!(%peer, "refused a connection: another address is connected as this instrument");
-            continue;
-        }
-        return Ok(Opened::Wire(wire, Some(peer)));
-    }
+        Come::Wire(_, peer) if current.is_some_and(|c| c != peer) => Opened::Refused(peer, Refusal::Another),
+        Come::Wire(wire, peer) => Opened::Wire(wire, Some(peer)),
+    })
 }
 
 /// Why an address cannot be listened on, and what to do about it.

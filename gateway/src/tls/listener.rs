@@ -7,8 +7,7 @@
 use super::User;
 use super::trouble::Trouble;
 use crate::config::Allow;
-use crate::status::PortStatus;
-use crate::wire::{Listener, Wire};
+use crate::wire::{Come, Listener, Refusal, Wire};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +23,6 @@ pub(super) struct Secured {
     listener: Arc<dyn Listener>,
     user: Arc<User>,
     allow: Vec<Allow>,
-    status: Arc<PortStatus>,
     handshakes: Mutex<Handshakes>,
 }
 
@@ -44,33 +42,24 @@ impl std::fmt::Debug for Handshakes {
 }
 
 impl Secured {
-    pub(super) fn new(
-        listener: Arc<dyn Listener>,
-        user: Arc<User>,
-        allow: Vec<Allow>,
-        status: Arc<PortStatus>,
-    ) -> Self {
-        Self { listener, user, allow, status, handshakes: Mutex::default() }
+    pub(super) fn new(listener: Arc<dyn Listener>, user: Arc<User>, allow: Vec<Allow>) -> Self {
+        Self { listener, user, allow, handshakes: Mutex::default() }
     }
 
-    fn refuse(&self, peer: IpAddr, why: &dyn std::fmt::Display) {
-        tracing::warn!(instrument = &*self.user.name, %peer, "refused a connection: {why}");
-        let note = format!("refused a connection from {peer}: {why}");
-        self.status.note(&note, self.user.clock.reckoned());
-    }
-
-    fn begin(&self, handshakes: &mut Handshakes, wire: Box<dyn Wire>, peer: IpAddr) {
+    /// Begins a handshake. The peer whose handshake had to make room for it, if one had.
+    fn begin(&self, handshakes: &mut Handshakes, wire: Box<dyn Wire>, peer: IpAddr) -> Option<IpAddr> {
         handshakes.pending.retain(|(_, handle)| !handle.is_finished());
-        if handshakes.pending.len() >= PENDING
-            && let Some(place) = crowded(handshakes.pending.iter().map(|(peer, _)| *peer))
-        {
-            let (peer, handle) = handshakes.pending.remove(place);
+        let full = handshakes.pending.len() >= PENDING;
+        let place = full.then(|| crowded(handshakes.pending.iter().map(|(peer, _)| *peer))).flatten();
+        let gone = place.map(|place| {
+            let (gone, handle) = handshakes.pending.remove(place);
             handle.abort();
-            self.refuse(peer, &"too many handshakes at a time");
-        }
+            gone
+        });
         let user = self.user.clone();
         let handle = handshakes.running.spawn(async move { (peer, user.accept(wire).await) });
         handshakes.pending.push((peer, handle));
+        gone
     }
 }
 
@@ -85,20 +74,26 @@ fn crowded(peers: impl Iterator<Item = IpAddr> + Clone) -> Option<usize> {
 }
 
 impl Listener for Secured {
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Wire>, IpAddr)>> {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Come>> {
         let mut handshakes = self.handshakes.lock().unwrap_or_else(PoisonError::into_inner);
         while let Poll::Ready(come) = self.listener.poll_accept(context) {
-            let (wire, peer) = come?;
-            if self.allow.iter().any(|allow| allow.covers(peer)) {
-                self.begin(&mut handshakes, wire, peer);
-            } else {
-                self.refuse(peer, &"this address is not in the instrument's `allow`");
+            let (wire, peer) = match come? {
+                Come::Wire(wire, peer) => (wire, peer),
+                refused @ Come::Refused(..) => return Poll::Ready(Ok(refused)),
+            };
+            if !self.allow.iter().any(|allow| allow.covers(peer)) {
+                return Poll::Ready(Ok(Come::Refused(peer, Refusal::NotAllowed)));
+            }
+            if let Some(gone) = self.begin(&mut handshakes, wire, peer) {
+                return Poll::Ready(Ok(Come::Refused(gone, Refusal::Crowded)));
             }
         }
         while let Poll::Ready(Some(ended)) = handshakes.running.poll_join_next(context) {
             match ended {
-                Ok((peer, Ok(wire))) => return Poll::Ready(Ok((wire, peer))),
-                Ok((peer, Err(trouble))) => self.refuse(peer, &trouble),
+                Ok((peer, Ok(wire))) => return Poll::Ready(Ok(Come::Wire(wire, peer))),
+                Ok((peer, Err(trouble))) => {
+                    return Poll::Ready(Ok(Come::Refused(peer, Refusal::Tls(trouble.to_string()))));
+                }
                 // Its place was needed.
                 Err(_) => {}
             }

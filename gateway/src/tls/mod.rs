@@ -31,7 +31,6 @@ pub use user::User;
 use crate::clock::Clock;
 use crate::conditions::Conditions;
 use crate::config::{Loaded, Mistake, TlsPlan};
-use crate::status::PortStatus;
 use crate::wire::{Connecting, Listener, Wire, Wires};
 use arc_swap::ArcSwapOption;
 use gate::{ANSWER, Gate, send_out};
@@ -141,8 +140,7 @@ impl Tls {
         }
     }
 
-    /// A listener whose connections are TLS by this plan; without one, the listener itself. Whom it refuses is told in
-    /// the port's status.
+    /// A listener whose connections are TLS by this plan; without one, the listener itself. Whom it refuses it says.
     #[must_use]
     pub fn listener(
         &self,
@@ -150,11 +148,10 @@ impl Tls {
         plan: Option<&TlsPlan>,
         allow: &[crate::config::Allow],
         listener: Arc<dyn Listener>,
-        status: &Arc<PortStatus>,
     ) -> Arc<dyn Listener> {
         let Some(plan) = plan else { return listener };
         let user = self.user(name, Peer::Instrument, plan);
-        Arc::new(listener::Secured::new(listener, user, allow.to_vec(), status.clone()))
+        Arc::new(listener::Secured::new(listener, user, allow.to_vec()))
     }
 
     /// Looks at all files once and gives the conditions that come of it. A file that has changed is read when it was

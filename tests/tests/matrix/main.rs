@@ -9,6 +9,7 @@ mod bare;
 mod cells;
 mod clocks;
 mod engine;
+mod full;
 mod net;
 mod odd;
 mod page;

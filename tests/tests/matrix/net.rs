@@ -5,7 +5,7 @@
 //! connection does not. Leaves out delay, which is the simulator's pace, and what bytes mean.
 
 use orugate::config::SerialPlan;
-use orugate::wire::{Connecting, Listener, Wire, Wires};
+use orugate::wire::{Come, Connecting, Listener, Wire, Wires};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -232,11 +232,11 @@ impl Drop for Door {
 }
 
 impl Listener for Door {
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Wire>, IpAddr)>> {
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Come>> {
         let mut inner = self.net.lock();
         let Some(queue) = inner.listening.get_mut(&self.address) else { return Poll::Pending };
         match queue.waiting.pop_front() {
-            Some((end, from)) => Poll::Ready(Ok((Box::new(end), from))),
+            Some((end, from)) => Poll::Ready(Ok(Come::Wire(Box::new(end), from))),
             None => {
                 queue.waker = Some(context.waker().clone());
                 Poll::Pending

@@ -279,7 +279,7 @@ fn journalled(
     }
     let meta = CaptureExported {
         at: now().unwrap_or(0),
-        actor: format!("uid {}", rustix::process::getuid().as_raw()),
+        actor: crate::who::actor(rustix::process::getuid().as_raw()),
         instrument,
         from: span.from,
         to: span.to,

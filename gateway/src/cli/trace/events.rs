@@ -54,7 +54,12 @@ pub(super) fn of(story: &Story<'_>, orus: &[Oru], holds: &[Hold]) -> Vec<Event> 
             Settlement::Discarded(reason) => ("discarded", "discarded", Some(reason)),
             Settlement::Superseded => ("superseded", "overtaken by a later report", None),
         };
-        let words = format!("hold {}: {how}", settled.hold);
+        let sample = match story.entered(settled.hold).filter(|_| what == "released") {
+            Some(sample) if story.private => format!(" as sample {sample}, which the person entered"),
+            Some(_) => " with a sample id that the person entered".to_owned(),
+            None => String::new(),
+        };
+        let words = format!("hold {}: {how}{sample}", settled.hold);
         add(settled.at, what, words, Some(&settled.actor), reason);
     }
     let ended = |hold: u64, at: i64| records.settled.values().any(|s| (s.hold, s.at) == (hold, at));

@@ -79,6 +79,14 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
     };
     let asked = Asked { term, archive: &archive, messages: &messages, scope: &scope };
     let (told, gathered) = all(journal, plan, site, &asked, private)?;
+    if let Some(other) = another_gateways(&scope, what.what.trim(), &told) {
+        eprintln!(
+            "No ORU in the journal {} has this MSH-10. The one with its number is {other}: the first four characters are the \
+             gateway's, so look at that gateway's journal.",
+            journal.folder().display()
+        );
+        return Ok(REFUSED);
+    }
     let damaged = gathered.damaged.len().max(damage.damaged.len());
     let whole = damaged == 0 && gathered.gone == 0 && damage.gone == 0;
     let trace = Trace { trace: FORM, private, whole, messages: told };
@@ -93,6 +101,14 @@ fn tell(journal: &Journal, plan: Option<&Plan>, site: &Site, what: &What) -> Res
     drop(out);
     remark(damaged);
     Ok(0)
+}
+
+/// The MSH-10 of the ORU that was found, when a whole other one was asked for.
+fn another_gateways(scope: &Scope, asked: &str, told: &[Told]) -> Option<String> {
+    let Scope::Oru(number) = scope else { return None };
+    let mut orus = told.iter().flat_map(|told| &told.orus).filter(|oru| oru.oru == *number);
+    let found = orus.next().map(|oru| &oru.msh_10)?;
+    (asked.len() == found.len() && asked != found).then(|| found.clone())
 }
 
 /// What is in a hold, with sample ids and values: a line for each result.
@@ -128,7 +144,14 @@ pub(super) fn of_hold(
         let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
         format!("{sample}: {}", words.join(" "))
     };
-    let lines: Vec<String> = results.map(line).collect();
+    let mut lines: Vec<String> = results.map(line).collect();
+    // Which clock is wrong is seen by both, and the day by whoever looks for the tube.
+    for told in told.iter().filter(|_| !lines.is_empty()).collect::<Vec<_>>() {
+        if let Some(at) = told.received {
+            lines.push(format!("Its message came at {at} by this box's clock ({}).", told.clock));
+        }
+        lines.extend(told.device_time.iter().map(|time| time.words.clone()));
+    }
     if lines.is_empty() { Err(format!("What is in it: orugate trace {hold}")) } else { Ok(lines) }
 }
 

@@ -247,6 +247,17 @@ impl Story<'_> {
         held.find(|(at, _)| *at == observation).map(|(_, code)| code.clone())
     }
 
+    /// The sample id under which a person released a hold, where the message was read again.
+    pub(super) fn entered(&self, hold: u64) -> Option<&String> {
+        let reading = self.reading?;
+        let held = self.records.holds.get(&hold)?;
+        let mut groups = held.observations.iter().filter_map(|(at, _)| {
+            let found = reading.results.get(usize::try_from(*at).ok()?)?;
+            reading.sent_as.get(found.group?)
+        });
+        groups.find(|sample| !sample.is_empty())
+    }
+
     fn sample(&self, found: Option<&Found>) -> Option<String> {
         let (reading, group) = (self.reading?, found?.group?);
         let entered = reading.sent_as.get(group).filter(|sample| !sample.is_empty());

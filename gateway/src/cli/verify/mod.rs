@@ -56,6 +56,9 @@ pub(super) enum Action {
     List {
         #[command(flatten)]
         at: At,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Write a verification's report again from the journal: HTML, CSV and a file with their hashes
     ///
@@ -85,7 +88,7 @@ pub(super) fn run(catalogue: &Catalogue, config: &Path, action: Action) -> u8 {
             };
             session::run(catalogue, config, &instrument, name, anew, how, &out)
         }
-        Action::List { at } => ended(list::run(catalogue, config, &at)),
+        Action::List { at, json } => ended(list::run(catalogue, config, &at, json)),
         Action::Report { at, number, out, scrub } => {
             ended(report::run(catalogue, config, &at, number, &out, scrub))
         }

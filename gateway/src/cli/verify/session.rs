@@ -363,6 +363,8 @@ fn waiting(desk: &Desk<'_>) -> String {
         parts.push("All is there: end".to_owned());
     } else if !open.is_empty() {
         parts.push(format!("Not seen yet: {}", open.join(", ")));
+    } else {
+        parts.push(format!("For a proof is missing: {}", desk.view.missing.join("; ")));
     }
     format!("\nWaiting for results. {}", parts.join(". "))
 }
