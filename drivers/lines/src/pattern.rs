@@ -59,7 +59,6 @@ impl Pattern {
         self.names.iter().position(|known| known == name)
     }
 
-    #[cfg(test)]
     pub(crate) fn names(&self) -> &[String] {
         &self.names
     }

@@ -506,6 +506,19 @@ fn resolved(profile: &LinesProfile, lines: &[Line]) -> Result<(), Wrong> {
             return wrong(from, format!("there is no `{from}` in any line"));
         }
     }
+    for (line, own) in profile.line.iter().zip(lines).filter(|(_, own)| !own.skip) {
+        let split = |n: usize| match &own.split {
+            Split::None => false,
+            Split::Keys { of, .. } | Split::Repeat { of, .. } => *of == n,
+            Split::Columns { of, count, .. } => *of == n || *count == Some(n),
+        };
+        let used = |n: usize| split(n) || own.accounted.contains(&Source::Part(n));
+        if let Some((_, name)) = own.pattern.names().iter().enumerate().find(|(n, _)| !used(*n)) {
+            let sentence =
+                "is used by nothing; name it _ if it says nothing, or say in [[known]] why it goes nowhere";
+            return wrong(&line.pattern, format!("the part `{name}` {sentence}"));
+        }
+    }
     Ok(())
 }
 

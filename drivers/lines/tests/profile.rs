@@ -17,7 +17,7 @@ feed = "bedside"
 coding_system = "99X"
 stale_after = "5 s"
 [[line]]
-pattern = "A={a} B={b:word} {rest:rest}"
+pattern = "A={a} B={b:word} {_:rest}"
 [[field]]
 from = "a"
 [[mark]]
@@ -60,6 +60,7 @@ fn mistakes_are_said_with_their_line() {
             "line 10: there is no part `q`",
         ),
         ("\"bedside\"", "\"results\"", "line 7: stale_after says nothing for results"),
+        ("{_:rest}", "{c:rest}", "line 9: the part `c` is used by nothing"),
         ("lines", "astm", "line 2: driver is `astm`"),
     ] {
         let toml = LEAST.replacen(from, to, 1);
