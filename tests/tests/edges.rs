@@ -70,6 +70,13 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-intellivue",
+        folder: "drivers/intellivue",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-medibus",
         folder: "drivers/medibus",
         inside: &["orugate-protocol", "orugate-driver"],
@@ -79,7 +86,7 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm", "orugate-dri", "orugate-lines"],
+        inside: &["orugate-driver", "orugate-astm", "orugate-dri", "orugate-lines", "orugate-medibus"],
         outside: Outside::Only(&[]),
         never: IO,
     },

@@ -127,6 +127,23 @@ pub enum SimulatedFault {
         /// Its code.
         command: u8,
     },
+    /// A frame arrives after the next one, as datagrams may.
+    Overtake {
+        /// Which frame.
+        frame: usize,
+    },
+    /// The device's clock is set after a frame.
+    SetClock {
+        /// Which frame.
+        frame: usize,
+        /// By so many seconds, back or forward.
+        seconds: i32,
+    },
+    /// The device denies a connection so many times: somebody else has it.
+    Deny {
+        /// How many times.
+        times: u32,
+    },
 }
 
 /// `flip-bit:2`, `insert:3:0:255`, `cut:500` and so on; here people count frames from 1, and bytes from 0. Without a byte
@@ -139,8 +156,9 @@ impl FromStr for SimulatedFault {
                                insert:FRAME:BYTE:CODE, lose-lf:FRAME, lose-tail:FRAME, lose-start:FRAME, lose-frame:FRAME, \
                                twice:FRAME, number:FRAME:NUMBER, checksum:FRAME, lose-ack:FRAME, lose-reply:FRAME, \
                                repeat:FRAME, stall:FRAME:SECONDS, cut:BYTE, disconnect:FRAME, restart:FRAME, \
-                               silence:FRAME, stream:FRAME, refuse:CODE, with frames from 1, bits from 0 to 7, codes \
-                               from 0 to 255, numbers from 0 to 9, and lose-reply:0 for the reply to ENQ";
+                               silence:FRAME, stream:FRAME, refuse:CODE, overtake:FRAME, clock:FRAME:SECONDS, \
+                               deny:TIMES, with frames from 1, bits from 0 to 7, codes from 0 to 255, numbers from 0 to \
+                               9, and lose-reply:0 for the reply to ENQ";
         let wrong = || format!("`{text}` is no fault; allowed are {ALLOWED}");
         let (name, rest) = text.split_once(':').ok_or_else(wrong)?;
         let numbers: Vec<u32> =
@@ -155,6 +173,9 @@ impl FromStr for SimulatedFault {
         }
         if let ("refuse", [command]) = (name, numbers.as_slice()) {
             return Ok(Self::Refuse { command: small(*command)? });
+        }
+        if let ("deny", [times]) = (name, numbers.as_slice()) {
+            return Ok(Self::Deny { times: *times });
         }
         let (first, rest) = numbers.split_first().ok_or_else(wrong)?;
         let frame = place(first.checked_sub(1).ok_or_else(wrong)?)?;
@@ -185,6 +206,10 @@ impl FromStr for SimulatedFault {
             ("silence", []) => Ok(Self::Silence { frame }),
             ("stream", []) => Ok(Self::Stream { frame }),
             ("disconnect", []) => Ok(Self::Disconnect { after_frame: frame }),
+            ("overtake", []) => Ok(Self::Overtake { frame }),
+            ("clock", [seconds]) => {
+                Ok(Self::SetClock { frame, seconds: i32::try_from(*seconds).map_err(|_| wrong())? })
+            }
             _ => Err(wrong()),
         }
     }
@@ -204,6 +229,9 @@ mod tests {
         assert_eq!("lose-reply:0".parse(), Ok(SimulatedFault::LoseReply { frame: None }));
         assert_eq!("refuse:74".parse(), Ok(SimulatedFault::Refuse { command: 74 }));
         assert_eq!("restart:1".parse(), Ok(SimulatedFault::Restart { frame: 0 }));
+        assert_eq!("overtake:1".parse(), Ok(SimulatedFault::Overtake { frame: 0 }));
+        assert_eq!("clock:1:60".parse(), Ok(SimulatedFault::SetClock { frame: 0, seconds: 60 }));
+        assert_eq!("deny:3".parse(), Ok(SimulatedFault::Deny { times: 3 }));
         assert_eq!("stall:2:40".parse(), Ok(SimulatedFault::Stall { frame: 1, seconds: 40 }));
         for wrong in [
             "repeat",

@@ -84,14 +84,9 @@ impl Check {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Heard<'a> {
     /// A unit, where it began.
-    Unit {
-        at: u64,
-        raw: &'a [u8],
-    },
-    Damage {
-        at: u64,
-        what: Damage,
-    },
+    Unit { at: u64, raw: &'a [u8] },
+    /// With what came of a unit that has no end.
+    Damage { at: u64, what: Damage, raw: &'a [u8] },
 }
 
 /// Why bytes are no unit.
@@ -126,6 +121,8 @@ enum State {
 pub(crate) struct Deframer {
     framing: Framing,
     raw: Vec<u8>,
+    /// What came of the unit before, which has no end.
+    broken: Vec<u8>,
     state: State,
     /// Bytes since the channel was opened.
     pub(crate) offset: u64,
@@ -135,7 +132,15 @@ pub(crate) struct Deframer {
 
 impl Deframer {
     pub(crate) fn new(framing: Framing) -> Self {
-        Self { framing, raw: Vec::new(), state: State::Between, offset: 0, began: 0, stray: 0 }
+        Self {
+            framing,
+            raw: Vec::new(),
+            broken: Vec::new(),
+            state: State::Between,
+            offset: 0,
+            began: 0,
+            stray: 0,
+        }
     }
 
     /// There is a unit that has no end yet.
@@ -169,8 +174,9 @@ impl Deframer {
             State::Between => self.between(at, byte),
             State::In if self.framing.start == Some(byte) => {
                 let began = self.began;
+                std::mem::swap(&mut self.raw, &mut self.broken);
                 self.begin(at, byte);
-                Some(Heard::Damage { at: began, what: Damage::Broken })
+                Some(Heard::Damage { at: began, what: Damage::Broken, raw: &self.broken })
             }
             State::In => self.inside(byte),
         }
@@ -192,7 +198,7 @@ impl Deframer {
         if begins {
             let (count, began) = (std::mem::take(&mut self.stray), self.began);
             self.begin(at, byte);
-            return (count > 0).then_some(Heard::Damage { at: began, what: Damage::Stray(count) });
+            return (count > 0).then_some(Heard::Damage { at: began, what: Damage::Stray(count), raw: &[] });
         }
         if !byte.is_ascii_whitespace() && !byte.is_ascii_control() {
             if self.stray == 0 {
@@ -215,8 +221,7 @@ impl Deframer {
         }
         if self.raw.len() >= self.framing.most {
             self.state = State::Skipping;
-            self.raw.clear();
-            return Some(Heard::Damage { at: self.began, what: Damage::Long });
+            return Some(Heard::Damage { at: self.began, what: Damage::Long, raw: &self.raw });
         }
         None
     }
@@ -234,8 +239,8 @@ impl Deframer {
         let at = self.began;
         Some(match check.written(written) {
             Some(found) if found == expected => Heard::Unit { at, raw: &self.raw },
-            Some(found) => Heard::Damage { at, what: Damage::Check(expected, found) },
-            None => Heard::Damage { at, what: Damage::NoCheck },
+            Some(found) => Heard::Damage { at, what: Damage::Check(expected, found), raw: &[] },
+            None => Heard::Damage { at, what: Damage::NoCheck, raw: &[] },
         })
     }
 }
@@ -275,7 +280,7 @@ mod tests {
                 Some(Heard::Unit { raw, .. }) => {
                     good.push(String::from_utf8_lossy(&raw[framing.text(raw)]).into_owned());
                 }
-                Some(Heard::Damage { at, what }) => bad.push((at, what)),
+                Some(Heard::Damage { at, what, .. }) => bad.push((at, what)),
                 None => {}
             }
         }

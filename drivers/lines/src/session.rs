@@ -82,19 +82,25 @@ impl LinesSession {
 
     /// Takes what is held, until a result is to be stored.
     fn pump(&mut self, now: Tick) {
+        let results = self.plan.feed == Feed::Results;
         while self.ticket.is_none() {
             let Some(byte) = self.held.pop_front() else { break };
-            let mut unit = None;
-            match self.deframer.byte(byte) {
-                Some(Heard::Unit { at, raw }) => unit = Some((at, raw.to_vec())),
-                Some(Heard::Damage { at, what }) => damage(&mut self.out, at, what),
+            let heard = match self.deframer.byte(byte) {
+                Some(Heard::Unit { at, raw }) => Some((at, raw.to_vec(), None)),
+                Some(Heard::Damage { at, what, raw }) => Some((at, raw.to_vec(), Some(what))),
+                None => None,
+            };
+            match heard {
+                Some((at, raw, None)) => self.unit(now, at, raw),
+                // What came of a result is the only copy.
+                Some((at, raw, Some(what))) if results && !raw.is_empty() => {
+                    self.out.say(incomplete(what), what == Damage::Long, at);
+                    self.ticket = Some(self.out.store(raw, MessageEnd::Incomplete));
+                }
+                Some((at, _, Some(what))) => damage(&mut self.out, at, what),
                 None => {}
             }
-            if let Some((at, raw)) = unit {
-                self.unit(now, at, raw);
-            }
         }
-        let results = self.plan.feed == Feed::Results;
         self.quiet_at = (results && self.deframer.is_open()).then(|| now.after(self.plan.quiet));
     }
 
@@ -264,6 +270,14 @@ impl Session for LinesSession {
             return if self.stopping && idle { Output::Done } else { Output::Wait(self.deadline()) };
         }
         self.out.next().unwrap_or(Output::Wait(None))
+    }
+}
+
+/// Why a result is incomplete.
+const fn incomplete(what: Damage) -> &'static str {
+    match what {
+        Damage::Long => "a message does not end within what is taken; its begin is kept as incomplete",
+        _ => "a message was broken off by the next one; what came of it is kept as incomplete",
     }
 }
 

@@ -360,6 +360,18 @@ fn a_message_without_an_end_ends_with_silence() {
 }
 
 #[test]
+fn a_message_that_the_next_one_breaks_off_is_kept() {
+    let profile = profile(MICROS);
+    let bytes = profile.example_bytes(&profile.common().examples.last().unwrap().input);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    rig.bytes(&[&bytes[..bytes.len() - 1], &bytes].concat());
+    assert_eq!(rig.stored.iter().map(|(_, whole)| *whole).collect::<Vec<_>>(), [false, true]);
+    assert!(rig.notes.len() == 1 && rig.notes[0].contains("broken off by the next one"), "{:?}", rig.notes);
+    let begin = interpret(&*profile.interpreter(), &rig.stored[0].0);
+    assert!(begin.text.contains("WBC = [007.2]"), "{}", begin.text);
+}
+
+#[test]
 fn a_result_that_fits_nothing_is_kept_for_a_person() {
     let (dump, rig) = shown(SPOTCHEM, b"\x02CALIBRATION OK\x03\n");
     assert_eq!(rig.stored.len(), 1);
