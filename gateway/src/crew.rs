@@ -7,7 +7,7 @@
 use crate::capture::Recorder;
 use crate::clock::Clock;
 use crate::config::{
-    Allow, CapturePlan, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, WirePlan,
+    Allow, CapturePlan, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, UdpPlan, WirePlan,
 };
 use crate::forward;
 use crate::lineup::Reached;
@@ -66,7 +66,7 @@ impl Base {
             name: plan.name.as_str().into(),
             wire: plan.wire.clone(),
             wires: match &plan.wire {
-                WirePlan::Serial(_) => self.wires.clone(),
+                WirePlan::Serial(_) | WirePlan::Udp(_) => self.wires.clone(),
                 WirePlan::Connect { tls, .. } => {
                     self.tls.wires(&plan.name, Peer::Instrument, tls.as_ref(), &self.wires)
                 }
@@ -108,6 +108,10 @@ impl fmt::Debug for Listening {
 impl Wires for Listening {
     fn serial(&self, plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
         self.wires.serial(plan)
+    }
+
+    fn udp(&self, plan: &UdpPlan) -> io::Result<Box<dyn Wire>> {
+        self.wires.udp(plan)
     }
 
     fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {

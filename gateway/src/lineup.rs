@@ -126,6 +126,7 @@ impl Served {
     pub fn wire(&self) -> String {
         match &self.plan.wire {
             WirePlan::Serial(serial) => serial.path.display().to_string(),
+            WirePlan::Udp(udp) => udp.to_string(),
             WirePlan::Listen { bind, tls, .. } => format!("listens on {bind}{}", over(tls.as_ref())),
             WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
         }
