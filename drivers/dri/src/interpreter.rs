@@ -36,6 +36,8 @@ pub(crate) struct Words {
     manufacturer: &'static str,
     model: &'static str,
     system: &'static str,
+    /// The code of each field of each group.
+    ids: &'static [Vec<String>],
 }
 
 impl Words {
@@ -44,6 +46,7 @@ impl Words {
             manufacturer: intern(&plan.profile.manufacturer),
             model: intern(&plan.profile.model),
             system: intern(&plan.profile.coding_system.0),
+            ids: table::ids(),
         }
     }
 }
@@ -124,8 +127,9 @@ impl DriInterpreter {
                 continue;
             };
             let Some(class) = part.class().filter(|_| part.is_displayed()) else { continue };
-            for group in table::GROUPS.iter().filter(|group| group.class == class) {
-                self.group(piece, &part, group, &mut places, scratch, sink)?;
+            let groups = table::GROUPS.iter().zip(self.words.ids);
+            for (group, ids) in groups.filter(|(group, _)| group.class == class) {
+                self.group(piece, &part, (group, ids), &mut places, scratch, sink)?;
             }
         }
         Ok(())
@@ -135,7 +139,7 @@ impl DriInterpreter {
         &self,
         piece: &Piece<'m, '_>,
         part: &Subrecord<'_>,
-        group: &'static Group,
+        (group, ids): (&'static Group, &'static [String]),
         places: &mut Places<'_>,
         scratch: &mut Scratch<'m>,
         sink: &mut dyn ReportSink<'m>,
@@ -152,7 +156,7 @@ impl DriInterpreter {
             Span::new(piece.unit.offset.saturating_add(from), piece.unit.offset.saturating_add(to))
         };
         let mut begun = false;
-        for (field, n) in group.fields.iter().zip(1u16..) {
+        for ((field, id), n) in group.fields.iter().zip(ids).zip(1u16..) {
             if !belongs(piece.unit.taken, field, header) {
                 continue;
             }
@@ -171,7 +175,6 @@ impl DriInterpreter {
             let (value, marks, why) =
                 reading(group, field, status, label, raw, scratch).ok_or(Fault::Space)?;
             let (term, site) = name(group, field, status, label, piece.classes);
-            let id = joined(scratch, group.key, field.key).ok_or(Fault::Space)?;
             let own = taken(group, field);
             let measured = match own {
                 Some(n) => piece.times.get(n).copied().flatten(),
@@ -180,7 +183,7 @@ impl DriInterpreter {
             sink.item(Item::Measurement(Measurement {
                 place: n,
                 term,
-                code: self.code(id, field.title),
+                code: self.code(Text::plain(id), field.title),
                 value,
                 unit: Unit { mdc: field.unit.mdc, text: Text::plain(field.unit.text) },
                 marks,
@@ -372,17 +375,6 @@ fn times(record: &Record<'_>) -> [Option<DeviceTime>; 3] {
     let part = record.subrecords().flatten().find(|part| part.kind == AUXILIARY);
     let bytes = part.map_or(&[][..], |part| part.bytes);
     [0, 6, 10].map(|at| u32_at(bytes, at).and_then(civil::time))
-}
-
-fn joined<'m>(scratch: &mut Scratch<'m>, group: &str, field: &str) -> Option<Text<'m>> {
-    let length = group.len().checked_add(field.len())?.checked_add(1)?;
-    let place = scratch.take(length)?;
-    let (before, after) = place.split_at_mut_checked(group.len())?;
-    before.copy_from_slice(group.as_bytes());
-    let (dot, rest) = after.split_first_mut()?;
-    *dot = b'.';
-    rest.copy_from_slice(field.as_bytes());
-    Some(Text::plain(std::str::from_utf8(place).ok()?))
 }
 
 fn span(unit: &snapshot::Unit<'_>) -> Span {

@@ -6,6 +6,8 @@
 //! comes in millilitres, which are thousandths of the litres that it has in MDC. Where no source gives a scale the number goes as it is, named "unscaled", without
 //! a unit and without an MDC code. Leaves out bits of arrhythmia analysis, EEG montages and reserved bytes.
 
+use std::sync::OnceLock;
+
 /// A unit: MDC code (0: none that is proven) and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unit {
@@ -492,6 +494,14 @@ pub(crate) const GROUPS: &[Group] = &[
     group(3, 134, "cpp2", place(11, 70690, 2), Status::Plain, CPP),
     group(3, 142, "picco", place(10, 69670, 2), Status::Plain, PICCO),
 ];
+
+/// The codes of all fields, group by group: the group's key, a dot, the field's. Made once.
+pub(crate) fn ids() -> &'static [Vec<String>] {
+    static IDS: OnceLock<Vec<Vec<String>>> = OnceLock::new();
+    let of =
+        |group: &Group| group.fields.iter().map(|field| format!("{}.{}", group.key, field.key)).collect();
+    IDS.get_or_init(|| GROUPS.iter().map(of).collect())
+}
 
 #[cfg(test)]
 mod tests {
