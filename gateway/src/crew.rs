@@ -11,6 +11,7 @@ use crate::config::{
 };
 use crate::forward;
 use crate::lineup::Reached;
+use crate::port::Snapshots;
 use crate::ports::{Ports, Setup};
 use crate::status::PortStatus;
 use crate::store::Store;
@@ -83,6 +84,10 @@ impl Base {
                 let (profile, name) = (plan.profile.clone(), plan.name.clone());
                 Arc::new(move || profile.session(&Instrument { name: name.clone() }))
             },
+            snapshots: plan
+                .bedside
+                .as_ref()
+                .map(|of| Snapshots { interval: of.interval, stale_after: of.stale_after }),
             status,
             tap: self.recorder.tap(&plan.name, capture.ring(plan)),
             busy: self.busy.clone(),

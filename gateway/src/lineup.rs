@@ -4,13 +4,14 @@
 //! another in its place. A message is interpreted with the lineup that is there when it is taken up. Leaves out the
 //! tasks themselves; `Ports` has those and the crew.
 
+use crate::bedside;
 use crate::config::{
-    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan,
-    Resends, SampleIdIn, TlsPlan, WirePlan,
+    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, PcdPatient,
+    PcdPlan, Plan, Resends, SampleIdIn, TlsPlan, WirePlan,
 };
 use crate::convert;
 use crate::forward;
-use crate::interpret::{Asked, OwnedTarget, Subject};
+use crate::interpret::{Asked, OwnedPcd, OwnedTarget, OwnedUnknown, Subject};
 use crate::ports::Setup;
 use crate::records::Provenance;
 use crate::status::PortStatus;
@@ -172,7 +173,27 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
         reruns: instrument.reruns,
         rerun_within: instrument.rerun_within,
         asked: asked(instrument),
+        feed: instrument.profile.feed(),
+        bedside: bedside(instrument),
     }
+}
+
+/// What the site says of a bedside device; `None` for an instrument that gives results.
+fn bedside(instrument: &InstrumentPlan) -> Option<bedside::Rules> {
+    let plan = instrument.bedside.as_ref()?;
+    let identity = instrument.rules.identity.clone();
+    Some(bedside::Rules {
+        interval: plan.interval,
+        stale_after: plan.stale_after,
+        location: plan.location.clone(),
+        beds: plan.beds.clone(),
+        device_id: plan.device_id,
+        model: identity.model,
+        serial: identity.serial,
+        absent: plan.absent,
+        nobodys: plan.nobodys,
+        send_patient: plan.send_patient,
+    })
 }
 
 /// A profile that is only described must not reach a patient's chart before persons have compared what is sent.
@@ -194,10 +215,7 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
         receiving_application: destination.application.clone(),
         receiving_facility: destination.facility.clone(),
         processing: if mode == Mode::Live { 'P' } else { 'T' },
-        acknowledgment: match destination.acknowledgment {
-            AckMode::Original => ("", ""),
-            AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
-        },
+        acknowledgment: acknowledgment(destination.acknowledgment),
         charset: destination.charset,
         sample_id_in: match destination.sample_id_in {
             SampleIdIn::Specimen => oru::SampleIdIn::Specimen,
@@ -220,5 +238,30 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
             Corrections::Hold => convert::Corrections::Hold,
         },
         suppress_resends: destination.resends == Resends::Suppress,
+        pcd: destination.pcd.as_ref().map(owned_pcd),
+    }
+}
+
+/// What is a destination's own in messages of bedside devices.
+fn owned_pcd(plan: &PcdPlan) -> OwnedPcd {
+    OwnedPcd {
+        sending_id: None,
+        profile: plan.profile.clone(),
+        acknowledgment: acknowledgment(plan.acknowledgment),
+        unknown_patient: match plan.patient {
+            PcdPatient::None => OwnedUnknown::NoSegment,
+            PcdPatient::Unknown => OwnedUnknown::NoId,
+            PcdPatient::Device => OwnedUnknown::Device,
+        },
+        patient: plan.sent_id.clone(),
+        device_on_rows: plan.device_on_rows,
+    }
+}
+
+/// MSH-15 and MSH-16.
+fn acknowledgment(mode: AckMode) -> (&'static str, &'static str) {
+    match mode {
+        AckMode::Original => ("", ""),
+        AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
     }
 }
