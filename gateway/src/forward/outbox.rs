@@ -154,9 +154,8 @@ impl Outbox for JournalOutbox {
             Settlement::Parked { number, why, ack } => (number, DeliveryResult::Parked(why.to_string()), ack),
         };
         let delivery = Delivery { oru, at: self.clock.stamp().0, result };
-        // Where the ORU is. One that was dropped for want of room meanwhile is nowhere, and then it is nobody's.
-        let lane = self.ask(|queue| queue.waiting.get(&oru).map(|waiting| waiting.at.lane()));
-        let Some(lane) = lane else { return };
+        // Where the ORU is, waiting or parked. One that was dropped for want of room meanwhile is nowhere, and then it is nobody's.
+        let Some(lane) = self.store.state().oru_at(oru).map(|at| at.lane()) else { return };
         let mut said = Hush::default();
         loop {
             let (done, journalled) = oneshot::channel();
