@@ -366,8 +366,11 @@ fn give<'m>(
     }
     for value in values {
         let (code, term) = code(MEASUREMENTS, value.physio, label_text, scratch)?;
-        let (marks, why) = marks(&value);
+        let (marks, mut why) = marks(&value);
         let marks = marks | seen.nobodys;
+        if why.is_empty() && seen.nobodys.nobodys() {
+            why = "the monitor is in demonstration or service mode";
+        }
         let own = label.is_none_or(|label| is_own(label, value.physio));
         let number = match value.value {
             Float::Number { mantissa, exponent } if !marks.without_value() => {

@@ -126,6 +126,8 @@ fn another_patient_bed_or_mode_forgets_what_stands() {
         // What stood before is in a snapshot, and in none with what is another's.
         let items = interpret(&*profile.interpreter(), other.snapshots.last().unwrap());
         assert!(items.contains("[HR] 72"), "{to} {items}");
+        // A cuff pressure from before is not the next patient's.
+        assert!(!items.contains("NBP"), "{to} {items}");
     }
 }
 
@@ -207,7 +209,7 @@ fn a_profile_tells_its_mistakes_with_their_lines() {
     use orugate_driver::Driver as _;
     let wrong =
         |from: &str, to: &str| orugate_intellivue::INTELLIVUE.profile(&UDP.replace(from, to)).err().unwrap();
-    assert!(wrong("stale_after = 15", "stale_after = 4").to_string().contains("allowed are 5 to 600"));
+    assert!(wrong("\"15 s\"", "\"4 s\"").to_string().contains("`4 s` is none of the times"));
     assert!(wrong("\"udp\"", "\"tcp\"").line.is_some());
     assert!(wrong("driver = \"intellivue\"", "driver = \"dri\"").to_string().contains("this is the driver"));
     assert!(wrong("transport", "transports").line.is_some());
