@@ -5,6 +5,7 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
+use crate::bedside::{self, Observation, Observer};
 use crate::convert::{
     Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Reruns, Rules, Setting,
     Target, Task,
@@ -83,6 +84,8 @@ pub struct Scene {
     pub rules: Rules,
     /// The instrument's maps.
     pub table: Option<Arc<Table>>,
+    /// What the site says of it, when it is a bedside device.
+    pub bedside: Option<bedside::Rules>,
 }
 
 /// What a conversion in the past was about, so that it can be made again.
@@ -104,15 +107,25 @@ pub struct Apart {
     /// The thread; none before the first message and after one that came to no end.
     hand: Option<Hand>,
     /// What the last message left behind: here between two messages, with the thread during one.
-    converter: Option<Converter>,
+    tools: Option<Tools>,
     last: u64,
     strikes: u32,
+}
+
+/// What messages are converted with, and what must be known of those before.
+#[derive(Default)]
+struct Tools {
+    converter: Converter,
+    observer: Observer,
+    /// A bedside device's last message.
+    previous: Option<Message>,
+    once: Vec<(u64, i64)>,
 }
 
 /// The thread, seen from outside. It ends when this is dropped, once it is out of its driver.
 struct Hand {
     work: Sender<Work>,
-    done: Receiver<Result<(Converter, u64), Broken>>,
+    done: Receiver<Result<(Tools, u64), Broken>>,
     id: Receiver<Pid>,
 }
 
@@ -120,7 +133,7 @@ struct Hand {
 struct Work {
     message: Message,
     then: Option<AsThen>,
-    converter: Converter,
+    tools: Tools,
     last: u64,
 }
 
@@ -133,7 +146,7 @@ impl Apart {
             interpreter: interpreter.into(),
             limit,
             hand: None,
-            converter: None,
+            tools: None,
             last: 0,
             strikes: 0,
         }
@@ -150,7 +163,15 @@ impl Apart {
     /// # Errors
     /// Why it gave nothing; the next one can be tried.
     pub fn convert(&mut self, message: &Message) -> Result<Conversion<'_>, Broken> {
-        self.work(message, None)
+        self.work(message, None).map(|tools| tools.converter.conversion())
+    }
+
+    /// Observes one message of a bedside device; the one before it is what the last call had.
+    ///
+    /// # Errors
+    /// As [`convert`](Self::convert).
+    pub fn observe(&mut self, message: &Message) -> Result<Observation<'_>, Broken> {
+        self.work(message, None).map(|tools| tools.observer.observation())
     }
 
     /// Converts one message as it was done before, whatever was sent in between.
@@ -158,10 +179,10 @@ impl Apart {
     /// # Errors
     /// As [`convert`](Self::convert).
     pub fn again(&mut self, message: &Message, then: AsThen) -> Result<Conversion<'_>, Broken> {
-        self.work(message, Some(then))
+        self.work(message, Some(then)).map(|tools| tools.converter.conversion())
     }
 
-    fn work(&mut self, message: &Message, then: Option<AsThen>) -> Result<Conversion<'_>, Broken> {
+    fn work(&mut self, message: &Message, then: Option<AsThen>) -> Result<&Tools, Broken> {
         if self.strikes >= STRIKES {
             return Err(Broken::NotGiven);
         }
@@ -169,16 +190,16 @@ impl Apart {
             Some(hand) => hand,
             None => Hand::start(self.scene.clone(), self.interpreter.clone())?,
         };
-        let converter = self.converter.take().unwrap_or_default();
+        let tools = self.tools.take().unwrap_or_default();
         let converted =
-            hand.convert(Work { message: message.clone(), then, converter, last: self.last }, self.limit);
+            hand.convert(Work { message: message.clone(), then, tools, last: self.last }, self.limit);
         match converted {
             Err(Broken::NoEnd) => self.strikes += 1,
             _ => self.hand = Some(hand),
         }
-        let (converter, last) = converted?;
+        let (tools, last) = converted?;
         self.last = last;
-        Ok(self.converter.insert(converter).conversion())
+        Ok(self.tools.insert(tools))
     }
 }
 
@@ -187,13 +208,17 @@ impl Hand {
         let ((work, given), (end, done), (begun, id)) = (channel::<Work>(), channel(), channel());
         let life = move || {
             let _ = begun.send(rustix::thread::gettid());
-            for Work { message, then, mut converter, last } in given {
+            for Work { message, then, mut tools, last } in given {
                 let mut numbers = Counter { last, numbered: scene.numbered };
-                let converted = catch_unwind(AssertUnwindSafe(|| {
-                    convert(&scene, &*interpreter, &message, then.as_ref(), &mut converter, &mut numbers);
+                let converted = catch_unwind(AssertUnwindSafe(|| match &scene.bedside {
+                    Some(rules) => observe(&scene, rules, &*interpreter, &message, &mut tools, &mut numbers),
+                    None => {
+                        let converter = &mut tools.converter;
+                        convert(&scene, &*interpreter, &message, then.as_ref(), converter, &mut numbers);
+                    }
                 }));
                 // What a panic leaves in the converter is nobody's message.
-                let converted = converted.map(|()| (converter, numbers.last)).map_err(|_| Broken::Panic);
+                let converted = converted.map(|()| (tools, numbers.last)).map_err(|_| Broken::Panic);
                 if end.send(converted).is_err() {
                     return;
                 }
@@ -203,7 +228,7 @@ impl Hand {
         thread.map(|_| Self { work, done, id }).map_err(|_| Broken::NoThread)
     }
 
-    fn convert(&self, work: Work, limit: Duration) -> Result<(Converter, u64), Broken> {
+    fn convert(&self, work: Work, limit: Duration) -> Result<(Tools, u64), Broken> {
         if self.work.send(work).is_err() {
             return Err(Broken::Panic);
         }
@@ -231,6 +256,50 @@ impl Numbers for Counter {
     }
 }
 
+fn observe(
+    scene: &Scene,
+    rules: &bedside::Rules,
+    interpreter: &dyn Interpreter,
+    message: &Message,
+    tools: &mut Tools,
+    numbers: &mut Counter,
+) {
+    fn stored(message: &Message, received: Utc) -> StoredMessage<'_> {
+        StoredMessage {
+            raw: &message.raw,
+            chunk_ends: &message.chunk_ends,
+            complete: message.complete,
+            received,
+            clock: ClockQuality::Synchronised,
+        }
+    }
+    let targets: Vec<Target<'_>> =
+        scene.targets.iter().map(|target| target.borrowed(&scene.instrument)).collect();
+    let previous = tools.previous.take();
+    let task = bedside::Task {
+        interpreter,
+        message: stored(message, scene.now),
+        previous: previous.as_ref().map(|previous| stored(previous, scene.now)),
+        instrument: &scene.instrument,
+        targets: &targets,
+        gateway: &scene.gateway,
+        zone: &scene.zone,
+        site_zone: &scene.site_zone,
+        key: &scene.key,
+        rules,
+        once: &tools.once,
+        // Each is shown, also several of one interval.
+        sent: i64::MIN,
+        now: scene.now,
+    };
+    let (speaks, once) = {
+        let observation = tools.observer.observe(&task, numbers);
+        (observation.speaks, observation.once.to_vec())
+    };
+    tools.once.extend(once);
+    tools.previous = if speaks { Some(message.clone()) } else { previous };
+}
+
 fn convert(
     scene: &Scene,
     interpreter: &dyn Interpreter,
@@ -246,7 +315,8 @@ fn convert(
         // What was held then is in no list; what holds by the order itself was overruled if it was sent.
         overruled: Some(then.overruled.as_deref().unwrap_or(HoldReason::Cancelled.code())),
     });
-    let targets: Vec<Target<'_>> = scene.targets.iter().map(OwnedTarget::borrowed).collect();
+    let targets: Vec<Target<'_>> =
+        scene.targets.iter().map(|target| target.borrowed(&scene.instrument)).collect();
     let task = Task {
         interpreter,
         message: StoredMessage {
@@ -325,6 +395,7 @@ mod tests {
             reruns: Reruns::All,
             rules: Rules::default(),
             table: None,
+            bedside: None,
         };
         let mut apart = Apart::new(scene, Box::new(Driver { called, wait: Mutex::new(wait) }), MESSAGE);
         let mut convert = |text: &str, limit: Duration| {

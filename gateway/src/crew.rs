@@ -11,12 +11,13 @@ use crate::config::{
 };
 use crate::forward;
 use crate::lineup::Reached;
+use crate::port::Snapshots;
 use crate::ports::{Ports, Setup};
 use crate::status::PortStatus;
 use crate::store::Store;
 use crate::tls::{Peer, Tls};
 use crate::wire::{Connecting, Listener, Wire, Wires};
-use orugate_driver::Instrument;
+use orugate_driver::{Feed, Instrument};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -29,6 +30,8 @@ use tokio::time::timeout;
 
 /// A task that did not end after so long is given up: longer than any of its own bounds.
 const END: Duration = Duration::from_secs(30);
+/// Between two snapshots of a bedside device.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 /// What every task works with.
 #[derive(Clone)]
@@ -82,6 +85,10 @@ impl Base {
             begin: {
                 let (profile, name) = (plan.profile.clone(), plan.name.clone());
                 Arc::new(move || profile.session(&Instrument { name: name.clone() }))
+            },
+            snapshots: match plan.profile.feed() {
+                Feed::Bedside { stale_after } => Some(Snapshots { interval: INTERVAL, stale_after }),
+                Feed::Results => None,
             },
             status,
             tap: self.recorder.tap(&plan.name, capture.ring(plan)),

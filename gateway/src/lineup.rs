@@ -4,19 +4,20 @@
 //! another in its place. A message is interpreted with the lineup that is there when it is taken up. Leaves out the
 //! tasks themselves; `Ports` has those and the crew.
 
+use crate::bedside;
 use crate::config::{
     AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan,
     Resends, SampleIdIn, TlsPlan, WirePlan,
 };
 use crate::convert;
 use crate::forward;
-use crate::interpret::{Asked, OwnedTarget, Subject};
+use crate::interpret::{Asked, OwnedPcd, OwnedTarget, Subject};
 use crate::ports::Setup;
 use crate::records::Provenance;
 use crate::status::PortStatus;
 use arc_swap::ArcSwap;
-use orugate_driver::Evidence;
-use orugate_protocol::oru;
+use orugate_driver::{Evidence, Feed};
+use orugate_protocol::{oru, pcd};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -171,7 +172,15 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
         reruns: instrument.reruns,
         rerun_within: instrument.rerun_within,
         asked: asked(instrument),
+        feed: instrument.profile.feed(),
+        bedside: bedside(instrument),
     }
+}
+
+/// What the site says of a bedside device; `None` for an instrument that gives results.
+fn bedside(instrument: &InstrumentPlan) -> Option<bedside::Rules> {
+    let Feed::Bedside { stale_after } = instrument.profile.feed() else { return None };
+    Some(bedside::Rules { stale_after, ..bedside::Rules::default() })
 }
 
 /// A profile that is only described must not reach a patient's chart before persons have compared what is sent.
@@ -219,5 +228,14 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
             Corrections::Hold => convert::Corrections::Hold,
         },
         suppress_resends: destination.resends == Resends::Suppress,
+        pcd: OwnedPcd {
+            profile: pcd::PROFILE.to_owned(),
+            acknowledgment: pcd::ACKNOWLEDGMENT,
+            patient: destination
+                .patient
+                .as_ref()
+                .map(|patient| (patient.authority.clone(), patient.kind.clone())),
+            ..OwnedPcd::default()
+        },
     }
 }

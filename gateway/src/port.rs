@@ -13,6 +13,7 @@ use crate::notes::Hush;
 use crate::pulse::{GivenUp, Pulse};
 use crate::receipts;
 use crate::records::Abandoned;
+use crate::snapshot::{Now, Stage};
 use crate::status::{Line, PortStatus};
 use crate::store::{Entry, Store};
 use crate::wire::{Listener, Refusal, Wire, Wires};
@@ -22,7 +23,7 @@ use open::{Opened, open, unopened, until};
 use orugate_driver::{
     Answer, Channel, Deadline, Input, LineSettings, NoteKind, Output, Parity, Peer, Reason, Session, Ticket,
 };
-use orugate_journal::{AppendError, Receipt, Urgency};
+use orugate_journal::{AppendError, Lane, Receipt, Urgency};
 use orugate_protocol::time::Tick;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,6 +53,8 @@ const FINISH: Duration = Duration::from_secs(10);
 const TLS_HELLO: &[u8] = &[0x16, 0x03];
 const WANTS_TLS: &str =
     "the other side begins with TLS, and this wire is plain: write tls in its wire, or switch it off there";
+/// What a technician sees of parts that the stage did not take.
+const TOO_MUCH: &str = "a part of what the device says is too large or too often, and was left out";
 /// The longest wait before a driver that failed gets a wire again.
 const FALLEN: Duration = Duration::from_secs(60);
 
@@ -63,6 +66,17 @@ pub enum Mail {
     Unended(u64),
     /// There is no order for this specimen.
     NoOrder(String),
+    /// The journal has decided about a snapshot.
+    Snapshot(Result<(), AppendError>),
+}
+
+/// When snapshots of a bedside device are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshots {
+    /// One at each end of such an interval.
+    pub interval: Duration,
+    /// What was not renewed for so long is no value any more.
+    pub stale_after: Duration,
 }
 
 /// Counts the sessions of one port: tickets of a session that failed mean nothing to the next, which may use the same
@@ -86,6 +100,8 @@ pub struct Port {
     pub listener: Option<Weak<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
+    /// It is a bedside device, and this is when a message is made of what stands.
+    pub snapshots: Option<Snapshots>,
     /// Where chunks go.
     pub store: Store,
     /// Clocks.
@@ -129,6 +145,7 @@ enum Event {
     Opened(io::Result<Opened>),
     Mail(Mail),
     Deadline,
+    Interval,
     Said,
     End,
     Busy(bool),
@@ -155,6 +172,10 @@ struct Running {
     unended: Vec<u64>,
     end_at: Option<tokio::time::Instant>,
     out: Vec<u8>,
+    /// Where each of what is in `out` ends.
+    sends: Vec<usize>,
+    /// What a bedside device's session says, until it is in a snapshot.
+    stage: Option<Stage>,
     failures: u32,
     retry_at: Option<tokio::time::Instant>,
     stopping: Option<tokio::time::Instant>,
@@ -166,8 +187,11 @@ struct Running {
 impl Port {
     /// Runs until the gateway stops.
     pub async fn run(self) {
+        let now = Now { tick: self.clock.tick(), utc: self.clock.reckoned() };
+        let stage = self.snapshots.map(|every| Stage::new(every.interval, every.stale_after, now));
         let mut running = Running {
             session: (self.begin)(),
+            stage,
             life: Life::default(),
             falls: 0,
             port: self,
@@ -181,6 +205,7 @@ impl Port {
             unended: Vec::new(),
             end_at: None,
             out: Vec::new(),
+            sends: Vec::new(),
             failures: 0,
             retry_at: None,
             stopping: None,
@@ -200,8 +225,13 @@ impl Running {
         }
         while !self.done {
             let event = self.wait(&mut buffer).await;
+            // What is due by now is made before what comes now changes it.
+            self.snapshots();
             self.react(event, &buffer).await;
+            self.snapshots();
         }
+        self.forget_all();
+        self.last_snapshots().await;
         // Bytes that the session has asked to keep are still on their way to flash: wait for them, not for more.
         while !self.tickets.is_empty() {
             match self.port.mail.1.recv().await {
@@ -226,6 +256,7 @@ impl Running {
         let peer = connection.as_ref().and_then(|c| c.peer);
         let listener = port.listener.as_ref().and_then(Weak::upgrade);
         let deadline = self.deadline.map(|d| port.clock.instant(d.at));
+        let interval = self.stage.as_ref().and_then(Stage::deadline).map(|at| port.clock.instant(at));
         let end = self.end_at;
         let said = self.said.deadline().map(|at| port.clock.instant(at));
         let stopping = self.stopping;
@@ -235,8 +266,10 @@ impl Running {
             _ = port.stop.wait_for(|stop| *stop), if stopping.is_none() => Event::Stop,
             () = until(stopping), if stopping.is_some() => Event::GiveUp,
             Ok(()) = port.busy.changed() => Event::Busy(*port.busy.borrow_and_update()),
-            read = read(connection, buffer), if connected && reading => Event::Read(read),
+            // Before what comes in, so that a device which never pauses holds up neither its session nor its snapshots.
             () = until(deadline), if deadline.is_some() => Event::Deadline,
+            () = until(interval), if interval.is_some() => Event::Interval,
+            read = read(connection, buffer), if connected && reading => Event::Read(read),
             () = until(said), if said.is_some() => Event::Said,
             () = until(end), if end.is_some() => Event::End,
             opened = open(&port.wire, &*port.wires, listener.as_deref(), peer, connected, self.retry_at),
@@ -298,6 +331,9 @@ impl Running {
                 self.unended.push(message);
                 self.end_at.get_or_insert(self.port.clock.instant(self.port.clock.tick().after(END_AGAIN)));
             }
+            Event::Mail(Mail::Snapshot(result)) => self.snapshot_stored(result),
+            // The snapshots that are due are made with every event.
+            Event::Interval => {}
             Event::Mail(Mail::NoOrder(specimen)) => {
                 self.give(Input::Answer(Answer::NoOrder { specimen: &specimen })).await;
             }
@@ -375,6 +411,7 @@ impl Running {
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
             WirePlan::Serial(serial) => Peer::Serial { baud: serial.line.baud },
+            _ if self.is_datagrams() => Peer::Datagrams,
             _ => Peer::Tcp,
         };
         self.give(Input::Opened(channel, kind)).await;
@@ -385,6 +422,7 @@ impl Running {
         self.port.pulse.serves(None);
         let channel = connection.channel;
         drop(connection);
+        self.forget_all();
         self.port.tap.says(What::Closed, why);
         if self.port.status.line(Line::Down(why.to_owned()), self.port.clock.reckoned()) {
             tracing::warn!(instrument = %self.port.name, why, "the wire is gone");
@@ -449,7 +487,10 @@ impl Running {
                 (&mut self.session, &*self.port.pulse, self.message.map(|m| m.number));
             match guarded(pulse, now, open, move || session.poll())? {
                 Output::Send(..) if self.out.len() > OUT => return Err(Fall::Endless),
-                Output::Send(_, bytes) => self.out.extend_from_slice(bytes),
+                Output::Send(_, bytes) => {
+                    self.out.extend_from_slice(bytes);
+                    self.sends.push(self.out.len());
+                }
                 Output::Close(_, reason) => {
                     tracing::info!(instrument = %self.port.name, "the driver closes the wire: {}", words(reason));
                     close = true;
@@ -467,11 +508,32 @@ impl Running {
                         clock: &self.port.clock,
                         mail: &self.port.mail.0,
                         life: self.life,
+                        lane: lane(self.port.snapshots),
                     };
                     let message = &mut self.message;
                     let kept = self.port.pulse.act(|| keep.chunk(message, ticket, part, &chunk));
                     self.tickets.insert(ticket, kept.map_err(|GivenUp| Fall::GivenUp)?);
                 }
+                Output::Current(_, slot, bytes) => {
+                    let now = Now { tick: now, utc: self.port.clock.reckoned() };
+                    let stage = self.stage.as_mut().ok_or(Fall::NoBedside)?;
+                    if !stage.current(now, slot, bytes) {
+                        self.port.status.note(TOO_MUCH, now.utc);
+                    }
+                }
+                Output::Taken(_, bytes) => {
+                    let now = Now { tick: now, utc: self.port.clock.reckoned() };
+                    let stage = self.stage.as_mut().ok_or(Fall::NoBedside)?;
+                    if !stage.taken(now, bytes) {
+                        self.port.status.note(TOO_MUCH, now.utc);
+                    }
+                }
+                Output::Forget(_, slot) => self.stage.as_mut().ok_or(Fall::NoBedside)?.forget(slot),
+                Output::ForgetAll(_) => {
+                    let now = Now { tick: now, utc: self.port.clock.reckoned() };
+                    self.stage.as_mut().ok_or(Fall::NoBedside)?.forget_all(now);
+                }
+                Output::State(state) => self.port.status.says(state, self.port.clock.reckoned()),
                 Output::Note(note) => {
                     let told = match note.kind {
                         NoteKind::Link { what, .. } => self.said.take(now, Said::Link(what.sentence)),
@@ -517,6 +579,8 @@ impl Running {
         self.tickets.clear();
         self.deadline = None;
         self.out.clear();
+        self.sends.clear();
+        self.forget_all();
         self.connection = None;
         self.port.pulse.serves(None);
         if let Some(open) = self.message.take() {
@@ -549,13 +613,86 @@ impl Running {
         });
     }
 
+    fn now(&self) -> Now {
+        Now { tick: self.port.clock.tick(), utc: self.port.clock.reckoned() }
+    }
+
+    /// One write is one datagram on this wire.
+    fn is_datagrams(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.io.is_datagrams())
+    }
+
+    /// Nothing that the session said holds any more; what held is in a last snapshot.
+    fn forget_all(&mut self) {
+        let now = self.now();
+        if let Some(stage) = &mut self.stage {
+            stage.forget_all(now);
+        }
+    }
+
+    /// Makes the snapshots that are due, and gives the journal the next one.
+    fn snapshots(&mut self) {
+        let now = self.now();
+        let Some(stage) = &mut self.stage else { return };
+        stage.look(now);
+        if let Some(bytes) = stage.next(now.tick) {
+            let keep = Keep {
+                name: &self.port.name,
+                store: &self.port.store,
+                clock: &self.port.clock,
+                mail: &self.port.mail.0,
+                life: self.life,
+                lane: lane(self.port.snapshots),
+            };
+            keep.snapshot(bytes);
+        }
+        self.port.status.lost(stage.lost());
+    }
+
+    fn snapshot_stored(&mut self, result: Result<(), AppendError>) {
+        let tick = self.port.clock.tick();
+        if let Err(error) = &result {
+            tracing::error!(instrument = %self.port.name, %error, "a snapshot could not be stored");
+            self.port.status.refused();
+        }
+        if let Some(stage) = &mut self.stage {
+            stage.answered(tick, result.is_ok());
+        }
+        self.falls = 0;
+    }
+
+    /// The port ends: what is ready goes to flash, or is refused once.
+    async fn last_snapshots(&mut self) {
+        self.snapshots();
+        while self.stage.as_ref().is_some_and(|stage| !stage.is_done()) {
+            match self.port.mail.1.recv().await {
+                Some(Mail::Snapshot(Ok(()))) => self.snapshot_stored(Ok(())),
+                Some(Mail::Snapshot(error)) => return self.snapshot_stored(error),
+                Some(Mail::Settled(life, ticket, _)) if life == self.life => {
+                    self.tickets.remove(&ticket);
+                }
+                Some(_) => {}
+                None => return,
+            }
+            self.snapshots();
+        }
+    }
+
     async fn write(&mut self) {
         let out = std::mem::take(&mut self.out);
+        let mut sends = std::mem::take(&mut self.sends);
+        if !self.is_datagrams() {
+            sends = vec![out.len()];
+        }
         let Some(connection) = &mut self.connection else { return };
         let channel = connection.channel;
         self.port.tap.bytes(What::Out, &out);
         let written = tokio::time::timeout(WRITE, async {
-            connection.io.write_all(&out).await?;
+            let mut start = 0;
+            for end in sends {
+                connection.io.write_all(out.get(start..end).unwrap_or_default()).await?;
+                start = end;
+            }
             std::future::poll_fn(|context| connection.io.poll_push(context)).await?;
             drained(&mut *connection.io).await;
             io::Result::Ok(())
@@ -576,6 +713,8 @@ enum Fall {
     Endless,
     /// It came back when another thread had the port already.
     GivenUp,
+    /// It speaks of what stands, and its profile says that it gives results.
+    NoBedside,
 }
 
 impl fmt::Display for Fall {
@@ -584,6 +723,7 @@ impl fmt::Display for Fall {
             Self::Panicked => "panicked",
             Self::Endless => "asked for things without end",
             Self::GivenUp => "came back from a call too late",
+            Self::NoBedside => "speaks as a bedside device's does, and its profile feeds results",
         })
     }
 }
@@ -594,6 +734,14 @@ fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() 
     let done = catch_unwind(AssertUnwindSafe(piece));
     pulse.leave().map_err(|GivenUp| Fall::GivenUp)?;
     done.map_err(|_| Fall::Panicked)
+}
+
+/// Where an instrument's messages are: what a bedside device says is taken again, and goes before results do.
+const fn lane(snapshots: Option<Snapshots>) -> Lane {
+    match snapshots {
+        Some(_) => Lane::Snapshots,
+        None => Lane::Results,
+    }
 }
 
 /// What a wire that opened leads to, for who reads a capture.

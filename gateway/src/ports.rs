@@ -10,7 +10,7 @@
 use crate::capture::Tap;
 use crate::clock::Clock;
 use crate::config::WirePlan;
-use crate::port::{Begin, Mail, Port};
+use crate::port::{Begin, Mail, Port, Snapshots};
 use crate::pulse::Pulse;
 use crate::records::Abandoned;
 use crate::status::{Line, PortStatus};
@@ -53,6 +53,8 @@ pub struct Setup {
     pub listener: Option<Arc<dyn Listener>>,
     /// Its protocol.
     pub begin: Begin,
+    /// When snapshots are taken, of a bedside device.
+    pub snapshots: Option<Snapshots>,
     /// What others see of it.
     pub status: Arc<PortStatus>,
     /// What came and went on its line goes there too.
@@ -204,6 +206,7 @@ impl Ports {
             wires: setup.wires,
             listener: setup.listener.as_ref().map(Arc::downgrade),
             begin: setup.begin,
+            snapshots: setup.snapshots,
             store: self.store.clone(),
             clock: self.clock.clone(),
             status: setup.status.clone(),

@@ -461,6 +461,88 @@ impl Meta for CaptureExported {
     const KIND: u16 = 17;
 }
 
+/// What became of one message of a bedside device: always one batch with the [`Oru`] records that came of it. There is no
+/// disposition for each measurement, since one is taken again with the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The message.
+    pub message: u64,
+    /// The instrument's name.
+    pub instrument: String,
+    /// When, in microseconds since 1970.
+    pub at: i64,
+    /// What decided.
+    pub provenance: Provenance,
+    /// Its measurements by where they went.
+    pub counts: Measured,
+    /// Why nothing of it was sent, as a clause; empty when something was, or there was nothing to send.
+    pub why: String,
+    /// Something stands in it, so that the next one is compared with it.
+    pub speaks: bool,
+    /// What is made now and then and was sent with it: keyed hash of what it is and of its value and time, and when it was
+    /// received, in microseconds since 1970.
+    pub once: Vec<(u64, i64)>,
+    /// What the message says of its instrument's clock.
+    pub clock: Option<DeviceClock>,
+}
+
+/// Measurements of one message by where they went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// With a value, to at least one destination.
+    pub sent: u32,
+    /// As absent, to at least one destination.
+    pub absent: u32,
+    /// Nowhere, by the site's policy or because nobody gets anything of the message.
+    pub left: u32,
+    /// Nowhere, for it was sent before.
+    pub repeat: u32,
+    /// Nowhere, for another message of the same interval was sent.
+    pub superseded: u32,
+    /// Not in the message, but in the one before: sent as absent.
+    pub withdrawn: u32,
+}
+
+impl Meta for Observed {
+    const KIND: u16 = 19;
+}
+
+/// With one disposition for each measurement, for whoever counts.
+impl From<Observed> for Outcome {
+    fn from(observed: Observed) -> Self {
+        let Measured { sent, absent, left, repeat, superseded, withdrawn: _ } = observed.counts;
+        let left_out = || Fate::NotReportable("left out".to_owned());
+        let fates = [
+            (sent.saturating_add(absent), Fate::Sent),
+            (left, left_out()),
+            (repeat, Fate::Repeat),
+            (superseded, Fate::Superseded),
+        ];
+        let fates = fates.into_iter().flat_map(|(count, fate)| (0..count).map(move |_| fate.clone()));
+        let disposition = |(observation, fate)| Disposition {
+            observation,
+            identity: None,
+            content: 0,
+            is_final: false,
+            filler: 0,
+            fate,
+            test: 0,
+            series: 0,
+            sub_id: 0,
+            ran: None,
+        };
+        Self {
+            message: observed.message,
+            instrument: observed.instrument,
+            at: observed.at,
+            provenance: observed.provenance,
+            dispositions: (0..).zip(fates).map(disposition).collect(),
+            clock: observed.clock,
+            ..Self::default()
+        }
+    }
+}
+
 /// A person gave everything up that waited for a destination which is gone for good: each ORU for it, waiting or parked,
 /// up to a number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,17 +4,22 @@
 //! tolerant where nobody can be asked to send again.
 
 use crate::apart::{self, Apart, Scene};
+use crate::bedside::{self, Observation};
 use crate::capture::{Entry, What, text};
 use crate::convert::{Conversion, Corrections, Going, Reruns, Rules};
-use crate::interpret::OwnedTarget;
+use crate::interpret::{OwnedPcd, OwnedTarget};
 use crate::maps::{Mapped, Table};
 use crate::receipts;
+use crate::records::Measured;
+use crate::words;
 use jiff::tz::TimeZone;
-use orugate_driver::{Channel, Deadline, Input, MessageEnd, Output, Peer, Profile, Session};
+use orugate_driver::{
+    Channel, Deadline, Feed, Input, MessageEnd, Output, Peer, Profile, Session, Slot, snapshot,
+};
 use orugate_protocol::oru::SampleIdIn;
 use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::{Tick, Utc};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +49,8 @@ pub struct Heard {
     pub notes: Vec<String>,
     /// When each message began, if the capture says it; else none.
     pub times: Vec<Utc>,
+    /// They are snapshots of a bedside device.
+    pub snapshots: bool,
 }
 
 /// Runs the capture's bytes through the profile's capture session, cut at `cuts` (ascending offsets) and into pieces
@@ -63,14 +70,14 @@ pub fn hear(profile: &dyn Profile, capture: &[u8], cuts: &[usize]) -> Heard {
         start = cut.max(start);
     }
     hearing.feed(now, Input::Closed(channel));
-    hearing.end()
+    hearing.end(now)
 }
 
 /// As [`hear`], with what was on a line and when: silence and a lost connection end a message as they did there.
 #[must_use]
 pub fn hear_line(profile: &dyn Profile, entries: &[Entry]) -> Heard {
     let mut hearing = Hearing::new(profile);
-    let Some(first) = entries.first() else { return hearing.end() };
+    let Some(first) = entries.first() else { return hearing.end(Tick::ZERO) };
     let mut channel = Channel(0);
     let mut now = Tick::ZERO;
     hearing.feed(now, Input::Opened(channel, Peer::Capture));
@@ -88,6 +95,7 @@ pub fn hear_line(profile: &dyn Profile, entries: &[Entry]) -> Heard {
             }
             What::Closed | What::Fell => {
                 hearing.feed(now, Input::Closed(channel));
+                hearing.forget_all(now);
                 channel.0 = channel.0.wrapping_add(1);
                 hearing.feed(now, Input::Opened(channel, Peer::Capture));
             }
@@ -95,7 +103,7 @@ pub fn hear_line(profile: &dyn Profile, entries: &[Entry]) -> Heard {
         }
     }
     hearing.feed(now, Input::Closed(channel));
-    hearing.end()
+    hearing.end(now)
 }
 
 /// A capture session at work.
@@ -107,12 +115,24 @@ struct Hearing {
     /// When what is fed now came, where that is known, and when the open message began.
     at: Option<Utc>,
     began: Option<Utc>,
+    /// What stands of a bedside device, since when, and whether a snapshot has it.
+    current: BTreeMap<Slot, (Tick, Vec<u8>, bool)>,
+    taken: Vec<(Tick, Vec<u8>)>,
 }
 
 impl Hearing {
     fn new(profile: &dyn Profile) -> Self {
         let session = profile.capture_session();
-        Self { session, heard: Heard::default(), open: None, deadline: None, at: None, began: None }
+        Self {
+            session,
+            heard: Heard::default(),
+            open: None,
+            deadline: None,
+            at: None,
+            began: None,
+            current: BTreeMap::new(),
+            taken: Vec::new(),
+        }
     }
 
     fn feed(&mut self, now: Tick, input: Input<'_>) {
@@ -136,6 +156,22 @@ impl Hearing {
                         // The session's other outputs come first; then it hears that the chunk is kept.
                         inputs.push_back(Input::Stored(receipts::of_capture(ticket)));
                     }
+                    Output::Current(_, slot, bytes) => {
+                        let bytes = bytes.to_vec();
+                        // A capture has no intervals: each thing that stood is in one snapshot.
+                        if self.current.get(&slot).is_some_and(|(_, _, shown)| !shown) {
+                            self.snapshot(now);
+                        }
+                        self.current.insert(slot, (now, bytes, false));
+                    }
+                    Output::Taken(_, bytes) => self.taken.push((now, bytes.to_vec())),
+                    Output::Forget(_, slot) => {
+                        if self.current.get(&slot).is_some_and(|(_, _, shown)| !shown) {
+                            self.snapshot(now);
+                        }
+                        self.current.remove(&slot);
+                    }
+                    Output::ForgetAll(_) => self.forget_all(now),
                     Output::Note(note) => self.heard.notes.push(note.to_string()),
                     Output::Wait(deadline) => {
                         self.deadline = deadline;
@@ -157,7 +193,36 @@ impl Hearing {
         }
     }
 
-    fn end(mut self) -> Heard {
+    /// What stands and is in no snapshot yet goes into one, with all that stands beside it.
+    fn snapshot(&mut self, now: Tick) {
+        if self.taken.is_empty() && self.current.values().all(|(_, _, shown)| *shown) {
+            return;
+        }
+        let ended = self.at.unwrap_or_default();
+        // Without times nobody knows an age either.
+        let age = |came: Tick| if self.at.is_some() { now.since(came) } else { Duration::ZERO };
+        let mut raw = Vec::new();
+        let mut writer = snapshot::Writer::new(&mut raw, ended, ended);
+        for (came, bytes) in self.taken.drain(..) {
+            writer.taken(age(came), &bytes);
+        }
+        for (slot, (came, bytes, shown)) in &mut self.current {
+            writer.current(*slot, age(*came), bytes);
+            *shown = true;
+        }
+        let chunk_ends = vec![u32::try_from(raw.len()).unwrap_or(u32::MAX)];
+        self.heard.messages.push(Message { raw, chunk_ends, complete: true });
+        self.heard.times.extend(self.at);
+        self.heard.snapshots = true;
+    }
+
+    fn forget_all(&mut self, now: Tick) {
+        self.snapshot(now);
+        self.current.clear();
+    }
+
+    fn end(mut self, now: Tick) -> Heard {
+        self.forget_all(now);
         take(&mut self.heard, &mut self.open, self.began);
         self.heard
     }
@@ -235,6 +300,7 @@ pub fn replay(
         record: false,
         corrections: Corrections::Corrected,
         suppress_resends: false,
+        pcd: OwnedPcd::default(),
     };
     let scene = Scene {
         instrument: "replay".to_owned(),
@@ -248,6 +314,12 @@ pub fn replay(
         reruns: Reruns::All,
         rules: Rules::default(),
         table: how.table.clone(),
+        bedside: match profile.feed() {
+            Feed::Bedside { stale_after } => {
+                Some(bedside::Rules { stale_after, ..bedside::Rules::default() })
+            }
+            Feed::Results => None,
+        },
     };
     let mut apart = Apart::new(scene, profile.interpreter(), how.limit);
     let mut totals = Totals::default();
@@ -264,8 +336,21 @@ pub fn replay(
             message.chunk_ends.len(),
             if message.complete { "complete" } else { "incomplete" }
         );
-        match apart.convert(message) {
-            Ok(conversion) => print(&conversion, how, out, oru, &mut totals),
+        let shown = if apart.scene().bedside.is_some() {
+            let mut message = message.clone();
+            if heard.snapshots && heard.times.is_empty() {
+                snapshot::set_interval(&mut message.raw, how.now, how.now);
+            }
+            apart.observe(&message).map(|observation| {
+                print_observed(&observation, how.charset, out, oru, &mut totals);
+            })
+        } else {
+            apart.convert(message).map(|conversion| {
+                print(&conversion, how, out, oru, &mut totals);
+            })
+        };
+        match shown {
+            Ok(()) => {}
             Err(broken) => {
                 let _ = writeln!(out, "hold (the whole message) driver-fault: {}", broken.sentence());
                 totals.broken += 1;
@@ -274,6 +359,42 @@ pub fn replay(
         totals.messages += 1;
     }
     totals
+}
+
+fn print_observed(
+    observation: &Observation<'_>,
+    charset: Charset,
+    out: &mut String,
+    oru: &mut dyn FnMut(&[u8]),
+    totals: &mut Totals,
+) {
+    for ready in observation.orus {
+        let bytes = observation.bytes(ready);
+        let text = Text::new(bytes, charset, Escapes::None).to_string();
+        for segment in text.split('\r').filter(|s| !s.is_empty()) {
+            let _ = writeln!(out, "{segment}");
+        }
+        out.push('\n');
+        totals.orus += 1;
+        oru(bytes);
+    }
+    let Measured { sent, absent, left, repeat, superseded, withdrawn: _ } = observation.counts;
+    let number = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    totals.observations += number(sent) + number(absent) + number(left) + number(repeat) + number(superseded);
+    totals.sent += number(sent) + number(absent);
+    totals.not_reportable += number(left);
+    for (count, what) in [(left, "left out"), (repeat, "sent before")] {
+        if count > 0 {
+            let _ =
+                writeln!(out, "note {}: {what}", words::count(count.into(), "measurement", "measurements"));
+        }
+    }
+    if !observation.why.is_empty() {
+        let _ = writeln!(out, "note nothing of it would be sent: {}", observation.why);
+    }
+    for note in observation.notes {
+        let _ = writeln!(out, "note {note}");
+    }
 }
 
 /// Which row decided for a result that goes out.

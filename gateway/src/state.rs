@@ -6,6 +6,7 @@
 //! the batch that a running gateway applies has been synced before. What was tried and failed is never in it, also when the
 //! disk has kept it (`failed.rs`).
 
+mod bedside;
 mod checkpoint;
 #[cfg(test)]
 mod dropped;
@@ -17,14 +18,15 @@ mod needed;
 mod queues;
 mod verifications;
 
+pub use bedside::{Bedside, Thinned};
 pub use queues::{Made, Origin, Queue, Waiting};
 pub use verifications::{Ended, Heard, Session, Unproven, Verifications};
 
 use crate::offset;
 use crate::records::{
     Abandoned, Attempt, CaptureExported, Chunk, ClockAccepted, Delivery, DeliveryResult, DeviceClock,
-    Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured,
-    Redriven, Restored, Settlement, Verification,
+    Dropped, Fate, Hold, HoldSettled, Life, Meta, NeverSent, Observed, Oru, Outcome, ParkedSettled,
+    Reconfigured, Redriven, Restored, Settlement, Verification,
 };
 use orugate_journal::{Location, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +40,10 @@ pub struct State {
     queues: queues::Queues,
     holds: BTreeMap<u64, OpenHold>,
     ledger: BTreeMap<Arc<str>, Counts>,
+    /// What each bedside device said last.
+    bedside: BTreeMap<Arc<str>, Bedside>,
+    /// What was dropped of bedside devices' messages for want of room.
+    thinned: Thinned,
     /// The last times that each instrument wrote, oldest first.
     clocks: BTreeMap<Arc<str>, Vec<DeviceClock>>,
     newest: i64,
@@ -193,6 +199,11 @@ impl State {
             Outcome::KIND => {
                 if let Some(outcome) = Outcome::decode(version, meta) {
                     self.outcome(&outcome, sequence, at);
+                }
+            }
+            Observed::KIND => {
+                if let Some(observed) = Observed::decode(version, meta) {
+                    self.observed(observed, sequence, at);
                 }
             }
             Oru::KIND => {
@@ -497,6 +508,7 @@ fn is_known(kind: u16, version: u8) -> bool {
         CaptureExported::KIND => CaptureExported::knows(version),
         Attempt::KIND => Attempt::knows(version),
         Outcome::KIND => Outcome::knows(version),
+        Observed::KIND => Observed::knows(version),
         Oru::KIND => Oru::knows(version),
         Delivery::KIND => Delivery::knows(version),
         NeverSent::KIND => NeverSent::knows(version),

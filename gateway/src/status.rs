@@ -1,6 +1,7 @@
 //! What a person may see of each instrument's port, kept by the port itself. Holds no patient data.
 
-use orugate_driver::{Note, NoteKind};
+use crate::snapshot::Lost;
+use orugate_driver::{Note, NoteKind, State};
 use orugate_protocol::time::Utc;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -67,6 +68,43 @@ pub struct PortView {
     /// When it failed last, and how.
     #[serde(default)]
     pub last_fall: Option<(i64, String)>,
+    /// How it stands with a bedside device, and since when.
+    #[serde(default)]
+    pub device: Option<(Device, i64)>,
+    /// Snapshots that were not made or not stored in time.
+    #[serde(default)]
+    pub missed: u64,
+    /// Parts of what a bedside device said that were left out.
+    #[serde(default)]
+    pub left_out: u64,
+}
+
+/// How it stands with a bedside device, as its driver says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Device {
+    /// It has not answered yet.
+    Connecting,
+    /// It tells what it measures.
+    Talking,
+    /// It does not want to talk; why.
+    Refused(String),
+    /// It answered before and does not any more.
+    Silent,
+    /// It measures nobody.
+    Standby,
+}
+
+impl From<State> for Device {
+    fn from(state: State) -> Self {
+        match state {
+            State::Talking => Self::Talking,
+            State::Refused(why) => Self::Refused(why.to_owned()),
+            State::Silent => Self::Silent,
+            State::Standby => Self::Standby,
+            // One that this software does not know says nothing.
+            _ => Self::Connecting,
+        }
+    }
 }
 
 impl PortView {
@@ -159,6 +197,27 @@ impl PortStatus {
     /// A chunk could not be stored.
     pub fn refused(&self) {
         self.0.send_modify(|view| view.refused = view.refused.saturating_add(1));
+    }
+
+    /// How it stands with a bedside device.
+    pub fn says(&self, state: State, now: Utc) {
+        self.0.send_if_modified(|view| {
+            let device = Device::from(state);
+            let changed = view.device.as_ref().is_none_or(|(known, _)| *known != device);
+            if changed {
+                view.device = Some((device, now.0));
+            }
+            changed
+        });
+    }
+
+    /// What the stage of a bedside device has lost so far.
+    pub fn lost(&self, lost: Lost) {
+        self.0.send_if_modified(|view| {
+            let changed = (view.missed, view.left_out) != (lost.intervals, lost.parts);
+            (view.missed, view.left_out) = (lost.intervals, lost.parts);
+            changed
+        });
     }
 
     /// The session waits for this.

@@ -145,10 +145,22 @@ impl Store {
         self.inner.journal.reserve(1).ok()?.next()
     }
 
-    /// Appends records as one atomic batch. `done` is called on the journal's thread after the sync and after the
-    /// state has them, or with the reason why they are not on flash.
+    /// Appends records as one atomic batch, where laboratory results are. `done` is called on the journal's thread after the
+    /// sync and after the state has them, or with the reason why they are not on flash.
     pub fn append(
         &self,
+        entries: Vec<Entry>,
+        urgency: Urgency,
+        at: Option<UnixMillis>,
+        done: impl FnOnce(Result<Receipt, AppendError>) + Send + 'static,
+    ) {
+        self.append_in(Lane::Results, entries, urgency, at, done);
+    }
+
+    /// As [`append`](Self::append), in this lane. What belongs together goes into one lane, so that it goes together.
+    pub fn append_in(
+        &self,
+        lane: Lane,
         entries: Vec<Entry>,
         urgency: Urgency,
         at: Option<UnixMillis>,
@@ -163,7 +175,7 @@ impl Store {
             }
             match &mut batch {
                 Some(batch) => batch.push(record),
-                None => batch = Some(Batch::new(Lane::Results, urgency, record).claim(claim)),
+                None => batch = Some(Batch::new(lane, urgency, record).claim(claim)),
             }
         }
         let Some(mut batch) = batch else { return };
@@ -178,8 +190,21 @@ impl Store {
     /// # Errors
     /// Why the records are not on flash.
     pub fn append_wait(&self, entries: Vec<Entry>, at: Option<UnixMillis>) -> Result<Receipt, AppendError> {
+        self.append_wait_in(Lane::Results, entries, at)
+    }
+
+    /// As [`append_wait`](Self::append_wait), in this lane.
+    ///
+    /// # Errors
+    /// Why the records are not on flash.
+    pub fn append_wait_in(
+        &self,
+        lane: Lane,
+        entries: Vec<Entry>,
+        at: Option<UnixMillis>,
+    ) -> Result<Receipt, AppendError> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        self.append(entries, Urgency::Now, at, move |result| {
+        self.append_in(lane, entries, Urgency::Now, at, move |result| {
             let _ = sender.send(result);
         });
         receiver.recv().unwrap_or(Err(AppendError::Stopped))
@@ -367,7 +392,17 @@ impl Keeper for Fold {
     }
 
     fn thinned(&self, segment: u64) {
-        // Nothing of this lane is in the state yet.
-        tracing::warn!(segment, "snapshots were dropped to make room");
+        let thinned = {
+            let mut state = self.state();
+            let thinned = state.thinned(segment);
+            self.reckon(&state);
+            thinned
+        };
+        tracing::warn!(
+            segment,
+            messages = thinned.messages,
+            orus = thinned.orus,
+            "snapshots were dropped to make room; so many of them had not been interpreted or delivered"
+        );
     }
 }

@@ -6,8 +6,8 @@
 //! them. All are hashes; no sample id is in an index.
 
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru,
-    Outcome, ParkedSettled, Redriven, Verification, VerificationAct,
+    Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Hold, HoldSettled, Meta, NeverSent,
+    Observed, Oru, Outcome, ParkedSettled, Redriven, Verification, VerificationAct,
 };
 use orugate_journal::{RecordRef, Term};
 
@@ -68,6 +68,11 @@ pub fn terms(record: &RecordRef<'_>, found_by: &mut dyn FnMut(Term)) {
             if let Some(outcome) = Outcome::decode(version, meta) {
                 found_by(Term::number(outcome.message));
                 outcome.specimens.iter().for_each(|hash| found_by(specimen(*hash)));
+            }
+        }
+        Observed::KIND => {
+            if let Some(observed) = Observed::decode(version, meta) {
+                found_by(Term::number(observed.message));
             }
         }
         Oru::KIND => {

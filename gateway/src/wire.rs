@@ -24,6 +24,11 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
     /// Bytes that were written and have not left yet, as far as the system tells.
     fn queued(&self) -> u32;
 
+    /// Whether each write is one datagram, and each read too.
+    fn is_datagrams(&self) -> bool {
+        false
+    }
+
     /// Gives the network what the wire itself still keeps of what was written, as TLS may. On a serial port there is
     /// nothing of the kind, and a flush would block.
     ///

@@ -7,6 +7,7 @@
 //! - [`astm::record`]: LIS02-A2 (ASTM E1394) records as checked views with byte spans.
 //! - [`report`]: what any instrument's message means, as borrowed items in document order.
 //! - [`oru`]: report items plus verdicts to HL7 2.5.1 `ORU^R01` bytes.
+//! - [`pcd`]: items of bedside devices plus verdicts to HL7 2.6 `ORU^R01` by IHE PCD-01.
 //! - [`hl7`]: a writer that cannot emit a framing byte, a reader that indexes any message, acknowledgments.
 //! - [`mdc`]: codes and units of bedside measurements.
 //! - [`mllp`]: framing with a hard size bound.
@@ -32,6 +33,7 @@ pub mod hl7;
 pub mod mdc;
 pub mod mllp;
 pub mod oru;
+pub mod pcd;
 pub mod report;
 pub mod span;
 pub mod text;

@@ -33,6 +33,15 @@ pub fn check(python: &OsStr, file: &Path) -> io::Result<(String, bool)> {
     said(python, "check_oru.py", &[file.as_os_str()])
 }
 
+/// What `check_pcd.py` says of a file of MLLP frames with PCD-01 messages, by the MDC table of this project, and whether all passed.
+///
+/// # Errors
+/// It cannot be started.
+pub fn check_pcd(python: &OsStr, file: &Path) -> io::Result<(String, bool)> {
+    let table = crate::root().join("protocol/mdc");
+    said(python, "check_pcd.py", &[table.as_os_str(), file.as_os_str()])
+}
+
 /// What `charsets.py` prints, and whether it found no difference.
 ///
 /// # Errors

@@ -109,6 +109,7 @@ fn target(index: usize, charset: Charset) -> Target<'static> {
         record: false,
         corrections: Corrections::Corrected,
         suppress_resends: false,
+        pcd: None,
     }
 }
 

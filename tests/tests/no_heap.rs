@@ -111,6 +111,7 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
                     record: false,
                     corrections: Corrections::Corrected,
                     suppress_resends: false,
+                    pcd: None,
                 }];
                 let zone = jiff::tz::TimeZone::UTC;
                 // All are asked of each sample, and none is broken by these.

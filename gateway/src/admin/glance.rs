@@ -73,6 +73,10 @@ impl Admin {
                     port: i.status.view(),
                     counts: counts.get(i.plan.name.as_str()).copied().unwrap_or_default().into(),
                     clock: device_clock(state.device_clock(&i.plan.name), quality, i.plan.clock_limit),
+                    unsent: state
+                        .bedside(&i.plan.name)
+                        .map(|device| device.why.clone())
+                        .filter(|why| !why.is_empty()),
                 })
                 .collect(),
             unconfigured: state

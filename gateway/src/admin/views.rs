@@ -208,6 +208,9 @@ pub struct InstrumentView {
     /// What is known of its clock.
     #[serde(default)]
     pub clock: Option<DeviceClockView>,
+    /// It is a bedside device, and nothing of what it said last was sent; why, a clause.
+    #[serde(default)]
+    pub unsent: Option<String>,
 }
 
 /// An instrument's clock against this box's.

@@ -4,7 +4,7 @@ use super::{Archive, Message, Standing};
 use crate::convert::Keyed;
 use crate::records::{
     Abandoned, Attempt, CaptureExported, Chunk, ClockAccepted, Delivery, Dropped, Hold, HoldSettled, Life,
-    Meta, NeverSent, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Verification,
+    Meta, NeverSent, Observed, Oru, Outcome, ParkedSettled, Reconfigured, Redriven, Restored, Verification,
 };
 use crate::terms;
 use orugate_journal::{
@@ -245,6 +245,7 @@ pub fn names(record: &RecordRef<'_>) -> (&'static str, Option<String>) {
         Dropped::KIND => ("destination-dropped", json::<Dropped>(version, meta)),
         Redriven::KIND => ("redriven", json::<Redriven>(version, meta)),
         Verification::KIND => ("verification", json::<Verification>(version, meta)),
+        Observed::KIND => ("observed", json::<Observed>(version, meta)),
         _ => ("unknown", None),
     }
 }

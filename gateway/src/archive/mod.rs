@@ -18,7 +18,7 @@ pub use touch::{Touched, touched};
 
 use crate::records::{
     Abandoned, Attempt, Chunk, Delivery, DeliveryResult, Dropped, Fate, Hold, HoldSettled, Meta, NeverSent,
-    Oru, Outcome, ParkedSettled, Redriven, Sending, Settlement, Verification, VerificationAct,
+    Observed, Oru, Outcome, ParkedSettled, Redriven, Sending, Settlement, Verification, VerificationAct,
 };
 use orugate_journal::{Commit, RecordRef};
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,6 +178,7 @@ impl Archive {
             Abandoned::KIND => Some(Abandoned::decode(version, meta)?.message),
             Attempt::KIND => Some(Attempt::decode(version, meta)?.message),
             Outcome::KIND => Some(Outcome::decode(version, meta)?.message),
+            Observed::KIND => Some(Observed::decode(version, meta)?.message),
             Oru::KIND => Some(Oru::decode(version, meta)?.message),
             Hold::KIND => Some(Hold::decode(version, meta)?.message),
             Delivery::KIND => of_oru(Delivery::decode(version, meta)?.oru),
@@ -225,6 +226,11 @@ impl Archive {
             Outcome::KIND => {
                 if let Some(outcome) = Outcome::decode(version, meta) {
                     self.outcome(&outcome, number, record.carried);
+                }
+            }
+            Observed::KIND => {
+                if let Some(observed) = Observed::decode(version, meta) {
+                    self.outcome(&observed.into(), number, record.carried);
                 }
             }
             Oru::KIND => {

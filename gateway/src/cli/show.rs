@@ -6,7 +6,7 @@ use crate::admin::{
 use crate::capture::View;
 use crate::config::{Difference, Weight};
 use crate::reload::Applied;
-use crate::status::Line;
+use crate::status::{Device, Line};
 use crate::wear::Wear;
 use crate::words::{count, duration};
 use std::fmt::Write as _;
@@ -167,6 +167,9 @@ fn instruments(out: &mut String, status: &Status) {
         if let Some(clock) = &instrument.clock {
             let _ = writeln!(out, "  {}", device_clock(clock, status));
         }
+        if let Some(line) = bedside(instrument, status.now) {
+            let _ = writeln!(out, "  {line}");
+        }
         if let Some((at, note)) = &instrument.port.last_note {
             let _ = writeln!(
                 out,
@@ -176,6 +179,26 @@ fn instruments(out: &mut String, status: &Status) {
             );
         }
     }
+}
+
+/// How it stands with a bedside device, and what was missed of it.
+fn bedside(instrument: &InstrumentView, now: i64) -> Option<String> {
+    let (device, since) = instrument.port.device.as_ref()?;
+    let what = match device {
+        Device::Connecting => "the device has not answered yet",
+        Device::Talking => "the device tells what it measures",
+        Device::Refused(_) => "the device refuses to talk",
+        Device::Silent => "the device is silent",
+        Device::Standby => "the device says that it is in standby",
+    };
+    let missed = [
+        (instrument.port.missed, "snapshot missed", "snapshots missed"),
+        (instrument.port.left_out, "part left out", "parts left out"),
+    ];
+    let missed = missed.iter().filter(|(number, ..)| *number > 0);
+    let missed: String =
+        missed.map(|(number, one, many)| format!("; {}", count(*number, one, many))).collect();
+    Some(format!("{what}, for {}{missed}", ago(now, Some(*since))))
 }
 
 fn device_clock(clock: &DeviceClockView, status: &Status) -> String {

@@ -5,7 +5,7 @@ use crate::admin::{DestinationView, InstrumentView, JournalView, Status};
 use crate::backlog::{For, Level, Outlook};
 use crate::capture::View;
 use crate::interpret::PAST_BY;
-use crate::status::Line;
+use crate::status::{Device, Line};
 use crate::tls::Peer;
 use crate::words::{count, duration};
 use jiff::Timestamp;
@@ -14,6 +14,8 @@ use jiff::Timestamp;
 const LATE: i64 = 300;
 /// Age in seconds at which a message that nobody has interpreted is trouble.
 const UNREAD: i64 = 60;
+/// A bedside device may need so many seconds for its first answer.
+const UNANSWERED: i64 = 60;
 /// For so many seconds a driver that failed is told, since the same bytes may come again.
 const REMEMBERED: i64 = 3600;
 
@@ -51,6 +53,8 @@ pub fn of(status: &Status) -> Vec<Condition> {
     all.extend(status.instruments.iter().filter_map(unbalanced));
     all.extend(status.instruments.iter().filter_map(|i| fallen(i, status.now)));
     all.extend(status.instruments.iter().filter_map(|i| down(i, tls(status, Peer::Instrument, &i.name))));
+    all.extend(status.instruments.iter().filter_map(|i| unanswered(i, status.now)));
+    all.extend(status.instruments.iter().filter_map(unsent));
     all.extend(status.instruments.iter().filter_map(unproven));
     all.extend(status.destinations.iter().filter_map(parked));
     all.extend(status.unconfigured.iter().map(|(name, messages)| gone(name, *messages)));
@@ -330,6 +334,47 @@ fn down(instrument: &InstrumentView, tls: Option<&Condition>) -> Option<Conditio
     })
 }
 
+/// A bedside device that is connected and does not tell what it measures. Standby is what somebody wanted.
+fn unanswered(instrument: &InstrumentView, now: i64) -> Option<Condition> {
+    let name = &instrument.name;
+    let (device, since) = instrument.port.device.as_ref().filter(|_| instrument.port.is_up())?;
+    let age = (now - since).max(0) / 1_000_000;
+    let (what, next) = match device {
+        Device::Silent => (
+            "does not answer any more".to_owned(),
+            "Look whether it is switched on and its data output is too, and at cable and adapter; it is asked again by itself.",
+        ),
+        Device::Connecting if age >= UNANSWERED => (
+            "has not answered yet".to_owned(),
+            "Compare rate, parity and the device's own interface setting with its profile, and look at the cable.",
+        ),
+        Device::Refused(why) => (
+            format!("refuses to talk to this box: {why}"),
+            "Disconnect what else reads it, or switch its data export on; it is asked again by itself.",
+        ),
+        Device::Connecting | Device::Talking | Device::Standby => return None,
+    };
+    Some(condition(
+        Code::DeviceSilent,
+        name,
+        Fault::Instrument,
+        format!("{name}: the device {what}, for {}. What it said before is withdrawn.", duration(age)),
+        next,
+    ))
+}
+
+/// A bedside device of which nothing is sent.
+fn unsent(instrument: &InstrumentView) -> Option<Condition> {
+    let (name, why) = (&instrument.name, instrument.unsent.as_ref()?);
+    Some(condition(
+        Code::DeviceUnsent,
+        name,
+        Fault::Operator,
+        format!("{name}: nothing of what it says is sent: {why}."),
+        "Go and see which device stands there; then put it right in its [instrument.bedside], and: orugate reload",
+    ))
+}
+
 fn parked(destination: &DestinationView) -> Option<Condition> {
     let name = &destination.name;
     let (number, why) = destination.parked.first()?;
@@ -390,6 +435,37 @@ mod tests {
         assert_eq!(of(&given), []);
         given.journal.nearly_full = true;
         assert_eq!(of(&given).first().map(|c| c.code), Some(Code::JournalFull));
+    }
+
+    #[test]
+    fn a_bedside_device_that_does_not_talk_is_told_with_the_next_thing_to_do() {
+        let mut given = Status { clock: "synchronised".to_owned(), ..Status::default() };
+        given.journal.health = "good".to_owned();
+        given.now = 600_000_000;
+        given.instruments.push(InstrumentView { name: "mon1".to_owned(), ..InstrumentView::default() });
+        given.instruments[0].port.line = Line::Up(None);
+        let mut told = |device: Device, since: i64| {
+            given.instruments[0].port.device = Some((device, since));
+            of(&given).iter().map(|c| (c.code, c.to_string())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Device::Talking, 0), []);
+        assert_eq!(told(Device::Standby, 0), []);
+        assert_eq!(told(Device::Connecting, 560_000_000), []);
+        for (device, says) in [
+            (Device::Connecting, "has not answered yet, for 2 min"),
+            (Device::Silent, "does not answer any more, for 2 min. What it said before is withdrawn."),
+            (
+                Device::Refused("another client has it".to_owned()),
+                "refuses to talk to this box: another client",
+            ),
+        ] {
+            let [(Code::DeviceSilent, text)] = &told(device, 480_000_000)[..] else { panic!("{says}") };
+            assert!(text.starts_with("mon1: the device") && text.contains(says), "{text}");
+        }
+        given.instruments[0].port.device = None;
+        given.instruments[0].unsent = Some("the device says a bed that is not in `beds`".to_owned());
+        let [condition] = &of(&given)[..] else { panic!() };
+        assert_eq!((condition.code, condition.fault), (Code::DeviceUnsent, Fault::Operator));
     }
 
     #[test]

@@ -60,6 +60,10 @@ pub enum Code {
     JournalFills,
     /// A wire that the gateway opens is not open.
     LineDown,
+    /// Nothing of what a bedside device says is sent.
+    DeviceUnsent,
+    /// A bedside device does not answer, or does not want to.
+    DeviceSilent,
     /// A profile is only described and not proven with its instrument, so all that comes is held.
     Unproven,
     /// Results wait for a person.
@@ -102,6 +106,8 @@ impl Code {
             Self::DestinationLate => "destination-late",
             Self::JournalFills => "journal-fills",
             Self::LineDown => "line-down",
+            Self::DeviceUnsent => "device-unsent",
+            Self::DeviceSilent => "device-silent",
             Self::Unproven => "unproven-profile",
             Self::Holds => "holds",
             Self::CertificateRejected => "certificate-rejected",

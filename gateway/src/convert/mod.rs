@@ -41,6 +41,7 @@ use jiff::tz::TimeZone;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::hl7::Name;
 use orugate_protocol::oru::{PatientField, Route, Verdict};
+use orugate_protocol::pcd;
 use orugate_protocol::text::Charset;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::collections::HashMap;
@@ -129,6 +130,8 @@ pub struct Target<'a> {
     pub corrections: Corrections,
     /// A resend of the same content is not sent again.
     pub suppress_resends: bool,
+    /// Message constants for bedside devices; `None` where none is.
+    pub pcd: Option<pcd::Route<'a>>,
 }
 
 /// What a destination gets when a sent result was corrected.

@@ -413,6 +413,7 @@ mod tests {
             record: false,
             corrections: Corrections::Corrected,
             suppress_resends: false,
+            pcd: None,
         };
         // As `send_to` may name them: not in the order of the plan.
         let destinations = [target(5), target(2)];

@@ -48,6 +48,7 @@ fn read(text: &[u8], with: &With<'_>) -> Vec<Going> {
         record: false,
         corrections: if with.holds_corrections { Corrections::Hold } else { Corrections::Corrected },
         suppress_resends: false,
+        pcd: None,
     };
     let targets = [target];
     let interpreter = profile.interpreter();

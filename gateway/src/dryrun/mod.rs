@@ -74,6 +74,7 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
         // A capture may be of any time.
         rules: Rules { times: None, ..instrument.rules.clone() },
         table: instrument.table.clone(),
+        bedside: None,
     };
     let reached = scene.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
     // Twice, since one is lent while the other is looked at.

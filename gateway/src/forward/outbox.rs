@@ -154,11 +154,14 @@ impl Outbox for JournalOutbox {
             Settlement::Parked { number, why, ack } => (number, DeliveryResult::Parked(why.to_string()), ack),
         };
         let delivery = Delivery { oru, at: self.clock.stamp().0, result };
+        // Where the ORU is. One that was dropped for want of room meanwhile is nowhere, and then it is nobody's.
+        let lane = self.ask(|queue| queue.waiting.get(&oru).map(|waiting| waiting.at.lane()));
+        let Some(lane) = lane else { return };
         let mut said = Hush::default();
         loop {
             let (done, journalled) = oneshot::channel();
             let entry = Entry::with_payload(&delivery, ack.clone());
-            self.store.append(vec![entry], Urgency::Soon, None, move |result| {
+            self.store.append_in(lane, vec![entry], Urgency::Soon, None, move |result| {
                 let _ = done.send(result.map(drop));
             });
             match journalled.await {

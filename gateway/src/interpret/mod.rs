@@ -5,6 +5,7 @@
 //! costs that message a hold, not the gateway its service; a message that three processes began and did not finish is
 //! not tried again.
 
+mod bedside;
 mod gone;
 mod holds;
 mod outcome;
@@ -28,9 +29,10 @@ use crate::state::Message;
 use crate::store::{Entry, Store};
 use crate::words::duration;
 use jiff::tz::TimeZone;
-use orugate_driver::{Interpreter, StoredMessage};
+use orugate_driver::{Feed, Interpreter, StoredMessage};
 use orugate_journal::{AppendError, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
+use orugate_protocol::pcd;
 use orugate_protocol::text::Charset;
 use orugate_protocol::time::{ClockQuality, Tick, Utc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,6 +80,18 @@ pub struct Subject {
     pub rules: Rules,
     /// What its profile's own evidence asks for.
     pub asked: Asked,
+    /// What it feeds.
+    pub feed: Feed,
+    /// What the site says of a bedside device.
+    pub bedside: Option<crate::bedside::Rules>,
+}
+
+impl Subject {
+    /// Whether it is a bedside device.
+    #[must_use]
+    pub const fn is_bedside(&self) -> bool {
+        matches!(self.feed, Feed::Bedside { .. })
+    }
 }
 
 /// What is asked of an instrument before its results go out, by the evidence of its profile and its mode.
@@ -123,11 +137,40 @@ pub struct OwnedTarget {
     pub corrections: Corrections,
     /// Resends are not sent again.
     pub suppress_resends: bool,
+    /// What is its own in messages of bedside devices.
+    pub pcd: OwnedPcd,
+}
+
+/// What is a destination's own in messages of bedside devices.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedPcd {
+    /// MSH-3.2.
+    pub sending_id: Option<u64>,
+    /// MSH-21.
+    pub profile: String,
+    /// MSH-15 and MSH-16.
+    pub acknowledgment: (&'static str, &'static str),
+    /// What PID is when no patient id goes along.
+    pub unknown_patient: OwnedUnknown,
+    /// Authority and kind of the patient id that a device sends.
+    pub patient: Option<(String, String)>,
+}
+
+/// What PID is when nobody knows the patient.
+#[derive(Clone, Debug, Default)]
+pub enum OwnedUnknown {
+    /// There is none.
+    NoSegment,
+    /// A name of unknown type and no id.
+    #[default]
+    NoId,
+    /// A text that is no patient's and names the device; CX.4 and CX.5.
+    Device(String, String),
 }
 
 impl OwnedTarget {
     /// As conversion takes it.
-    pub(crate) fn borrowed(&self) -> Target<'_> {
+    pub(crate) fn borrowed<'a>(&'a self, instrument: &'a str) -> Target<'a> {
         Target {
             index: self.index,
             name: &self.name,
@@ -148,6 +191,26 @@ impl OwnedTarget {
             record: self.record,
             corrections: self.corrections,
             suppress_resends: self.suppress_resends,
+            pcd: Some(pcd::Route {
+                sending_application: &self.sending_application,
+                sending_id: self.pcd.sending_id,
+                sending_facility: &self.sending_facility,
+                receiving_application: &self.receiving_application,
+                receiving_facility: &self.receiving_facility,
+                processing: self.processing,
+                acknowledgment: self.pcd.acknowledgment,
+                profile: &self.pcd.profile,
+                charset: self.charset,
+                unknown_patient: match &self.pcd.unknown_patient {
+                    OwnedUnknown::NoSegment => pcd::UnknownPatient::NoSegment,
+                    OwnedUnknown::NoId => pcd::UnknownPatient::NoId,
+                    OwnedUnknown::Device(authority, kind) => {
+                        pcd::UnknownPatient::Marked { id: instrument, authority, kind }
+                    }
+                },
+                patient: self.pcd.patient.as_ref().map(|(authority, kind)| (&**authority, &**kind)),
+                patient_class: 'U',
+            }),
         }
     }
 }
@@ -341,15 +404,29 @@ impl Worker {
     /// Interprets all that waits, oldest first. Stops at a message whose outcome could not be stored: it stays
     /// pending, and the next order tries again.
     fn work_off(&self, hand: &mut Hand) {
-        while let Some((number, message)) = self.next(hand) {
-            match self.interpret(hand, number, &message) {
-                Ok(()) => {}
-                Err(Undone::Overtaken) => return,
-                Err(Undone::Unstored(error)) => {
-                    if let Some(before) = hand.unstored.again(self.clock.tick(), ()) {
-                        tracing::error!(number, %error, before,
-                            "the outcome of a message could not be stored; it stays in the queue and is tried again");
+        loop {
+            // Results go before what is taken again a minute later.
+            while let Some((number, message)) = self.next(hand) {
+                match self.interpret(hand, number, &message) {
+                    Ok(()) => {}
+                    Err(Undone::Overtaken) => return,
+                    Err(Undone::Unstored(error)) => {
+                        if let Some(before) = hand.unstored.again(self.clock.tick(), ()) {
+                            tracing::error!(number, %error, before,
+                                "the outcome of a message could not be stored; it stays in the queue and is tried again");
+                        }
+                        return;
                     }
+                }
+            }
+            if hand.overtaken || matches!(self.clock.trust(), Trust::Waits(_)) {
+                return;
+            }
+            match self.observe(hand) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::error!(%error, "what came of bedside devices' messages could not be stored; they stay in the queue");
                     return;
                 }
             }
@@ -367,9 +444,12 @@ impl Worker {
         if !self.knows_the_past() || matches!(self.clock.trust(), Trust::Waits(_)) {
             return None;
         }
+        let lineup = self.lineup.get();
+        let bedside = |name: &str| lineup.subject(name).is_some_and(Subject::is_bedside);
         let state = self.store.state();
         let mut waiting = state.pending().filter_map(|number| Some((number, state.message(number)?)));
-        let (number, message) = waiting.find(|(_, message)| !hand.must_wait(&message.instrument))?;
+        let (number, message) = waiting
+            .find(|(_, message)| !bedside(&message.instrument) && !hand.must_wait(&message.instrument))?;
         Some((number, message.clone()))
     }
 
@@ -457,7 +537,8 @@ impl Worker {
             received: Utc(message.received),
             clock: clock_quality(message.clock),
         };
-        let targets: Vec<Target<'_>> = subject.targets.iter().map(OwnedTarget::borrowed).collect();
+        let targets: Vec<Target<'_>> =
+            subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
         let proofs = self.proofs(subject);
         let setting = Setting {
             proof: proofs.as_deref().map_or(Proof::NotAsked, Proof::By),

@@ -8,6 +8,7 @@
 //! journal takes to be read for what was sent before is no time of the driver's. After [`STRIKES`] such messages of one instrument the others of it are held unread: each lost thread costs a core.
 
 use super::{Order, Worker};
+use crate::bedside::Observer;
 use crate::convert::Converter;
 use crate::notes::Hush;
 use crate::pulse::step_back;
@@ -135,6 +136,8 @@ impl Pause {
 /// What one thread works with.
 pub(super) struct Hand {
     pub(super) converter: Converter,
+    /// For bedside devices.
+    pub(super) observer: Observer,
     /// The left-over message whose attempt this thread has journalled.
     pub(super) attempted: Option<u64>,
     /// Orders that are not worked off.
@@ -291,6 +294,7 @@ impl Handle {
         let life = move || {
             let mut hand = Hand {
                 converter: Converter::default(),
+                observer: Observer::default(),
                 attempted: None,
                 unstored: Hush::default(),
                 open,

@@ -8,8 +8,8 @@ use crate::clock::Clock;
 use crate::records::{Chunk, clock_number};
 use crate::store::{Entry, Store};
 use orugate_driver::{MessageEnd, Ticket};
-use orugate_journal::{AppendError, UnixMillis, Urgency};
-use orugate_protocol::time::ClockQuality;
+use orugate_journal::{AppendError, Lane, UnixMillis, Urgency};
+use orugate_protocol::time::{ClockQuality, Utc};
 use tokio::sync::mpsc;
 
 /// The most that one message may have; what goes on beyond it is another message, and this one is incomplete.
@@ -38,6 +38,7 @@ pub(super) struct Keep<'p> {
     pub(super) clock: &'p Clock,
     pub(super) mail: &'p mpsc::UnboundedSender<Mail>,
     pub(super) life: Life,
+    pub(super) lane: Lane,
 }
 
 impl Keep<'_> {
@@ -79,11 +80,38 @@ impl Keep<'_> {
         if let Some(reserved) = reserved {
             entry = entry.numbered(reserved);
         }
-        let at = (quality != ClockQuality::Unset)
-            .then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)));
-        self.store.append(vec![entry], Urgency::Now, at, move |result| {
+        let at = at(received, quality);
+        self.store.append_in(self.lane, vec![entry], Urgency::Now, at, move |result| {
             let _ = sender.send(Mail::Settled(life, ticket, result));
         });
         Part { message: number, first, ..part }
     }
+
+    /// A snapshot: a message in one piece. Nobody waits for it to be acknowledged.
+    pub(super) fn snapshot(&self, bytes: &[u8]) {
+        let sender = self.mail.clone();
+        let Some(reserved) = self.store.reserve() else {
+            let _ = sender.send(Mail::Snapshot(Err(AppendError::Full)));
+            return;
+        };
+        let quality = self.clock.quality();
+        let received = self.clock.utc();
+        let meta = Chunk {
+            instrument: self.name.to_owned(),
+            message: reserved.get().0,
+            first: true,
+            end: Some(true),
+            received: received.0,
+            clock: clock_number(quality),
+        };
+        let entry = Entry::with_payload(&meta, bytes.to_vec()).numbered(reserved);
+        self.store.append_in(self.lane, vec![entry], Urgency::Soon, at(received, quality), move |result| {
+            let _ = sender.send(Mail::Snapshot(result.map(drop)));
+        });
+    }
+}
+
+/// The time for the journal's lower bound, while the clock can be believed.
+fn at(received: Utc, quality: ClockQuality) -> Option<UnixMillis> {
+    (quality != ClockQuality::Unset).then(|| UnixMillis(u64::try_from(received.0 / 1000).unwrap_or(0)))
 }

@@ -254,6 +254,7 @@ fn listing() -> String {
     tracer.of::<Verification>(&mut list);
     tracer.of::<ClockAccepted>(&mut list);
     tracer.of::<CaptureExported>(&mut list);
+    tracer.of::<Observed>(&mut list);
     list.sort();
     let mut text = String::from("| kind | version | name | meta |\n|---:|---:|---|---|\n");
     text.extend(list.into_iter().map(|(_, _, line)| line));

@@ -5,14 +5,14 @@
 //! are refused. Then the log is read from its beginning.
 
 use super::queues::{Made, Origin, Queue, Waiting};
-use super::{Counts, Message, OpenHold, Session, State, Verifications};
+use super::{Bedside, Counts, Message, OpenHold, Session, State, Thinned, Verifications};
 use crate::records::{DeviceClock, Hold};
 use orugate_journal::Location;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -27,6 +27,16 @@ struct Saved {
     recovered: Vec<(u64, u32)>,
     unknown: Vec<(u64, Location)>,
     verifications: Vec<(u64, Session)>,
+    bedside: Vec<(String, SavedBedside)>,
+    thinned: Thinned,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedBedside {
+    last: Option<(u64, SavedMessage)>,
+    once: Vec<(u64, i64)>,
+    sent: i64,
+    why: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +113,8 @@ impl State {
             recovered: self.recovered.iter().map(|(number, attempts)| (*number, *attempts)).collect(),
             unknown: self.unknown.iter().map(|(number, at)| (*number, *at)).collect(),
             verifications: self.verifications.saved(),
+            bedside: self.bedside.iter().map(|(name, device)| (name.to_string(), device.into())).collect(),
+            thinned: self.thinned,
         };
         // Postcard fails only on types that these structs do not use; then there is no checkpoint.
         postcard::to_extend(&saved, vec![VERSION]).unwrap_or_default()
@@ -122,6 +134,12 @@ impl State {
             recovered: saved.recovered.into_iter().collect(),
             unknown: saved.unknown.into_iter().collect(),
             verifications: Verifications::restored(saved.verifications),
+            bedside: saved
+                .bedside
+                .into_iter()
+                .map(|(name, device)| (name.into(), device.restored()))
+                .collect(),
+            thinned: saved.thinned,
             messages: saved
                 .messages
                 .into_iter()
@@ -211,6 +229,21 @@ impl SavedMessage {
     fn restored(self) -> Message {
         let Self { instrument, chunks, received, until, clock, complete, holds } = self;
         Message { instrument: instrument.into(), chunks, received, until, clock, complete, holds }
+    }
+}
+
+impl From<&Bedside> for SavedBedside {
+    fn from(device: &Bedside) -> Self {
+        let Bedside { last, once, sent, why } = device;
+        let last = last.as_ref().map(|(number, message)| (*number, SavedMessage::of(message)));
+        Self { last, once: once.clone(), sent: *sent, why: why.clone() }
+    }
+}
+
+impl SavedBedside {
+    fn restored(self) -> Bedside {
+        let Self { last, once, sent, why } = self;
+        Bedside { last: last.map(|(number, message)| (number, message.restored())), once, sent, why }
     }
 }
 

@@ -182,6 +182,23 @@ impl Queues {
         }
     }
 
+    /// ORUs at such places are gone; how many.
+    pub(super) fn thinned(&mut self, gone: &dyn Fn(&Location) -> bool) -> u64 {
+        let mut count = 0;
+        for queue in self.destinations.values_mut() {
+            let waiting = queue.waiting.iter().map(|(number, oru)| (*number, *oru));
+            let parked = queue.parked.iter().map(|(number, (oru, _))| (*number, *oru));
+            for (number, oru) in waiting.chain(parked).filter(|(_, oru)| gone(&oru.at)).collect::<Vec<_>>() {
+                queue.waiting.remove(&number);
+                queue.parked.remove(&number);
+                queue.taken_out(oru);
+                self.orus.remove(&number);
+                count += 1;
+            }
+        }
+        count
+    }
+
     /// Places of all ORUs that are not settled.
     pub(super) fn places(&self) -> impl Iterator<Item = &Location> {
         let waiting = self.destinations.values().flat_map(|queue| queue.waiting.values());

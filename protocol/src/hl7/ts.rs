@@ -35,22 +35,41 @@ impl Stamp {
     }
 }
 
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Stamp {
+    /// The same without a fraction of a second, which is cut.
+    #[must_use]
+    pub const fn to_the_second(self) -> ToTheSecond {
+        ToTheSecond(self)
+    }
+
+    /// Writes it up to the second; gives the milliseconds.
+    fn start(self, f: &mut fmt::Formatter<'_>) -> Result<i64, fmt::Error> {
         let ahead = i64::from(self.offset).saturating_mul(MILLIS_PER_MINUTE);
         let local = self.utc.0.div_euclid(MICROS_PER_MILLI).saturating_add(ahead).clamp(LEAST, GREATEST);
         let (year, month, day) = civil(local.div_euclid(MILLIS_PER_DAY));
         let millis = local.rem_euclid(MILLIS_PER_DAY);
         let part = |unit: i64, count: i64| millis.div_euclid(unit).checked_rem(count).unwrap_or(0);
-        write!(
-            f,
-            "{year:04}{month:02}{day:02}{:02}{:02}{:02}.{:03}{}",
-            part(3_600_000, 24),
-            part(60_000, 60),
-            part(1_000, 60),
-            part(1, 1_000),
-            Offset(self.offset),
-        )
+        let (hour, minute, second) = (part(3_600_000, 24), part(60_000, 60), part(1_000, 60));
+        write!(f, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")?;
+        Ok(part(1, 1_000))
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.start(f)?;
+        write!(f, ".{millis:03}{}", Offset(self.offset))
+    }
+}
+
+/// `YYYYMMDDHHMMSS+ZZZZ`: a [`Stamp`] without its fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToTheSecond(Stamp);
+
+impl fmt::Display for ToTheSecond {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.start(f)?;
+        write!(f, "{}", Offset(self.0.offset))
     }
 }
 

@@ -138,6 +138,7 @@ impl Bench {
             record: false,
             corrections: Corrections::Corrected,
             suppress_resends: false,
+            pcd: None,
         }];
         let zone = jiff::tz::TimeZone::UTC;
         let now = Utc(1_795_000_000_000_000);

@@ -13,14 +13,16 @@ use orugate_protocol::hl7::reader::{Entry, Message};
 use orugate_protocol::hl7::ts::Stamp;
 use orugate_protocol::hl7::value::ValueType;
 use orugate_protocol::hl7::writer::Writer;
+use orugate_protocol::mdc;
 use orugate_protocol::mllp::{Decoder, Rules};
 use orugate_protocol::oru::{
     GroupPlan, Groups, Local, OruError, OruWriter, PatientField, PatientId, Route, SampleIdIn, Verdict,
     WriteObservation, Zone,
 };
+use orugate_protocol::pcd::{ACKNOWLEDGMENT, PROFILE, PcdWriter, Plan, Route as PcdRoute, UnknownPatient};
 use orugate_protocol::report::{
-    Code as TestCode, Comment, End, Flags, Item, KnownFlag, Level, Observation, Order, Patient,
-    ReportSink as _, Sender, Specimen, Status,
+    Alarm, At, Code as TestCode, Comment, Device, End, Flags, Group, Item, Kind, KnownFlag, Level, Marks,
+    Measurement, Observation, Order, Patient, Reading, ReportSink as _, Sender, Specimen, Status, Unit,
 };
 use orugate_protocol::span::Span;
 use orugate_protocol::text::{Charset, Delimiters, Escapes, Text};
@@ -30,7 +32,8 @@ use orugate_protocol::time::{DeviceTime, Tick, Utc};
 pub(crate) type Piece = fn(&[u8]) -> usize;
 
 /// What is called.
-pub(crate) const PIECES: &[Piece] = &[text, device_time, tick, link, records, hl7_read, hl7_write, mllp, oru];
+pub(crate) const PIECES: &[Piece] =
+    &[text, device_time, tick, link, records, hl7_read, hl7_write, mllp, oru, pcd];
 
 /// What it is called with: bytes that lead past the first check of each piece.
 pub(crate) const INPUTS: &[&[u8]] = &[
@@ -285,4 +288,70 @@ fn oru(input: &[u8]) -> usize {
     writer.item(Item::End(End { complete: true }));
     writer.finish();
     group.length
+}
+
+/// A bedside device with every text set to the input, and each kind of value.
+fn pcd(input: &[u8]) -> usize {
+    let text = Text::new(input, Charset::Latin1, Escapes::None);
+    let route = PcdRoute {
+        sending_application: "GW",
+        sending_id: Some(1),
+        sending_facility: "ICU",
+        receiving_application: "ENGINE",
+        receiving_facility: "HOSP",
+        processing: 'T',
+        acknowledgment: ACKNOWLEDGMENT,
+        profile: PROFILE,
+        charset: Charset::Utf8,
+        unknown_patient: UnknownPatient::Marked { id: "BED-1", authority: "GW", kind: "U" },
+        patient: Some(("HOSP", "MR")),
+        patient_class: 'U',
+    };
+    let plan = Plan {
+        control_id: "GW010000000000000001",
+        filler: "1",
+        instrument: "MON1",
+        device_id: Some(2),
+        location: "",
+        created: Utc(2),
+        began: Utc(0),
+        ended: Utc(1),
+    };
+    let mut buffer = [0; 8192];
+    let mut writer = PcdWriter::new(&route, &plan, &FixedZone, &mut buffer);
+    let device = Device { model: text, serial: text, location: text, patient: text, ..Device::default() };
+    writer.item(Item::Device(device));
+    writer.item(Item::Group(Group {
+        vmd: 69_854,
+        channel: 1,
+        name: text,
+        vmd_place: 1,
+        channel_place: 1,
+        id: text,
+        ..Group::default()
+    }));
+    let values =
+        [Reading::Number(text), Reading::Words(text), Reading::Coded(184_352, text), Reading::Absent];
+    for (place, value) in (0..).zip(values) {
+        writer.item(Item::Measurement(Measurement {
+            place,
+            term: if place == 0 { 150_033 } else { u32::try_from(input.len()).unwrap_or(0) },
+            code: TestCode { id: text, name: text, system: "99TEST", loinc: text },
+            kind: Kind::Set,
+            value,
+            unit: Unit { mdc: if place == 0 { 266_016 } else { 0 }, text },
+            marks: Marks::QUES | Marks::ALINH,
+            at: DeviceTime::parse(input).map_or(At::Before(core::time::Duration::from_secs(1)), At::Device),
+            low: text,
+            high: text,
+            alarm: Some(Alarm::default()),
+            method: text,
+            site: 460_500,
+            label: text,
+            ..Measurement::default()
+        }));
+    }
+    writer.item(Item::End(End { complete: true }));
+    let known = mdc::terms().len().wrapping_add(mdc::units().len());
+    writer.finish().map_or(0, <[u8]>::len).wrapping_add(known)
 }

@@ -4,8 +4,8 @@ use super::export::new_file;
 use super::{IO, REFUSED, Stop, remark, text};
 use crate::archive::{Archive, Journal, names};
 use crate::records::{
-    Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Meta, Oru, Outcome,
-    ParkedSettled, Sending, Settlement, TimeOf, clock_quality,
+    Chunk, Delivery, DeliveryResult, Disposition, Dropped, Fate, Hold, HoldSettled, Measured, Meta, Observed,
+    Oru, Outcome, ParkedSettled, Provenance, Sending, Settlement, TimeOf, clock_quality,
 };
 use crate::words::count;
 use orugate_journal::{RecordRef, Term};
@@ -130,6 +130,11 @@ impl Page {
                     self.outcome(&outcome);
                 }
             }
+            Observed::KIND => {
+                if let Some(observed) = Observed::decode(version, meta) {
+                    self.observed(&observed);
+                }
+            }
             Oru::KIND => {
                 if let Some(oru) = Oru::decode(version, meta) {
                     let results = count(oru.observations.into(), "result", "results");
@@ -223,16 +228,42 @@ impl Page {
         }
     }
 
-    fn outcome(&mut self, outcome: &Outcome) {
-        let provenance = &outcome.provenance;
-        let after =
-            outcome.released.map(|hold| format!(", after the release of hold {hold}")).unwrap_or_default();
-        let _ = writeln!(self.text, "  {}{after}", text::time(outcome.at));
+    fn observed(&mut self, observed: &Observed) {
+        let _ = writeln!(self.text, "  {}", text::time(observed.at));
+        self.provenance(&observed.provenance);
+        let Measured { sent, absent, left, repeat, superseded, withdrawn } = observed.counts;
+        for (number, what) in [
+            (sent, "sent"),
+            (absent, "sent as absent"),
+            (left, "left out"),
+            (repeat, "sent before"),
+            (superseded, "passed over for another one of the interval"),
+            (withdrawn, "of the message before withdrawn"),
+        ] {
+            if number > 0 {
+                let _ =
+                    writeln!(self.text, "  {} {what}", count(number.into(), "measurement", "measurements"));
+            }
+        }
+        if !observed.why.is_empty() {
+            let _ = writeln!(self.text, "  nothing was sent: {}", observed.why);
+        }
+    }
+
+    fn provenance(&mut self, provenance: &Provenance) {
         let _ = writeln!(
             self.text,
             "  by version {}, profile {} ({}), configuration {}",
             provenance.software, provenance.profile, provenance.profile_hash, provenance.config_hash
         );
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        let provenance = &outcome.provenance;
+        let after =
+            outcome.released.map(|hold| format!(", after the release of hold {hold}")).unwrap_or_default();
+        let _ = writeln!(self.text, "  {}{after}", text::time(outcome.at));
+        self.provenance(provenance);
         if let Some(clock) = &outcome.clock {
             let of = match clock.of {
                 TimeOf::Message => "the message",

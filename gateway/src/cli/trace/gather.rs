@@ -2,7 +2,7 @@
 
 use crate::archive::{Archive, Journal, LookError};
 use crate::records::{
-    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Oru, Outcome,
+    Abandoned, Attempt, Chunk, Delivery, Dropped, Hold, HoldSettled, Meta, NeverSent, Observed, Oru, Outcome,
     ParkedSettled, Redriven, Verification,
 };
 use crate::replay;
@@ -61,6 +61,9 @@ impl Records {
         match record.kind.0 {
             Chunk::KIND => keep(&mut self.chunks, number, Chunk::decode(version, meta), payload),
             Outcome::KIND => self.outcomes.extend(Outcome::decode(version, meta).map(|it| (number, it))),
+            Observed::KIND => {
+                self.outcomes.extend(Observed::decode(version, meta).map(|it| (number, it.into())));
+            }
             Oru::KIND if archive.orus.contains_key(&number) => {
                 keep(&mut self.orus, number, Oru::decode(version, meta), payload);
             }

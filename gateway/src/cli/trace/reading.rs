@@ -110,6 +110,7 @@ impl Reading {
             reruns: Reruns::All,
             rules: Rules::default(),
             table: table.clone(),
+            bedside: None,
         };
         let heard = Arc::new(Mutex::new(None));
         let recording = Recording { inner: profile.interpreter(), heard: heard.clone() };

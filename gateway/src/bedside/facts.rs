@@ -1,0 +1,303 @@
+//! The first pass over a bedside device's message: what each measurement is and what becomes of it.
+
+use super::{Absent, Nobodys, Rules, Task, interval, is_silent, zones};
+use crate::convert::{Keyed, SiteZone};
+use crate::records::Measured;
+use orugate_driver::{StoredMessage, snapshot};
+use orugate_protocol::report::{
+    At, Device, Group, Item, Marks, Measurement, Note, Reading, ReportSink, Shown,
+};
+use orugate_protocol::time::Utc;
+use std::time::Duration;
+
+/// Without a time of the device, the same value so long after it was received is the same measurement, in microseconds.
+const SAME: i64 = 120_000_000;
+/// A device time may be so far ahead of the snapshot's end, in microseconds.
+const AHEAD: i64 = 5_000_000;
+/// And so far behind it.
+const BEHIND: i64 = 24 * 3600 * 1_000_000;
+
+/// Where one measurement goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Going {
+    /// With its value.
+    Sent,
+    /// Without one, because of these marks besides its own.
+    Absent(Marks, &'static str),
+    /// Nowhere, by the site's policy.
+    Left,
+    /// Nowhere: a text of it cannot be decoded.
+    Unreadable,
+    /// Nowhere: sent before.
+    Repeat,
+    /// Nowhere: another message of the same interval was sent.
+    Superseded,
+}
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fact {
+    /// What it is: the same in each message.
+    pub(super) key: u64,
+    pub(super) going: Going,
+    /// When it was measured, by the gateway's clock.
+    pub(super) at: Utc,
+    /// It is made now and then.
+    pub(super) once: bool,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) all: Vec<Fact>,
+    pub(super) counts: Measured,
+    pub(super) once: Vec<(u64, i64)>,
+    pub(super) elsewhere: Option<String>,
+    pub(super) clock: Option<Shown>,
+    /// Measurements of the message before that are withdrawn, by their place there.
+    pub(super) withdrawn: Vec<usize>,
+    /// It was pushed, so that what it does not hold may come with the next.
+    pub(super) is_pushed: bool,
+    /// A time of the device's that cannot be right was taken for the time of receipt.
+    pub(super) odd_times: u32,
+    keyed: Keyed,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            counts: Measured::default(),
+            once: Vec::new(),
+            elsewhere: None,
+            clock: None,
+            withdrawn: Vec::new(),
+            is_pushed: false,
+            odd_times: 0,
+            keyed: Keyed::new(&[0; 16]),
+        }
+    }
+}
+
+impl Facts {
+    pub(super) fn clear(&mut self, keyed: Keyed) {
+        let (mut all, mut once, mut withdrawn) = (
+            std::mem::take(&mut self.all),
+            std::mem::take(&mut self.once),
+            std::mem::take(&mut self.withdrawn),
+        );
+        all.clear();
+        once.clear();
+        withdrawn.clear();
+        *self = Self { all, once, withdrawn, keyed, ..Self::default() };
+    }
+
+    /// What the message before had a value of and this one does not list, or would leave out, goes once as absent.
+    pub(super) fn withdraw(&mut self, before: &Self) {
+        if self.is_pushed {
+            return;
+        }
+        for fact in self.all.iter_mut().filter(|fact| fact.going == Going::Left) {
+            if before.all.iter().any(|had| had.key == fact.key && had.going == Going::Sent && !had.once) {
+                fact.going = Going::Absent(Marks::NAV, "the device does not give it any more");
+                self.counts.left = self.counts.left.saturating_sub(1);
+                self.counts.absent = self.counts.absent.saturating_add(1);
+            }
+        }
+        for (place, fact) in before.all.iter().enumerate() {
+            let had = fact.going == Going::Sent && !fact.once;
+            if had && self.all.iter().all(|here| here.key != fact.key) {
+                self.withdrawn.push(place);
+            }
+        }
+        self.counts.withdrawn = u32::try_from(self.withdrawn.len()).unwrap_or(u32::MAX);
+    }
+
+    /// Whether there is anything to write.
+    pub(super) fn writes(&self) -> bool {
+        self.counts.sent > 0 || self.counts.absent > 0 || self.counts.withdrawn > 0
+    }
+
+    /// Nothing of it goes anywhere.
+    pub(super) fn leave_all(&mut self) {
+        for fact in &mut self.all {
+            fact.going = Going::Unreadable;
+            fact.key = 0;
+        }
+        self.withdrawn.clear();
+        self.once.clear();
+        let left = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.counts = Measured { left, ..Measured::default() };
+    }
+}
+
+/// Collects the facts of one message.
+pub(super) struct Collector<'c, 'a> {
+    facts: &'c mut Facts,
+    rules: &'a Rules,
+    once: &'a [(u64, i64)],
+    zone: SiteZone<'a>,
+    ended: Utc,
+    /// Another message of this interval was sent.
+    superseded: bool,
+    group: [u128; 2],
+}
+
+impl<'c, 'a> Collector<'c, 'a> {
+    pub(super) fn new(facts: &'c mut Facts, task: &Task<'a>, message: &StoredMessage<'a>) -> Self {
+        let pushed = snapshot::read(message.raw).is_err();
+        facts.is_pushed = pushed;
+        let step = i64::try_from(task.rules.interval.as_micros()).unwrap_or(i64::MAX).max(1);
+        let cell = |at: i64| at.div_euclid(step);
+        let superseded = pushed && cell(message.received.0) == cell(task.sent) && !is_silent(message);
+        Self {
+            facts,
+            rules: task.rules,
+            once: task.once,
+            zone: zones(task),
+            ended: interval(message).1,
+            superseded,
+            group: [0; 2],
+        }
+    }
+
+    fn device(&mut self, device: &Device<'_>) {
+        self.group = [0; 2];
+        self.facts.clock = device.clock.or(self.facts.clock);
+        if self.facts.elsewhere.is_none() {
+            self.facts.elsewhere = self.rules.elsewhere(device);
+        }
+    }
+
+    fn group(&mut self, group: &Group<'_>) {
+        self.group = [group.vmd_place.into(), group.channel_place.into()];
+    }
+
+    fn measurement(&mut self, measurement: &Measurement<'_>) {
+        let mut keyed = self.facts.keyed;
+        let [vmd, channel] = self.group;
+        keyed.number(vmd).number(channel).str(measurement.code.system).text(&measurement.code.id);
+        keyed.text(&measurement.label);
+        let key = half(&keyed);
+        let at = self.at(measurement);
+        let going = self.going(measurement, keyed);
+        let counts = &mut self.facts.counts;
+        let count = match going {
+            Going::Sent => &mut counts.sent,
+            Going::Absent(..) => &mut counts.absent,
+            Going::Left | Going::Unreadable => &mut counts.left,
+            Going::Repeat => &mut counts.repeat,
+            Going::Superseded => &mut counts.superseded,
+        };
+        *count = count.saturating_add(1);
+        self.facts.all.push(Fact { key, going, at, once: measurement.once });
+    }
+
+    fn going(&mut self, measurement: &Measurement<'_>, mut keyed: Keyed) -> Going {
+        if measurement.undecodable().is_some() {
+            return Going::Unreadable;
+        }
+        if measurement.once {
+            let timed = if let At::Device(time) = measurement.at {
+                keyed.str(&format!("{time:?}"));
+                true
+            } else {
+                false
+            };
+            match &measurement.value {
+                Reading::Absent => keyed.number(0),
+                Reading::Number(text) | Reading::Words(text) | Reading::Coded(_, text) => keyed.text(text),
+            };
+            let hash = half(&keyed);
+            let received = measurement.received.0;
+            let same = |(known, when): &(u64, i64)| {
+                *known == hash && (timed || received.saturating_sub(*when).abs() <= SAME)
+            };
+            if self.once.iter().chain(&self.facts.once).any(same) {
+                return Going::Repeat;
+            }
+            let going = self.by_marks(measurement);
+            if going == Going::Sent {
+                self.facts.once.push((hash, received));
+            }
+            return going;
+        }
+        if self.superseded {
+            return Going::Superseded;
+        }
+        let age = u64::try_from(self.ended.0.saturating_sub(measurement.received.0)).unwrap_or(0);
+        if Duration::from_micros(age) > self.rules.stale_after {
+            return self.absent(Marks::NAV, "it was not renewed");
+        }
+        self.by_marks(measurement)
+    }
+
+    fn by_marks(&self, measurement: &Measurement<'_>) -> Going {
+        if measurement.marks.nobodys() {
+            return match self.rules.nobodys {
+                Nobodys::Omit => Going::Left,
+                Nobodys::Flag if !measurement.marks.without_value() => Going::Sent,
+                Nobodys::Flag | Nobodys::X => Going::Absent(Marks::NONE, ""),
+            };
+        }
+        if measurement.marks.without_value() {
+            return self.absent(Marks::NONE, "");
+        }
+        if measurement.value == Reading::Absent {
+            let said = measurement.marks.any(Marks::OVER | Marks::UNDER);
+            return self.absent(if said { Marks::NONE } else { Marks::NI }, "");
+        }
+        Going::Sent
+    }
+
+    const fn absent(&self, marks: Marks, why: &'static str) -> Going {
+        match self.rules.absent {
+            Absent::X => Going::Absent(marks, why),
+            Absent::Omit => Going::Left,
+        }
+    }
+
+    /// When it was measured, by the gateway's clock. A time of the device's counts from what its clock showed in the same
+    /// message; one that cannot be right is the time of receipt.
+    fn at(&mut self, measurement: &Measurement<'_>) -> Utc {
+        let received = measurement.received;
+        let at = match measurement.at {
+            At::Received => return received,
+            At::Before(before) => {
+                let before = i64::try_from(before.as_micros()).unwrap_or(i64::MAX);
+                return Utc(received.0.saturating_sub(before));
+            }
+            At::Device(time) => {
+                let off = self.facts.clock.and_then(|shown| {
+                    Some(shown.received.0.saturating_sub(self.zone.instant(&shown.device)?.0))
+                });
+                self.zone.instant(&time).map(|at| Utc(at.0.saturating_add(off.unwrap_or(0))))
+            }
+        };
+        let sane = |at: &Utc| {
+            at.0 <= self.ended.0.saturating_add(AHEAD) && at.0 >= self.ended.0.saturating_sub(BEHIND)
+        };
+        at.filter(sane).unwrap_or_else(|| {
+            self.facts.odd_times = self.facts.odd_times.saturating_add(1);
+            received
+        })
+    }
+}
+
+impl<'m> ReportSink<'m> for Collector<'_, '_> {
+    fn item(&mut self, item: Item<'m>) {
+        match item {
+            Item::Device(device) => self.device(&device),
+            Item::Group(group) => self.group(&group),
+            Item::Measurement(measurement) => self.measurement(&measurement),
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, _: Note<'m>) {}
+}
+
+fn half(keyed: &Keyed) -> u64 {
+    // The upper half of a hash is one as well.
+    u64::try_from(keyed.finish() >> 64).unwrap_or(0)
+}

@@ -1,0 +1,107 @@
+//! What a site says of a bedside device: where it stands, who it is, and what becomes of what is no value.
+
+use orugate_protocol::report::Device;
+use std::time::Duration;
+
+/// What the site says of one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Snapshots are taken at each end of such an interval; of what is pushed, the first in it is sent.
+    pub interval: Duration,
+    /// What was not renewed for so long is no value any more.
+    pub stale_after: Duration,
+    /// PV1-3 of the place where it always stands; empty for none.
+    pub location: String,
+    /// The device's own words for a bed, and PV1-3 of it.
+    pub beds: Vec<(String, String)>,
+    /// Its EUI-64, when it sends none; one that it sends must be the same.
+    pub device_id: Option<u64>,
+    /// Its model, as it names itself.
+    pub model: Option<String>,
+    /// Its serial number, as it says it.
+    pub serial: Option<String>,
+    /// What becomes of what has no value.
+    pub absent: Absent,
+    /// What becomes of demonstration, test and calibration values.
+    pub nobodys: Nobodys,
+    /// The patient id that the device sends goes along.
+    pub send_patient: bool,
+}
+
+/// What becomes of what has no value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Absent {
+    /// It goes as a row without a value, with X in OBX-11.
+    #[default]
+    X,
+    /// It is left out.
+    Omit,
+}
+
+/// What becomes of values that are nobody's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nobodys {
+    /// A row without a value says so.
+    #[default]
+    X,
+    /// The value goes, marked in OBX-8.
+    Flag,
+    /// It is left out.
+    Omit,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(60),
+            stale_after: Duration::from_secs(10),
+            location: String::new(),
+            beds: Vec::new(),
+            device_id: None,
+            model: None,
+            serial: None,
+            absent: Absent::default(),
+            nobodys: Nobodys::default(),
+            send_patient: false,
+        }
+    }
+}
+
+impl Rules {
+    /// Why the device is not the one, or not where, the site says; a clause that holds nothing of a patient.
+    pub(super) fn elsewhere(&self, device: &Device<'_>) -> Option<String> {
+        if let (Some(configured), Some(said)) = (self.device_id, device.eui64)
+            && configured != said
+        {
+            return Some(format!(
+                "the device says that it is {said:016X}, and {configured:016X} is configured"
+            ));
+        }
+        for (what, configured, said) in
+            [("model", &self.model, device.model), ("serial number", &self.serial, device.serial)]
+        {
+            let Some(configured) = configured.as_deref() else { continue };
+            if !said.trimmed().is_empty() && !said.trimmed().reads(configured) {
+                return Some(format!(
+                    "the device says another {what} than {configured}, which is configured"
+                ));
+            }
+        }
+        let label = device.location.trimmed();
+        if self.beds.is_empty() || label.is_empty() || self.bed(device).is_some() {
+            return None;
+        }
+        Some("the device says a bed that is not in `beds`".to_owned())
+    }
+
+    /// PV1-3 for what the device says; empty for its own words.
+    pub(super) fn location(&self, device: &Device<'_>) -> &str {
+        self.bed(device).unwrap_or(&self.location)
+    }
+
+    fn bed(&self, device: &Device<'_>) -> Option<&str> {
+        let label = device.location.trimmed();
+        let bed = self.beds.iter().find(|(said, _)| !label.is_empty() && label.reads(said));
+        bed.map(|(_, location)| location.as_str())
+    }
+}

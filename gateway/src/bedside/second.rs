@@ -1,0 +1,182 @@
+//! The second pass: the items of a message, and of the one before it, on their way into a PCD-01 ORU.
+
+use super::facts::{Fact, Facts, Going};
+use super::{ORU_MAX, Observer, Ready, Rules, Task, interval, zones};
+use crate::convert::{Numbers, Target};
+use orugate_driver::Scratch;
+use orugate_protocol::hl7::writer::WriteError;
+use orugate_protocol::pcd::{PcdError, PcdWriter, Plan};
+use orugate_protocol::report::{At, Device, Item, Marks, Measurement, Note, Reading, ReportSink};
+use orugate_protocol::text::Text;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+impl Observer {
+    /// Writes the ORU for one destination.
+    pub(super) fn second_pass(
+        &mut self,
+        task: &Task<'_>,
+        target: &Target<'_>,
+        of_before: bool,
+        numbers: &mut dyn Numbers,
+    ) {
+        let Some(route) = &target.pcd else { return };
+        let Some(number) = numbers.next() else {
+            self.starved = true;
+            return;
+        };
+        self.control.clear();
+        let _ = write!(self.control, "{}{number:016}", task.gateway);
+        if self.out.is_empty() {
+            self.out.resize(64 << 10, 0);
+        }
+        loop {
+            let (began, ended) = interval(&task.message);
+            let location = Location::of(task, of_before, &mut self.scratch);
+            let plan = Plan {
+                control_id: &self.control,
+                filler: self.control.get(4..).unwrap_or_default(),
+                instrument: task.instrument,
+                device_id: task.rules.device_id,
+                location: &location.0,
+                created: task.now,
+                began,
+                ended,
+            };
+            let zone = zones(task);
+            let grows = self.out.len() < ORU_MAX;
+            let buffer = self.out.get_mut(self.used..).unwrap_or_default();
+            let writer = PcdWriter::new(route, &plan, &zone, buffer);
+            let [here, there] = &mut self.scratch;
+            let mut sink = Adaptor {
+                writer,
+                rules: task.rules,
+                facts: &self.facts,
+                before: None,
+                seen: 0,
+                device: true,
+            };
+            if !of_before {
+                let _ = task.interpreter.interpret(&task.message, &mut Scratch::new(here), &mut sink);
+            }
+            // Of the message before it only what is withdrawn; when there is nothing else, who it is as well.
+            if let Some(previous) = task.previous.as_ref().filter(|_| !self.facts.withdrawn.is_empty()) {
+                (sink.before, sink.seen, sink.device) = (Some(&self.before), 0, of_before);
+                let _ = task.interpreter.interpret(previous, &mut Scratch::new(there), &mut sink);
+            }
+            match sink.writer.finish() {
+                Ok(written) => {
+                    let bytes = self.used..self.used.saturating_add(written.len());
+                    self.used = bytes.end;
+                    let counts = self.facts.counts;
+                    let observations = counts.sent.saturating_add(counts.absent);
+                    self.ready.push(Ready { number, destination: target.index, observations, bytes });
+                }
+                Err(PcdError::Write(WriteError::Full)) if grows => {
+                    let more = self.out.len().saturating_mul(2);
+                    self.out.resize(more, 0);
+                    continue;
+                }
+                Err(error) => self.notes.push(format!(
+                    "nothing of a message could be written for {}: {error:?}; compare its charset with the device's texts",
+                    target.name
+                )),
+            }
+            return;
+        }
+    }
+}
+
+/// PV1-3 as the site says it, for what the device says of its bed.
+struct Location(String);
+
+impl Location {
+    fn of(task: &Task<'_>, of_before: bool, scratch: &mut [Vec<u8>; 2]) -> Self {
+        let [here, there] = scratch;
+        let (message, scratch) = match (&task.previous, of_before) {
+            (Some(previous), true) => (previous, there),
+            _ => (&task.message, here),
+        };
+        let mut found = Found { rules: task.rules, location: task.rules.location.clone() };
+        if !task.rules.beds.is_empty() {
+            let _ = task.interpreter.interpret(message, &mut Scratch::new(scratch), &mut found);
+        }
+        Self(found.location)
+    }
+}
+
+struct Found<'a> {
+    rules: &'a Rules,
+    location: String,
+}
+
+impl<'m> ReportSink<'m> for Found<'_> {
+    fn item(&mut self, item: Item<'m>) {
+        if let Item::Device(device) = item {
+            self.location = self.rules.location(&device).to_owned();
+        }
+    }
+
+    fn note(&mut self, _: Note<'m>) {}
+}
+
+/// Gives the writer what is to be written, as it is to be written.
+struct Adaptor<'w, 'm> {
+    writer: PcdWriter<'w, 'm>,
+    rules: &'w Rules,
+    facts: &'w Facts,
+    /// The items are those of the message before, of which these are the facts.
+    before: Option<&'w Facts>,
+    seen: usize,
+    /// The device is one that this message is about.
+    device: bool,
+}
+
+impl<'m> Adaptor<'_, 'm> {
+    fn measurement(&mut self, mut measurement: Measurement<'m>) {
+        let place = self.seen;
+        self.seen = self.seen.saturating_add(1);
+        let fact = match self.before {
+            Some(before) if self.facts.withdrawn.contains(&place) => {
+                before.all.get(place).copied().map(|fact| Fact {
+                    going: Going::Absent(Marks::NAV, "the device does not give it any more"),
+                    ..fact
+                })
+            }
+            Some(_) => None,
+            None => self.facts.all.get(place).copied(),
+        };
+        let Some(fact) = fact else { return };
+        match fact.going {
+            Going::Sent => {}
+            Going::Absent(marks, why) => {
+                measurement.value = Reading::Absent;
+                measurement.marks = measurement.marks.and(marks);
+                if measurement.why.is_empty() {
+                    measurement.why = why;
+                }
+                measurement.alarm = None;
+            }
+            Going::Left | Going::Unreadable | Going::Repeat | Going::Superseded => return,
+        }
+        let before = u64::try_from(measurement.received.0.saturating_sub(fact.at.0)).unwrap_or(0);
+        measurement.at = if before == 0 { At::Received } else { At::Before(Duration::from_micros(before)) };
+        self.writer.item(Item::Measurement(measurement));
+    }
+}
+
+impl<'m> ReportSink<'m> for Adaptor<'_, 'm> {
+    fn item(&mut self, item: Item<'m>) {
+        match item {
+            Item::Measurement(measurement) => self.measurement(measurement),
+            Item::Device(device) if self.device => {
+                let patient = if self.rules.send_patient { device.patient } else { Text::EMPTY };
+                self.writer.item(Item::Device(Device { patient, ..device }));
+            }
+            Item::Device(_) => {}
+            other => self.writer.item(other),
+        }
+    }
+
+    fn note(&mut self, _: Note<'m>) {}
+}

@@ -1,0 +1,227 @@
+//! Messages of bedside devices: many instruments' in one batch of the journal.
+//!
+//! Promises that one batch holds at most one message of each instrument, in the instrument's order, so that each is compared
+//! with the one before it; and that a driver which fails on a message costs that message alone. What came of it is in the
+//! journal's lane of the message itself. Nothing of a bedside device is held for a person: a value that could not be sent is
+//! taken again a minute later, and the next message withdraws what does not hold any more.
+
+use super::thread::Hand;
+use super::{JournalNumbers, Subject, Tell, Worker};
+use crate::bedside::{Observation, Rules, Task};
+use crate::convert::Target;
+use crate::interpret::Asked;
+use crate::records::{Attempt, Observed, Oru, clock_quality};
+use crate::state::Message;
+use crate::store::Entry;
+use orugate_driver::StoredMessage;
+use orugate_journal::{AppendError, Lane};
+use orugate_protocol::time::Utc;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Messages in one batch.
+const MOST: usize = 64;
+/// Attempts that a process did not survive, after which a message is not tried again.
+const ATTEMPTS: u32 = 3;
+
+/// What became of one message.
+struct Seen {
+    instrument: String,
+    number: u64,
+    entries: Vec<Entry>,
+    sent: usize,
+    notes: Vec<String>,
+}
+
+impl Worker {
+    /// Works off what waits of bedside devices; true when something did.
+    pub(super) fn observe(&self, hand: &mut Hand) -> Result<bool, AppendError> {
+        let lineup = self.lineup.get();
+        let batch = self.next_bedside(hand, |name| lineup.subject(name).is_some_and(Subject::is_bedside));
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        let mut entries = Vec::new();
+        let mut all = Vec::new();
+        for (number, message) in batch {
+            let Some(subject) = lineup.subject(&message.instrument) else { continue };
+            let Some(mut seen) = self.observe_one(hand, &lineup.plan, subject, number, &message)? else {
+                return Ok(false);
+            };
+            entries.append(&mut seen.entries);
+            all.push(seen);
+        }
+        let _ = self.store.append_wait_in(Lane::Snapshots, entries, self.time())?;
+        for Seen { instrument, number, sent, notes, .. } in all {
+            tracing::debug!(target: "orugate::way", %instrument, number, sent, "observed");
+            for note in notes {
+                (self.told)(&instrument, Tell::Note { kind: &note, sentence: &note });
+            }
+            (self.told)(&instrument, Tell::Done { sent, held: 0 });
+        }
+        Ok(true)
+    }
+
+    /// The oldest message that waits of each bedside instrument, but for those whose driver has not come back from one.
+    fn next_bedside(&self, hand: &Hand, is_bedside: impl Fn(&str) -> bool) -> Vec<(u64, Message)> {
+        let state = self.store.state();
+        let mut taken = BTreeSet::new();
+        let waiting = state.pending().filter_map(|number| Some((number, state.message(number)?)));
+        waiting
+            .filter(|(_, message)| {
+                is_bedside(&message.instrument) && taken.insert(message.instrument.clone())
+            })
+            .filter(|(_, message)| !hand.must_wait(&message.instrument))
+            .take(MOST)
+            .map(|(number, message)| (number, message.clone()))
+            .collect()
+    }
+
+    /// `None` when another thread has the work now.
+    fn observe_one(
+        &self,
+        hand: &mut Hand,
+        plan: &crate::config::Plan,
+        subject: &Subject,
+        number: u64,
+        message: &Message,
+    ) -> Result<Option<Seen>, AppendError> {
+        let now = self.clock.stamp();
+        let nothing = |why: &str| {
+            let observed = Observed {
+                message: number,
+                instrument: subject.name.clone(),
+                at: now.0,
+                provenance: subject.provenance.clone(),
+                why: why.to_owned(),
+                ..Observed::default()
+            };
+            Seen {
+                instrument: subject.name.clone(),
+                number,
+                entries: vec![Entry::new(&observed)],
+                sent: 0,
+                notes: vec![format!("nothing of a message was sent: {why}")],
+            }
+        };
+        // Not in the match: the look at the state would last through it.
+        let attempts = self.store.state().attempts(number);
+        match attempts {
+            Some(ATTEMPTS..) => return Ok(Some(nothing("the gateway died three times with it at hand"))),
+            Some(_) if hand.attempted != Some(number) => {
+                let attempt = vec![Entry::new(&Attempt { message: number })];
+                let _ = self.store.append_wait_in(Lane::Snapshots, attempt, None)?;
+                hand.attempted = Some(number);
+            }
+            Some(_) | None => {}
+        }
+        let Some((raw, ends)) = self.bytes(number, message) else {
+            return Ok(Some(nothing("it cannot be read back from the journal")));
+        };
+        let (last, once, sent) = {
+            let state = self.store.state();
+            let device = state.bedside(&subject.name);
+            (
+                device.and_then(|device| device.last.clone()),
+                device.map(|device| device.once.clone()).unwrap_or_default(),
+                device.map_or(i64::MIN, |device| device.sent),
+            )
+        };
+        let before =
+            last.as_ref().and_then(|(number, message)| Some((self.bytes(*number, message)?, message)));
+        let targets: Vec<Target<'_>> =
+            subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
+        let rules = Rules::default();
+        let task = Task {
+            interpreter: &*subject.interpreter,
+            message: stored(&raw, &ends, message),
+            previous: before.as_ref().map(|((raw, ends), message)| stored(raw, ends, message)),
+            instrument: &subject.name,
+            // What is only described must not reach a chart before somebody has compared it.
+            targets: if subject.asked == Asked::Proof { &[] } else { &targets },
+            gateway: &plan.gateway.id,
+            zone: &subject.zone,
+            site_zone: &plan.gateway.timezone,
+            key: self.store.journal().identity().hash_key(),
+            rules: subject.bedside.as_ref().unwrap_or(&rules),
+            once: &once,
+            sent,
+            now,
+        };
+        if let Err(unfit) = hand.begin(number, &message.instrument) {
+            return Ok(Some(nothing(unfit.sentence())));
+        }
+        let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
+        let observer = &mut hand.observer;
+        let observed = catch_unwind(AssertUnwindSafe(|| {
+            observer.observe(&task, &mut numbers);
+        }));
+        if !hand.end() {
+            return Ok(None);
+        }
+        if observed.is_err() {
+            return Ok(Some(nothing("its driver failed on it")));
+        }
+        let found = hand.observer.observation();
+        if found.starved {
+            return Err(AppendError::Busy);
+        }
+        let mut seen = nothing(found.why);
+        seen.entries.clear();
+        seen.notes = found.notes.to_vec();
+        if !found.why.is_empty() {
+            seen.notes.push(format!("nothing of a message was sent: {}", found.why));
+        }
+        seen.sent = usize::try_from(found.counts.sent).unwrap_or(usize::MAX);
+        for oru in found.orus {
+            let reserved = numbers.take(oru.number).ok_or(AppendError::Busy)?;
+            let Some(target) = subject.targets.iter().find(|target| target.index == oru.destination) else {
+                continue;
+            };
+            let meta = Oru {
+                destination: target.name.clone(),
+                message: number,
+                group: 0,
+                observations: oru.observations,
+                at: now.0,
+            };
+            seen.entries.push(Entry::with_payload(&meta, found.bytes(oru).to_vec()).numbered(reserved));
+        }
+        seen.entries.push(Entry::new(&record(subject, number, now, &found)));
+        Ok(Some(seen))
+    }
+
+    /// All of a message, and where each of its pieces ends.
+    fn bytes(&self, number: u64, message: &Message) -> Option<(Vec<u8>, Vec<u32>)> {
+        let (mut raw, mut ends) = (Vec::new(), Vec::with_capacity(message.chunks.len()));
+        for (piece, at) in &message.chunks {
+            raw.extend_from_slice(&self.store.read(*at, |state| state.piece(number, *piece)).ok()?);
+            ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
+        }
+        Some((raw, ends))
+    }
+}
+
+fn stored<'m>(raw: &'m [u8], ends: &'m [u32], message: &Message) -> StoredMessage<'m> {
+    StoredMessage {
+        raw,
+        chunk_ends: ends,
+        complete: message.complete.unwrap_or(false),
+        received: Utc(message.received),
+        clock: clock_quality(message.clock),
+    }
+}
+
+fn record(subject: &Subject, number: u64, now: Utc, found: &Observation<'_>) -> Observed {
+    Observed {
+        message: number,
+        instrument: subject.name.clone(),
+        at: now.0,
+        provenance: subject.provenance.clone(),
+        counts: found.counts,
+        why: found.why.to_owned(),
+        speaks: found.speaks,
+        once: found.once.to_vec(),
+        clock: found.clock,
+    }
+}

@@ -1,0 +1,128 @@
+//! What must be known of bedside devices between two of their messages, and what is let go of them.
+//!
+//! Promises that the place of the last message in which something stood is known as long as it can be read, so that what the next one
+//! lacks is withdrawn; that what is made now and then is known by the last of it, so that a restart sends none twice; and that
+//! what was dropped for want of room is counted once and nothing points to it any more.
+
+use super::{Message, State};
+use crate::records::Observed;
+use orugate_journal::{Lane, Location};
+use serde::{Deserialize, Serialize};
+
+/// How much of what is made now and then is remembered of one device.
+const ONCE: usize = 64;
+
+/// What a bedside device said last.
+#[derive(Clone, Debug, Default)]
+pub struct Bedside {
+    /// Its last message in which something stood, and its number.
+    pub last: Option<(u64, Message)>,
+    /// What of it is made now and then was sent: keyed hash, and when it was received, in microseconds since 1970.
+    pub once: Vec<(u64, i64)>,
+    /// When the last message came of which something was sent, in microseconds since 1970.
+    pub sent: i64,
+    /// Why nothing of its last message was sent, as a clause; empty when something was.
+    pub why: String,
+}
+
+/// What was dropped for want of room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thinned {
+    /// Messages that nobody had interpreted.
+    pub messages: u64,
+    /// ORUs that no destination had.
+    pub orus: u64,
+    /// Holds.
+    pub holds: u64,
+}
+
+impl State {
+    /// What a bedside device said last; `None` when it said nothing yet.
+    #[must_use]
+    pub fn bedside(&self, instrument: &str) -> Option<&Bedside> {
+        self.bedside.get(instrument)
+    }
+
+    /// What was dropped of bedside devices' messages for want of room, since the journal began.
+    #[must_use]
+    pub const fn dropped_snapshots(&self) -> Thinned {
+        self.thinned
+    }
+
+    pub(super) fn observed(&mut self, observed: Observed, sequence: u64, at: Location) {
+        self.newest = self.newest.max(observed.at);
+        let instrument = self.instrument_name(&observed.instrument);
+        self.queues.outcome(observed.message, &instrument, sequence, at);
+        if let Some(clock) = observed.clock {
+            crate::offset::learn(self.clocks.entry(instrument.clone()).or_default(), clock);
+        }
+        let counts = self.ledger.entry(instrument.clone()).or_default();
+        counts.messages += 1;
+        let of = observed.counts;
+        counts.sent += u64::from(of.sent) + u64::from(of.absent);
+        counts.not_reportable += u64::from(of.left);
+        counts.repeat += u64::from(of.repeat);
+        counts.superseded += u64::from(of.superseded);
+        counts.observations +=
+            [of.sent, of.absent, of.left, of.repeat, of.superseded].into_iter().map(u64::from).sum::<u64>();
+        let message = self.messages.get(&observed.message).cloned();
+        let device = self.bedside.entry(instrument).or_default();
+        if of.sent + of.absent + of.withdrawn > 0 {
+            device.sent = message.as_ref().map_or(device.sent, |message| message.received);
+        }
+        if observed.speaks {
+            device.last = message.map(|message| (observed.message, message));
+        }
+        device.why.clone_from(&observed.why);
+        device.once.retain(|(hash, _)| observed.once.iter().all(|(new, _)| new != hash));
+        device.once.extend(observed.once);
+        let surplus = device.once.len().saturating_sub(ONCE);
+        device.once.drain(..surplus);
+        self.recovered.remove(&observed.message);
+        if self.pending.remove(&observed.message) {
+            self.forget_if_settled(observed.message);
+        }
+    }
+
+    /// A segment of the lane *snapshots* is gone, with all that was in it.
+    pub fn thinned(&mut self, segment: u64) -> Thinned {
+        let gone = |at: &Location| at.lane() == Lane::Snapshots && at.segment() == segment;
+        let of_message = |message: &Message| message.chunks.iter().any(|(_, at)| gone(at));
+        let messages: Vec<u64> = self
+            .messages
+            .iter()
+            .filter(|(_, message)| of_message(message))
+            .map(|(number, _)| *number)
+            .collect();
+        let holds: Vec<u64> =
+            self.holds.iter().filter(|(_, open)| gone(&open.at)).map(|(number, _)| *number).collect();
+        let mut thinned = Thinned { holds: holds.len() as u64, ..Thinned::default() };
+        for number in &messages {
+            self.messages.remove(number);
+            self.recovered.remove(number);
+            thinned.messages += u64::from(self.pending.remove(number));
+        }
+        for number in holds {
+            if let Some(open) = self.holds.remove(&number) {
+                // Its observations were counted as held; nobody can decide on them any more.
+                let held = open.hold.observations.len() as u64;
+                let name = self.instrument_name(&open.hold.instrument);
+                let counts = self.ledger.entry(name).or_default();
+                counts.held = counts.held.saturating_sub(held);
+                counts.discarded += held;
+                if let Some(message) = self.messages.get_mut(&open.hold.message) {
+                    message.holds = message.holds.saturating_sub(1);
+                    self.forget_if_settled(open.hold.message);
+                }
+            }
+        }
+        for device in self.bedside.values_mut() {
+            device.last.take_if(|(_, message)| of_message(message));
+        }
+        thinned.orus = self.queues.thinned(&gone);
+        self.thinned.messages += thinned.messages;
+        self.thinned.orus += thinned.orus;
+        self.thinned.holds += thinned.holds;
+        thinned
+    }
+}
