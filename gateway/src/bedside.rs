@@ -14,7 +14,7 @@ mod second;
 #[cfg(test)]
 mod tests;
 
-pub use rules::{Absent, Nobodys, Rules};
+pub use rules::Rules;
 
 use crate::convert::{Keyed, Numbers, SiteZone, Target};
 use crate::records::{DeviceClock, Measured, TimeOf, clock_number};

@@ -7,7 +7,7 @@
 use crate::capture::Recorder;
 use crate::clock::Clock;
 use crate::config::{
-    Allow, CapturePlan, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, WirePlan,
+    Allow, CapturePlan, DestinationPlan, InstrumentPlan, Plan, SerialPlan, TlsPlan, UdpPlan, WirePlan,
 };
 use crate::forward;
 use crate::lineup::Reached;
@@ -17,7 +17,7 @@ use crate::status::PortStatus;
 use crate::store::Store;
 use crate::tls::{Peer, Tls};
 use crate::wire::{Connecting, Listener, Wire, Wires};
-use orugate_driver::{Feed, Instrument};
+use orugate_driver::Instrument;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -30,8 +30,6 @@ use tokio::time::timeout;
 
 /// A task that did not end after so long is given up: longer than any of its own bounds.
 const END: Duration = Duration::from_secs(30);
-/// Between two snapshots of a bedside device.
-const INTERVAL: Duration = Duration::from_secs(60);
 
 /// What every task works with.
 #[derive(Clone)]
@@ -69,7 +67,7 @@ impl Base {
             name: plan.name.as_str().into(),
             wire: plan.wire.clone(),
             wires: match &plan.wire {
-                WirePlan::Serial(_) => self.wires.clone(),
+                WirePlan::Serial(_) | WirePlan::Udp(_) => self.wires.clone(),
                 WirePlan::Connect { tls, .. } => {
                     self.tls.wires(&plan.name, Peer::Instrument, tls.as_ref(), &self.wires)
                 }
@@ -86,10 +84,10 @@ impl Base {
                 let (profile, name) = (plan.profile.clone(), plan.name.clone());
                 Arc::new(move || profile.session(&Instrument { name: name.clone() }))
             },
-            snapshots: match plan.profile.feed() {
-                Feed::Bedside { stale_after } => Some(Snapshots { interval: INTERVAL, stale_after }),
-                Feed::Results => None,
-            },
+            snapshots: plan
+                .bedside
+                .as_ref()
+                .map(|of| Snapshots { interval: of.interval, stale_after: of.stale_after }),
             status,
             tap: self.recorder.tap(&plan.name, capture.ring(plan)),
             busy: self.busy.clone(),
@@ -115,6 +113,10 @@ impl fmt::Debug for Listening {
 impl Wires for Listening {
     fn serial(&self, plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
         self.wires.serial(plan)
+    }
+
+    fn udp(&self, plan: &UdpPlan) -> io::Result<Box<dyn Wire>> {
+        self.wires.udp(plan)
     }
 
     fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {

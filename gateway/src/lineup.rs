@@ -6,18 +6,18 @@
 
 use crate::bedside;
 use crate::config::{
-    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, Plan,
-    Resends, SampleIdIn, TlsPlan, WirePlan,
+    AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientField, PcdPatient,
+    PcdPlan, Plan, Resends, SampleIdIn, TlsPlan, WirePlan,
 };
 use crate::convert;
 use crate::forward;
-use crate::interpret::{Asked, OwnedPcd, OwnedTarget, Subject};
+use crate::interpret::{Asked, OwnedPcd, OwnedTarget, OwnedUnknown, Subject};
 use crate::ports::Setup;
 use crate::records::Provenance;
 use crate::status::PortStatus;
 use arc_swap::ArcSwap;
-use orugate_driver::{Evidence, Feed};
-use orugate_protocol::{oru, pcd};
+use orugate_driver::Evidence;
+use orugate_protocol::oru;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -127,6 +127,7 @@ impl Served {
     pub fn wire(&self) -> String {
         match &self.plan.wire {
             WirePlan::Serial(serial) => serial.path.display().to_string(),
+            WirePlan::Udp(udp) => udp.to_string(),
             WirePlan::Listen { bind, tls, .. } => format!("listens on {bind}{}", over(tls.as_ref())),
             WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
         }
@@ -179,8 +180,20 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
 
 /// What the site says of a bedside device; `None` for an instrument that gives results.
 fn bedside(instrument: &InstrumentPlan) -> Option<bedside::Rules> {
-    let Feed::Bedside { stale_after } = instrument.profile.feed() else { return None };
-    Some(bedside::Rules { stale_after, ..bedside::Rules::default() })
+    let plan = instrument.bedside.as_ref()?;
+    let identity = instrument.rules.identity.clone();
+    Some(bedside::Rules {
+        interval: plan.interval,
+        stale_after: plan.stale_after,
+        location: plan.location.clone(),
+        beds: plan.beds.clone(),
+        device_id: plan.device_id,
+        model: identity.model,
+        serial: identity.serial,
+        absent: plan.absent,
+        nobodys: plan.nobodys,
+        send_patient: plan.send_patient,
+    })
 }
 
 /// A profile that is only described must not reach a patient's chart before persons have compared what is sent.
@@ -202,10 +215,7 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
         receiving_application: destination.application.clone(),
         receiving_facility: destination.facility.clone(),
         processing: if mode == Mode::Live { 'P' } else { 'T' },
-        acknowledgment: match destination.acknowledgment {
-            AckMode::Original => ("", ""),
-            AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
-        },
+        acknowledgment: acknowledgment(destination.acknowledgment),
         charset: destination.charset,
         sample_id_in: match destination.sample_id_in {
             SampleIdIn::Specimen => oru::SampleIdIn::Specimen,
@@ -228,14 +238,30 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
             Corrections::Hold => convert::Corrections::Hold,
         },
         suppress_resends: destination.resends == Resends::Suppress,
-        pcd: OwnedPcd {
-            profile: pcd::PROFILE.to_owned(),
-            acknowledgment: pcd::ACKNOWLEDGMENT,
-            patient: destination
-                .patient
-                .as_ref()
-                .map(|patient| (patient.authority.clone(), patient.kind.clone())),
-            ..OwnedPcd::default()
+        pcd: destination.pcd.as_ref().map(owned_pcd),
+    }
+}
+
+/// What is a destination's own in messages of bedside devices.
+fn owned_pcd(plan: &PcdPlan) -> OwnedPcd {
+    OwnedPcd {
+        sending_id: None,
+        profile: plan.profile.clone(),
+        acknowledgment: acknowledgment(plan.acknowledgment),
+        unknown_patient: match plan.patient {
+            PcdPatient::None => OwnedUnknown::NoSegment,
+            PcdPatient::Unknown => OwnedUnknown::NoId,
+            PcdPatient::Device => OwnedUnknown::Device,
         },
+        patient: plan.sent_id.clone(),
+        device_on_rows: plan.device_on_rows,
+    }
+}
+
+/// MSH-15 and MSH-16.
+fn acknowledgment(mode: AckMode) -> (&'static str, &'static str) {
+    match mode {
+        AckMode::Original => ("", ""),
+        AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
     }
 }

@@ -411,7 +411,7 @@ impl Running {
         tracing::info!(instrument = %self.port.name, "the wire is open");
         let kind = match &self.port.wire {
             WirePlan::Serial(serial) => Peer::Serial { baud: serial.line.baud },
-            _ if self.is_datagrams() => Peer::Datagrams,
+            WirePlan::Udp(_) => Peer::Datagrams,
             _ => Peer::Tcp,
         };
         self.give(Input::Opened(channel, kind)).await;
@@ -758,6 +758,7 @@ fn leads_to(wire: &WirePlan, peer: Option<IpAddr>) -> String {
             format!("{}, {baud} {data_bits}{parity}{stop_bits}", serial.path.display())
         }
         (WirePlan::Connect { address, .. }, None) => address.clone(),
+        (WirePlan::Udp(udp), None) => udp.to_string(),
         (WirePlan::Listen { bind, .. }, None) => format!("a connection to {bind}"),
     }
 }

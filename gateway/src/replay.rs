@@ -17,6 +17,7 @@ use orugate_driver::{
     Channel, Deadline, Feed, Input, MessageEnd, Output, Peer, Profile, Session, Slot, snapshot,
 };
 use orugate_protocol::oru::SampleIdIn;
+use orugate_protocol::pcd;
 use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::{Tick, Utc};
 use std::collections::{BTreeMap, VecDeque};
@@ -300,7 +301,11 @@ pub fn replay(
         record: false,
         corrections: Corrections::Corrected,
         suppress_resends: false,
-        pcd: OwnedPcd::default(),
+        pcd: Some(OwnedPcd {
+            profile: pcd::PROFILE.to_owned(),
+            acknowledgment: pcd::ACKNOWLEDGMENT,
+            ..OwnedPcd::default()
+        }),
     };
     let scene = Scene {
         instrument: "replay".to_owned(),

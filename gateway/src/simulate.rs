@@ -3,7 +3,7 @@
 //! For demonstrations, tests and a technician's first hour. It speaks only to where it is pointed.
 
 use crate::clock::Clock;
-use crate::config::{Flow, SerialPlan};
+use crate::config::{Flow, SerialPlan, UdpPlan};
 use crate::receipts;
 use crate::wire::{self, Listener, System, Wire, Wires};
 use orugate_driver::{Channel, Deadline, Input, LineSettings, Note, NoteKind, Output, Parity, Peer, Session};
@@ -33,6 +33,8 @@ pub enum Target {
     Listen(SocketAddr),
     /// A serial port and its rate in bits per second.
     Serial(PathBuf, u32),
+    /// It sends datagrams there and hears those from there.
+    Datagrams(UdpPlan),
 }
 
 /// Where a simulated instrument is plugged in; pulls the plug and puts it in again when its session says so.
@@ -81,6 +83,7 @@ impl Plug {
                 rts: None,
                 dtr: None,
             }),
+            Some(Target::Datagrams(plan)) => self.wires.udp(plan),
         }
     }
 }
@@ -148,16 +151,22 @@ impl Player {
         buffer: &mut [u8],
         tell: &mut dyn FnMut(&str),
     ) -> io::Result<Ended> {
-        let mut inputs = VecDeque::from([Owned::Opened]);
+        let datagrams = wire.is_datagrams();
+        let peer = if datagrams { Peer::Datagrams } else { Peer::Tcp };
+        let pace = self.pace.filter(|_| !datagrams);
+        let mut inputs = VecDeque::from([Owned::Opened(peer)]);
         let mut deadline: Option<Deadline> = None;
         loop {
             while let Some(input) = inputs.pop_front() {
-                let mut out = Vec::new();
+                let mut out: Vec<Vec<u8>> = Vec::new();
                 let mut pulled = false;
                 self.session.handle(self.clock.tick(), input.borrow(self.channel, buffer));
                 loop {
                     match self.session.poll() {
-                        Output::Send(_, bytes) => out.extend_from_slice(bytes),
+                        Output::Send(_, bytes) => match out.last_mut().filter(|_| !datagrams) {
+                            Some(last) => last.extend_from_slice(bytes),
+                            None => out.push(bytes.to_vec()),
+                        },
                         Output::Store(ticket, _) => inputs.push_back(Owned::Stored(ticket)),
                         Output::Note(Note { kind: NoteKind::Link { what, lost: true }, .. }) => {
                             tell(&what.to_string());
@@ -173,8 +182,10 @@ impl Player {
                         _ => {}
                     }
                 }
+                for bytes in &out {
+                    write(wire, bytes, pace).await?;
+                }
                 if !out.is_empty() {
-                    write(wire, &out, self.pace).await?;
                     inputs.push_back(Owned::Sent);
                 }
                 if self.tries == Some(0) {
@@ -204,7 +215,7 @@ impl Player {
 
 /// An input that can wait its turn.
 enum Owned {
-    Opened,
+    Opened(Peer),
     Bytes(usize),
     Sent,
     Stored(orugate_driver::Ticket),
@@ -214,7 +225,7 @@ enum Owned {
 impl Owned {
     fn borrow<'b>(&self, channel: Channel, buffer: &'b [u8]) -> Input<'b> {
         match self {
-            Self::Opened => Input::Opened(channel, Peer::Tcp),
+            Self::Opened(peer) => Input::Opened(channel, *peer),
             Self::Bytes(count) => Input::Bytes(channel, buffer.get(..*count).unwrap_or_default()),
             Self::Sent => Input::Sent(channel),
             // A simulated instrument keeps what the gateway tells it for as long as it runs.

@@ -1,10 +1,12 @@
-//! Byte transports: serial ports and TCP connections behind one trait.
+//! Byte transports: serial ports, TCP connections and UDP behind one trait.
 //!
 //! Nothing here ever calls `flush`: on a serial port it would block the thread until the line has drained. Whether it
 //! has is asked with [`Wire::queued`]. Reading `Ok(0)` and any error both mean that the wire is gone; the caller drops
 //! it at once and opens it again by its path or address.
 
-use crate::config::{Flow, SerialPlan};
+mod udp;
+
+use crate::config::{Flow, SerialPlan, UdpPlan};
 use orugate_driver::Parity;
 use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
@@ -24,11 +26,6 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
     /// Bytes that were written and have not left yet, as far as the system tells.
     fn queued(&self) -> u32;
 
-    /// Whether each write is one datagram, and each read too.
-    fn is_datagrams(&self) -> bool {
-        false
-    }
-
     /// Gives the network what the wire itself still keeps of what was written, as TLS may. On a serial port there is
     /// nothing of the kind, and a flush would block.
     ///
@@ -42,6 +39,11 @@ pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
     /// kept, dropping the wire alone ends no connection.
     fn socket(&self) -> Option<OwnedFd> {
         None
+    }
+
+    /// Each write is one datagram, and so is each read.
+    fn is_datagrams(&self) -> bool {
+        false
     }
 
     /// Makes the drop that follows a reset instead of an orderly end, where there is such a thing.
@@ -78,6 +80,12 @@ pub trait Wires: fmt::Debug + Send + Sync {
     /// # Errors
     /// No such device, no permission, or another program has it.
     fn serial(&self, plan: &SerialPlan) -> io::Result<Box<dyn Wire>>;
+
+    /// Opens UDP with one other side: a read is one datagram of its, a write is one to it.
+    ///
+    /// # Errors
+    /// The local port is in use or not this user's to take, or there is no way to the address.
+    fn udp(&self, plan: &UdpPlan) -> io::Result<Box<dyn Wire>>;
 
     /// Listens for connections.
     ///
@@ -186,6 +194,10 @@ pub struct System;
 impl Wires for System {
     fn serial(&self, plan: &SerialPlan) -> io::Result<Box<dyn Wire>> {
         open_serial(plan)
+    }
+
+    fn udp(&self, plan: &UdpPlan) -> io::Result<Box<dyn Wire>> {
+        udp::open(plan)
     }
 
     fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {

@@ -41,6 +41,7 @@ fn route() -> Route<'static> {
         unknown_patient: UnknownPatient::NoId,
         patient: None,
         patient_class: 'U',
+        device_on_rows: false,
     }
 }
 

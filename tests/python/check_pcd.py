@@ -16,7 +16,8 @@ from check_oru import CODECS, NUMBER, STAMP, Segment, by_hl7apy, escapes, frames
 
 # What OBX-8 may have by IHE PCD: limits, priority of an alarm, measurement status; and whether a value may stand beside it.
 STATUS = {
-    "L": True, "H": True, "A": True, ">": True, "<": True, "PL": True, "PM": True, "PH": True, "QUES": True, "CAL": True, "TEST": True, "DEMO": True, "EARLY": True, "ALACT": True, "ALINH": True,
+    "L": True, "H": True, "A": True, ">": True, "<": True, "PL": True, "PM": True, "PH": True,
+    "QUES": True, "CAL": True, "TEST": True, "DEMO": True, "EARLY": True, "ALACT": True, "ALINH": True,
     "INV": False, "NAV": False, "BUSY": False, "NI": False, "OFF": False,
 }
 FOLLOWS = {

@@ -254,6 +254,9 @@ fn each_part_of_each_example_is_accounted_for() {
         let path = file.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
         let profile = orugate_drivers::SHIPPED.read(&text).unwrap();
+        if profile.common().driver != "astm" {
+            continue; // Its bytes are no records.
+        }
         let known = known(&text);
         let mut needed = BTreeSet::new();
         for (n, example) in profile.common().examples.iter().enumerate() {

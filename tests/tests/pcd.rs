@@ -45,6 +45,7 @@ fn written(number: usize, unknown_patient: UnknownPatient<'_>, items: &[Item<'_>
         unknown_patient,
         patient: Some(("HOSP", "MR")),
         patient_class: 'U',
+        device_on_rows: false,
     };
     let plan = Plan {
         control_id: &format!("GW01{number:016}"),

@@ -28,6 +28,9 @@ fn what_comes_of_a_message_does_not_depend_on_its_frames() {
     for name in orugate_drivers::SHIPPED.names() {
         let text = orugate_drivers::SHIPPED.text(name).unwrap();
         let profile = orugate_drivers::SHIPPED.read(text).unwrap();
+        if profile.common().driver != "astm" {
+            continue; // Its bytes are no records.
+        }
         for example in &profile.common().examples {
             let bytes = profile.example_bytes(&example.input);
             let whole = hear(&*profile, &bytes, &[]);

@@ -64,3 +64,14 @@ fn a_profile_is_read_once_and_feeds_snapshots() {
     assert_ne!(first.link(), other.link());
     assert!(MEDIBUS.draft("x", &[]).is_err());
 }
+
+#[test]
+fn the_documentation_has_every_line_that_is_known() {
+    let docs = include_str!("../../../docs/medibus.md");
+    for device in orugate_medibus::devices() {
+        let row = docs.lines().find(|row| row.starts_with('|') && row.contains(device.id));
+        assert_eq!(row.is_some(), !device.line.is_empty(), "{}", device.model);
+        let line = device.line.split(';').all(|part| row.is_some_and(|row| row.contains(part.trim())));
+        assert!(device.line.is_empty() || line, "{}: {:?}", device.model, row);
+    }
+}

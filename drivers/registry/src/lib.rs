@@ -15,7 +15,7 @@ pub struct Catalogue {
 
 /// What ships.
 pub static SHIPPED: Catalogue = Catalogue {
-    drivers: &[&orugate_astm::ASTM],
+    drivers: &[&orugate_astm::ASTM, &orugate_medibus::MEDIBUS],
     profiles: &[
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-alinity", include_str!("../../profiles/abbott-alinity.toml")),
@@ -26,6 +26,11 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("beckman-dxh", include_str!("../../profiles/beckman-dxh.toml")),
         ("biorad-ih", include_str!("../../profiles/biorad-ih.toml")),
         ("cepheid-genexpert", include_str!("../../profiles/cepheid-genexpert.toml")),
+        ("draeger-evita", include_str!("../../profiles/draeger-evita.toml")),
+        ("draeger-infinity-v500", include_str!("../../profiles/draeger-infinity-v500.toml")),
+        ("draeger-medibus", include_str!("../../profiles/draeger-medibus.toml")),
+        ("draeger-primus-apollo", include_str!("../../profiles/draeger-primus-apollo.toml")),
+        ("draeger-savina", include_str!("../../profiles/draeger-savina.toml")),
         ("erba-xl", include_str!("../../profiles/erba-xl.toml")),
         ("euroimmun-analyzer", include_str!("../../profiles/euroimmun-analyzer.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
@@ -107,6 +112,6 @@ mod tests {
     fn an_unknown_driver_is_said_with_its_line() {
         let text = "name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"described\"\n";
         let error = SHIPPED.read(text).err().unwrap();
-        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm");
+        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm, medibus");
     }
 }

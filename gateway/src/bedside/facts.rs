@@ -1,6 +1,7 @@
 //! The first pass over a bedside device's message: what each measurement is and what becomes of it.
 
-use super::{Absent, Nobodys, Rules, Task, interval, is_silent, zones};
+use super::{Rules, Task, interval, is_silent, zones};
+use crate::config::{Absent, Nobodys};
 use crate::convert::{Keyed, SiteZone};
 use crate::records::Measured;
 use orugate_driver::{StoredMessage, snapshot};

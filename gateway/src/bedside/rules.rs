@@ -1,5 +1,6 @@
 //! What a site says of a bedside device: where it stands, who it is, and what becomes of what is no value.
 
+use crate::config::{Absent, Nobodys};
 use orugate_protocol::report::Device;
 use std::time::Duration;
 
@@ -26,28 +27,6 @@ pub struct Rules {
     pub nobodys: Nobodys,
     /// The patient id that the device sends goes along.
     pub send_patient: bool,
-}
-
-/// What becomes of what has no value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Absent {
-    /// It goes as a row without a value, with X in OBX-11.
-    #[default]
-    X,
-    /// It is left out.
-    Omit,
-}
-
-/// What becomes of values that are nobody's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Nobodys {
-    /// A row without a value says so.
-    #[default]
-    X,
-    /// The value goes, marked in OBX-8.
-    Flag,
-    /// It is left out.
-    Omit,
 }
 
 impl Default for Rules {

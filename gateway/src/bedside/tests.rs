@@ -1,6 +1,7 @@
 //! What becomes of measurements, message after message, with a driver that reads `name=value` from text.
 
 use super::*;
+use crate::config::{Absent, Nobodys};
 use crate::convert::Corrections;
 use orugate_driver::{Fault, Slot};
 use orugate_protocol::oru::{Route, SampleIdIn};
@@ -167,6 +168,7 @@ impl Rig {
                 unknown_patient: pcd::UnknownPatient::NoId,
                 patient: Some(("HOSP", "MR")),
                 patient_class: 'U',
+                device_on_rows: false,
             }),
         };
         let previous = self.previous.clone();

@@ -213,6 +213,9 @@ pub(super) struct Simulate {
     ///   stall:2:40                  silence for 40 seconds in the middle of a frame
     ///   disconnect:2                the line breaks after the ACK of a frame
     ///   cut:500                     the line breaks after 500 bytes
+    ///   restart:2, silence:2        a bedside device begins anew, says nothing any more
+    ///   stream:2                    bytes of its realtime stream stand in a frame
+    ///   refuse:74                   it refuses the command with this code
     #[arg(long = "fault", value_name = "FAULT", verbatim_doc_comment)]
     faults: Vec<Fault>,
     /// Send all messages so many times

@@ -5,10 +5,10 @@
 
 use super::check::{Names, Scope, hl7_name, host_of, host_port, small, span};
 use super::check_tls;
-use super::file::{AckFile, At, ConfigFile, DestinationFile, MllpFile, PatientFile};
+use super::file::{AckFile, At, ConfigFile, DestinationFile, MllpFile, PatientFile, PcdFile};
 use super::mistakes::Findings;
 use super::nearest::did_you_mean;
-use super::plan::{Accepts, AckMode, AckWhen, DestinationPlan, PatientId};
+use super::plan::{Accepts, AckMode, AckWhen, DestinationPlan, PatientId, PcdPatient, PcdPlan};
 use super::plan_tls::TlsPlan;
 use super::source::Source;
 use orugate_protocol::text::Charset;
@@ -21,6 +21,17 @@ const ACK_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration:
 pub(super) struct Known {
     pub(super) name: String,
     pub(super) accepts: Accepts,
+    /// It takes values of bedside devices.
+    pub(super) pcd: Option<KnownPcd>,
+}
+
+/// What bedside devices that name a destination must fit.
+#[derive(Clone, Copy)]
+pub(super) struct KnownPcd {
+    /// Patient ids of devices may go there.
+    pub(super) takes_ids: bool,
+    /// Nothing is delivered there before AA.
+    pub(super) wants_application_ack: bool,
 }
 
 /// All destinations of all files. Both lists have the same order, and the same length when there is no mistake.
@@ -33,7 +44,13 @@ pub(super) fn all(files: &[(Source, ConfigFile)], out: &mut Findings) -> (Vec<De
             {
                 names.take(&scope, name, out);
                 let accepts = value_or_default(&typed.value.accepts);
-                known.push(Known { name: name.value.clone(), accepts });
+                let mllp = typed.value.mllp.as_ref();
+                let pcd = typed.value.pcd.as_ref().map(|pcd| KnownPcd {
+                    takes_ids: pcd.value.authority.is_some(),
+                    wants_application_ack: mllp
+                        .is_some_and(|mllp| value_or_default(&mllp.value.require_application_ack)),
+                });
+                known.push(Known { name: name.value.clone(), accepts, pcd });
             }
             plans.extend(one(&typed.value, &scope, out));
         }
@@ -71,7 +88,19 @@ fn one(typed: &DestinationFile, scope: &Scope<'_>, out: &mut Findings) -> Option
     let link = mllp.map(|table| link(&table.value, &scope.inside("mllp", table), out));
     let patient =
         typed.patient.as_ref().map(|table| patient(&table.value, &scope.inside("patient", table), out));
+    let pcd = typed.pcd.as_ref().map(|table| {
+        let asked = mllp.and_then(|mllp| mllp.value.acknowledgment.as_ref()).is_some();
+        pcd(&table.value, link.as_ref().filter(|_| asked), &scope.inside("pcd", table), out)
+    });
     let link = link?;
+    let pcd = pcd.map(|pcd| match pcd.acknowledgment {
+        // Without a request in MSH-16 the acknowledgment that is required would never come.
+        AckMode::Enhanced { accept, .. } if link.require_application_ack => {
+            let acknowledgment = AckMode::Enhanced { accept, application: AckWhen::Always };
+            PcdPlan { acknowledgment, ..pcd }
+        }
+        _ => pcd,
+    });
     Some(DestinationPlan {
         retries: small(scope, "retries", typed.retries.as_ref(), 0..=20, 3, out),
         name: typed.name.as_ref()?.value.clone(),
@@ -93,7 +122,59 @@ fn one(typed: &DestinationFile, scope: &Scope<'_>, out: &mut Findings) -> Option
         stop_on_error: value_or_default(&typed.stop_on_error),
         ack_timeout: link.ack_timeout,
         patient: patient.flatten(),
+        pcd,
     })
+}
+
+/// MSH-21 of IHE PCD-01 (device enterprise communication).
+const PCD_01: &str = "IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO";
+/// EI of HL7 2.6 has four components and 427 characters.
+const EI: (usize, usize) = (4, 427);
+
+/// How values of bedside devices are told; `asked` is the link if it says how it acknowledges.
+fn pcd(typed: &PcdFile, asked: Option<&Link>, scope: &Scope<'_>, out: &mut Findings) -> PcdPlan {
+    if let Some(profile) = &typed.profile {
+        let text = &profile.value;
+        let fits = text.split('^').count() <= EI.0
+            && text.chars().count() <= EI.1
+            && !text.chars().any(|c| "|~\\&".contains(c) || c.is_control())
+            && text.split('^').all(|part| part.trim() == part);
+        if !fits {
+            let message = format!(
+                "{text:?} is no profile's name; allowed are up to four parts as in {PCD_01:?}, or \"\""
+            );
+            out.wrong(scope.at("profile", profile, message));
+        }
+    }
+    for (key, name) in [("authority", &typed.authority), ("kind", &typed.kind)] {
+        let Some(name) = name else { continue };
+        hl7_name(scope, key, name, out);
+        if name.value.is_empty() {
+            out.wrong(scope.at(key, name, "is empty; an identifier that nobody assigned names no patient"));
+        }
+    }
+    if let (Some(kind), None) = (&typed.kind, &typed.authority) {
+        out.wrong(scope.at("kind", kind, "belongs to authority; write whose the patient ids of devices are"));
+    }
+    let patient = value_or_default(&typed.patient);
+    if let (PcdPatient::None, Some(typed)) = (patient, &typed.patient) {
+        let message = "\"none\": without PID there is no PV1 either, so no bed goes along, and the receiver knows devices by their \
+                       EUI-64 only";
+        out.warn(scope.at("patient", typed, message));
+    }
+    PcdPlan {
+        profile: typed.profile.as_ref().map_or(PCD_01, |typed| &typed.value).to_owned(),
+        patient,
+        sent_id: typed.authority.as_ref().map(|authority| {
+            let kind = typed.kind.as_ref().map_or("MR", |kind| &kind.value);
+            (authority.value.clone(), kind.to_owned())
+        }),
+        device_on_rows: value_or_default(&typed.device_on_rows),
+        acknowledgment: asked
+            .map_or(AckMode::Enhanced { accept: AckWhen::Always, application: AckWhen::Never }, |link| {
+                link.acknowledgment
+            }),
+    }
 }
 
 /// What `mllp` means.

@@ -4,6 +4,7 @@
 //! links to one device are told apart only when the second is opened), and that each one's results can get somewhere.
 
 use super::check::{Names, Scope, host_of, host_port, small, span};
+use super::check_bedside;
 use super::check_destination::Known;
 use super::check_maps::{self, Maps};
 use super::check_rules;
@@ -16,11 +17,13 @@ use super::plan_tls::TlsPlan;
 use super::source::Source;
 use super::{FoundProfile, ProfileFault, Profiles};
 use crate::convert::Rules;
-use orugate_driver::{Evidence, LineSettings, Parity, QcProof};
+use orugate_driver::{Evidence, Feed, LineSettings, Parity, QcProof};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
+
+const ONE_OF: &str = "exactly one of serial, listen, connect, udp";
 
 /// What serial ports and drivers know; below 300 nothing is left in use.
 const RATES: [u32; 12] =
@@ -44,6 +47,7 @@ pub(super) fn all(
 ) -> Vec<InstrumentPlan> {
     let (mut plans, mut names) = (Vec::new(), Names::default());
     let mut wires: Vec<(WirePlan, String)> = Vec::new();
+    let mut ids = check_bedside::Ids::default();
     for (source, file) in files {
         for (number, typed) in file.instrument.iter().enumerate() {
             let scope = Scope::new(source, format!("instrument[{number}]"), typed.offset);
@@ -60,7 +64,7 @@ pub(super) fn all(
                 out,
                 "wire",
                 typed.value.wire.as_ref(),
-                "write { serial = … } or { listen = … } or { connect = … }",
+                "write { serial = … } or { listen = … } or { connect = … } or { udp = … }",
             );
             let wire = wire.and_then(|table| {
                 let inside = scope.inside("wire", table);
@@ -74,6 +78,11 @@ pub(super) fn all(
                 Some(wire)
             });
             let rest = one(&typed.value, &scope, destinations, profiles, out);
+            if let (Some(WirePlan::Udp(_)), Some(table), Some((found, ..))) =
+                (&wire, &typed.value.wire, &rest)
+            {
+                check_bedside::datagrams(found, &table.value, &scope.inside("wire", table), out);
+            }
             // Both have a default, so what is wrong in them is a mistake and no hole.
             let timezone =
                 typed.value.timezone.as_ref().and_then(|typed| super::check::zone(&scope, typed, out));
@@ -87,6 +96,9 @@ pub(super) fn all(
             if let Ok(Some(table)) = &table {
                 check_rules::excepted(&typed.value, &scope, table, out);
             }
+            let bedside = rest.as_ref().and_then(|(found, _, mode, ..)| {
+                check_bedside::plan(&typed.value, found, *mode, destinations, &scope, &mut ids, out)
+            });
             let within = typed.value.rerun_within.as_ref();
             let within = within.map_or(RERUN, |typed| span(&scope, "rerun_within", typed, RERUN_WITHIN, out));
             if let (Some(name), Some(wire), Some(rest), Ok(table)) = (name, wire, rest, table) {
@@ -107,6 +119,7 @@ pub(super) fn all(
                     rules,
                     capture: typed.value.capture.as_ref().is_none_or(|typed| typed.value),
                     table,
+                    bedside,
                 });
             }
         }
@@ -147,6 +160,7 @@ fn one(
     }
     if let (Some(found), Some(name)) = (&found, profile)
         && found.profile.common().qc.proof == QcProof::Unproven
+        && found.profile.feed() == Feed::Results
     {
         let message = format!(
             "nothing proves how such an instrument marks its controls, so by profile {:?} one may go out as a \
@@ -167,6 +181,15 @@ fn one(
 fn proven(found: &FoundProfile, mode: &At<Mode>, scope: &Scope<'_>, out: &mut Findings) {
     let common = found.profile.common();
     if mode.value == Mode::Live && common.evidence == Evidence::Described {
+        if found.profile.feed() != Feed::Results {
+            let message = format!(
+                "\"live\", and profile {:?} is only described: nobody has seen such a device's bytes. Write mode = \"test\" and \
+                 compare what is sent with the device's screen first",
+                common.name
+            );
+            out.warn(scope.at("mode", mode, message));
+            return;
+        }
         let message = format!(
             "\"live\", and profile {:?} is only described: results are held until a verification of this profile with \
              this analyzer is in the journal. Write mode = \"test\", then: orugate verify session (docs/verify.md). Those \
@@ -236,19 +259,24 @@ fn list<'n>(names: impl Iterator<Item = &'n String>) -> String {
 }
 
 fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<WirePlan> {
-    let kinds = [("serial", &typed.serial), ("listen", &typed.listen), ("connect", &typed.connect)];
+    let kinds = [
+        ("serial", &typed.serial),
+        ("listen", &typed.listen),
+        ("connect", &typed.connect),
+        ("udp", &typed.udp),
+    ];
     let given: Vec<(&str, &At<String>)> =
         kinds.iter().filter_map(|(key, v)| Some((*key, v.as_ref()?))).collect();
     let (kind, value) = match given.as_slice() {
         [one] => *one,
         [] => {
             if !kinds.iter().any(|(key, _)| scope.told(out, key)) {
-                out.wrong(scope.whole("does not say how; allowed is exactly one of serial, listen, connect"));
+                out.wrong(scope.whole(format!("does not say how; allowed is {ONE_OF}")));
             }
             return None;
         }
         [(first, _), (second, value), ..] => {
-            let message = format!("stands beside {first}; allowed is exactly one of serial, listen, connect");
+            let message = format!("stands beside {first}; allowed is {ONE_OF}");
             out.wrong(scope.at(second, value, message));
             return None;
         }
@@ -265,6 +293,7 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
         at("rts", "serial", typed.rts.as_ref().map(|v| v.offset)),
         at("dtr", "serial", typed.dtr.as_ref().map(|v| v.offset)),
         at("allow", "listen", typed.allow.as_ref().map(|v| v.offset)),
+        at("local_port", "udp", typed.local_port.as_ref().map(|v| v.offset)),
         at("tls", "listen or connect", typed.tls.as_ref().map(|v| v.offset)),
     ];
     for (key, wants, offset) in options.into_iter().flatten() {
@@ -280,6 +309,7 @@ fn wire_plan(typed: &WireFile, scope: &Scope<'_>, out: &mut Findings) -> Option<
     match kind {
         "serial" => Some(WirePlan::Serial(serial(typed, value, scope, out))),
         "listen" => listen(typed, value, scope, out),
+        "udp" => Some(WirePlan::Udp(check_bedside::udp(typed, value, scope, out)?)),
         _ => {
             let address = host_port(scope, "connect", value, out);
             let tls = typed.tls.as_ref().map(|table| {
@@ -440,6 +470,18 @@ fn shared(
             {
                 if let Some(at) = &typed.connect {
                     out.warn(scope.at("connect", at, format!("{a:?} is the address of {owner} too")));
+                }
+            }
+            (WirePlan::Udp(a), WirePlan::Udp(b)) if a.address == b.address => {
+                let Some(at) = &typed.udp else { continue };
+                if a.local_port.is_some() && a.local_port == b.local_port {
+                    let message = format!(
+                        "{a} is the wire of {owner} too, and only one of them would hear the device; allowed is another \
+                         address or another local_port"
+                    );
+                    out.wrong(scope.at("udp", at, message));
+                } else {
+                    out.warn(scope.at("udp", at, format!("{:?} is the address of {owner} too", at.value)));
                 }
             }
             _ => continue,

@@ -179,7 +179,7 @@ fn pinned(
     identity
 }
 
-/// Whether any example of a profile carries a model, and a serial number; `None` without examples.
+/// Whether any example of a profile carries a model, and a serial number; `None` when none holds a message.
 fn carries(found: &FoundProfile) -> Option<(bool, bool)> {
     #[derive(Default)]
     struct Senders {
@@ -192,6 +192,10 @@ fn carries(found: &FoundProfile) -> Option<(bool, bool)> {
                 self.model |= !sender.name.trimmed().is_empty();
                 self.serial |= !sender.serial.trimmed().is_empty();
             }
+            if let Item::Device(device) = item {
+                self.model |= !device.model.trimmed().is_empty();
+                self.serial |= !device.serial.trimmed().is_empty();
+            }
         }
         fn note(&mut self, _: Note<'m>) {}
     }
@@ -200,9 +204,10 @@ fn carries(found: &FoundProfile) -> Option<(bool, bool)> {
     if examples.is_empty() {
         return None;
     }
-    let (interpreter, mut senders) = (profile.interpreter(), Senders::default());
+    let (interpreter, mut senders, mut heard) = (profile.interpreter(), Senders::default(), false);
     for example in examples {
         for message in hear(profile, &profile.example_bytes(&example.input), &[]).messages {
+            heard = true;
             let mut scratch = vec![0; message.raw.len().saturating_mul(2).saturating_add(1024)];
             let stored = StoredMessage {
                 raw: &message.raw,
@@ -215,7 +220,7 @@ fn carries(found: &FoundProfile) -> Option<(bool, bool)> {
             let _ = interpreter.interpret(&stored, &mut Scratch::new(&mut scratch), &mut senders);
         }
     }
-    Some((senders.model, senders.serial))
+    heard.then_some((senders.model, senders.serial))
 }
 
 fn possible(typed: &ImpossibleTimeFile, scope: &Scope<'_>, out: &mut Findings) -> Times {

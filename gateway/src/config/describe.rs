@@ -3,8 +3,8 @@
 //! Promises one line for the gateway, one per destination, one per instrument, in the order of the files.
 
 use super::plan::{
-    Accepts, AckMode, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode, Plan, SealPlan,
-    SerialPlan, WirePlan,
+    Absent, Accepts, AckMode, BedsidePlan, DestinationPlan, DestinationRole, Flow, InstrumentPlan, Mode,
+    Nobodys, PcdPatient, PcdPlan, Plan, SealPlan, SerialPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size};
@@ -79,6 +79,58 @@ fn rules(plan: &InstrumentPlan) -> String {
     if all.is_empty() { String::new() } else { format!("; {}", all.join("; ")) }
 }
 
+/// Where a bedside device stands.
+pub(super) fn place_words(location: &str, beds: &[(String, String)]) -> String {
+    match (location, beds.len()) {
+        ("", 0) => "with the place that it says itself".to_owned(),
+        (location, 0) => format!("with PV1-3 {location}"),
+        ("", 1) => "with PV1-3 of one bed by its label".to_owned(),
+        ("", count) => format!("with PV1-3 of {count} beds by its label"),
+        (location, count) => format!("with PV1-3 {location}, or of {count} beds by its label"),
+    }
+}
+
+/// An EUI-64 as labels have it.
+pub(super) fn eui64_words(id: u64) -> String {
+    let octets: Vec<String> = id.to_be_bytes().iter().map(|octet| format!("{octet:02X}")).collect();
+    octets.join("-")
+}
+
+/// What becomes of values that are nobody's.
+pub(super) fn nobodys_words(nobodys: Nobodys, reviewed_by: Option<&str>) -> String {
+    match (nobodys, reviewed_by) {
+        (Nobodys::X, _) => "go without a value (OBX-11 X)".to_owned(),
+        (Nobodys::Omit, _) => "do not go".to_owned(),
+        (Nobodys::Flag, None) => "go with their mark (OBX-8)".to_owned(),
+        (Nobodys::Flag, Some(by)) => format!("go with their mark (OBX-8; reviewed by {by})"),
+    }
+}
+
+fn bedside(plan: &BedsidePlan) -> String {
+    let mut words = format!(
+        "; its values go every {} {}",
+        show_duration(plan.interval),
+        place_words(&plan.location, &plan.beds)
+    );
+    if let Some(id) = plan.device_id {
+        let _ = write!(words, ", EUI-64 {}", eui64_words(id));
+    }
+    if plan.absent == Absent::Omit {
+        words.push_str("; what has no value is left out");
+    }
+    if plan.nobodys != Nobodys::X {
+        let _ = write!(
+            words,
+            "; values of demonstrations and tests {}",
+            nobodys_words(plan.nobodys, plan.reviewed_by.as_deref())
+        );
+    }
+    if plan.send_patient {
+        words.push_str("; the patient id that it sends goes along");
+    }
+    words
+}
+
 impl Plan {
     /// The plan in sentences, one per line.
     #[must_use]
@@ -121,6 +173,9 @@ impl Plan {
         if let Some((_, zone)) = &plan.timezone {
             let _ = write!(line, "; its clock runs in {zone}");
         }
+        if let Some(plan) = &plan.bedside {
+            line.push_str(&bedside(plan));
+        }
         if self.capture.ring(plan) == 0 {
             line.push_str("; its line is not captured");
         }
@@ -148,12 +203,9 @@ fn destination(plan: &DestinationPlan) -> String {
         Accepts::Production => "live",
         Accepts::Test => "test",
     };
-    let acknowledgment = match plan.acknowledgment {
-        AckMode::Original => "original acknowledgment".to_owned(),
-        AckMode::Enhanced { accept, application } => {
-            format!("enhanced acknowledgment {}/{}", accept.as_str(), application.as_str())
-        }
-    };
+    let acknowledgment = format!("{} acknowledgment", acknowledgment(plan.acknowledgment));
+    let pcd =
+        plan.pcd.as_ref().map_or_else(String::new, |pcd| format!("; bedside values as {}", pcd_words(pcd)));
     let patient = plan.patient.as_ref().map_or_else(
         || "no patient is named".to_owned(),
         |patient| format!("{:?} names the patient ({}, {})", patient.field, patient.authority, patient.kind),
@@ -163,7 +215,7 @@ fn destination(plan: &DestinationPlan) -> String {
         other => format!(" in {}", other.msh_18()),
     };
     format!(
-        "destination {:?}: {role}, {} at {} by {} to {}{}{charset}, takes {takes} results, {acknowledgment} within {}, {patient}",
+        "destination {:?}: {role}, {} at {} by {} to {}{}{charset}, takes {takes} results, {acknowledgment} within {}, {patient}{pcd}",
         plan.name,
         or_nowhere(&plan.application),
         or_nowhere(&plan.facility),
@@ -172,6 +224,34 @@ fn destination(plan: &DestinationPlan) -> String {
         over(plan.tls.as_ref()),
         show_duration(plan.ack_timeout),
     )
+}
+
+pub(super) fn acknowledgment(mode: AckMode) -> String {
+    match mode {
+        AckMode::Original => "original".to_owned(),
+        AckMode::Enhanced { accept, application } => {
+            format!("enhanced {}/{}", accept.as_str(), application.as_str())
+        }
+    }
+}
+
+/// How values of bedside devices are told.
+pub(super) fn pcd_words(pcd: &PcdPlan) -> String {
+    let patient = match pcd.patient {
+        PcdPatient::None => "no PID and no bed",
+        PcdPatient::Unknown => "PID without an id",
+        PcdPatient::Device => "the device's name in PID-3",
+    };
+    let mut words = format!("IHE PCD-01 ({}, {patient}", acknowledgment(pcd.acknowledgment));
+    if let Some((authority, kind)) = &pcd.sent_id {
+        let _ = write!(words, " unless the device sends one ({authority}, {kind})");
+    }
+    if pcd.device_on_rows {
+        words.push_str(", the device in each row");
+    }
+    let profile = if pcd.profile.is_empty() { "empty" } else { &pcd.profile };
+    let _ = write!(words, ", MSH-21 {profile})");
+    words
 }
 
 fn or_nowhere(name: &str) -> &str {
@@ -202,6 +282,7 @@ pub(super) fn wire(plan: &WirePlan) -> String {
             let peers: Vec<String> = allow.iter().map(ToString::to_string).collect();
             format!("listens on {bind} for {}{}", peers.join(", "), over(tls.as_ref()))
         }
+        WirePlan::Udp(udp) => udp.to_string(),
         WirePlan::Connect { address, tls } => format!("connects to {address}{}", over(tls.as_ref())),
     }
 }

@@ -6,7 +6,9 @@
 //! comments, order of tables and the names of files: what means the same is no difference.
 
 use super::diff_words as words;
-use super::plan::{AlertsPlan, CapturePlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan};
+use super::plan::{
+    AlertsPlan, BedsidePlan, CapturePlan, DestinationPlan, GatewayPlan, InstrumentPlan, JournalPlan, Plan,
+};
 use crate::convert::Rules;
 use crate::maps::Table;
 use serde::{Deserialize, Serialize};
@@ -77,7 +79,7 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 54] = [
+pub const KEYS: [(&str, Takes); 63] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
@@ -101,6 +103,7 @@ pub const KEYS: [(&str, Takes); 54] = [
     ("destination.corrections", Takes::Live),
     ("destination.resends", Takes::Live),
     ("destination.patient", Takes::Live),
+    ("destination.pcd", Takes::Live),
     ("destination.retries", Takes::Connection),
     ("destination.stop_on_error", Takes::Connection),
     ("destination.mllp.address", Takes::Connection),
@@ -127,6 +130,14 @@ pub const KEYS: [(&str, Takes); 54] = [
     ("instrument.identity", Takes::Live),
     ("instrument.incomplete", Takes::Live),
     ("instrument.impossible_time", Takes::Live),
+    ("instrument.bedside.interval", Takes::Connection),
+    ("instrument.bedside.location", Takes::Live),
+    ("instrument.bedside.beds", Takes::Live),
+    ("instrument.bedside.device_id", Takes::Live),
+    ("instrument.bedside.absent", Takes::Live),
+    ("instrument.bedside.nobodys", Takes::Live),
+    ("instrument.bedside.reviewed_by", Takes::Live),
+    ("instrument.bedside.send_patient", Takes::Live),
     ("alerts.hold_older_than", Takes::Live),
     ("alerts.hold_repeat", Takes::Live),
     ("alerts.on_condition", Takes::Live),
@@ -324,6 +335,7 @@ impl Difference {
             ack_timeout,
             retries,
             patient,
+            pcd,
         } = old;
         let mut add = |differs: bool, key: &'static str, weight: Weight, words: &dyn Fn() -> String| {
             if differs {
@@ -338,6 +350,7 @@ impl Difference {
         add(*patient != new.patient, "destination.patient", Patients, &|| {
             words::patient(patient.as_ref(), new.patient.as_ref())
         });
+        add(*pcd != new.pcd, "destination.pcd", Patients, &|| words::pcd(pcd.as_ref(), new.pcd.as_ref()));
         add(*corrections != new.corrections, "destination.corrections", Patients, &|| {
             words::corrections(*corrections, new.corrections)
         });
@@ -417,6 +430,7 @@ impl Difference {
             clock_limit,
             rules,
             capture,
+            bedside,
         } = old;
         let subject = || Subject::Instrument(name.clone());
         if *mode != new.mode {
@@ -464,6 +478,10 @@ impl Difference {
             let words = words::time("clock_limit", *clock_limit, new.clock_limit);
             self.add(subject(), "instrument.clock_limit", Weight::Detail, words);
         }
+        // Where only one of them is a bedside device's, the profile is another and that was told.
+        if let (Some(was), Some(is)) = (bedside, &new.bedside) {
+            self.bedside(name, was, is);
+        }
         let Rules { sample_id, identity, incomplete, times, reruns_except } = rules;
         let mut add = |differs: bool, key: &'static str, words: String| {
             if differs {
@@ -477,6 +495,48 @@ impl Difference {
         add(*times != is.times, "instrument.impossible_time", words::times(*times, is.times));
         let words = words::reruns_except(reruns_except, &is.reruns_except);
         add(*reruns_except != is.reruns_except, "instrument.reruns_except", words);
+    }
+
+    fn bedside(&mut self, instrument: &str, old: &BedsidePlan, new: &BedsidePlan) {
+        // How long a value holds is the profile's.
+        let BedsidePlan {
+            interval,
+            stale_after: _,
+            location,
+            beds,
+            device_id,
+            absent,
+            nobodys,
+            reviewed_by,
+            send_patient,
+        } = old;
+        let mut add = |differs: bool, key: &'static str, weight: Weight, words: &dyn Fn() -> String| {
+            if differs {
+                self.add(Subject::Instrument(instrument.to_owned()), key, weight, words());
+            }
+        };
+        use Weight::{Delivery, Detail, Patients};
+        add(*interval != new.interval, "instrument.bedside.interval", Delivery, &|| {
+            words::time("interval", *interval, new.interval)
+        });
+        add(*location != new.location, "instrument.bedside.location", Patients, &|| {
+            words::plain("location (PV1-3)", location, &new.location)
+        });
+        add(*beds != new.beds, "instrument.bedside.beds", Patients, &|| words::beds(beds, &new.beds));
+        add(*device_id != new.device_id, "instrument.bedside.device_id", Patients, &|| {
+            words::device_id(*device_id, new.device_id)
+        });
+        add(*absent != new.absent, "instrument.bedside.absent", Patients, &|| words::absent(new.absent));
+        add(*nobodys != new.nobodys, "instrument.bedside.nobodys", Patients, &|| {
+            words::nobodys(*nobodys, new.nobodys)
+        });
+        add(*reviewed_by != new.reviewed_by, "instrument.bedside.reviewed_by", Detail, &|| {
+            let shown = |by: &Option<String>| by.clone().unwrap_or_default();
+            words::plain("reviewed_by", &shown(reviewed_by), &shown(&new.reviewed_by))
+        });
+        add(*send_patient != new.send_patient, "instrument.bedside.send_patient", Patients, &|| {
+            words::send_patient(new.send_patient)
+        });
     }
 
     fn alerts(&mut self, old: &AlertsPlan, new: &AlertsPlan) {

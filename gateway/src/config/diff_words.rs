@@ -3,11 +3,12 @@
 //! Promises that the consequence stands beside the value, and that nothing here decides anything.
 
 use super::describe::{
-    identity_words, rerun, reruns_except_words, sample_id_words, sealing, times_words, wire as wire_words,
+    acknowledgment as acknowledgment_words, eui64_words, identity_words, nobodys_words, pcd_words, rerun,
+    reruns_except_words, sample_id_words, sealing, times_words, wire as wire_words,
 };
 use super::plan::{
-    Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, PatientId, Plan,
-    Resends, SampleIdIn, SealPlan, WirePlan,
+    Absent, Accepts, AckMode, Corrections, DestinationPlan, DestinationRole, InstrumentPlan, Mode, Nobodys,
+    PatientId, PcdPlan, Plan, Resends, SampleIdIn, SealPlan, WirePlan,
 };
 use super::plan_tls::TlsPlan;
 use super::units::{show_duration, show_size, show_volume};
@@ -143,6 +144,11 @@ pub(super) fn patient(old: Option<&PatientId>, new: Option<&PatientId>) -> Strin
     plain("patient (PID-3)", &shown(old), &shown(new))
 }
 
+pub(super) fn pcd(old: Option<&PcdPlan>, new: Option<&PcdPlan>) -> String {
+    let shown = |pcd: Option<&PcdPlan>| pcd.map_or("none".to_owned(), pcd_words);
+    plain("bedside values", &shown(old), &shown(new))
+}
+
 fn correction(of: Corrections) -> &'static str {
     match of {
         Corrections::C => "C",
@@ -215,15 +221,9 @@ pub(super) fn tls(old: Option<&TlsPlan>, new: Option<&TlsPlan>) -> String {
 }
 
 pub(super) fn acknowledgment(old: AckMode, new: AckMode) -> String {
-    let shown = |mode: AckMode| match mode {
-        AckMode::Original => "original".to_owned(),
-        AckMode::Enhanced { accept, application } => {
-            format!("enhanced {}/{}", accept.as_str(), application.as_str())
-        }
-    };
     format!(
         "{}; messages that wait keep what they ask for",
-        plain("acknowledgment", &shown(old), &shown(new))
+        plain("acknowledgment", &acknowledgment_words(old), &acknowledgment_words(new))
     )
 }
 
@@ -360,6 +360,62 @@ pub(super) fn incomplete(new: Incomplete) -> String {
 
 pub(super) fn times(old: Option<Times>, new: Option<Times>) -> String {
     plain("impossible_time", &times_words(old), &times_words(new))
+}
+
+/// Beds by their labels: which are new, gone, or elsewhere.
+pub(super) fn beds(old: &[(String, String)], new: &[(String, String)]) -> String {
+    let place = |beds: &[(String, String)], label: &str| {
+        beds.iter().find(|(known, _)| known == label).map(|(_, place)| place.clone())
+    };
+    let labels = old.iter().chain(new.iter().filter(|(label, _)| place(old, label).is_none()));
+    let changes: Vec<String> = labels
+        .filter_map(|(label, _)| match (place(old, label), place(new, label)) {
+            (was, is) if was == is => None,
+            (Some(was), Some(is)) => Some(format!("{label}: {was} → {is}")),
+            (None, Some(is)) => Some(format!("{label} is new, {is}")),
+            _ => Some(format!("{label} is gone")),
+        })
+        .collect();
+    let rest = match (old.is_empty(), new.is_empty()) {
+        (_, true) => "; any bed that the device says is taken",
+        (true, _) => "; nothing is sent while the device says another bed",
+        _ => "",
+    };
+    format!("beds (PV1-3 by label): {}{rest}", changes.join(", "))
+}
+
+pub(super) fn device_id(old: Option<u64>, new: Option<u64>) -> String {
+    let shown = |id: Option<u64>| id.map(eui64_words).unwrap_or_default();
+    plain("device_id (EUI-64)", &shown(old), &shown(new))
+}
+
+pub(super) fn absent(new: Absent) -> String {
+    match new {
+        Absent::X => "absent omit → x: what has no value goes without one (OBX-11 X)",
+        Absent::Omit => {
+            "absent x → omit: what has no value is left out, and a receiver may go on showing what it got before"
+        }
+    }
+    .to_owned()
+}
+
+pub(super) fn nobodys(old: Nobodys, new: Nobodys) -> String {
+    let shown = |nobodys: Nobodys| match nobodys {
+        Nobodys::X => "x",
+        Nobodys::Flag => "flag",
+        Nobodys::Omit => "omit",
+    };
+    let change = plain("nobodys", shown(old), shown(new));
+    format!("{change}: values of demonstrations, tests and calibrations {}", nobodys_words(new, None))
+}
+
+pub(super) fn send_patient(new: bool) -> String {
+    let means = if new {
+        "the patient id that the device sends goes along"
+    } else {
+        "no patient id of the device goes along"
+    };
+    format!("{}: {means}", flag("send_patient", new))
 }
 
 pub(super) fn on_condition(old: &[String], new: &[String]) -> String {

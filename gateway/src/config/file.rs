@@ -7,7 +7,10 @@
 //!
 //! `serde(flatten)` and `untagged` are not used: they lose the place.
 
-use super::plan::{Accepts, Corrections, DestinationRole, Flow, Mode, PatientField, Resends, SampleIdIn};
+use super::plan::{
+    Absent, Accepts, Corrections, DestinationRole, Flow, Mode, Nobodys, PatientField, PcdPatient, Resends,
+    SampleIdIn,
+};
 use super::plan_tls::TlsVersion;
 use crate::convert::{CheckDigit, Incomplete, Reruns};
 use schemars::JsonSchema;
@@ -167,6 +170,30 @@ pub struct DestinationFile {
     pub stop_on_error: Option<At<bool>>,
     /// Which field of the instruments is a patient's identifier. Without it no patient is named.
     pub patient: Option<At<PatientFile>>,
+    /// It takes values of bedside devices as IHE PCD-01 (HL7 2.6 `ORU^R01`, MDC codes), in this form. Without the table no
+    /// bedside device may name it.
+    pub pcd: Option<At<PcdFile>>,
+}
+
+/// How values of bedside devices are told (IHE PCD-01). Where `mllp.acknowledgment` is not written, they ask for a commit
+/// acknowledgment and no other (MSH-15 AL, MSH-16 NE).
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PcdFile {
+    /// MSH-21 with its components; `""` leaves it empty. Default `"IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO"`.
+    pub profile: Option<At<String>>,
+    /// What PID is where no patient id goes along. `unknown`: no id, and a name of unknown type. `device`: PID-3 holds a text
+    /// that names the device and is marked as no patient's. `none`: there is no PID, and so no PV1 with the bed. Default
+    /// `"unknown"`.
+    pub patient: Option<At<PcdPatient>>,
+    /// PID-3.4 of the patient ids that devices themselves send, where `bedside.send_patient` is true. Without it none goes
+    /// there.
+    pub authority: Option<At<String>>,
+    /// PID-3.5 of these (table 0203). Default `"MR"`.
+    pub kind: Option<At<String>>,
+    /// True repeats the device in OBX-18 of each value, for receivers that do not read it from the device's own row.
+    /// Default `false`.
+    pub device_on_rows: Option<At<bool>>,
 }
 
 /// To whom messages are addressed.
@@ -310,6 +337,73 @@ pub struct InstrumentFile {
     /// True: a result whose test has no row in its maps waits for a person. Default `false`: it goes out with the
     /// instrument's code alone.
     pub require_map: Option<At<bool>>,
+    /// What only a bedside device has: how often its values go, where it stands, what becomes of those that are none.
+    pub bedside: Option<At<BedsideFile>>,
+}
+
+/// What only a bedside device has. Without the table all defaults hold.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BedsideFile {
+    /// How often its values go: `"1 s"` to `"1 h"`. Default `"1 min"`.
+    pub interval: Option<At<String>>,
+    /// PV1-3 of its values, `"unit^room^bed^facility"`. Left out, the bed's label goes as the device says it.
+    pub location: Option<At<String>>,
+    /// PV1-3 by the bed's label on the device. While it says another bed, nothing is sent; while it says none, `location`
+    /// holds. For a device that is carried from bed to bed and told where it is.
+    pub beds: Option<At<BedsFile>>,
+    /// Its EUI-64 as 16 hexadecimal digits, or the MAC address that gives it as 12, with or without `-` or `:`. One that
+    /// sends its own must send this.
+    pub device_id: Option<At<String>>,
+    /// What is absent, invalid or stale: `x` sends it without a value (OBX-11 X), `omit` leaves it out. Default `"x"`.
+    pub absent: Option<At<Absent>>,
+    /// Values of a demonstration, a test or a calibration: `x` sends them without a value (OBX-11 X), `omit` leaves them out,
+    /// `flag` sends the value with its mark in OBX-8. Default `"x"`.
+    pub nobodys: Option<At<Nobodys>>,
+    /// Who answers for `nobodys = "flag"` in mode `live`: a name and a date.
+    pub reviewed_by: Option<At<String>>,
+    /// True sends the patient id that the device sends. Default `false`: the receiver knows the patient by bed or device.
+    pub send_patient: Option<At<bool>>,
+}
+
+/// Beds by their label on the device, in the order of the file as far as it is kept.
+#[derive(Debug, Default)]
+pub struct BedsFile(pub Vec<(String, At<String>)>);
+
+impl JsonSchema for BedsFile {
+    fn schema_name() -> Cow<'static, str> {
+        "Beds".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "object", "additionalProperties": { "type": "string" } })
+    }
+}
+
+impl<'de> Deserialize<'de> for BedsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(BedsVisitor)
+    }
+}
+
+struct BedsVisitor;
+
+impl<'de> Visitor<'de> for BedsVisitor {
+    type Value = BedsFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BedsFile, A::Error> {
+        let mut beds = Vec::new();
+        while let Some(bed) = map.next_entry()? {
+            beds.push(bed);
+        }
+        Ok(BedsFile(beds))
+    }
 }
 
 /// One name, or a list of them.
@@ -407,7 +501,7 @@ pub struct ImpossibleTimeFile {
     pub older_than: Option<At<String>>,
 }
 
-/// How an instrument is connected: exactly one of `serial`, `listen` and `connect`, and what belongs to it.
+/// How an instrument is connected: exactly one of `serial`, `listen`, `connect` and `udp`, and what belongs to it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WireFile {
@@ -434,6 +528,12 @@ pub struct WireFile {
     pub allow: Option<At<Vec<At<String>>>>,
     /// The gateway connects to the instrument: `"host:port"`.
     pub connect: Option<At<String>>,
+    /// The gateway and a bedside device exchange UDP datagrams: `"ip:port"` of the device. Only what comes from there is
+    /// heard.
+    pub udp: Option<At<String>>,
+    /// With `udp`: the port of this box, 1 to 65535, the same at each connection, where the device or a firewall wants one.
+    /// Left out, the system takes any.
+    pub local_port: Option<At<i64>>,
     /// With `listen` or `connect`: TLS instead of plain TCP.
     pub tls: Option<At<TlsFile>>,
 }
@@ -538,6 +638,7 @@ macro_rules! words {
     })*};
 }
 words!(
+    Absent,
     Accepts,
     AckFile,
     CheckDigit,
@@ -546,8 +647,10 @@ words!(
     Flow,
     Incomplete,
     Mode,
+    Nobodys,
     ParityFile,
     PatientField,
+    PcdPatient,
     Reruns,
     Resends,
     SampleIdIn,
@@ -563,6 +666,8 @@ macro_rules! tables {
 }
 tables!(
     AlertsFile,
+    BedsFile,
+    BedsideFile,
     CaptureFile,
     DestinationFile,
     GatewayFile,
@@ -572,6 +677,7 @@ tables!(
     JournalFile,
     MllpFile,
     PatientFile,
+    PcdFile,
     ReceivingFile,
     RerunsExceptFile,
     SampleIdFile,

@@ -12,6 +12,7 @@
 //! what belongs together) is checked in `check` on all that remains.
 
 mod check;
+mod check_bedside;
 mod check_destination;
 mod check_instrument;
 mod check_maps;
@@ -38,9 +39,10 @@ pub use diff::{Change, Difference, KEYS, Subject, Takes, Weight};
 pub use file::{ConfigFile, json_schema, json_schema_of_part};
 pub use mistakes::{Mistake, Mistakes, Position};
 pub use plan::{
-    Accepts, AckMode, AckWhen, AlertsPlan, Allow, CapturePlan, ConfigHash, Corrections, DestinationPlan,
-    DestinationRole, Flow, GatewayPlan, InstrumentPlan, JournalPlan, Mode, PatientField, PatientId, Plan,
-    Resends, SampleIdIn, SealPlan, SerialPlan, WirePlan,
+    Absent, Accepts, AckMode, AckWhen, AlertsPlan, Allow, BedsidePlan, CapturePlan, ConfigHash, Corrections,
+    DestinationPlan, DestinationRole, Flow, GatewayPlan, InstrumentPlan, JournalPlan, Mode, Nobodys,
+    PatientField, PatientId, PcdPatient, PcdPlan, Plan, Resends, SampleIdIn, SealPlan, SerialPlan, UdpPlan,
+    WirePlan,
 };
 pub use plan_tls::{FileOrCredential, OwnPem, PeerId, TlsPlan, TlsSide, TlsVersion};
 

@@ -175,6 +175,36 @@ pub struct DestinationPlan {
     pub retries: u8,
     /// Which field of the instruments identifies a patient; `None`: no patient is named.
     pub patient: Option<PatientId>,
+    /// How values of bedside devices are told; `None`: no bedside device names it.
+    pub pcd: Option<PcdPlan>,
+}
+
+/// How values of bedside devices are told (IHE PCD-01).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PcdPlan {
+    /// MSH-21 with its components. Empty when the site wants the field empty.
+    pub profile: String,
+    /// What PID is where no patient id goes along.
+    pub patient: PcdPatient,
+    /// PID-3.4 and PID-3.5 of patient ids that devices send; `None`: none goes there.
+    pub sent_id: Option<(String, String)>,
+    /// OBX-18 stands in each row.
+    pub device_on_rows: bool,
+    /// What MSH-15 and MSH-16 of these messages ask for.
+    pub acknowledgment: AckMode,
+}
+
+/// What PID is where no patient id goes along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PcdPatient {
+    /// There is none, and so no PV1.
+    None,
+    /// It has no id, and a name of unknown type.
+    #[default]
+    Unknown,
+    /// PID-3 names the device and is marked as no patient's.
+    Device,
 }
 
 /// A patient identifier that instruments send.
@@ -219,6 +249,55 @@ pub struct InstrumentPlan {
     pub clock_limit: Duration,
     /// What comes and goes on its line is kept.
     pub capture: bool,
+    /// What only a bedside device has; `Some` exactly for a profile that feeds its values.
+    pub bedside: Option<BedsidePlan>,
+}
+
+/// What only a bedside device has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BedsidePlan {
+    /// How often its values go; 1 s to 1 h.
+    pub interval: Duration,
+    /// How long a value holds that is not renewed, by its profile.
+    pub stale_after: Duration,
+    /// PV1-3 with its components; empty for what the device itself says.
+    pub location: String,
+    /// PV1-3 by the bed's label on the device; no label twice. Empty: each is taken.
+    pub beds: Vec<(String, String)>,
+    /// Its EUI-64.
+    pub device_id: Option<u64>,
+    /// What becomes of what has no value.
+    pub absent: Absent,
+    /// What becomes of values that are nobody's.
+    pub nobodys: Nobodys,
+    /// Who answers for [`Nobodys::Flag`].
+    pub reviewed_by: Option<String>,
+    /// A patient id that the device sends goes along.
+    pub send_patient: bool,
+}
+
+/// What becomes of what is absent, invalid or stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Absent {
+    /// It goes without a value: OBX-11 is X.
+    #[default]
+    X,
+    /// It does not go.
+    Omit,
+}
+
+/// What becomes of values of a demonstration, a test or a calibration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Nobodys {
+    /// They go without a value: OBX-11 is X.
+    #[default]
+    X,
+    /// The value goes with its mark in OBX-8.
+    Flag,
+    /// They do not go.
+    Omit,
 }
 
 impl InstrumentPlan {
@@ -244,6 +323,7 @@ impl fmt::Debug for InstrumentPlan {
             .field("clock_limit", &self.clock_limit)
             .field("rules", &self.rules)
             .field("capture", &self.capture)
+            .field("bedside", &self.bedside)
             .field("maps", &self.table.as_ref().map(|table| table.provenance()))
             .finish()
     }
@@ -270,6 +350,24 @@ pub enum WirePlan {
         /// `None`: plain TCP.
         tls: Option<TlsPlan>,
     },
+    /// Datagrams from and to it.
+    Udp(UdpPlan),
+}
+
+/// UDP with one other side; nothing else is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpPlan {
+    /// Of the device. The port is not 0.
+    pub address: SocketAddr,
+    /// Of this box, the same whenever the wire is opened; `None` leaves it to the system. Not 0.
+    pub local_port: Option<u16>,
+}
+
+impl fmt::Display for UdpPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UDP with {}", self.address)?;
+        self.local_port.map_or(Ok(()), |port| write!(f, " from port {port}"))
+    }
 }
 
 /// A serial port. It is opened for this process alone.

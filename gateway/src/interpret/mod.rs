@@ -137,8 +137,8 @@ pub struct OwnedTarget {
     pub corrections: Corrections,
     /// Resends are not sent again.
     pub suppress_resends: bool,
-    /// What is its own in messages of bedside devices.
-    pub pcd: OwnedPcd,
+    /// What is its own in messages of bedside devices; `None` where none names it.
+    pub pcd: Option<OwnedPcd>,
 }
 
 /// What is a destination's own in messages of bedside devices.
@@ -154,6 +154,8 @@ pub struct OwnedPcd {
     pub unknown_patient: OwnedUnknown,
     /// Authority and kind of the patient id that a device sends.
     pub patient: Option<(String, String)>,
+    /// OBX-18 stands in each row.
+    pub device_on_rows: bool,
 }
 
 /// What PID is when nobody knows the patient.
@@ -164,9 +166,12 @@ pub enum OwnedUnknown {
     /// A name of unknown type and no id.
     #[default]
     NoId,
-    /// A text that is no patient's and names the device; CX.4 and CX.5.
-    Device(String, String),
+    /// A text that is no patient's and names the device.
+    Device,
 }
+
+/// CX.5 of a text in PID-3 that names a device: the standard's table 0203 has no code for one.
+const DEVICE: &str = "U";
 
 impl OwnedTarget {
     /// As conversion takes it.
@@ -191,25 +196,28 @@ impl OwnedTarget {
             record: self.record,
             corrections: self.corrections,
             suppress_resends: self.suppress_resends,
-            pcd: Some(pcd::Route {
+            pcd: self.pcd.as_ref().map(|own| pcd::Route {
                 sending_application: &self.sending_application,
-                sending_id: self.pcd.sending_id,
+                sending_id: own.sending_id,
                 sending_facility: &self.sending_facility,
                 receiving_application: &self.receiving_application,
                 receiving_facility: &self.receiving_facility,
                 processing: self.processing,
-                acknowledgment: self.pcd.acknowledgment,
-                profile: &self.pcd.profile,
+                acknowledgment: own.acknowledgment,
+                profile: &own.profile,
                 charset: self.charset,
-                unknown_patient: match &self.pcd.unknown_patient {
+                unknown_patient: match own.unknown_patient {
                     OwnedUnknown::NoSegment => pcd::UnknownPatient::NoSegment,
                     OwnedUnknown::NoId => pcd::UnknownPatient::NoId,
-                    OwnedUnknown::Device(authority, kind) => {
-                        pcd::UnknownPatient::Marked { id: instrument, authority, kind }
-                    }
+                    OwnedUnknown::Device => pcd::UnknownPatient::Marked {
+                        id: instrument,
+                        authority: &self.sending_application,
+                        kind: DEVICE,
+                    },
                 },
-                patient: self.pcd.patient.as_ref().map(|(authority, kind)| (&**authority, &**kind)),
+                patient: own.patient.as_ref().map(|(authority, kind)| (&**authority, &**kind)),
                 patient_class: 'U',
+                device_on_rows: own.device_on_rows,
             }),
         }
     }

@@ -3,7 +3,7 @@
 //! Promises that one instrument is never two peers at a time, and that a refusal says whose setting it is. Leaves out
 //! what happens on the wire.
 
-use crate::config::{Allow, WirePlan};
+use crate::config::{Allow, UdpPlan, WirePlan};
 use crate::wire::{self, Come, Listener, Refusal, Wire, Wires};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,8 +23,8 @@ pub(super) enum Opened {
     Listener(Arc<dyn Listener>),
 }
 
-/// Waits for the next wire: a connection that comes in, or the time to try again. A serial port or an outgoing
-/// connection that is open is left alone.
+/// Waits for the next wire: a connection that comes in, or the time to try again. A serial port, UDP or
+/// an outgoing connection that is open is left alone.
 pub(super) async fn open(
     plan: &WirePlan,
     wires: &dyn Wires,
@@ -46,6 +46,10 @@ pub(super) async fn open(
         (WirePlan::Serial(serial), _) => {
             until(retry_at).await;
             Ok(Opened::Wire(wires.serial(serial)?, None))
+        }
+        (WirePlan::Udp(udp), _) => {
+            until(retry_at).await;
+            Ok(Opened::Wire(wires.udp(udp)?, None))
         }
         (WirePlan::Connect { address, .. }, _) => {
             until(retry_at).await;
@@ -88,6 +92,18 @@ pub(super) fn unopened(wire: &WirePlan, error: &io::Error) -> String {
         }
         (WirePlan::Serial(_), io::ErrorKind::PermissionDenied) => {
             "this user may not open it; add the user orugate to the group of the port (ls -l)".to_owned()
+        }
+        (WirePlan::Udp(UdpPlan { local_port: Some(port), .. }), io::ErrorKind::AddrInUse) => {
+            format!("another program has UDP port {port} of this box; ss -lunp shows which")
+        }
+        (WirePlan::Udp(UdpPlan { local_port: Some(port), .. }), io::ErrorKind::PermissionDenied) => {
+            format!("this user may not take UDP port {port}; choose a local_port above 1023")
+        }
+        (WirePlan::Udp(UdpPlan { address, .. }), io::ErrorKind::NetworkUnreachable) => {
+            format!(
+                "this box has no way to {address}; ip route get {} shows what it would take",
+                address.ip()
+            )
         }
         _ => error.to_string(),
     }

@@ -205,6 +205,10 @@ impl Wires for Secured {
         self.wires.serial(plan)
     }
 
+    fn udp(&self, plan: &crate::config::UdpPlan) -> io::Result<Box<dyn Wire>> {
+        self.wires.udp(plan)
+    }
+
     fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {
         self.wires.listen(bind)
     }

@@ -3,7 +3,7 @@
 use super::{Term, Unit};
 
 #[rustfmt::skip]
-pub(super) static TERMS: [Term; 1083] = [
+pub(super) static TERMS: [Term; 1086] = [
     Term { code: 68185, refid: "MDC_ATTR_TIME_PD_MSMT_ACTIVE", also: &[], units: &[264320], device_units: &[] },
     Term { code: 68320, refid: "MDC_ATTR_SAMPLE_RATE", also: &[], units: &[264320, 264640], device_units: &[] },
     Term { code: 68480, refid: "MDC_ATTR_ALERT_SOURCE", also: &[], units: &[], device_units: &[] },
@@ -1084,6 +1084,9 @@ pub(super) static TERMS: [Term; 1083] = [
     Term { code: 16930448, refid: "MDC_VOL_MINUTE_AWAY_IBW_PCTOF_REF_SETTING", also: &[], units: &[262688], device_units: &[] },
     Term { code: 16930476, refid: "MDC_VENT_PRESS_AWAY_RISETIME_CTLD_PERCENT_SETTING", also: &[], units: &[262688], device_units: &[] },
     Term { code: 16930488, refid: "MDC_VENT_FLOW_THRESH_END_INSP_PERCENT_SETTING", also: &[], units: &[262688], device_units: &[] },
+    Term { code: 16930696, refid: "MDC_RATIO_EI_SETTING", also: &[], units: &[], device_units: &[] },
+    Term { code: 16930728, refid: "MDC_VENT_TIME_PD_P100MS_SETTING", also: &[], units: &[], device_units: &[] },
+    Term { code: 16930768, refid: "MDC_VENT_VOL_TIDAL_DELIV_SETTING", also: &[], units: &[], device_units: &[] },
     Term { code: 16961504, refid: "MDC_CONC_O2_MICROENV_SETTING", also: &[], units: &[262688], device_units: &[] },
     Term { code: 16961508, refid: "MDC_REL_HUMIDITY_MICROENV_SETTING", also: &[], units: &[262688], device_units: &[] },
     Term { code: 16961512, refid: "MDC_TEMP_MICROENV_SETTING", also: &[], units: &[266560, 268192], device_units: &[] },

@@ -52,6 +52,8 @@ pub struct Route<'p> {
     pub patient: Option<(&'p str, &'p str)>,
     /// PV1-2: `I`, or `U` when the site does not say.
     pub patient_class: char,
+    /// OBX-18 names the device in the row of each measurement, for receivers that read rows alone; else in its own row only.
+    pub device_on_rows: bool,
 }
 
 /// What PID is when nobody knows the patient: the receiver finds it by location or device.

@@ -147,12 +147,13 @@ fn kind_of_device(s: &mut Segment<'_, '_>, code: u32, otherwise: u32) {
     }
 }
 
-/// A measurement, without its value when its marks forbid one.
+/// A measurement, without its value when its marks forbid one; `device` is who measured it, where its row says so.
 pub(super) fn metric(
     w: &mut Writer<'_>,
     row: u32,
     place: Place,
     measurement: &Measurement<'_>,
+    device: Option<(&str, Option<u64>)>,
     zone: &dyn Zone,
 ) {
     let m = measurement;
@@ -176,6 +177,10 @@ pub(super) fn metric(
     time(&mut s, m, zone);
     s.field(17);
     method(&mut s, m);
+    if let Some((name, id)) = device {
+        s.field(18).str(name);
+        eui64(&mut s, id, 3);
+    }
     s.field(20);
     site(&mut s, m);
 }

@@ -39,6 +39,8 @@ pub struct PcdWriter<'w, 'm> {
     /// The node of `group` in it, once it is there.
     node: Option<usize>,
     device: bool,
+    /// Its EUI-64.
+    eui64: Option<u64>,
     measured: bool,
     too_many: bool,
 }
@@ -98,6 +100,7 @@ impl<'w, 'm> PcdWriter<'w, 'm> {
             nodes: Vec::new(),
             node: None,
             device: false,
+            eui64: None,
             measured: false,
             too_many: false,
         }
@@ -128,6 +131,7 @@ impl<'w, 'm> PcdWriter<'w, 'm> {
             return;
         }
         self.device = true;
+        self.eui64 = device.eui64.or(self.plan.device_id);
         segments::head(&mut self.writer, self.route, self.plan, device, self.zone);
         let row = self.row();
         segments::mds(&mut self.writer, self.plan, row, device);
@@ -142,7 +146,8 @@ impl<'w, 'm> PcdWriter<'w, 'm> {
         };
         let place = Place { vmd: node.vmd, channel: node.channel, metric: node.give(measurement.place) };
         let row = self.row();
-        segments::metric(&mut self.writer, row, place, measurement, self.zone);
+        let device = self.route.device_on_rows.then_some((self.plan.instrument, self.eui64));
+        segments::metric(&mut self.writer, row, place, measurement, device, self.zone);
     }
 
     /// The node of the group at hand, whose rows are written when it is new; `None` when there are too many.

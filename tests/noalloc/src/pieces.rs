@@ -306,6 +306,7 @@ fn pcd(input: &[u8]) -> usize {
         unknown_patient: UnknownPatient::Marked { id: "BED-1", authority: "GW", kind: "U" },
         patient: Some(("HOSP", "MR")),
         patient_class: 'U',
+        device_on_rows: false,
     };
     let plan = Plan {
         control_id: "GW010000000000000001",

@@ -4,7 +4,11 @@
 //! counted from the connection's first; nothing here waits for the real time. A cable stays when an end is closed, a
 //! connection does not. Leaves out delay, which is the simulator's pace, and what bytes mean.
 
-use orugate::config::SerialPlan;
+#[path = "datagrams.rs"]
+pub(crate) mod datagrams;
+
+use datagrams::Post;
+use orugate::config::{SerialPlan, UdpPlan};
 use orugate::wire::{Come, Connecting, Listener, Wire, Wires};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
@@ -101,6 +105,7 @@ struct Inner {
     faults: BTreeMap<String, VecDeque<Vec<Fault>>>,
     dials: BTreeMap<String, VecDeque<Dial>>,
     lines: Vec<(String, Arc<Line>)>,
+    post: Post,
 }
 
 #[derive(Debug, Default)]
@@ -183,6 +188,10 @@ impl Wires for Net {
             return Err(ErrorKind::NotFound.into());
         }
         Ok(Box::new(End::new(line, way)))
+    }
+
+    fn udp(&self, plan: &UdpPlan) -> io::Result<Box<dyn Wire>> {
+        Ok(Box::new(self.post_box(plan)))
     }
 
     fn listen(&self, bind: SocketAddr) -> io::Result<Arc<dyn Listener>> {

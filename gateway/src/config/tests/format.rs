@@ -41,7 +41,7 @@ send_to = ["engin"]
             orugate.toml:15: destination "engine": mllp.address: "engine.example" has no port; allowed is "host:port", such as "engine.example:2575"
             orugate.toml:18: instrument "haematology-1": profile: there is no profile "sysmex-xnl"; allowed are generic-astm, sysmex-xn-l; did you mean "sysmex-xn-l"?
             orugate.toml:20: instrument "haematology-1": wire.baud: 9601 is not a line rate; allowed are 300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 38400, 57600, 115200, 230400; did you mean 9600?
-            orugate.toml:20: instrument "haematology-1": wire.partiy: unknown key; allowed are serial, baud, data_bits, parity, stop_bits, flow, rts, dtr, listen, allow, connect, tls; did you mean "parity"?
+            orugate.toml:20: instrument "haematology-1": wire.partiy: unknown key; allowed are serial, baud, data_bits, parity, stop_bits, flow, rts, dtr, listen, allow, connect, udp, local_port, tls; did you mean "parity"?
             orugate.toml:21: instrument "haematology-1": send_to: there is no destination "engin"; allowed are engine; did you mean "engine"?
             14 mistakes; nothing was opened"#]],
     );
@@ -83,13 +83,13 @@ wire = { listen = "127.0.0.1:4001", allow = [2] }
             orugate.toml:7: destination "engine": receiving: a list stands here; allowed is a table { }
             orugate.toml:8: destination "engine": structured_numeric: string "yes" stands here; allowed is true or false without quotes
             orugate.toml:9: destination "engine": retries: floating point 3.5 stands here; allowed is a whole number without quotes
-            orugate.toml:10: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient; "ack_timeout" belongs to destination.mllp
+            orugate.toml:10: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient, pcd; "ack_timeout" belongs to destination.mllp
             orugate.toml:11: destination "engine": accepts: "p" is not known; allowed are "P", "T"; did you mean "P"?
             orugate.toml:12: destination "engine": mllp.address: integer 2575 stands here; allowed is text in quotes
             orugate.toml:13: destination "engine": mllp.adress: unknown key; allowed are address, tls, acknowledgment, require_application_ack, accept_blank_msa2, lenient_eob, ack_timeout; did you mean "address"?
             orugate.toml:14: instrument "a": profile: is missing; write the name of its model's profile
             orugate.toml:16: instrument "a": mode: "LIVE" is not known; allowed are "test", "live"; did you mean "live"?
-            orugate.toml:17: instrument "a": baud: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map; "baud" belongs to instrument.wire
+            orugate.toml:17: instrument "a": baud: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map, bedside; "baud" belongs to instrument.wire
             orugate.toml:18: instrument "a": wire: string "serial" stands here; allowed is a table { }
             orugate.toml:19: instrument "a": send_to: string "engine" stands here; allowed is a list in brackets [ ]
             orugate.toml:20: instrument number 2: name: is missing; write a name unlike any other instrument's
@@ -111,7 +111,7 @@ fn syntax_errors_are_all_told_and_other_files_still_read() {
         &[first, second, "= 1\n"],
         expect![[r#"
             orugate.toml:2: not TOML: unclosed table, expected `]`
-            conf.d/1.toml:3: instrument "a": modus: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map
+            conf.d/1.toml:3: instrument "a": modus: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map, bedside
             conf.d/2.toml:1: not TOML: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
             3 mistakes; nothing was opened"#]],
     );

@@ -96,13 +96,13 @@ fn wires() {
         (
             r#"{ }"#,
             expect![[
-                r#"orugate.toml:18: instrument "a": wire: does not say how; allowed is exactly one of serial, listen, connect"#
+                r#"orugate.toml:18: instrument "a": wire: does not say how; allowed is exactly one of serial, listen, connect, udp"#
             ]],
         ),
         (
             r#"{ serial = "/dev/ttyS1", connect = "a:1", baud = 9600 }"#,
             expect![[
-                r#"orugate.toml:18: instrument "a": wire.connect: stands beside serial; allowed is exactly one of serial, listen, connect"#
+                r#"orugate.toml:18: instrument "a": wire.connect: stands beside serial; allowed is exactly one of serial, listen, connect, udp"#
             ]],
         ),
         (
@@ -196,7 +196,7 @@ fn destinations() {
             expect![[r#"
                 warning: orugate.toml:1: no instrument is configured
                 gateway GW01: sends as ORUGATE at CORE-LAB, instruments' clocks run in Europe/Berlin, journal /var/lib/orugate/journal up to 4 GiB
-                destination "engine": LIS, A at F by plain MLLP to 10.0.0.1:2575, takes test results, enhanced acknowledgment AL/AL within 10 min, P4 names the patient (HOSP, MR)"#]],
+                destination "engine": LIS, A at F by plain MLLP to 10.0.0.1:2575, takes test results, enhanced AL/AL acknowledgment within 10 min, P4 names the patient (HOSP, MR)"#]],
         ),
         (
             "corrections = \"c\"\nretries = 21\nsample_id_in = \"order\"\nack_timeout = \"5 s\"\npatient = { field = \"P2\", authority = \"\", kind = \"a|b\" }\nmllp = { address = \"10.0.0.1\", ack_timeout = \"0 s\", acknowledgment = \"commit\" }",
@@ -205,7 +205,7 @@ fn destinations() {
                 orugate.toml:12: destination "engine": corrections: "c" is not known; allowed are "C", "F", "hold"; did you mean "C"?
                 orugate.toml:13: destination "engine": retries: 21 is out of range; allowed are 0 to 20
                 orugate.toml:14: destination "engine": sample_id_in: "order" is not known; allowed are "specimen", "placer", "filler"
-                orugate.toml:15: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient; "ack_timeout" belongs to destination.mllp
+                orugate.toml:15: destination "engine": ack_timeout: unknown key; allowed are name, role, receiving, mllp, accepts, charset, sample_id_in, structured_numeric, corrections, resends, retries, stop_on_error, patient, pcd; "ack_timeout" belongs to destination.mllp
                 orugate.toml:16: destination "engine": patient.field: "P2" is not known; allowed are "P3", "P4", "P5"; did you mean "P3"?
                 orugate.toml:16: destination "engine": patient.authority: is empty; an identifier that nobody assigned names no patient
                 orugate.toml:16: destination "engine": patient.kind: "a|b" holds '|'; allowed is plain text without | ^ ~ \ & and control characters

@@ -1,5 +1,6 @@
 //! Whole configurations in, sentences out. Here: what all these tests use, and good configurations.
 
+mod bedside;
 mod example;
 mod format;
 mod meaning;
@@ -9,7 +10,9 @@ mod tls;
 
 use super::*;
 use expect_test::{Expect, expect};
-use orugate_driver::{Common, CommonQc, Evidence, Instrument, Interpreter, QcProof, Session, SimulatedFault};
+use orugate_driver::{
+    Common, CommonQc, Evidence, Feed, Instrument, Interpreter, QcProof, Session, SimulatedFault,
+};
 use orugate_drivers::SHIPPED;
 
 struct Fake(Common);
@@ -33,6 +36,12 @@ impl Profile for Fake {
     fn capture_session(&self) -> Box<dyn Session> {
         unreachable!("a configuration opens nothing")
     }
+    fn feed(&self) -> Feed {
+        match &*self.0.name {
+            "monitor" => Feed::Bedside { stale_after: std::time::Duration::from_secs(10) },
+            _ => Feed::Results,
+        }
+    }
 }
 
 struct Shelf;
@@ -45,7 +54,9 @@ impl Profiles for Shelf {
                 message: "no such driver".into(),
             }));
         }
-        if !["hearsay", "unmarked"].contains(&name) && !self.names().iter().any(|known| known == name) {
+        if !["hearsay", "unmarked", "monitor"].contains(&name)
+            && !self.names().iter().any(|known| known == name)
+        {
             return Err(ProfileFault::Unknown);
         }
         let common = Common {
@@ -212,6 +223,7 @@ fn defaults_are_those_of_the_comments() {
                     ack_timeout: 30s,
                     retries: 3,
                     patient: None,
+                    pcd: None,
                 },
             ],
             instruments: [
@@ -262,6 +274,7 @@ fn defaults_are_those_of_the_comments() {
                         ),
                     },
                     capture: true,
+                    bedside: None,
                     maps: None,
                 },
             ],
@@ -317,7 +330,7 @@ fn from_a_folder() {
         conf.d/30.toml: cannot be read: line 2 holds a byte that is not UTF-8
         conf.d/50.toml: cannot be read: Is a directory (os error 21)
         conf.d/60.toml: cannot be read: it is larger than 1 MiB
-        conf.d/70.toml:2: instrument number 1: nam: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map; did you mean "name"?
+        conf.d/70.toml:2: instrument number 1: nam: unknown key; allowed are name, profile, mode, wire, send_to, reruns, reruns_except, rerun_within, timezone, clock_limit, sample_id, identity, incomplete, impossible_time, capture, map, require_map, bedside; did you mean "name"?
         4 mistakes; nothing was opened"#]].assert_eq(&said);
 
     let absent = load(&folder.path().join("none/orugate.toml"), &SHIPPED).unwrap_err();
