@@ -45,7 +45,7 @@ device 69965 [Philips] [M8000] [DE843A1664] [J.10.26] 0009FBFFFE70571D bed [OR1]
 0002-4bc4 150468 [dSpO2] - 0 [] NAV DEMO (the monitor lists it without a value)
 0002-e018 188440 [dTemp] - 0 [] NAV DEMO (the monitor lists it without a value)
 0002-f0e3 0 [PPV] - 0 [] NAV DEMO (the monitor lists it without a value)
-0002-f06c 0 [Sp-vO₂] - 0 [] NAV DEMO (the monitor lists it without a value)
+0002-f06c 0 [Sp-vO2] - 0 [] NAV DEMO (the monitor lists it without a value)
 ";
 
 #[test]
@@ -151,7 +151,7 @@ answer
 
 const MEANT: &str = "\
 device 69965 [Philips] [M8000] [DE00000002] [] 0009FBFFFE000000 bed [] patient [] clock 20260301100000
-0002-4182 147842 [HR] - 264864 [bpm] INV NAV (the monitor has no value)
+0002-4182 147842 [HR] - 264864 [bpm] NAV (the monitor has no value)
 0002-4bb8 150456 [SpO2] 97 262688 [%] QUES (the monitor doubts it)
 0002-4a15 150037 [ABP-sys] 120 266016 [mmHg] CAL (the sensor is being calibrated)
 0002-4a16 150038 [ABP-dia] 80 266016 [mmHg] TEST (the monitor shows a test signal)
