@@ -72,7 +72,7 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm", "orugate-medibus"],
+        inside: &["orugate-driver", "orugate-astm", "orugate-intellivue", "orugate-medibus"],
         outside: Outside::Only(&[]),
         never: IO,
     },

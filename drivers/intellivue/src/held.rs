@@ -61,7 +61,7 @@ impl Held {
             if newest.wrapping_sub(time) <= LATE {
                 return Verdict { late: true, ..verdict };
             }
-            *self = Self::default();
+            self.forget();
             verdict.restarted = true;
         }
         self.newest = Some((poll, time));
@@ -75,7 +75,7 @@ impl Held {
         let objects = || replies().flat_map(|reply| reply.objects());
         let demo = objects()
             .flat_map(|object| observed(object.attributes))
-            .any(|value| value.state & (state::DEMO | state::TEST) != 0);
+            .any(|value| value.state & state::DEMO != 0);
         verdict.demo = self.demo.replace(demo).is_some_and(|before| before != demo);
         let (mut labelled, mut intermittent) = (BTreeSet::new(), BTreeSet::new());
         let (mut bare, mut listed) = (false, 0usize);
@@ -105,6 +105,12 @@ impl Held {
             verdict.unlabelled = bare || !labelled.is_empty();
         }
         verdict
+    }
+
+    /// Nothing that was given stands any more; but what was taken before is not new for that, least of all when it is another
+    /// patient's now.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { taken: std::mem::take(&mut self.taken), ..Self::default() };
     }
 
     /// The labels do not stand any more.

@@ -15,7 +15,7 @@ pub struct Catalogue {
 
 /// What ships.
 pub static SHIPPED: Catalogue = Catalogue {
-    drivers: &[&orugate_astm::ASTM, &orugate_medibus::MEDIBUS],
+    drivers: &[&orugate_astm::ASTM, &orugate_intellivue::INTELLIVUE, &orugate_medibus::MEDIBUS],
     profiles: &[
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-alinity", include_str!("../../profiles/abbott-alinity.toml")),
@@ -43,6 +43,8 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("mindray-bs", include_str!("../../profiles/mindray-bs.toml")),
         ("mindray-cl", include_str!("../../profiles/mindray-cl.toml")),
         ("ortho-vitros", include_str!("../../profiles/ortho-vitros.toml")),
+        ("philips-intellivue", include_str!("../../profiles/philips-intellivue.toml")),
+        ("philips-intellivue-mib", include_str!("../../profiles/philips-intellivue-mib.toml")),
         ("radiometer-abl80", include_str!("../../profiles/radiometer-abl80.toml")),
         ("radiometer-aqt90", include_str!("../../profiles/radiometer-aqt90.toml")),
         ("roche-cobas-c", include_str!("../../profiles/roche-cobas-c.toml")),
@@ -112,6 +114,9 @@ mod tests {
     fn an_unknown_driver_is_said_with_its_line() {
         let text = "name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"described\"\n";
         let error = SHIPPED.read(text).err().unwrap();
-        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm, medibus");
+        assert_eq!(
+            error.to_string(),
+            "line 2: there is no driver `telex`; there are: astm, intellivue, medibus"
+        );
     }
 }
