@@ -57,6 +57,19 @@ fn scenes_follow_each_other_and_the_device_leaves_behind_the_last() {
 }
 
 #[test]
+fn a_script_that_repeats_has_no_last_scene() {
+    let again = format!("{TWO}repeat\n");
+    let mut pair = Pair::new(EVITA, &[ONE, &again], &[]);
+    pair.run(seconds(8));
+    assert!(text(&pair).contains("= 8.0 mbar"), "{}", text(&pair));
+    pair.run(seconds(5));
+    assert!(text(&pair).contains("= 5.0 mbar"), "{}", text(&pair));
+    pair.run(seconds(60));
+    assert!(!pair.device.done);
+    assert!(pair.gateway.notes.is_empty(), "{:?}", pair.gateway.notes);
+}
+
+#[test]
 fn a_device_that_is_silent_is_forgotten_and_called() {
     let mut pair = Pair::new(EVITA, &SCENES, &[Fault::Silence { frame: 12 }]);
     pair.run(seconds(20));

@@ -10,7 +10,9 @@ use std::time::Duration;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some([program, folder, numbers @ ..]) = arguments.first_chunk::<6>() else {
-        eprintln!("usage: load PROGRAM FOLDER MONITORS VENTILATORS QUIET-SECONDS SECONDS; tests/load knows them");
+        eprintln!(
+            "usage: load PROGRAM FOLDER MONITORS VENTILATORS QUIET-SECONDS SECONDS; tests/load knows them"
+        );
         return ExitCode::from(64);
     };
     let Ok(numbers) = numbers.iter().map(|number| number.parse()).collect::<Result<Vec<u32>, _>>() else {

@@ -34,8 +34,13 @@ pub(super) struct Device {
 #[derive(Clone, Debug)]
 enum Kind {
     /// The gateway's port, and the monitor's.
-    Monitor { gateway: SocketAddr, monitor: SocketAddr },
-    Ventilator { at: SocketAddr },
+    Monitor {
+        gateway: SocketAddr,
+        monitor: SocketAddr,
+    },
+    Ventilator {
+        at: SocketAddr,
+    },
 }
 
 impl Device {
@@ -64,10 +69,9 @@ impl Device {
     /// Its part of the configuration.
     pub(super) fn configuration(&self) -> String {
         let (profile, wire) = match &self.kind {
-            Kind::Monitor { gateway, monitor } => (
-                "philips-intellivue",
-                format!("{{ udp = \"{monitor}\", local_port = {} }}", gateway.port()),
-            ),
+            Kind::Monitor { gateway, monitor } => {
+                ("philips-intellivue", format!("{{ udp = \"{monitor}\", local_port = {} }}", gateway.port()))
+            }
             Kind::Ventilator { at } => ("rig-ventilator", format!("{{ connect = \"{at}\" }}")),
         };
         let name = &self.name;
@@ -85,9 +89,7 @@ impl Device {
                 let plan = UdpPlan { address: gateway, local_port: Some(monitor.port()) };
                 ("philips-intellivue", monitor_script(number), Target::Datagrams(plan), None)
             }
-            Kind::Ventilator { at } => {
-                ("draeger-evita", ventilator_script(), Target::Listen(at), Some(LINE))
-            }
+            Kind::Ventilator { at } => ("draeger-evita", ventilator_script(), Target::Listen(at), Some(LINE)),
         };
         let Some(profile) = SHIPPED.text(profile).and_then(|text| SHIPPED.read(text).ok()) else { return };
         let mut plug = Plug::to(target);
@@ -165,7 +167,9 @@ impl Ward {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let devices = devices.to_vec();
         let thread = std::thread::spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+                return;
+            };
             let here = tokio::task::LocalSet::new();
             for (number, device) in (1..).zip(devices) {
                 here.spawn_local(device.play(number));

@@ -86,38 +86,37 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> io::Result<Report> 
         std::thread::sleep(Duration::from_secs(1).min(until(last * SECOND + SECOND / 2)));
     }
     let (seconds, after) = (began.elapsed().as_secs_f64(), Reading::of(&service)?);
-    laboratory_done(laboratory, &lis, on, first, last).and_then(|sent| {
-        arrived(&chart, devices.len(), first, last);
-        // Gone, so that everything comes to its end and can be counted.
-        drop(ward);
-        let status = settled(&service)?;
-        let stopped = service.stop()?;
-        let seen = lock(&chart.seen);
-        let mut report = Report {
-            monitors: options.monitors,
-            ventilators: options.ventilators,
-            seconds,
-            processor: (after.processor - before.processor) / seconds * 100.0,
-            threads: share(&before.threads, &after.threads, seconds),
-            resident,
-            written: per_hour(after.journal.saturating_sub(before.journal), seconds),
-            written_to_disk: per_hour(after.disk.saturating_sub(before.disk), seconds),
-            sent,
-            status,
-            stopped,
-            again: seen.again,
-            conflicts: seen.conflicts,
-            unknown: seen.unknown,
-            ..Report::default()
-        };
-        let names: BTreeSet<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-        report.find(&seen.arrivals, &names, first, last);
-        let seen = lock(&lis.seen);
-        report.conflicts += seen.conflicts;
-        report.unknown += seen.unknown;
-        report.again += seen.again;
-        Ok(report)
-    })
+    let sent = laboratory_done(laboratory, &lis, on, first, last);
+    arrived(&chart, devices.len(), first, last);
+    // Gone, so that everything comes to its end and can be counted.
+    drop(ward);
+    let status = settled(&service)?;
+    let stopped = service.stop()?;
+    let seen = lock(&chart.seen);
+    let mut report = Report {
+        monitors: options.monitors,
+        ventilators: options.ventilators,
+        seconds,
+        processor: (after.processor - before.processor) / seconds * 100.0,
+        threads: share(&before.threads, &after.threads, seconds),
+        resident,
+        written: per_hour(after.journal.saturating_sub(before.journal), seconds),
+        written_to_disk: per_hour(after.disk.saturating_sub(before.disk), seconds),
+        sent,
+        status,
+        stopped,
+        again: seen.again,
+        conflicts: seen.conflicts,
+        unknown: seen.unknown,
+        ..Report::default()
+    };
+    let names: BTreeSet<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+    report.find(&seen.arrivals, &names, first, last);
+    let seen = lock(&lis.seen);
+    report.conflicts += seen.conflicts;
+    report.unknown += seen.unknown;
+    report.again += seen.again;
+    Ok(report)
 }
 
 /// What is read of the process at one moment.
@@ -177,13 +176,7 @@ fn all_speak(chart: &Receiver, devices: &[Device]) -> io::Result<()> {
 }
 
 /// Waits until all results have come that analyzers have sent, and says how long each took.
-fn laboratory_done(
-    laboratory: Laboratory,
-    lis: &Receiver,
-    on: i64,
-    first: i64,
-    last: i64,
-) -> io::Result<Sent> {
+fn laboratory_done(laboratory: Laboratory, lis: &Receiver, on: i64, first: i64, last: i64) -> Sent {
     let all = laboratory.sent.clone();
     let trouble = laboratory.stop().err().map(|error| error.to_string());
     let all = std::mem::take(&mut *lock(&all));
@@ -191,13 +184,15 @@ fn laboratory_done(
     let mut sent = loop {
         let mut times: HashMap<String, i64> = HashMap::new();
         let mut sent = Sent::default();
-        for (what, at) in &lock(&lis.seen).arrivals {
+        let seen = lock(&lis.seen);
+        for (what, at) in &seen.arrivals {
             if let What::Sample(sample) = what
                 && times.insert(sample.clone(), *at).is_some()
             {
                 sent.double += 1;
             }
         }
+        drop(seen);
         for (sample, enq) in &all {
             let Some(came) = times.get(sample) else {
                 sent.lost += 1;
@@ -217,7 +212,7 @@ fn laboratory_done(
         std::thread::sleep(Duration::from_millis(100));
     };
     sent.trouble = trouble;
-    Ok(sent)
+    sent
 }
 
 /// Waits until all snapshots of the window came, or none comes any more.

@@ -146,13 +146,17 @@ impl Report {
         for destination in ["chart", "lis"] {
             for what in ["waiting", "parked", "given_up"] {
                 let count = self.of(destination, what);
-                check(count > 0, format!("{count} messages for {destination} are {}", what.replace('_', " ")));
+                check(
+                    count > 0,
+                    format!("{count} messages for {destination} are {}", what.replace('_', " ")),
+                );
             }
         }
+        // What comes between this count and the program's end is only in the destination's.
         let (delivered, charted) = (self.of("chart", "delivered"), self.charted as u64);
         check(
-            delivered != charted,
-            format!("{charted} PCD-01 messages came, and {delivered} are delivered by the program's count"),
+            delivered > charted,
+            format!("{charted} PCD-01 messages came, and the program counts {delivered} as delivered"),
         );
         check(self.conflicts > 0, format!("{} MSH-10 have two bodies", self.conflicts));
         check(self.unknown > 0, format!("{} messages are of no device or sample", self.unknown));
@@ -171,7 +175,8 @@ impl Report {
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = self.lost();
         if self.missed() > 0 {
-            let first: Vec<_> = self.missing.iter().take(3).map(|(d, s)| format!("{d} {}", s.len())).collect();
+            let first: Vec<_> =
+                self.missing.iter().take(3).map(|(d, s)| format!("{d} {}", s.len())).collect();
             wrong.push(format!("{} snapshots were missed ({} ...)", self.missed(), first.join(", ")));
         }
         if self.grew() {
@@ -180,7 +185,9 @@ impl Report {
         for (what, q) in [("median", 0.5), ("99th percentile", 0.99)] {
             let times = quantile(&self.sent.beside, q) / quantile(&self.sent.alone, q);
             if times > LATE {
-                wrong.push(format!("the laboratory's {what} is {times:.1} times what it is alone; allowed is {LATE}"));
+                wrong.push(format!(
+                    "the laboratory's {what} is {times:.1} times what it is alone; allowed is {LATE}"
+                ));
             }
         }
         wrong
@@ -265,7 +272,13 @@ impl fmt::Display for Report {
                 beside / alone
             )?;
         }
-        write!(f, "laboratory samples: {} alone, {} beside the ward, {} lost", alone.len(), beside.len(), self.sent.lost)
+        write!(
+            f,
+            "laboratory samples: {} alone, {} beside the ward, {} lost",
+            alone.len(),
+            beside.len(),
+            self.sent.lost
+        )
     }
 }
 
@@ -293,7 +306,11 @@ mod tests {
         assert_eq!((report.expected, report.missed(), report.double, report.charted), (6, 3, 1, 4));
         assert_eq!(report.missing["a"], [11]);
         assert_eq!(report.missing["b"], [11, 12]);
-        assert!(report.lost().iter().any(|wrong| wrong.contains("the program knows of 0")), "{:?}", report.lost());
+        assert!(
+            report.lost().iter().any(|wrong| wrong.contains("the program knows of 0")),
+            "{:?}",
+            report.lost()
+        );
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl Service {
                 }
             }
         });
-        told.recv_timeout(START).map_err(|_| io::Error::other("the gateway did not get ready; see gateway.log"))?;
+        told.recv_timeout(START)
+            .map_err(|_| io::Error::other("the gateway did not get ready; see gateway.log"))?;
         Ok(service)
     }
 
