@@ -134,6 +134,7 @@ impl Simulator {
                 self.send(&answer);
             }
             STOP => {
+                self.out.say("the host ended the communication", false, self.splitter.offset());
                 self.state = State::Idle;
                 self.send(&wire::response(STOP, &[]));
             }

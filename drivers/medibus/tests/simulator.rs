@@ -36,7 +36,10 @@ fn a_ventilator_is_read_round_after_round_and_left_without_an_alarm() {
     pair.gateway.stop();
     pair.run(seconds(5));
     assert!(pair.gateway.done);
-    assert!(pair.gateway.notes.is_empty() && pair.device.notes.is_empty());
+    assert!(pair.gateway.notes.is_empty(), "{:?}", pair.gateway.notes);
+    assert!(
+        pair.device.notes.len() == 1 && pair.device.notes[0].contains("the host ended the communication")
+    );
     assert!(common::frames(&pair.answered).last().is_some_and(|said| said == "< 55"));
 }
 
