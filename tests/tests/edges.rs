@@ -56,6 +56,20 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-dri",
+        folder: "drivers/dri",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
+        name: "orugate-lines",
+        folder: "drivers/lines",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-intellivue",
         folder: "drivers/intellivue",
         inside: &["orugate-protocol", "orugate-driver"],
@@ -72,7 +86,14 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm", "orugate-intellivue", "orugate-medibus"],
+        inside: &[
+            "orugate-driver",
+            "orugate-astm",
+            "orugate-dri",
+            "orugate-intellivue",
+            "orugate-lines",
+            "orugate-medibus",
+        ],
         outside: Outside::Only(&[]),
         never: IO,
     },

@@ -397,6 +397,10 @@ impl IntellivueSession {
         if verdict.late {
             return;
         }
+        if verdict.hollow {
+            self.out.say("an answer lists nothing: its parts may be lost", true, self.at);
+            return;
+        }
         if verdict.restarted || verdict.demo {
             if verdict.restarted {
                 self.out.say("the monitor's own time went back: it started again", false, self.at);

@@ -131,6 +131,27 @@ fn another_patient_bed_or_mode_forgets_what_stands() {
     }
 }
 
+#[test]
+fn an_answer_that_lists_nothing_is_believed_when_it_is_not_alone() {
+    let profile = profile(UDP);
+    let first = profile.example_bytes(SCRIPT);
+    let (identity, _) = SCRIPT.split_once("answer").unwrap();
+    let empty = |times: usize| {
+        let script = identity.replace("bed=", "on=60 bed=") + &"answer\n".repeat(times);
+        profile.example_bytes(&script)
+    };
+    // It looks as the end of an answer whose parts were lost.
+    for times in [1, 2] {
+        let stage = capture(&*profile, &[&first, &empty(times)]);
+        let items = interpret(&*profile.interpreter(), stage.snapshots.last().unwrap());
+        assert!(items.contains("[HR] 72"), "{times} {items}");
+        assert_eq!(stage.notes.iter().filter(|note| note.contains("lists nothing")).count(), times);
+    }
+    let stage = capture(&*profile, &[&first, &empty(3)]);
+    let items = interpret(&*profile.interpreter(), stage.snapshots.last().unwrap());
+    assert!(!items.contains("[HR]") && items.contains("M8007A"), "{items}");
+}
+
 const STATES: &str = "
 monitor serial=DE00000002 time=20260301100000
 answer
