@@ -86,7 +86,14 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm", "orugate-dri", "orugate-lines", "orugate-medibus"],
+        inside: &[
+            "orugate-driver",
+            "orugate-astm",
+            "orugate-dri",
+            "orugate-intellivue",
+            "orugate-lines",
+            "orugate-medibus",
+        ],
         outside: Outside::Only(&[]),
         never: IO,
     },

@@ -15,7 +15,13 @@ pub struct Catalogue {
 
 /// What ships.
 pub static SHIPPED: Catalogue = Catalogue {
-    drivers: &[&orugate_astm::ASTM, &orugate_dri::DRI, &orugate_lines::LINES, &orugate_medibus::MEDIBUS],
+    drivers: &[
+        &orugate_astm::ASTM,
+        &orugate_dri::DRI,
+        &orugate_intellivue::INTELLIVUE,
+        &orugate_lines::LINES,
+        &orugate_medibus::MEDIBUS,
+    ],
     profiles: &[
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-alinity", include_str!("../../profiles/abbott-alinity.toml")),
@@ -50,6 +56,8 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("nellcor-n395", include_str!("../../profiles/nellcor-n395.toml")),
         ("nonin-ascii", include_str!("../../profiles/nonin-ascii.toml")),
         ("ortho-vitros", include_str!("../../profiles/ortho-vitros.toml")),
+        ("philips-intellivue", include_str!("../../profiles/philips-intellivue.toml")),
+        ("philips-intellivue-mib", include_str!("../../profiles/philips-intellivue-mib.toml")),
         ("puritan-bennett-840", include_str!("../../profiles/puritan-bennett-840.toml")),
         ("radiometer-abl80", include_str!("../../profiles/radiometer-abl80.toml")),
         ("radiometer-aqt90", include_str!("../../profiles/radiometer-aqt90.toml")),
@@ -122,7 +130,7 @@ mod tests {
         let error = SHIPPED.read(text).err().unwrap();
         assert_eq!(
             error.to_string(),
-            "line 2: there is no driver `telex`; there are: astm, dri, lines, medibus"
+            "line 2: there is no driver `telex`; there are: astm, dri, intellivue, lines, medibus"
         );
     }
 }

@@ -223,6 +223,9 @@ pub(super) struct Simulate {
     ///   restart:2, silence:2        a bedside device begins anew, says nothing any more
     ///   stream:2                    bytes of its realtime stream stand in a frame
     ///   refuse:74                   it refuses the command with this code
+    ///   overtake:2                  a frame arrives after the next one, as datagrams may
+    ///   clock:2:60                  its clock is set forward by a minute
+    ///   deny:3                      it denies a connection so many times
     #[arg(long = "fault", value_name = "FAULT", verbatim_doc_comment)]
     faults: Vec<Fault>,
     /// Send all messages so many times

@@ -145,12 +145,13 @@ fn snapshots_that_nobody_takes_go_oldest_first_and_leave_the_results_their_room(
         assert!(space.snapshots <= 4 << 20 && !rig.gateway().store.nearly_full(), "{space:?}");
         let waiting = rig.gateway().store.state().queue("engine").unwrap().waiting.len();
         rig.cut().await;
-        let state = rig.gateway().store.state();
-        assert_eq!(state.queue("engine").unwrap().waiting.len(), waiting, "the same is known after a start");
-        assert_eq!(state.dropped_snapshots(), thinned);
-        let difference: i64 = state.ledger().map(|(_, counts)| counts.difference()).sum();
+        let (still, still_thinned, difference) = {
+            let state = rig.gateway().store.state();
+            let difference: i64 = state.ledger().map(|(_, counts)| counts.difference()).sum();
+            (state.queue("engine").unwrap().waiting.len(), state.dropped_snapshots(), difference)
+        };
+        assert_eq!((still, still_thinned), (waiting, thinned), "the same is known after a start");
         assert_eq!(difference, 0);
-        drop(state);
         rig.engine.bring_back().unwrap();
         rig.pass(600).await;
         assert!(rig.is_drained());
