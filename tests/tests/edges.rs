@@ -56,6 +56,13 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-hl7",
+        folder: "drivers/hl7",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-intellivue",
         folder: "drivers/intellivue",
         inside: &["orugate-protocol", "orugate-driver"],
@@ -72,7 +79,7 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm", "orugate-medibus"],
+        inside: &["orugate-driver", "orugate-astm", "orugate-hl7", "orugate-medibus"],
         outside: Outside::Only(&[]),
         never: IO,
     },

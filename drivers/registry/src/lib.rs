@@ -15,7 +15,7 @@ pub struct Catalogue {
 
 /// What ships.
 pub static SHIPPED: Catalogue = Catalogue {
-    drivers: &[&orugate_astm::ASTM, &orugate_medibus::MEDIBUS],
+    drivers: &[&orugate_astm::ASTM, &orugate_hl7::HL7, &orugate_medibus::MEDIBUS],
     profiles: &[
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-alinity", include_str!("../../profiles/abbott-alinity.toml")),
@@ -34,12 +34,15 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("erba-xl", include_str!("../../profiles/erba-xl.toml")),
         ("euroimmun-analyzer", include_str!("../../profiles/euroimmun-analyzer.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
+        ("hl7-oul-r22", include_str!("../../profiles/hl7-oul-r22.toml")),
+        ("hl7-pcd01", include_str!("../../profiles/hl7-pcd01.toml")),
         ("hologic-panther", include_str!("../../profiles/hologic-panther.toml")),
         ("horiba-pentra", include_str!("../../profiles/horiba-pentra.toml")),
         ("horiba-pentra-400", include_str!("../../profiles/horiba-pentra-400.toml")),
         ("horiba-yumizen", include_str!("../../profiles/horiba-yumizen.toml")),
         ("immucor-echo", include_str!("../../profiles/immucor-echo.toml")),
         ("maccura-i", include_str!("../../profiles/maccura-i.toml")),
+        ("mindray-benevision", include_str!("../../profiles/mindray-benevision.toml")),
         ("mindray-bs", include_str!("../../profiles/mindray-bs.toml")),
         ("mindray-cl", include_str!("../../profiles/mindray-cl.toml")),
         ("ortho-vitros", include_str!("../../profiles/ortho-vitros.toml")),
@@ -112,6 +115,6 @@ mod tests {
     fn an_unknown_driver_is_said_with_its_line() {
         let text = "name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"described\"\n";
         let error = SHIPPED.read(text).err().unwrap();
-        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm, medibus");
+        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm, hl7, medibus");
     }
 }
