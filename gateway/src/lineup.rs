@@ -238,14 +238,14 @@ pub(crate) fn target(plan: &Plan, index: usize, destination: &DestinationPlan, m
             Corrections::Hold => convert::Corrections::Hold,
         },
         suppress_resends: destination.resends == Resends::Suppress,
-        pcd: destination.pcd.as_ref().map(owned_pcd),
+        pcd: destination.pcd.as_ref().map(|pcd| owned_pcd(plan.gateway.device_id, pcd)),
     }
 }
 
 /// What is a destination's own in messages of bedside devices.
-fn owned_pcd(plan: &PcdPlan) -> OwnedPcd {
+fn owned_pcd(sending_id: Option<u64>, plan: &PcdPlan) -> OwnedPcd {
     OwnedPcd {
-        sending_id: None,
+        sending_id,
         profile: plan.profile.clone(),
         acknowledgment: acknowledgment(plan.acknowledgment),
         unknown_patient: match plan.patient {
@@ -263,5 +263,33 @@ fn acknowledgment(mode: AckMode) -> (&'static str, &'static str) {
     match mode {
         AckMode::Original => ("", ""),
         AckMode::Enhanced { accept, application } => (accept.as_str(), application.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orugate_drivers::SHIPPED;
+
+    #[test]
+    fn bedside_values_say_whose_they_are_and_ask_for_a_commit_acknowledgment_where_nothing_else_is_written() {
+        let text = r#"version = 1
+gateway = { id = "GW01", facility = "WARD", timezone = "UTC", device_id = "00:00:5E:00:53:01" }
+journal = { path = "/var/lib/orugate/journal" }
+[[destination]]
+name = "vitals"
+role = "record"
+receiving = { application = "A", facility = "F" }
+mllp = { address = "192.0.2.1:2575" }
+pcd = { authority = "HOSP" }
+"#;
+        let plan =
+            crate::config::load_texts(vec![("a.toml".into(), text.to_owned())], &SHIPPED).unwrap().plan;
+        let target = target(&plan, 0, &plan.destinations[0], Mode::Live);
+        let target = target.borrowed("icu-12");
+        let route = target.pcd.unwrap();
+        assert_eq!(route.sending_id, Some(0x0000_5EFF_FE00_5301));
+        assert_eq!((route.acknowledgment, route.patient), (("AL", "NE"), Some(("HOSP", "MR"))));
+        assert_eq!(target.route.acknowledgment, ("", ""), "results do not");
     }
 }

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod breaking;
 pub mod corpus;
 pub mod feed;
+pub mod load;
 pub mod oracle;
 pub mod oru;
 pub mod pki;

@@ -253,10 +253,11 @@ fn each_part_of_each_example_is_accounted_for() {
     for file in std::fs::read_dir(root().join("drivers/profiles")).unwrap() {
         let path = file.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        let profile = orugate_drivers::SHIPPED.read(&text).unwrap();
-        if profile.common().driver != "astm" {
-            continue; // Its bytes are no records.
+        // Other drivers have no records; what they read of a line their own tests account for.
+        if orugate_driver::parse_profile(&text).unwrap().driver != "astm" {
+            continue;
         }
+        let profile = orugate_drivers::SHIPPED.read(&text).unwrap();
         let known = known(&text);
         let mut needed = BTreeSet::new();
         for (n, example) in profile.common().examples.iter().enumerate() {

@@ -63,6 +63,20 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-dri",
+        folder: "drivers/dri",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
+        name: "orugate-lines",
+        folder: "drivers/lines",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-intellivue",
         folder: "drivers/intellivue",
         inside: &["orugate-protocol", "orugate-driver"],
@@ -79,7 +93,15 @@ const TABLE: &[Row] = &[
     Row {
         name: "orugate-drivers",
         folder: "drivers/registry",
-        inside: &["orugate-driver", "orugate-astm", "orugate-hl7", "orugate-medibus"],
+        inside: &[
+            "orugate-driver",
+            "orugate-astm",
+            "orugate-dri",
+            "orugate-hl7",
+            "orugate-intellivue",
+            "orugate-lines",
+            "orugate-medibus",
+        ],
         outside: Outside::Only(&[]),
         never: IO,
     },

@@ -5,6 +5,7 @@
 //! however often they come, and that one that never gets whole is told of. Leaves out what is in it.
 
 use crate::pdu::{Part, Reply};
+use crate::request::SECOND;
 use orugate_driver::time::Tick;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,6 +20,13 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    /// Parts of one answer; a monitor gives them one time, and others that look at their clock for each are not far off.
+    fn is_same(self, other: Self) -> bool {
+        let apart =
+            self.relative.wrapping_sub(other.relative).min(other.relative.wrapping_sub(self.relative));
+        (self.class, self.poll, self.sequence) == (other.class, other.poll, other.sequence) && apart < SECOND
+    }
+
     pub(crate) const fn of(reply: &Reply<'_>) -> Self {
         Self { class: reply.class, poll: reply.poll, sequence: reply.sequence, relative: reply.relative }
     }
@@ -48,7 +56,14 @@ pub(crate) struct Gather {
     sets: Vec<Set>,
     /// Those that came out last: a doubled part of one is nothing new.
     done: VecDeque<Key>,
+    /// The monitor says of a part that it is the last.
+    marks: bool,
+    /// Answers in a row that had a first part, an end, and nothing that said it was the last.
+    unmarked: u32,
 }
+
+/// So many are no accident: this monitor marks no last part where the first is the only one.
+const NO_ACCIDENT: u32 = 3;
 
 /// Parts of one answer come in one go.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -83,10 +98,10 @@ impl Gather {
     /// `ordered`: nothing overtakes anything on this wire.
     pub(crate) fn part(&mut self, now: Tick, ordered: bool, came: &Came<'_>) -> Outcome {
         let mut outcome = Outcome::default();
-        if self.done.contains(&came.key) {
+        if self.done.iter().any(|done| done.is_same(came.key)) {
             return outcome;
         }
-        let place = self.sets.iter().position(|set| set.key == came.key).unwrap_or_else(|| {
+        let place = self.sets.iter().position(|set| set.key.is_same(came.key)).unwrap_or_else(|| {
             if self.sets.len() >= SETS {
                 self.sets.remove(0);
                 outcome.broken = 1;
@@ -103,6 +118,7 @@ impl Gather {
                 }
                 if part.last {
                     set.last = Some(part.count);
+                    self.marks = true;
                 }
             }
             None => {
@@ -113,7 +129,13 @@ impl Gather {
                 }
             }
         }
-        let whole = set.is_whole() || (set.is_alone() && set.until <= now);
+        let only_first = set.is_first_alone() && !self.marks;
+        if only_first && ordered {
+            self.unmarked = self.unmarked.saturating_add(1);
+        }
+        let whole = set.is_whole()
+            || (set.is_alone() && set.until <= now)
+            || (only_first && self.unmarked >= NO_ACCIDENT);
         if whole && set.len() <= MOST {
             let set = self.sets.remove(place);
             outcome.answer = Some(self.give(set));
@@ -135,6 +157,9 @@ impl Gather {
                 outcome.answer = Some(self.give(set));
                 return outcome;
             }
+            if set.is_first_alone() && !self.marks {
+                self.unmarked = self.unmarked.saturating_add(1);
+            }
             outcome.broken = outcome.broken.saturating_add(1);
         }
         outcome
@@ -147,6 +172,8 @@ impl Gather {
     /// Nothing more comes. How many answers were not whole.
     pub(crate) fn clear(&mut self) -> usize {
         self.done.clear();
+        self.marks = false;
+        self.unmarked = 0;
         std::mem::take(&mut self.sets).len()
     }
 
@@ -184,6 +211,11 @@ impl Set {
             && self.parts.iter().all(|(count, _)| (1..=last).contains(count))
     }
 
+    /// The first part and the end.
+    fn is_first_alone(&self) -> bool {
+        self.end.is_some() && self.last.is_none() && matches!(self.parts.as_slice(), [(1, _)])
+    }
+
     fn is_alone(&self) -> bool {
         self.end.is_some() && self.parts.is_empty() && self.last.is_none()
     }
@@ -193,8 +225,8 @@ impl Set {
 mod tests {
     use super::*;
 
-    fn key(relative: u32) -> Key {
-        Key { class: 6, poll: 1, sequence: 0, relative }
+    fn key(second: u32) -> Key {
+        Key { class: 6, poll: 1, sequence: 0, relative: second * SECOND }
     }
 
     fn parts(n: u8) -> Vec<(Option<Part>, Vec<u8>)> {
@@ -271,6 +303,34 @@ mod tests {
             assert_eq!(outcome.broken, usize::from(outcome.answer.is_some()));
         }
         assert_eq!(gather.deadline(), None);
+    }
+
+    #[test]
+    fn a_monitor_that_marks_no_last_part_is_believed_after_a_while() {
+        let unmarked = [(Some(Part { last: false, count: 1 }), vec![1, 1]), (None, vec![0xEE])];
+        for ordered in [true, false] {
+            let mut gather = Gather::default();
+            let mut now = NOW;
+            let mut answers = 0;
+            for relative in 0..10 {
+                for part in &unmarked {
+                    answers += usize::from(gather.part(now, ordered, &came(relative, part)).answer.is_some());
+                }
+                now = now.after(Duration::from_secs(3));
+                answers += usize::from(gather.due(now).answer.is_some());
+            }
+            assert!((7..=8).contains(&answers), "{answers}");
+        }
+        // One that marks them is not: there a part is missing.
+        let mut gather = Gather::default();
+        for part in &parts(1) {
+            gather.part(NOW, true, &came(99, part));
+        }
+        for relative in 100..110 {
+            for part in &unmarked {
+                assert!(gather.part(NOW, true, &came(relative, part)).answer.is_none());
+            }
+        }
     }
 
     #[test]

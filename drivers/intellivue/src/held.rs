@@ -26,13 +26,21 @@ pub(crate) struct Held {
     intermittent: BTreeSet<Handle>,
     taken: BTreeMap<Handle, Sign>,
     demo: Option<bool>,
+    /// Answers in a row that listed nothing.
+    empty: u32,
 }
+
+/// A monitor lists something even without a module; an end whose parts were lost looks as if it did not. So many in a row are no
+/// accident.
+const NO_ACCIDENT: u32 = 3;
 
 /// What an answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// A newer one was there before it, or the same.
     pub(crate) late: bool,
+    /// It lists nothing, which may be for parts that were lost.
+    pub(crate) hollow: bool,
     /// The monitor's time went back: it started again.
     pub(crate) restarted: bool,
     /// A demonstration began or ended.
@@ -61,7 +69,7 @@ impl Held {
             if newest.wrapping_sub(time) <= LATE {
                 return Verdict { late: true, ..verdict };
             }
-            *self = Self::default();
+            self.forget();
             verdict.restarted = true;
         }
         self.newest = Some((poll, time));
@@ -73,9 +81,17 @@ impl Held {
             })
         };
         let objects = || replies().flat_map(|reply| reply.objects());
+        if objects().next().is_some() {
+            self.empty = 0;
+        } else {
+            self.empty = self.empty.saturating_add(1);
+            if self.empty < NO_ACCIDENT {
+                return Verdict { hollow: true, ..verdict };
+            }
+        }
         let demo = objects()
             .flat_map(|object| observed(object.attributes))
-            .any(|value| value.state & (state::DEMO | state::TEST) != 0);
+            .any(|value| value.state & state::DEMO != 0);
         verdict.demo = self.demo.replace(demo).is_some_and(|before| before != demo);
         let (mut labelled, mut intermittent) = (BTreeSet::new(), BTreeSet::new());
         let (mut bare, mut listed) = (false, 0usize);
@@ -105,6 +121,12 @@ impl Held {
             verdict.unlabelled = bare || !labelled.is_empty();
         }
         verdict
+    }
+
+    /// Nothing that was given stands any more; but what was taken before is not new for that, least of all when it is another
+    /// patient's now.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { taken: std::mem::take(&mut self.taken), ..Self::default() };
     }
 
     /// The labels do not stand any more.

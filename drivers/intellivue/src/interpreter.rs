@@ -9,7 +9,7 @@ use crate::frame;
 use crate::held::is_once;
 use crate::pdu::{Attributes, DEMOGRAPHICS, Event, MDS, NUMERIC, Object, Pdu, Reply, parse};
 use crate::read::Reader;
-use crate::table;
+use crate::table::{self, Parameter};
 use crate::units::{is_framed, split};
 use crate::value::{
     Float, Metric, Observed, id, is_later, mode, narrow, observed, state, system, time, wide,
@@ -352,10 +352,10 @@ fn give<'m>(
         let Some(label) = label else { return Ok(()) };
         let unit = all.attribute(&seen.object, id::UNIT).and_then(|value| Reader::new(value).u16());
         let [high, low] = [label >> 16, label & 0xFFFF].map(|half| u16::try_from(half).unwrap_or(0));
-        let (code, term) = code(high, low, label_text, scratch)?;
+        let (code, row) = code(high, low, label_text, scratch)?;
         sink.item(Item::Measurement(Measurement {
-            place: if high == MEASUREMENTS { low } else { 0 },
-            term: if kind == Kind::Set { 0 } else { term },
+            place: row.map_or(0, |row| row.place),
+            term: term(row, kind),
             code,
             unit: unit.map(unit_of).unwrap_or_default(),
             marks: Marks::NAV | seen.nobodys,
@@ -365,9 +365,12 @@ fn give<'m>(
         return Ok(());
     }
     for value in values {
-        let (code, term) = code(MEASUREMENTS, value.physio, label_text, scratch)?;
-        let (marks, why) = marks(&value);
+        let (code, row) = code(MEASUREMENTS, value.physio, label_text, scratch)?;
+        let (marks, mut why) = marks(&value);
         let marks = marks | seen.nobodys;
+        if why.is_empty() && seen.nobodys.nobodys() {
+            why = "the monitor is in demonstration or service mode";
+        }
         let own = label.is_none_or(|label| is_own(label, value.physio));
         let number = match value.value {
             Float::Number { mantissa, exponent } if !marks.without_value() => {
@@ -380,8 +383,9 @@ fn give<'m>(
             && number == Reading::Absent
             && !marks.without_value();
         sink.item(Item::Measurement(Measurement {
-            place: if own { value.physio } else { 0 },
-            term: if kind == Kind::Set { 0 } else { term },
+            // Two of a kind have one place, which is the first one's own.
+            place: row.filter(|_| own).map_or(0, |row| row.place),
+            term: term(row, kind),
             code,
             value: number,
             unit: unit_of(value.unit),
@@ -419,17 +423,22 @@ fn told_apart<'m>(label: Option<u32>, text: Text<'m>, scratch: &mut Scratch<'m>)
     }
 }
 
-/// A code as Philips writes it in HL7, and the MDC code that it is proven to be.
+/// The MDC code of a measurement; a setting's is another one, and none is proven.
+fn term(row: Option<Parameter>, kind: Kind) -> u32 {
+    row.filter(|_| kind != Kind::Set).map_or(0, |row| row.mdc)
+}
+
+/// A code as Philips writes it in HL7, and what is known of it.
 fn code<'m>(
     partition: u16,
     number: u16,
     label: Text<'m>,
     scratch: &mut Scratch<'m>,
-) -> Result<(Code<'m>, u32), Fault> {
+) -> Result<(Code<'m>, Option<Parameter>), Fault> {
     let row = (partition == MEASUREMENTS).then(|| table::parameter(number)).flatten();
     let id = write(scratch, |text| text.push(format_args!("{partition:04x}-{number:04x}")))?;
     let name = row.map_or(label, |row| Text::plain(row.name));
-    Ok((Code { id, name, system: SYSTEM, loinc: Text::EMPTY }, row.map_or(0, |row| row.mdc)))
+    Ok((Code { id, name, system: SYSTEM, loinc: Text::EMPTY }, row))
 }
 
 fn unit_of<'m>(unit: u16) -> Unit<'m> {
@@ -462,6 +471,10 @@ fn marks(value: &Observed) -> (Marks, &'static str) {
     let bits =
         BITS.iter().filter(|(bit, ..)| value.state & bit != 0).map(|(_, mark, clause)| (*mark, *clause));
     for (mark, clause) in bits.chain(special) {
+        if mark == Marks::INV && all.without_value() {
+            // That there is no number says no more than the bits do.
+            continue;
+        }
         all = all | mark;
         if why.is_empty() {
             why = clause;

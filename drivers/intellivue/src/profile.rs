@@ -33,7 +33,7 @@ pub struct IntellivueProfile {
     /// wants it. Names never go on.
     #[serde(default = "yes")]
     pub demographics: bool,
-    /// After so many seconds without a newer answer a value is none any more: 5 to 600.
+    /// After so long without a newer answer a value is none any more: `5 s` to `600 s`.
     pub stale_after: StaleAfter,
 }
 
@@ -59,19 +59,19 @@ pub enum Numerics {
     Each12Seconds,
 }
 
-/// Seconds, 5 to 600.
+/// Seconds as people write them (`15 s`), 5 to 600.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "u16")]
+#[serde(try_from = "String")]
 pub struct StaleAfter(u16);
 
-impl TryFrom<u16> for StaleAfter {
+impl TryFrom<String> for StaleAfter {
     type Error = String;
 
-    fn try_from(seconds: u16) -> Result<Self, String> {
-        if (5..=600).contains(&seconds) {
-            Ok(Self(seconds))
-        } else {
-            Err(format!("stale_after is {seconds}; allowed are 5 to 600 seconds"))
+    fn try_from(text: String) -> Result<Self, String> {
+        let seconds = text.strip_suffix('s').and_then(|number| number.trim_end().parse().ok());
+        match seconds.filter(|seconds| (5..=600).contains(seconds)) {
+            Some(seconds) => Ok(Self(seconds)),
+            None => Err(format!("`{text}` is none of the times from `5 s` to `600 s`")),
         }
     }
 }
@@ -82,7 +82,7 @@ impl schemars::JsonSchema for StaleAfter {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "integer", "minimum": 5, "maximum": 600 })
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+ ?s$" })
     }
 }
 

@@ -91,8 +91,8 @@ pub(crate) struct IntellivueSession {
     whose: Whose,
     /// The monitor's clock and its relative time, as it last told both.
     clock: Option<(i64, u32)>,
-    /// When the monitor says that the association began.
-    began: Option<u32>,
+    /// The event by which the monitor told of the association, once it did.
+    created: Option<Vec<u8>>,
     /// Where the unit that is being heard began.
     at: u64,
     stopping: bool,
@@ -126,17 +126,18 @@ impl IntellivueSession {
             held: Held::default(),
             whose: Whose::default(),
             clock: None,
-            began: None,
+            created: None,
             at: 0,
             stopping: false,
         }
     }
 
     fn opened(&mut self, now: Tick, channel: Channel, peer: Peer) {
-        if let Some(old) = self.channel.replace(channel) {
-            self.out.close(old, Reason::Finished);
+        if let Some(old) = self.channel {
             self.forget();
+            self.out.close(old, Reason::Finished);
         }
+        self.channel = Some(channel);
         self.capture = peer == Peer::Capture;
         self.line = match (self.settings.datagrams, peer) {
             (true, Peer::Capture) => Line::File(File::default()),
@@ -168,13 +169,13 @@ impl IntellivueSession {
         let broken = self.gather.clear();
         self.broken(broken);
         self.clock = None;
-        self.began = None;
+        self.created = None;
         self.forget_kept();
     }
 
     /// Nothing that was given holds any more, but the association does.
     fn forget_kept(&mut self) {
-        self.held = Held::default();
+        self.held.forget();
         self.whose = Whose::default();
         if let Some(channel) = self.channel {
             self.out.forget_all(channel);
@@ -318,26 +319,20 @@ impl IntellivueSession {
         let Some(event) = Event::read(body).filter(|event| event.kind == CREATED) else { return };
         // Without this the monitor tells it again, and at last gives the association up.
         self.say(confirm(invoke, &event));
-        if self.began == Some(event.time) {
-            return;
-        }
-        let before = self.began.replace(event.time);
-        if before.is_some() {
-            self.forget();
-            self.began = Some(event.time);
-        }
+        let asked = self.settings.terms();
+        let terms = match &self.phase {
+            _ if self.created.is_some() => return,
+            Phase::Granted { terms, .. } => *terms,
+            // An accept that was lost on the way is as good as one that came.
+            Phase::Asking { .. } => asked,
+            Phase::Talking(_) | Phase::Closed | Phase::Resting { .. } | Phase::Leaving { .. } => return,
+        };
+        self.created = Some(raw.to_vec());
         if let Some(attributes) = event.attributes() {
             self.identity(now, Whose::of_monitor(attributes));
         }
         self.current(slots::CREATED, raw.to_vec());
         self.out.state(State::Talking);
-        // An accept that was lost on the way is as good as one that came.
-        let asked = self.settings.terms();
-        let terms = match &self.phase {
-            Phase::Granted { terms, .. } => *terms,
-            Phase::Asking { .. } | Phase::Talking(_) => asked,
-            Phase::Closed | Phase::Resting { .. } | Phase::Leaving { .. } => return,
-        };
         if !self.capture {
             self.refusals = 0;
             let period = terms.period.max(asked.period);
@@ -402,12 +397,18 @@ impl IntellivueSession {
         if verdict.late {
             return;
         }
+        if verdict.hollow {
+            self.out.say("an answer lists nothing: its parts may be lost", true, self.at);
+            return;
+        }
         if verdict.restarted || verdict.demo {
             if verdict.restarted {
                 self.out.say("the monitor's own time went back: it started again", false, self.at);
             }
             self.forget_kept();
+            let taken = verdict.taken;
             verdict = self.held.take(&answer);
+            verdict.taken |= taken;
             if let Phase::Talking(talk) = &mut self.phase {
                 talk.again(now);
             }
@@ -449,7 +450,14 @@ impl IntellivueSession {
                 self.out.state(if after { State::Standby } else { State::Talking });
             }
         }
-        self.current(slots::MONITOR, answer.raw);
+        match &self.created {
+            // It says nothing of itself but in the event, which holds as long as the association.
+            Some(created) if of_answer(&answer, |_| Some(())).is_none() => {
+                let created = created.clone();
+                self.current(slots::CREATED, created);
+            }
+            _ => self.current(slots::MONITOR, answer.raw),
+        }
     }
 
     fn error(&mut self, now: Tick, invoke: u16, code: u16) {

@@ -11,6 +11,8 @@ pub(crate) struct Parameter {
     /// The number in the nomenclature's partition of measurements.
     pub(crate) physio: u16,
     pub(crate) name: &'static str,
+    /// Its ordinal among all measurements, the same for ever.
+    pub(crate) place: u16,
     /// 0: none is proven.
     pub(crate) mdc: u32,
 }
@@ -27,8 +29,11 @@ pub(crate) struct Unit {
 
 static PARAMETERS: LazyLock<Vec<Parameter>> = LazyLock::new(|| {
     let rows = rows(include_str!("../tables/parameters.csv"));
-    let mut all: Vec<_> =
-        rows.map(|(physio, [name, mdc])| Parameter { physio, name, mdc: number(mdc) }).collect();
+    let row = |(physio, [name, place, mdc]): (u16, [&'static str; 3])| {
+        let place = u16::try_from(number(place)).unwrap_or(0);
+        Parameter { physio, name, place, mdc: number(mdc) }
+    };
+    let mut all: Vec<_> = rows.map(row).collect();
     all.sort_by_key(|row| row.physio);
     all
 });
@@ -40,13 +45,17 @@ static UNITS: LazyLock<Vec<Unit>> = LazyLock::new(|| {
     all
 });
 
-/// The number in hexadecimal digits, then behind the nomenclature's name the two columns that are used here.
-fn rows(csv: &'static str) -> impl Iterator<Item = (u16, [&'static str; 2])> {
+/// The number in hexadecimal digits, then behind the nomenclature's name the columns that are used here.
+fn rows<const N: usize>(csv: &'static str) -> impl Iterator<Item = (u16, [&'static str; N])> {
     csv.lines().skip(1).filter_map(|line| {
         let mut columns = line.split(',');
         let key = u16::from_str_radix(columns.next()?, 16).ok()?;
         columns.next()?;
-        Some((key, [columns.next()?, columns.next()?]))
+        let mut rest = [""; N];
+        for place in &mut rest {
+            *place = columns.next()?;
+        }
+        Some((key, rest))
     })
 }
 
@@ -82,11 +91,18 @@ mod tests {
         assert_eq!(PARAMETERS.len(), lines);
         assert!(PARAMETERS.iter().all(|row| !row.name.is_empty()));
         assert!(PARAMETERS.windows(2).all(|two| two[0].physio < two[1].physio));
+        // PCD-01's writer has room for so many fixed places in a group, and none is given twice.
+        let mut places: Vec<_> = PARAMETERS.iter().map(|row| row.place).collect();
+        places.sort_unstable();
+        assert!(
+            places.windows(2).all(|two| two[0] < two[1]) && places[0] > 0 && *places.last().unwrap() <= 512
+        );
         let lines = include_str!("../tables/units.csv").lines().count() - 1;
         assert_eq!(UNITS.len(), lines);
         assert!(UNITS.windows(2).all(|two| two[0].unit < two[1].unit));
         assert_eq!(parameter(0x4BB8).map(|row| (row.name, row.mdc)), Some(("SpO2", 150_456)));
         assert_eq!(unit(0x0F20).map(|row| (row.text, row.mdc)), Some(("mmHg", 266_016)));
-        assert_eq!(parameter(0xF0C7), None);
+        assert_eq!(parameter(0xF0C7).map(|row| (row.name, row.mdc)), Some(("T1", 0)));
+        assert_eq!(parameter(0xF999), None);
     }
 }

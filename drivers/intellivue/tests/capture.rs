@@ -45,7 +45,7 @@ device 69965 [Philips] [M8000] [DE843A1664] [J.10.26] 0009FBFFFE70571D bed [OR1]
 0002-4bc4 150468 [dSpO2] - 0 [] NAV DEMO (the monitor lists it without a value)
 0002-e018 188440 [dTemp] - 0 [] NAV DEMO (the monitor lists it without a value)
 0002-f0e3 0 [PPV] - 0 [] NAV DEMO (the monitor lists it without a value)
-0002-f06c 0 [Sp-vO₂] - 0 [] NAV DEMO (the monitor lists it without a value)
+0002-f06c 0 [Sp-vO2] - 0 [] NAV DEMO (the monitor lists it without a value)
 ";
 
 #[test]
@@ -126,7 +126,30 @@ fn another_patient_bed_or_mode_forgets_what_stands() {
         // What stood before is in a snapshot, and in none with what is another's.
         let items = interpret(&*profile.interpreter(), other.snapshots.last().unwrap());
         assert!(items.contains("[HR] 72"), "{to} {items}");
+        // A cuff pressure from before is not the next patient's.
+        assert!(!items.contains("NBP"), "{to} {items}");
     }
+}
+
+#[test]
+fn an_answer_that_lists_nothing_is_believed_when_it_is_not_alone() {
+    let profile = profile(UDP);
+    let first = profile.example_bytes(SCRIPT);
+    let (identity, _) = SCRIPT.split_once("answer").unwrap();
+    let empty = |times: usize| {
+        let script = identity.replace("bed=", "on=60 bed=") + &"answer\n".repeat(times);
+        profile.example_bytes(&script)
+    };
+    // It looks as the end of an answer whose parts were lost.
+    for times in [1, 2] {
+        let stage = capture(&*profile, &[&first, &empty(times)]);
+        let items = interpret(&*profile.interpreter(), stage.snapshots.last().unwrap());
+        assert!(items.contains("[HR] 72"), "{times} {items}");
+        assert_eq!(stage.notes.iter().filter(|note| note.contains("lists nothing")).count(), times);
+    }
+    let stage = capture(&*profile, &[&first, &empty(3)]);
+    let items = interpret(&*profile.interpreter(), stage.snapshots.last().unwrap());
+    assert!(!items.contains("[HR]") && items.contains("M8007A"), "{items}");
 }
 
 const STATES: &str = "
@@ -149,7 +172,7 @@ answer
 
 const MEANT: &str = "\
 device 69965 [Philips] [M8000] [DE00000002] [] 0009FBFFFE000000 bed [] patient [] clock 20260301100000
-0002-4182 147842 [HR] - 264864 [bpm] INV NAV (the monitor has no value)
+0002-4182 147842 [HR] - 264864 [bpm] NAV (the monitor has no value)
 0002-4bb8 150456 [SpO2] 97 262688 [%] QUES (the monitor doubts it)
 0002-4a15 150037 [ABP-sys] 120 266016 [mmHg] CAL (the sensor is being calibrated)
 0002-4a16 150038 [ABP-dia] 80 266016 [mmHg] TEST (the monitor shows a test signal)
@@ -207,7 +230,7 @@ fn a_profile_tells_its_mistakes_with_their_lines() {
     use orugate_driver::Driver as _;
     let wrong =
         |from: &str, to: &str| orugate_intellivue::INTELLIVUE.profile(&UDP.replace(from, to)).err().unwrap();
-    assert!(wrong("stale_after = 15", "stale_after = 4").to_string().contains("allowed are 5 to 600"));
+    assert!(wrong("\"15 s\"", "\"4 s\"").to_string().contains("`4 s` is none of the times"));
     assert!(wrong("\"udp\"", "\"tcp\"").line.is_some());
     assert!(wrong("driver = \"intellivue\"", "driver = \"dri\"").to_string().contains("this is the driver"));
     assert!(wrong("transport", "transports").line.is_some());

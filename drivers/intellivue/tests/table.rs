@@ -14,9 +14,14 @@ struct Row<'a> {
 
 fn rows(csv: &str) -> Vec<Row<'_>> {
     let rows = csv.lines().skip(1).map(|line| {
-        let [key, nom, shown, mdc, source, evidence] = line.split(',').collect::<Vec<_>>()[..] else {
-            panic!("{line}")
+        let columns: Vec<_> = line.split(',').collect();
+        let columns = match columns[..] {
+            // Parameters have a place as well.
+            [key, nom, name, _, mdc, source, evidence] => [key, nom, name, mdc, source, evidence],
+            [key, nom, sent, mdc, source, evidence] => [key, nom, sent, mdc, source, evidence],
+            _ => panic!("{line}"),
         };
+        let [key, nom, shown, mdc, source, evidence] = columns[..] else { panic!("{line}") };
         assert!(!source.is_empty() && !evidence.is_empty(), "{line}");
         assert_eq!(mdc.is_empty(), !source.contains("mdc"), "{line}");
         let key = u32::from_str_radix(key, 16).unwrap();

@@ -296,3 +296,32 @@ fn a_new_cuff_pressure_is_taken_once() {
         "{items}"
     );
 }
+
+#[test]
+fn the_first_answer_to_a_poll_has_the_labels_and_later_ones_need_none() {
+    // A real monitor says labels once for each poll: a module that is plugged in is asked about.
+    let bare = |script: &str| {
+        let words =
+            script.split(' ').filter(|word| !word.starts_with("label=") && !word.starts_with("access="));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let answer = SCRIPT.split_once("answer").unwrap().1.replace("repeat", "");
+    let mut script = SCRIPT.replace("repeat", "");
+    for _ in 0..5 {
+        script.push_str("answer");
+        script.push_str(&bare(&answer));
+    }
+    let mut rig = Rig::new(UDP, &script, &[]);
+    rig.run(4.5);
+    let items = rig.items(UDP);
+    assert!(items.contains("0002-480a 149514 [Pulse] 71 264864 [bpm] label [Pulse 8003-5402]"), "{items}");
+    assert!(items.contains("0002-f0c7 0 [T1] 36.80"), "{items}");
+    // Nothing was missing, so nothing was asked for again.
+    let polls = rig.said.iter().filter(|(_, bytes)| bytes.len() == 48).count();
+    assert_eq!(polls, 1);
+    // Without the first one, they are.
+    let mut rig = Rig::new(UDP, &script, &[Fault::LoseFrame { frame: 0 }]);
+    rig.run(4.5);
+    let polls = rig.said.iter().filter(|(_, bytes)| bytes.len() == 48).count();
+    assert!((2..=3).contains(&polls), "{polls}");
+}

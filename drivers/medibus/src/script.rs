@@ -13,6 +13,7 @@
 //! 28 11:11:1911-NOV-93
 //! 2B                an answer without a record
 //! > 51              a command of the device
+//! repeat            the simulator begins again behind its last scene
 //! ```
 
 use crate::data::Shape;
@@ -51,6 +52,11 @@ pub(crate) fn frames(input: &[u8]) -> Vec<Said> {
         }
     }
     said
+}
+
+/// A script that has the simulator begin again behind its last scene.
+pub(crate) fn repeats(input: &[u8]) -> bool {
+    !is_raw(input) && input.split(|byte| *byte == b'\n').any(|line| line.trim_ascii() == b"repeat")
 }
 
 /// The bytes on the line.

@@ -2,8 +2,8 @@
 //! it badly.
 //!
 //! Promises: it begins the communication itself, asks who is there inside of its answer, answers one scene after the other (a
-//! scene is over when the host asks again for what it has), ends the communication behind the last one, and begins anew when
-//! the host is silent for three seconds, as a device does. Leaves out opinions: it never looks into what it answers.
+//! scene is over when the host asks again for what it has), ends the communication behind the last one unless its script says
+//! `repeat`, and begins anew when the host is silent for three seconds, as a device does. Leaves out opinions: it never looks into what it answers.
 
 use crate::data::Shape;
 use crate::fault::Faults;
@@ -27,6 +27,8 @@ pub(crate) struct Simulator {
     splitter: Splitter,
     /// What is still to be answered; the first is now.
     scenes: VecDeque<Vec<Said>>,
+    /// Behind the last one the first comes again.
+    repeat: bool,
     /// What was asked for in this scene.
     asked: Vec<u8>,
     /// What the host wants of each kind.
@@ -68,6 +70,7 @@ impl Simulator {
             channel: None,
             splitter: Splitter::default(),
             scenes: messages.iter().map(|message| script::frames(message)).collect(),
+            repeat: messages.iter().any(|message| script::repeats(message)),
             asked: Vec::new(),
             configured: Vec::new(),
             state: State::Idle,
@@ -134,6 +137,7 @@ impl Simulator {
                 self.send(&answer);
             }
             STOP => {
+                self.out.say("the host ended the communication", false, self.splitter.offset());
                 self.state = State::Idle;
                 self.send(&wire::response(STOP, &[]));
             }
@@ -156,7 +160,8 @@ impl Simulator {
         if code != IDENTIFY {
             if self.asked.contains(&code) {
                 self.asked.clear();
-                self.scenes.pop_front();
+                let over = self.scenes.pop_front();
+                self.scenes.extend(over.filter(|_| self.repeat));
                 if self.scenes.is_empty() {
                     self.state = State::Leaving { until: now.after(SILENCE) };
                     self.send(&wire::response(code, &[]));

@@ -36,7 +36,10 @@ fn a_ventilator_is_read_round_after_round_and_left_without_an_alarm() {
     pair.gateway.stop();
     pair.run(seconds(5));
     assert!(pair.gateway.done);
-    assert!(pair.gateway.notes.is_empty() && pair.device.notes.is_empty());
+    assert!(pair.gateway.notes.is_empty(), "{:?}", pair.gateway.notes);
+    assert!(
+        pair.device.notes.len() == 1 && pair.device.notes[0].contains("the host ended the communication")
+    );
     assert!(common::frames(&pair.answered).last().is_some_and(|said| said == "< 55"));
 }
 
@@ -51,6 +54,19 @@ fn scenes_follow_each_other_and_the_device_leaves_behind_the_last() {
     assert!(pair.device.done);
     assert!(pair.gateway.kept.is_empty());
     assert!(pair.gateway.notes[0].contains("the device ended the communication"));
+}
+
+#[test]
+fn a_script_that_repeats_has_no_last_scene() {
+    let again = format!("{TWO}repeat\n");
+    let mut pair = Pair::new(EVITA, &[ONE, &again], &[]);
+    pair.run(seconds(8));
+    assert!(text(&pair).contains("= 8.0 mbar"), "{}", text(&pair));
+    pair.run(seconds(5));
+    assert!(text(&pair).contains("= 5.0 mbar"), "{}", text(&pair));
+    pair.run(seconds(60));
+    assert!(!pair.device.done);
+    assert!(pair.gateway.notes.is_empty(), "{:?}", pair.gateway.notes);
 }
 
 #[test]

@@ -15,17 +15,26 @@ pub struct Catalogue {
 
 /// What ships.
 pub static SHIPPED: Catalogue = Catalogue {
-    drivers: &[&orugate_astm::ASTM, &orugate_hl7::HL7, &orugate_medibus::MEDIBUS],
+    drivers: &[
+        &orugate_astm::ASTM,
+        &orugate_dri::DRI,
+        &orugate_hl7::HL7,
+        &orugate_intellivue::INTELLIVUE,
+        &orugate_lines::LINES,
+        &orugate_medibus::MEDIBUS,
+    ],
     profiles: &[
         ("abbott-afinion", include_str!("../../profiles/abbott-afinion.toml")),
         ("abbott-alinity", include_str!("../../profiles/abbott-alinity.toml")),
         ("abbott-architect", include_str!("../../profiles/abbott-architect.toml")),
         ("abbott-m2000", include_str!("../../profiles/abbott-m2000.toml")),
+        ("arkray-spotchem-el", include_str!("../../profiles/arkray-spotchem-el.toml")),
         ("bd-epicenter", include_str!("../../profiles/bd-epicenter.toml")),
         ("beckman-access", include_str!("../../profiles/beckman-access.toml")),
         ("beckman-dxh", include_str!("../../profiles/beckman-dxh.toml")),
         ("biorad-ih", include_str!("../../profiles/biorad-ih.toml")),
         ("cepheid-genexpert", include_str!("../../profiles/cepheid-genexpert.toml")),
+        ("datascope-accutorr", include_str!("../../profiles/datascope-accutorr.toml")),
         ("draeger-evita", include_str!("../../profiles/draeger-evita.toml")),
         ("draeger-infinity-v500", include_str!("../../profiles/draeger-infinity-v500.toml")),
         ("draeger-medibus", include_str!("../../profiles/draeger-medibus.toml")),
@@ -33,19 +42,27 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("draeger-savina", include_str!("../../profiles/draeger-savina.toml")),
         ("erba-xl", include_str!("../../profiles/erba-xl.toml")),
         ("euroimmun-analyzer", include_str!("../../profiles/euroimmun-analyzer.toml")),
+        ("ge-dri", include_str!("../../profiles/ge-dri.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
         ("hl7-oul-r22", include_str!("../../profiles/hl7-oul-r22.toml")),
         ("hl7-pcd01", include_str!("../../profiles/hl7-pcd01.toml")),
         ("hologic-panther", include_str!("../../profiles/hologic-panther.toml")),
+        ("horiba-abx-micros", include_str!("../../profiles/horiba-abx-micros.toml")),
         ("horiba-pentra", include_str!("../../profiles/horiba-pentra.toml")),
         ("horiba-pentra-400", include_str!("../../profiles/horiba-pentra-400.toml")),
         ("horiba-yumizen", include_str!("../../profiles/horiba-yumizen.toml")),
         ("immucor-echo", include_str!("../../profiles/immucor-echo.toml")),
         ("maccura-i", include_str!("../../profiles/maccura-i.toml")),
+        ("masimo-ascii1", include_str!("../../profiles/masimo-ascii1.toml")),
         ("mindray-benevision", include_str!("../../profiles/mindray-benevision.toml")),
         ("mindray-bs", include_str!("../../profiles/mindray-bs.toml")),
         ("mindray-cl", include_str!("../../profiles/mindray-cl.toml")),
+        ("nellcor-n395", include_str!("../../profiles/nellcor-n395.toml")),
+        ("nonin-ascii", include_str!("../../profiles/nonin-ascii.toml")),
         ("ortho-vitros", include_str!("../../profiles/ortho-vitros.toml")),
+        ("philips-intellivue", include_str!("../../profiles/philips-intellivue.toml")),
+        ("philips-intellivue-mib", include_str!("../../profiles/philips-intellivue-mib.toml")),
+        ("puritan-bennett-840", include_str!("../../profiles/puritan-bennett-840.toml")),
         ("radiometer-abl80", include_str!("../../profiles/radiometer-abl80.toml")),
         ("radiometer-aqt90", include_str!("../../profiles/radiometer-aqt90.toml")),
         ("roche-cobas-c", include_str!("../../profiles/roche-cobas-c.toml")),
@@ -115,6 +132,9 @@ mod tests {
     fn an_unknown_driver_is_said_with_its_line() {
         let text = "name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"described\"\n";
         let error = SHIPPED.read(text).err().unwrap();
-        assert_eq!(error.to_string(), "line 2: there is no driver `telex`; there are: astm, hl7, medibus");
+        assert_eq!(
+            error.to_string(),
+            "line 2: there is no driver `telex`; there are: astm, dri, hl7, intellivue, lines, medibus"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use super::profile::Site;
 use super::{Configured, log, runtime};
 use crate::capture::{Entry, What, text};
+use crate::config::UdpPlan;
 use crate::maps::Table;
 use crate::replay::{self, Heard, How};
 use crate::simulate::{self, Fault, Plug, Target};
@@ -191,6 +192,12 @@ pub(super) struct Simulate {
     /// Use this serial port
     #[arg(long, group = "wire", value_name = "DEVICE")]
     serial: Option<PathBuf>,
+    /// Exchange UDP datagrams with this address: that of the box, with the local_port of its wire
+    #[arg(long, group = "wire", value_name = "IP:PORT")]
+    udp: Option<std::net::SocketAddr>,
+    /// With --udp: the port at this end, which is that in the box's wire
+    #[arg(long, requires = "udp", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    local_port: Option<u16>,
     /// Bits per second: the serial port's rate [there: 9600], and the pace on any other wire [there: none]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     baud: Option<u32>,
@@ -216,6 +223,9 @@ pub(super) struct Simulate {
     ///   restart:2, silence:2        a bedside device begins anew, says nothing any more
     ///   stream:2                    bytes of its realtime stream stand in a frame
     ///   refuse:74                   it refuses the command with this code
+    ///   overtake:2                  a frame arrives after the next one, as datagrams may
+    ///   clock:2:60                  its clock is set forward by a minute
+    ///   deny:3                      it denies a connection so many times
     #[arg(long = "fault", value_name = "FAULT", verbatim_doc_comment)]
     faults: Vec<Fault>,
     /// Send all messages so many times
@@ -245,12 +255,13 @@ pub(super) fn simulate(catalogue: &Catalogue, arguments: Simulate) -> u8 {
         messages = profile.common().examples.iter().map(|e| e.input.clone().into_bytes()).collect();
     }
     let messages: Vec<Vec<u8>> = (0..arguments.times).flat_map(|_| messages.iter().cloned()).collect();
-    let target = match (arguments.connect, arguments.listen, arguments.serial) {
-        (Some(address), _, _) => Target::Connect(address),
-        (_, Some(address), _) => Target::Listen(address),
-        (_, _, Some(path)) => Target::Serial(path, arguments.baud.unwrap_or(9600)),
+    let target = match (arguments.connect, arguments.listen, arguments.serial, arguments.udp) {
+        (Some(address), _, _, _) => Target::Connect(address),
+        (_, Some(address), _, _) => Target::Listen(address),
+        (_, _, Some(path), _) => Target::Serial(path, arguments.baud.unwrap_or(9600)),
+        (_, _, _, Some(address)) => Target::Datagrams(UdpPlan { address, local_port: arguments.local_port }),
         _ => {
-            eprintln!("Say where the instrument is plugged in: --connect, --listen or --serial.");
+            eprintln!("Say where the instrument is plugged in: --connect, --listen, --serial or --udp.");
             return USAGE;
         }
     };

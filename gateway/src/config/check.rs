@@ -11,7 +11,9 @@ use super::nearest::did_you_mean;
 use super::plan::{CapturePlan, ConfigHash, GatewayPlan, JournalPlan, Plan};
 use super::source::Source;
 use super::units::{duration, show_duration, size, volume};
-use super::{Profiles, check_destination, check_instrument, check_maps, check_rules, check_seal};
+use super::{
+    Profiles, check_bedside, check_destination, check_instrument, check_maps, check_rules, check_seal,
+};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -107,7 +109,9 @@ pub(super) fn plan(
         main.gateway.as_ref(),
         "write a table [gateway] with id, facility, timezone",
     );
-    let gateway = gateway.and_then(|typed| gateway_plan(&typed.value, &top.inside("gateway", typed), out));
+    let mut ids = check_bedside::Ids::default();
+    let gateway =
+        gateway.and_then(|typed| gateway_plan(&typed.value, &top.inside("gateway", typed), &mut ids, out));
     let journal = top.need(out, "journal", main.journal.as_ref(), "write a table [journal] with path");
     let journal = journal.and_then(|typed| journal_plan(&typed.value, &top.inside("journal", typed), out));
     let alerts = main.alerts.as_ref();
@@ -135,7 +139,7 @@ pub(super) fn plan(
         capture_plan(&typed.value, &top.inside("capture", typed), out)
     });
     let (destinations, known) = check_destination::all(files, out);
-    let instruments = check_instrument::all(files, &known, profiles, maps, out);
+    let instruments = check_instrument::all(files, &known, profiles, maps, ids, out);
     if destinations.len() == known.len() {
         check_maps::charsets(&instruments, &destinations, out);
     }
@@ -149,7 +153,12 @@ pub(super) fn plan(
     Some(Plan { gateway: gateway?, journal: journal?, capture, destinations, instruments, alerts, hash })
 }
 
-fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> Option<GatewayPlan> {
+fn gateway_plan(
+    typed: &GatewayFile,
+    scope: &Scope<'_>,
+    ids: &mut check_bedside::Ids,
+    out: &mut Findings,
+) -> Option<GatewayPlan> {
     let id = scope.need(out, "id", typed.id.as_ref(), "four of A-Z and 0-9, unlike any other gateway's");
     if let Some(id) = id {
         let upper = id.value.to_ascii_uppercase();
@@ -173,6 +182,8 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
         typed.facility.as_ref(),
         "write the laboratory's name for MSH-4, or \"\"",
     );
+    let device_id =
+        typed.device_id.as_ref().and_then(|typed| check_bedside::device_id(typed, scope, ids, out));
     let timezone =
         scope.need(out, "timezone", typed.timezone.as_ref(), "write an IANA name such as \"Europe/Berlin\"");
     let zone = timezone.and_then(|typed| zone(scope, typed, out));
@@ -191,6 +202,7 @@ fn gateway_plan(typed: &GatewayFile, scope: &Scope<'_>, out: &mut Findings) -> O
         id: id?.value.clone(),
         application,
         facility: hl7_name(scope, "facility", facility?, out).to_owned(),
+        device_id,
         timezone_name: zone.as_ref().map(|(_, name)| name.clone())?,
         timezone: zone?.0,
         admin_socket,

@@ -267,7 +267,12 @@ fn labelled(typed: &BedsFile, scope: &Scope<'_>, out: &mut Findings) -> Vec<(Str
 }
 
 /// An EUI-64, or the one that a MAC-48 gives: FFFE goes into its middle, and no bit is turned.
-fn device_id(typed: &At<String>, scope: &Scope<'_>, ids: &mut Ids, out: &mut Findings) -> Option<u64> {
+pub(super) fn device_id(
+    typed: &At<String>,
+    scope: &Scope<'_>,
+    ids: &mut Ids,
+    out: &mut Findings,
+) -> Option<u64> {
     let digits: String = typed.value.chars().filter(|c| !"-:".contains(*c)).collect();
     let hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
     let number = u64::from_str_radix(&digits, 16).ok().filter(|_| hex);

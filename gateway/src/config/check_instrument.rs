@@ -43,11 +43,11 @@ pub(super) fn all(
     destinations: &[Known],
     profiles: &dyn Profiles,
     maps: &Maps,
+    mut ids: check_bedside::Ids,
     out: &mut Findings,
 ) -> Vec<InstrumentPlan> {
     let (mut plans, mut names) = (Vec::new(), Names::default());
     let mut wires: Vec<(WirePlan, String)> = Vec::new();
-    let mut ids = check_bedside::Ids::default();
     for (source, file) in files {
         for (number, typed) in file.instrument.iter().enumerate() {
             let scope = Scope::new(source, format!("instrument[{number}]"), typed.offset);

@@ -79,10 +79,11 @@ impl fmt::Display for Subject {
 }
 
 /// The keys, as they are typed, and when a change of each takes effect. A key stands for all in it.
-pub const KEYS: [(&str, Takes); 63] = [
+pub const KEYS: [(&str, Takes); 64] = [
     ("gateway.id", Takes::Restart),
     ("gateway.application", Takes::Live),
     ("gateway.facility", Takes::Live),
+    ("gateway.device_id", Takes::Live),
     ("gateway.timezone", Takes::Live),
     ("gateway.admin_socket", Takes::Restart),
     ("journal.path", Takes::Restart),
@@ -247,7 +248,8 @@ impl Difference {
     }
 
     fn gateway(&mut self, old: &GatewayPlan, new: &GatewayPlan) {
-        let GatewayPlan { id, application, facility, timezone: _, timezone_name, admin_socket } = old;
+        let GatewayPlan { id, application, facility, device_id, timezone: _, timezone_name, admin_socket } =
+            old;
         let mut add = |differs, key, weight, words: String| {
             if differs {
                 self.add(Subject::Gateway, key, weight, words);
@@ -266,6 +268,12 @@ impl Difference {
             "gateway.facility",
             Weight::Delivery,
             plain("facility (MSH-4)", facility, &new.facility),
+        );
+        add(
+            *device_id != new.device_id,
+            "gateway.device_id",
+            Weight::Delivery,
+            words::device_id(*device_id, new.device_id),
         );
         add(
             *timezone_name != new.timezone_name,

@@ -71,6 +71,9 @@ pub struct GatewayFile {
     /// MSH-4 of what is sent: the laboratory or ward. `""` leaves it empty.
     #[schemars(required)]
     pub facility: Option<At<String>>,
+    /// Its EUI-64 as 16 hexadecimal digits, or the MAC address that gives it as 12: MSH-3.2 of bedside values, as IHE PCD-01
+    /// wants it. Left out, MSH-3 is `application` alone.
+    pub device_id: Option<At<String>>,
     /// The IANA time zone in which the instruments' clocks run, such as `"Europe/Berlin"`.
     #[schemars(required)]
     pub timezone: Option<At<String>>,

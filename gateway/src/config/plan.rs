@@ -46,6 +46,8 @@ pub struct GatewayPlan {
     pub application: String,
     /// MSH-4. Empty when the site wants the field empty.
     pub facility: String,
+    /// Its EUI-64: MSH-3.2 of bedside values.
+    pub device_id: Option<u64>,
     /// The zone of the instruments' clocks.
     pub timezone: TimeZone,
     /// Its IANA name.

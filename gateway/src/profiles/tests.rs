@@ -68,7 +68,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
     check(
         &["name = \"x\"\ndriver = \"telex\"\ntitle = \"\"\nevidence = \"proven\"\n"],
         expect![[
-            r#"profiles.d/a.toml:2: driver: there is no driver "telex"; allowed are astm, hl7, medibus"#
+            r#"profiles.d/a.toml:2: driver: there is no driver "telex"; allowed are astm, dri, hl7, intellivue, lines, medibus"#
         ]],
     );
     check(

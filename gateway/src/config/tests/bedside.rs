@@ -179,6 +179,15 @@ fn an_eui_64_is_its_digits_or_a_mac_address() {
     ] {
         assert_eq!(planned(&format!("bedside.device_id = \"{typed}\"\n")).device_id, Some(id), "{typed}");
     }
+    let gateway = with("").replace("[journal]", "device_id = \"00:09:FB:12:34:56\"\n[journal]");
+    let plan = load_texts(files(&[&gateway]), &Shelf).unwrap().plan;
+    assert_eq!(plan.gateway.device_id, Some(0x0009_FBFF_FE12_3456));
+    let same = gateway + "bedside.device_id = \"0009FBFFFE123456\"\n";
+    assert!(
+        said(&[&same]).contains("is given to another device by orugate.toml line 6"),
+        "{}",
+        said(&[&same])
+    );
     for typed in [
         "",
         "0009FBFFFE12345",

@@ -41,6 +41,14 @@ fn schema_keys() -> BTreeSet<String> {
 fn commented_defaults_are_the_defaults() {
     let text = repository("deploy/orugate.example.toml");
     let plain = example_plan(&text);
+    let bedside: Vec<_> = plain.instruments.iter().filter(|plan| plan.bedside.is_some()).collect();
+    assert_eq!(bedside.iter().map(|plan| &*plan.name).collect::<Vec<_>>(), ["ventilator-icu-12"]);
+    let stale_after = bedside[0].bedside.as_ref().map(|plan| plan.stale_after);
+    assert_eq!(
+        Some(bedside[0].profile.feed()),
+        stale_after.map(|stale_after| Feed::Bedside { stale_after }),
+        "how long a value holds is the profile's"
+    );
     let mut defaults = 0;
     for (number, line) in text.lines().enumerate() {
         let Some(default) =
@@ -55,7 +63,7 @@ fn commented_defaults_are_the_defaults() {
         assert!(difference.is_empty(), "line {}: {line} is not the default: {difference:?}", number + 1);
         assert_ne!(plain.hash, with.hash);
     }
-    assert_eq!(defaults, 30, "a default was added or lost");
+    assert_eq!(defaults, 37, "a default was added or lost");
 }
 
 #[test]

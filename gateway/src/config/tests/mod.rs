@@ -180,6 +180,7 @@ fn defaults_are_those_of_the_comments() {
                 id: "GW01",
                 application: "ORUGATE",
                 facility: "CORE-LAB",
+                device_id: None,
                 timezone: TimeZone(
                     TZif(
                         "Europe/Berlin",

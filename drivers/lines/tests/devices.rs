@@ -1,0 +1,408 @@
+//! The shipped profiles, line by line, and recorded lines against another decoder.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{Dump, Rig, corpus, interpret, profile};
+use orugate_driver::{Input, Instrument, SimulatedFault as Fault, State};
+use std::time::Duration;
+
+const MASIMO: &str = include_str!("../../profiles/masimo-ascii1.toml");
+const NONIN: &str = include_str!("../../profiles/nonin-ascii.toml");
+const NELLCOR: &str = include_str!("../../profiles/nellcor-n395.toml");
+const PB840: &str = include_str!("../../profiles/puritan-bennett-840.toml");
+const ACCUTORR: &str = include_str!("../../profiles/datascope-accutorr.toml");
+const SPOTCHEM: &str = include_str!("../../profiles/arkray-spotchem-el.toml");
+const MICROS: &str = include_str!("../../profiles/horiba-abx-micros.toml");
+
+/// What one connection's bytes give.
+fn shown(toml: &str, bytes: &[u8]) -> (Dump, Rig) {
+    let profile = profile(toml);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    rig.bytes(bytes);
+    let raw = match rig.stored.last() {
+        Some((raw, _)) => raw.clone(),
+        None => rig.snapshot(),
+    };
+    (interpret(&*profile.interpreter(), &raw), rig)
+}
+
+#[test]
+fn every_recorded_masimo_line_is_kept_and_every_value_is_another_decoders() {
+    let Some(folder) = corpus() else { return };
+    let bytes = std::fs::read(folder.join("bedside/masimo-rad8-ascii1.txt")).unwrap();
+    let profile = profile(MASIMO);
+    let interpreter = profile.interpreter();
+    let mut rig = Rig::new(profile.capture_session());
+    let (mut seen, mut compared) = (0, 0);
+    let lines: Vec<&str> = std::str::from_utf8(&bytes).unwrap().lines().collect();
+    for byte in &bytes {
+        rig.bytes(&[*byte]);
+        if rig.kept == seen {
+            continue;
+        }
+        let line = lines[seen];
+        seen = rig.kept;
+        let dump = interpret(&*interpreter, &rig.snapshot());
+        // The bits that take a value away: no sensor, defective, pulse search, sensor off, unknown sensor.
+        let exceptions = u32::from_str_radix(line.split("EXC=").nth(1).unwrap().trim(), 16).unwrap();
+        for (key, text) in line.split_whitespace().filter_map(|word| word.split_once('=')) {
+            let digits = text.trim_end_matches('%');
+            let none = digits.contains('-') || exceptions & 0x0AB != 0;
+            let expected = match key {
+                "SN" | "EXC" => None,
+                "ALARM" => (text != "0000").then(|| format!("\"{text}\"")),
+                _ => Some(if none { "-".to_owned() } else { digits.to_owned() }),
+            };
+            let found = dump.values.iter().find(|(code, _)| code == key).map(|(_, value)| value.clone());
+            let alarm = key == "ALARM" && none && expected.is_some();
+            assert!(found == expected || alarm, "{line}: {key} is {found:?}, not {expected:?}");
+            compared += 1;
+        }
+        assert!(dump.text.contains(&line.split("SN=").nth(1).unwrap()[..10]), "{}", dump.text);
+    }
+    assert_eq!(seen, lines.len());
+    assert!(rig.notes.is_empty() && compared > 60, "{:?}", rig.notes);
+}
+
+#[test]
+fn a_masimo_line() {
+    let line = b"02/22/16 22:47:45 SN=0000056661 SPO2=098% BPM=097 PI=03.60% SPCO=--.-% SPHB=12.5 ALARM=0000 EXC=000804\r\n";
+    let (dump, _) = shown(MASIMO, line);
+    assert_eq!(
+        dump.text,
+        "device 69641 Masimo||0000056661 clock 20160222224745 at 0
+  1 SPO2 150456 = 098 %(262688) 20160222224745 QUES: the perfusion is low
+  2 BPM 149530 = 097 {beat}/min(264864) 20160222224745 QUES: the perfusion is low
+  3 PI 150488 = 03.60 %(262688) 20160222224745 QUES: the perfusion is low
+  4 SPCO 160284 = - %(262688) 20160222224745 QUES+NAV: the perfusion is low
+  0 SPHB 0 = 12.5  20160222224745
+end complete true
+"
+    );
+}
+
+#[test]
+fn another_masimo_on_the_line_begins_anew() {
+    let profile = profile(MASIMO);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    let line = |serial: &str| format!("02/22/16 22:47:45 SN={serial} SPO2=098% BPM=097 EXC=000800\r\n");
+    rig.bytes(line("1").as_bytes());
+    rig.bytes(line("1").as_bytes());
+    assert_eq!((rig.states.as_slice(), rig.forgotten), ([State::Connecting, State::Talking].as_slice(), 0));
+    rig.bytes(line("2").as_bytes());
+    assert_eq!(rig.forgotten, 1);
+    // Ten minutes of silence, and it is back.
+    rig.pass(Duration::from_secs(600));
+    assert!(rig.standing.is_empty());
+    assert_eq!(rig.notes.len(), 1, "{:?}", rig.notes);
+    rig.bytes(line("2").as_bytes());
+    assert_eq!(rig.states[2..], [State::Silent, State::Talking]);
+    assert_eq!(rig.standing.len(), 1);
+}
+
+#[test]
+fn damage_costs_the_lines_that_it_hit() {
+    let line = "02/22/16 22:47:45 SN=1 SPO2=098% BPM=097 EXC=000800<CR><LF>\n";
+    let script = line.repeat(5);
+    let faults = [
+        (Fault::FlipBit { frame: 2, byte: 3, bit: 7 }, 1),
+        (Fault::InsertByte { frame: 2, byte: 5, code: b'\n' }, 1),
+        (Fault::LoseFrame { frame: 2 }, 1),
+        (Fault::LoseLf { frame: 2 }, 0),
+        (Fault::Twice { frame: 2 }, -1),
+    ];
+    for (fault, lost) in faults {
+        let profile = profile(MASIMO);
+        let mut gateway = Rig::new(profile.session(&Instrument::default()));
+        let mut device = Rig::new(profile.simulator(vec![script.clone().into_bytes()], &[fault]));
+        for _ in 0..10 {
+            let bytes = device.sent();
+            gateway.bytes(&bytes);
+            device.pass(Duration::from_secs(1));
+        }
+        assert!(device.done);
+        assert_eq!(5 - i32::try_from(gateway.kept).unwrap(), lost, "{fault:?}: {:?}", gateway.notes);
+    }
+}
+
+#[test]
+fn a_nonin_line() {
+    let (dump, rig) = shown(NONIN, b"Nonin 7500\r\nSPO2=098 HR=072\r\nSPO2=--- HR=--- *\r\n");
+    assert_eq!(rig.notes, ["byte 0: a line fits no pattern of the profile; it was thrown away"]);
+    assert_eq!(
+        dump.text,
+        "device 69641 Nonin|| clock -
+  1 SPO2 150456 = - %(262688) NAV: the device shows no value
+  2 HR 149530 = - {beat}/min(264864) NAV: the device shows no value
+end complete true
+"
+    );
+}
+
+#[test]
+fn a_nellcor_line_with_its_headings() {
+    let print = b"N-395 VERSION 2.0.0.0 CRC: XXXX SpO2 Limit: 70-100% PR Limit: 60-160BPM\r\n\
+        ADULT 0SAT-S SPO2 RESP MODE: NORMAL\r\nTIME %SPO2 BPM PA Status\r\n1) Dump Instrument Info\r\n\
+        12-NOV-98 14:00:05  100   190*   50    PH AO\r\n";
+    let (dump, rig) = shown(NELLCOR, print);
+    assert!(rig.notes.is_empty(), "{:?}", rig.notes);
+    assert_eq!(
+        dump.text,
+        "device 69641 Nellcor|| clock 19981112140005 at 0
+  1 SPO2 150456 = 100 %(262688) 19981112140005 ALINH: alarms are off
+  2 BPM 149530 = 190 {beat}/min(264864) 19981112140005 ALINH: alarms are off alarm High
+  3 PA 0 = 50  19981112140005 ALINH: alarms are off
+end complete true
+"
+    );
+    let (dump, _) = shown(NELLCOR, b"12-NOV-98 14:00:07  ---   ---   ---    SD\r\n");
+    assert!(
+        dump.text.contains("  1 SPO2 150456 = - %(262688) 19981112140007 NAV: the sensor is disconnected\n"),
+        "{}",
+        dump.text
+    );
+}
+
+/// A report whose columns are `-` but for these.
+fn sndf(values: &[(usize, &str)], said: usize) -> String {
+    let column = |n: usize| values.iter().find(|(own, _)| *own == n).map_or("      ", |(_, value)| value);
+    let data: Vec<&str> = (5..174).map(column).collect();
+    format!("MISCF,1225,{said},\u{2}{},\u{3}\r", data.join(","))
+}
+
+#[test]
+fn a_puritan_bennett_is_asked_and_its_columns_counted() {
+    let values = [
+        (5, "12:01 "),
+        (6, "840-12345        "),
+        (8, "INVASIVE "),
+        (9, "SIMV  "),
+        (13, "12.0  "),
+        (14, "0.50  "),
+        (16, "40    "),
+        (18, "5.0   "),
+        (69, "18.0  "),
+        (70, "14.0  "),
+        (71, "0.48  "),
+        (72, "6.70  "),
+        (73, "21.0  "),
+        (74, "9.1   "),
+        (75, "2.0   "),
+        (105, "NORMAL"),
+    ];
+    let (dump, rig) = shown(PB840, sndf(&values, 169).as_bytes());
+    assert!(rig.notes.is_empty(), "{:?}", rig.notes);
+    assert_eq!(rig.sent, b"SNDF\r");
+    assert_eq!(
+        dump.text,
+        "device 70001 Puritan Bennett||840-12345 clock -
+  1 8 0 = \"INVASIVE\" 
+  2 9 0 = \"SIMV\" 
+  3 13 16928802 = 12.0 {breath}/min(264928)
+  4 14 16929196 = 0.50 L(263744)
+  5 16 16930360 = 40 %(262688)
+  6 18 16929192 = 5.0 cm[H2O](266048)
+  7 69 152712 = 18.0 cm[H2O](266048)
+  8 70 151586 = 14.0 {breath}/min(264928)
+  9 71 152664 = 0.48 L(263744)
+  10 72 151884 = 6.70 L/min(265216)
+  11 73 151817 = 21.0 cm[H2O](266048)
+  12 74 151795 = 9.1 cm[H2O](266048)
+  13 75 0 = 2.0 
+end complete true
+"
+    );
+    // A column was lost on the line: every value behind it would be another's.
+    let lost = sndf(&values, 169).replacen("SIMV  ,", "", 1);
+    let (dump, rig) = shown(PB840, lost.as_bytes());
+    assert_eq!(rig.notes.len(), 1);
+    assert!(
+        rig.notes[0]
+            .ends_with("another number of values than it says; it was thrown away (expected 169, found 168)")
+    );
+    assert!(dump.values.is_empty() && rig.lost == 1);
+}
+
+#[test]
+fn a_silent_device_is_asked_for_ever() {
+    let profile = profile(PB840);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    rig.pass(Duration::from_secs(60));
+    assert_eq!(rig.sent.len() / 5, 31);
+    // With an answer it is asked at its pace.
+    rig.sent();
+    rig.bytes(sndf(&[], 169).as_bytes());
+    rig.pass(Duration::from_secs(5));
+    assert_eq!(rig.sent(), b"SNDF\r");
+    rig.give(Input::Stop);
+    assert!(rig.done);
+}
+
+#[test]
+fn a_cuff_pressure_goes_once_for_each_time_it_was_taken() {
+    let profile = profile(ACCUTORR);
+    let interpreter = profile.interpreter();
+    let answers = [
+        "P:98,72,120,93,80,0,0,0,0:05",
+        "P:98,73,120,93,80,0,0,0,0:10",
+        "P:97,73,--,--,--,0,0,0,--",
+        "P:98,72,120,93,80,0,0,0,0:03",
+        "P:98,72,120,93,80,0,0,0,0:02",
+        "P:98,72,121,93,80,0,0,0,0:07",
+        "P:98,72,121,93,80,0,0,0,0:12",
+    ];
+    let script = answers.map(|line| format!("{line}<CR><LF>\n")).concat();
+    let mut gateway = Rig::new(profile.session(&Instrument::default()));
+    let mut device = Rig::new(profile.simulator(vec![script.into_bytes()], &[]));
+    let mut told = Vec::new();
+    for _ in answers {
+        let question = gateway.sent();
+        device.bytes(&question);
+        let answer = device.sent();
+        gateway.bytes(&answer);
+        let dump = interpret(&*interpreter, &gateway.snapshot());
+        told.push(
+            dump.values.iter().filter(|(code, _)| ["sys", "mean", "dia"].contains(&code.as_str())).count(),
+        );
+        assert!(dump.text.contains("sat 150456") && !dump.text.contains("elapsed"), "{}", dump.text);
+        gateway.pass(Duration::from_secs(5));
+    }
+    // While the cuff works there is nothing; younger than before is new.
+    assert_eq!(told, [3, 0, 0, 3, 3, 3, 0]);
+}
+
+#[test]
+fn the_recorded_spotchem_result() {
+    let Some(folder) = corpus() else { return };
+    let (dump, rig) = shown(SPOTCHEM, &std::fs::read(folder.join("lab/spotchem-el.txt")).unwrap());
+    assert!(rig.notes.is_empty() && rig.stored.len() == 1 && rig.stored[0].1, "{:?}", rig.notes);
+    assert_eq!(
+        dump.text,
+        "sender SE-1520||
+specimen [1DC042FP] B. Plasma None
+ order ELECTROLYTES|Electrolytes
+  Na = [131] mmol/L 202410291308
+  K = [9.7] mmol/L 202410291308
+  Cl = [96] mmol/L 202410291308
+end complete true
+"
+    );
+}
+
+#[test]
+fn the_examples_of_results() {
+    for (toml, expected) in [
+        (
+            SPOTCHEM,
+            "sender SE-1520||
+specimen [] B. Plasma None
+ order ELECTROLYTES|Electrolytes
+  Na = [139] mmol/L 202611221415
+  K = [----] mmol/L (no-value) 202611221415
+  Cl = [101] mmol/L 202611221415
+end complete true
+",
+        ),
+        (
+            MICROS,
+            "sender Micros 60||V2.8
+specimen [T-0002]  None
+ order CBC|Blood count
+  WBC = [007.2]  run:26/11/22 14h20mn00s
+  PLT = [-----]  (no-value) run:26/11/22 14h20mn00s
+end complete true
+",
+        ),
+    ] {
+        let profile = profile(toml);
+        let example = profile.common().examples.last().unwrap();
+        let (dump, rig) = shown(toml, &profile.example_bytes(&example.input));
+        assert!(rig.notes.is_empty(), "{:?}", rig.notes);
+        assert_eq!(dump.text, expected);
+    }
+}
+
+#[test]
+fn an_abx_count() {
+    let profile = profile(MICROS);
+    let example = profile.common().examples.first().unwrap();
+    let (dump, _) = shown(MICROS, &profile.example_bytes(&example.input));
+    for line in [
+        "specimen [T-0001]  None",
+        "   Order: Alarms of the leukocyte curve: L1",
+        "  WBC = [006.1]  run:26/11/22 14h12mn00s",
+        "  HGB = [00108]  l=L run:26/11/22 14h12mn00s",
+        "  HCT = [.312]  l=L run:26/11/22 14h12mn00s",
+        "  LYM = [001.7]  run:26/11/22 14h12mn00s",
+        "  GRA% = [068.9]  run:26/11/22 14h12mn00s",
+    ] {
+        assert!(dump.text.lines().any(|own| own == line), "{line}\n{}", dump.text);
+    }
+    // Curves, thresholds and numbers of the analyzer are no results.
+    assert_eq!(dump.values.len(), 16, "{}", dump.text);
+}
+
+#[test]
+fn a_message_without_an_end_ends_with_silence() {
+    let profile = profile(MICROS);
+    let bytes = profile.example_bytes(&profile.common().examples.last().unwrap().input);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    rig.bytes(&bytes[..bytes.len() - 1]);
+    rig.pass(Duration::from_secs(9));
+    assert!(rig.stored.is_empty());
+    rig.pass(Duration::from_secs(2));
+    assert_eq!(rig.stored.len(), 1);
+    assert!(!rig.stored[0].1 && rig.notes[0].contains("has no end"), "{:?}", rig.notes);
+    let dump = interpret(&*profile.interpreter(), &rig.stored[0].0);
+    assert!(dump.text.contains("WBC = [007.2]"), "{}", dump.text);
+}
+
+#[test]
+fn a_message_that_the_next_one_breaks_off_is_kept() {
+    let profile = profile(MICROS);
+    let bytes = profile.example_bytes(&profile.common().examples.last().unwrap().input);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    rig.bytes(&[&bytes[..bytes.len() - 1], &bytes].concat());
+    assert_eq!(rig.stored.iter().map(|(_, whole)| *whole).collect::<Vec<_>>(), [false, true]);
+    assert!(rig.notes.len() == 1 && rig.notes[0].contains("broken off by the next one"), "{:?}", rig.notes);
+    let begin = interpret(&*profile.interpreter(), &rig.stored[0].0);
+    assert!(begin.text.contains("WBC = [007.2]"), "{}", begin.text);
+}
+
+#[test]
+fn a_result_that_fits_nothing_is_kept_for_a_person() {
+    let (dump, rig) = shown(SPOTCHEM, b"\x02CALIBRATION OK\x03\n");
+    assert_eq!(rig.stored.len(), 1);
+    assert!(dump.text.contains("? = []  (the message fits no pattern of the profile)"), "{}", dump.text);
+}
+
+#[test]
+fn results_come_one_at_a_time() {
+    let profile = profile(SPOTCHEM);
+    let bytes = profile.example_bytes(&profile.common().examples.first().unwrap().input);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    rig.prompt = false;
+    rig.bytes(&[bytes.clone(), bytes].concat());
+    assert_eq!(rig.stored.len(), 1);
+    let ticket = rig.ticket.take().unwrap();
+    rig.give(Input::Refused(ticket));
+    assert!(rig.notes.iter().any(|note| note.contains("could not be stored")), "{:?}", rig.notes);
+    assert_eq!(rig.stored.len(), 2);
+}
+
+#[test]
+fn persons_are_taken_out_and_values_stay() {
+    let profile = profile(SPOTCHEM);
+    let mut bytes = profile.example_bytes(&profile.common().examples.first().unwrap().input);
+    bytes.extend(b"Smith");
+    let before = bytes.clone();
+    let count = profile.scrub(&mut bytes, &mut orugate_driver::StandIns::new());
+    assert_eq!((bytes.len(), count), (before.len(), 5));
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(
+        !text.contains("T-0001") && !text.contains("Smith") && text.contains("Na       140  mmol/L"),
+        "{text}"
+    );
+}
