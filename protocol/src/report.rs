@@ -83,6 +83,8 @@ pub enum Qc {
     ProfileRule(&'static str),
     /// LIS02 H.12 says `T` or `D`: training, debugging.
     Training,
+    /// HL7 SPM-11 says `Q`.
+    SpecimenRole,
 }
 
 impl Qc {
@@ -93,6 +95,7 @@ impl Qc {
             Self::ProcessingId => "H.12 is Q",
             Self::ActionCode => "O.12 is Q",
             Self::ProfileRule(clause) => clause,
+            Self::SpecimenRole => "SPM-11 is Q",
             Self::Training => "H.12 says training or debugging",
         }
     }
@@ -359,6 +362,10 @@ pub enum NoteKind {
     UnplacedComment,
     /// The link's framing inside the stored bytes is damaged.
     BadFrame,
+    /// An alarm: stored, never forwarded as one.
+    Alarm,
+    /// Samples of a waveform; kept, not reported.
+    Wave,
 }
 
 impl NoteKind {
@@ -385,6 +392,8 @@ impl NoteKind {
                 "a comment that belongs to no result, order or patient; kept, not reported"
             }
             Self::BadFrame => "the framing of the stored bytes is damaged",
+            Self::Alarm => "an alarm; kept, never forwarded",
+            Self::Wave => "samples of a waveform; kept, not reported",
             Self::TooMuch => "more than one message may hold; the rest is held",
         }
     }

@@ -56,6 +56,13 @@ const TABLE: &[Row] = &[
         never: IO,
     },
     Row {
+        name: "orugate-hl7",
+        folder: "drivers/hl7",
+        inside: &["orugate-protocol", "orugate-driver"],
+        outside: Outside::Only(&["serde", "toml", "schemars"]),
+        never: IO,
+    },
+    Row {
         name: "orugate-dri",
         folder: "drivers/dri",
         inside: &["orugate-protocol", "orugate-driver"],
@@ -90,6 +97,7 @@ const TABLE: &[Row] = &[
             "orugate-driver",
             "orugate-astm",
             "orugate-dri",
+            "orugate-hl7",
             "orugate-intellivue",
             "orugate-lines",
             "orugate-medibus",

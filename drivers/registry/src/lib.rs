@@ -18,6 +18,7 @@ pub static SHIPPED: Catalogue = Catalogue {
     drivers: &[
         &orugate_astm::ASTM,
         &orugate_dri::DRI,
+        &orugate_hl7::HL7,
         &orugate_intellivue::INTELLIVUE,
         &orugate_lines::LINES,
         &orugate_medibus::MEDIBUS,
@@ -43,6 +44,8 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("euroimmun-analyzer", include_str!("../../profiles/euroimmun-analyzer.toml")),
         ("ge-dri", include_str!("../../profiles/ge-dri.toml")),
         ("generic-astm", include_str!("../../profiles/generic-astm.toml")),
+        ("hl7-oul-r22", include_str!("../../profiles/hl7-oul-r22.toml")),
+        ("hl7-pcd01", include_str!("../../profiles/hl7-pcd01.toml")),
         ("hologic-panther", include_str!("../../profiles/hologic-panther.toml")),
         ("horiba-abx-micros", include_str!("../../profiles/horiba-abx-micros.toml")),
         ("horiba-pentra", include_str!("../../profiles/horiba-pentra.toml")),
@@ -51,6 +54,7 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("immucor-echo", include_str!("../../profiles/immucor-echo.toml")),
         ("maccura-i", include_str!("../../profiles/maccura-i.toml")),
         ("masimo-ascii1", include_str!("../../profiles/masimo-ascii1.toml")),
+        ("mindray-benevision", include_str!("../../profiles/mindray-benevision.toml")),
         ("mindray-bs", include_str!("../../profiles/mindray-bs.toml")),
         ("mindray-cl", include_str!("../../profiles/mindray-cl.toml")),
         ("nellcor-n395", include_str!("../../profiles/nellcor-n395.toml")),
@@ -130,7 +134,7 @@ mod tests {
         let error = SHIPPED.read(text).err().unwrap();
         assert_eq!(
             error.to_string(),
-            "line 2: there is no driver `telex`; there are: astm, dri, intellivue, lines, medibus"
+            "line 2: there is no driver `telex`; there are: astm, dri, hl7, intellivue, lines, medibus"
         );
     }
 }

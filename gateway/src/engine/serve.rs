@@ -163,7 +163,7 @@ fn reply(inner: &Inner, message: &[u8], code: Code, error: Option<ErrorCode>) ->
         // A message that cannot even be named can only be rejected.
         code: if header.is_some() { code } else { Code::ApplicationReject },
         control_id: &format!("E{number:016}"),
-        time: Stamp::new(inner.clock.utc(), 0),
+        time: Some(Stamp::new(inner.clock.utc(), 0)),
         text: "",
         problems: problem.as_slice(),
     };

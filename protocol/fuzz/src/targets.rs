@@ -275,7 +275,7 @@ fn answered(data: &[u8]) {
     let reply = Reply {
         code: Code::ApplicationAccept,
         control_id: "GW010000000000000001",
-        time: Stamp::new(Utc(1_795_000_000_000_000), 60),
+        time: Some(Stamp::new(Utc(1_795_000_000_000_000), 60)),
         text: "noted",
         problems: &[],
     };

@@ -91,9 +91,11 @@ impl fmt::Display for ReadError {
 
 impl core::error::Error for ReadError {}
 
-/// A message's segments by their ends alone, without an index.
+/// A message's segments by their ends alone, without an index: for one walk over a message.
+///
+/// Each item is a segment or the first trouble at its place; after one the next segment follows.
 #[derive(Clone, Debug)]
-pub(super) struct Lines<'m> {
+pub struct Lines<'m> {
     whole: &'m [u8],
     at: usize,
     end: usize,
@@ -105,7 +107,10 @@ pub(super) struct Lines<'m> {
 
 impl<'m> Lines<'m> {
     /// Finds MSH and reads its delimiters.
-    pub(super) fn new(whole: &'m [u8]) -> Result<Self, ReadError> {
+    ///
+    /// # Errors
+    /// The [`ReadError`] of an MSH that cannot be read.
+    pub fn new(whole: &'m [u8]) -> Result<Self, ReadError> {
         let (start, end) = extent(whole);
         let body = whole.get(start..end).unwrap_or_default();
         let Some(after_name) = body.strip_prefix(b"MSH") else {

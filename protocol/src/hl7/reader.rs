@@ -5,10 +5,9 @@
 //! LF, and MLLP block characters or a byte order mark may stand around the message. Leaves out what segments and
 //! fields mean and which must be there, batches, and double-byte charsets whose second byte can be a delimiter.
 
-pub use super::lines::ReadError;
+pub use super::lines::{Lines, ReadError};
 pub use super::part::Part;
 
-use super::lines::Lines;
 use super::part::Level;
 use super::{Delimiters, Name};
 use crate::ascii::{CR, LF};

@@ -29,8 +29,8 @@ pub struct Reply<'a> {
     pub code: Code,
     /// The answer's own MSH-10.
     pub control_id: &'a str,
-    /// The answer's MSH-7.
-    pub time: Stamp,
+    /// The answer's MSH-7; whoever knows no time repeats the message's.
+    pub time: Option<Stamp>,
     /// MSA-3, for people; may be empty.
     pub text: &'a str,
     /// One ERR each.
@@ -61,7 +61,11 @@ impl Reply<'_> {
         let mut msh = out.msh();
         msh.field(3).verbatim(field(5)).field(4).verbatim(field(6));
         msh.field(5).verbatim(field(3)).field(6).verbatim(field(4));
-        msh.field(7).fmt(self.time).field(9).str("ACK");
+        match self.time {
+            Some(time) => msh.field(7).fmt(time),
+            None => msh.field(7).verbatim(field(7)),
+        };
+        msh.field(9).str("ACK");
         if !trigger.is_empty() {
             msh.component(2).verbatim(trigger).component(3).str("ACK");
         }
@@ -127,7 +131,7 @@ mod tests {
     };
 
     fn reply<'a>(code: Code, problems: &'a [Problem<'a>]) -> Reply<'a> {
-        let time = Stamp::new(Utc(1_795_338_905_123_000), 60);
+        let time = Some(Stamp::new(Utc(1_795_338_905_123_000), 60));
         Reply { code, control_id: "OWN1", time, text: "", problems }
     }
 

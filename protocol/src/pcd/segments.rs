@@ -288,7 +288,7 @@ fn reading(s: &mut Segment<'_, '_>, value: &Reading<'_>, code: &Code<'_>) {
     }
 }
 
-/// OBX-3: the MDC term where the table knows it, and the vendor's code always.
+/// OBX-3: the MDC term where the table knows it, and the vendor's code.
 fn test(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
     let code = &measurement.code;
     let mut first = 1;
@@ -296,7 +296,9 @@ fn test(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
         coded(s, known.code, known.refid);
         first = 4;
     }
-    if !(code.id.is_empty() && code.name.is_empty()) {
+    // A device that writes MDC codes itself has no others.
+    let said = first > 1 && code.system == "MDC";
+    if !said && !(code.id.is_empty() && code.name.is_empty()) {
         s.component(first).text(code.id).component(first.saturating_add(1)).text(code.name);
         s.component(first.saturating_add(2)).str(code.system);
     }

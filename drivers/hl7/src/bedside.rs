@@ -1,0 +1,450 @@
+//! From one message of a bedside device to its measurements (IHE PCD-01, `ORU^R01`).
+//!
+//! Promises: no allocation; each OBX is one measurement, known or not; codes and units have the MDC numbers that the table
+//! knows under the name that was sent, and are else the device's own. Alarms (`ORU^R40`) and waves are noted and nothing more.
+//! Leaves out the patient's name, and whether OBX-11 `F` means that a person validated: devices write it without one.
+
+use crate::plan::Plan;
+use crate::profile::Bedside;
+use crate::read::{self, Read};
+use orugate_driver::report::{
+    Alarm, At, Code, Device, End, Group, Item, Kind, Marks, Measurement, Note, NoteKind, Priority, Reading,
+    ReportSink, Shown, Side, Unit,
+};
+use orugate_driver::text::Text;
+use orugate_driver::time::DeviceTime;
+use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_protocol::hl7::reader::{Part, Segment};
+use orugate_protocol::mdc;
+
+/// What is added to a measurement's code for its setting.
+const SETTING: u32 = 1 << 24;
+const ALARM: u32 = 196_616;
+
+const SENTINEL: &str = "the device sends a number that stands for no value";
+const NO_NUMBER: &str = "the device sends no number";
+const WRONG: &str = "the device says that the value is wrong or deleted";
+const NOT_THERE: &str = "the device says that there is no value";
+
+/// The interpreter of one profile.
+pub(crate) struct BedsideInterpreter {
+    pub(crate) plan: &'static Plan,
+    pub(crate) bedside: &'static Bedside,
+}
+
+struct Walk<'w, 'a, 'm> {
+    plan: &'static Plan,
+    bedside: &'static Bedside,
+    message: &'w StoredMessage<'m>,
+    read: Read<'a, 'm>,
+    sink: &'w mut dyn ReportSink<'m>,
+    /// OBR-7 of the order that is walked.
+    ordered: Option<DeviceTime>,
+    /// MSH-11 says that nobody's values are sent.
+    test: bool,
+    vmd: (u16, u32),
+    channel: (u16, u32),
+    /// The group that was given last.
+    given: Option<(u16, u16)>,
+}
+
+impl Interpreter for BedsideInterpreter {
+    fn interpret<'m>(
+        &self,
+        message: &StoredMessage<'m>,
+        scratch: &mut Scratch<'m>,
+        sink: &mut dyn ReportSink<'m>,
+    ) -> Result<(), Fault> {
+        let read = Read::new(message.raw, self.plan.profile.charset.0, scratch)?;
+        let test = matches!(read.header.field(11).component(1).bytes(), b"T" | b"D");
+        let mut walk = Walk {
+            plan: self.plan,
+            bedside: self.bedside,
+            message,
+            read,
+            sink,
+            ordered: None,
+            test,
+            vmd: (0, 0),
+            channel: (0, 0),
+            given: None,
+        };
+        walk.message()?;
+        walk.sink.item(Item::End(End { complete: message.complete }));
+        Ok(())
+    }
+}
+
+impl<'m> Walk<'_, '_, 'm> {
+    fn message(&mut self) -> Result<(), Fault> {
+        let event = self.read.header.trigger();
+        if matches!(event.bytes(), b"R40" | b"R41" | b"R42") {
+            self.note(NoteKind::Alarm, event);
+            return Ok(());
+        }
+        self.device()?;
+        let mut alarm = false;
+        for segment in self.read.segments() {
+            match segment.name().bytes() {
+                b"OBR" => {
+                    self.ordered = read::time(segment.field(7).component(1).bytes());
+                    self.given = None;
+                    // Some devices send alarms as R01.
+                    alarm = read::mdc_code(segment.field(4)) == Some(ALARM);
+                    if alarm {
+                        self.note(NoteKind::Alarm, segment.field(4).component(1));
+                    }
+                }
+                b"OBX" if !alarm => self.row(&segment)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, kind: NoteKind, subject: Part<'m>) {
+        let span = subject.span();
+        let ascii = orugate_driver::text::Charset::Ascii;
+        let subject = Text::new(subject.bytes(), ascii, orugate_driver::text::Escapes::None);
+        self.sink.note(Note { kind, span, subject });
+    }
+
+    fn device(&mut self) -> Result<(), Fault> {
+        let mut device = Device {
+            mds: self.bedside.mds,
+            manufacturer: Text::plain(&self.bedside.manufacturer),
+            ..Device::default()
+        };
+        let sender = self.read.header.field(3);
+        device.model = self.read.text(sender.component(1))?;
+        device.span = sender.span();
+        if sender.component(3).bytes() == b"EUI-64" {
+            device.eui64 = read::eui64(sender.component(2).bytes());
+        }
+        let stamp = self.read.header.field(7).component(1);
+        device.clock =
+            read::time(stamp.bytes()).map(|clock| Shown { device: clock, received: self.message.received });
+        if device.clock.is_none() && !stamp.is_empty() {
+            self.note(NoteKind::BadTime, stamp);
+        }
+        for segment in self.read.segments() {
+            match segment.name().bytes() {
+                b"PID" if device.patient.is_empty() => {
+                    device.patient = self.read.text(segment.field(3).component(1))?;
+                }
+                b"PV1" if device.location.is_empty() => {
+                    device.location = self.read.text(bed(segment.field(3)))?;
+                }
+                b"OBX" => {
+                    let maker = segment.field(18);
+                    if device.eui64.is_none() && maker.component(4).bytes() == b"EUI-64" {
+                        device.eui64 = read::eui64(maker.component(3).bytes());
+                    }
+                    if let Some((code, Level::Mds)) = level(&segment) {
+                        device.mds = code;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.sink.item(Item::Device(device));
+        Ok(())
+    }
+
+    fn row(&mut self, obx: &Segment<'m, 'static>) -> Result<(), Fault> {
+        let place = Place::of(obx.field(4));
+        match level(obx) {
+            Some((code, Level::Vmd)) => {
+                self.vmd = (place.vmd, code);
+                return Ok(());
+            }
+            Some((code, Level::Channel)) => {
+                self.channel = (place.channel, code);
+                return Ok(());
+            }
+            Some((_, Level::Mds)) => return Ok(()),
+            None => {}
+        }
+        if matches!(obx.field(2).bytes(), b"NA" | b"MA" | b"ED" | b"RP") {
+            self.note(NoteKind::Wave, obx.field(3).component(1));
+            return Ok(());
+        }
+        if self.given != Some((place.vmd, place.channel)) {
+            self.given = Some((place.vmd, place.channel));
+            let of = |(at, code): (u16, u32), place: u16| if at == place && place > 0 { code } else { 0 };
+            self.sink.item(Item::Group(Group {
+                vmd: of(self.vmd, place.vmd),
+                channel: of(self.channel, place.channel),
+                vmd_place: place.vmd,
+                channel_place: place.channel,
+                span: obx.field(4).span(),
+                ..Group::default()
+            }));
+        }
+        let measurement = self.measurement(obx, place.metric)?;
+        self.sink.item(Item::Measurement(measurement));
+        Ok(())
+    }
+
+    fn measurement(&mut self, obx: &Segment<'m, 'static>, place: u16) -> Result<Measurement<'m>, Fault> {
+        let mut measurement = Measurement {
+            place,
+            received: self.message.received,
+            span: obx.span(),
+            ..Measurement::default()
+        };
+        let code = obx.field(3);
+        measurement.term = term(code);
+        measurement.code = Code {
+            id: self.read.text(code.component(1))?,
+            name: self.read.text(code.component(2))?,
+            system: if measurement.term > 0 { "MDC" } else { self.plan.profile.coding_system.0 },
+            loinc: Text::EMPTY,
+        };
+        if measurement.code.id.is_empty() {
+            measurement.code.id = measurement.code.name;
+        }
+        if measurement.term >= SETTING {
+            measurement.kind = Kind::Set;
+        }
+        let unit = obx.field(6);
+        let words = if unit.component(2).is_empty() { 1 } else { 2 };
+        measurement.unit = Unit { mdc: read::mdc_unit(unit), text: self.read.text(unit.component(words))? };
+        self.value(obx, &mut measurement)?;
+        self.marks(obx, &mut measurement);
+        self.limits(obx.field(7), &mut measurement)?;
+        self.method(obx.field(17), &mut measurement)?;
+        let stamp = obx.field(14).component(1);
+        let time = read::time(stamp.bytes());
+        if time.is_none() && !stamp.is_empty() {
+            self.note(NoteKind::BadTime, stamp);
+        }
+        // A time that cannot be read is not the order's.
+        let time = if stamp.is_empty() { self.ordered } else { time };
+        measurement.at = time.map_or(At::Received, At::Device);
+        measurement.site =
+            read::mdc_code(obx.field(20)).filter(|site| mdc::term(*site).is_some()).unwrap_or(0);
+        Ok(measurement)
+    }
+
+    fn value(&mut self, obx: &Segment<'m, 'static>, measurement: &mut Measurement<'m>) -> Result<(), Fault> {
+        let field = obx.field(5);
+        let kind = obx.field(2);
+        let (part, comparator) = match kind.bytes() {
+            // SN: comparator and number.
+            b"SN" => (field.component(2), field.component(1).bytes()),
+            _ => (field.component(1), &b""[..]),
+        };
+        let text = self.read.text(part)?;
+        let numeric =
+            matches!(kind.bytes(), b"NM" | b"SN") || (kind.is_empty() && read::is_number(text.bytes()));
+        if field.is_empty() || field.is_null() || text.is_empty() && numeric {
+            measurement.marks = Marks::NI;
+            measurement.why = NOT_THERE;
+            return Ok(());
+        }
+        if self.bedside.absent.iter().any(|absent| text.reads(absent)) {
+            measurement.marks = Marks::INV;
+            measurement.why = SENTINEL;
+            return Ok(());
+        }
+        if numeric {
+            if !read::is_number(text.bytes()) {
+                measurement.marks = Marks::INV;
+                measurement.why = NO_NUMBER;
+                return Ok(());
+            }
+            match comparator {
+                b">" | b">=" => measurement.marks = Marks::OVER,
+                b"<" | b"<=" => measurement.marks = Marks::UNDER,
+                _ => {}
+            }
+            measurement.value = Reading::Number(text);
+            return Ok(());
+        }
+        measurement.value = if matches!(kind.bytes(), b"CWE" | b"CNE" | b"CE") {
+            let name = self.read.text(field.component(2))?;
+            let words = if name.is_empty() { text } else { name };
+            match read::mdc_code(field).filter(|code| mdc::term(*code).is_some()) {
+                Some(code) => Reading::Coded(code, words),
+                None => Reading::Words(words),
+            }
+        } else {
+            Reading::Words(self.read.text(field)?)
+        };
+        Ok(())
+    }
+
+    fn marks(&self, obx: &Segment<'m, 'static>, measurement: &mut Measurement<'m>) {
+        let mut marks = measurement.marks;
+        let mut alarm = Alarm::default();
+        let mut alarms = false;
+        for token in obx.field(8).repeats().flat_map(|repeat| [repeat.component(1), repeat.component(2)]) {
+            marks = marks
+                | match token.bytes() {
+                    b"INV" => Marks::INV,
+                    b"QUES" => Marks::QUES,
+                    b"NAV" => Marks::NAV,
+                    b"CAL" => Marks::CAL,
+                    b"TEST" => Marks::TEST,
+                    b"DEMO" => Marks::DEMO,
+                    b"EARLY" => Marks::EARLY,
+                    b"BUSY" => Marks::BUSY,
+                    b"OFF" => Marks::OFF,
+                    b"NI" => Marks::NI,
+                    b"ALINH" => Marks::ALINH,
+                    b">" => Marks::OVER,
+                    b"<" => Marks::UNDER,
+                    b"VALIDATED" => Marks::VALIDATED,
+                    _ => Marks::NONE,
+                };
+            match token.bytes() {
+                b"L" | b"LL" => alarm.side = Side::Low,
+                b"H" | b"HH" => alarm.side = Side::High,
+                b"PL" => alarm.priority = Priority::Low,
+                b"PM" => alarm.priority = Priority::Medium,
+                b"PH" => alarm.priority = Priority::High,
+                _ => {}
+            }
+            alarms |= matches!(token.bytes(), b"L" | b"LL" | b"H" | b"HH" | b"PL" | b"PM" | b"PH" | b"ALACT");
+        }
+        let (of_status, why) = match obx.field(11).bytes() {
+            b"D" | b"W" => (Marks::INV, WRONG),
+            b"X" | b"I" | b"N" | b"O" => (Marks::NAV, NOT_THERE),
+            _ => (Marks::NONE, ""),
+        };
+        if measurement.why.is_empty() {
+            measurement.why = why;
+        }
+        marks = marks | of_status;
+        if self.test {
+            marks = marks | Marks::TEST;
+        }
+        if marks.without_value() {
+            measurement.value = Reading::Absent;
+        }
+        measurement.marks = marks;
+        measurement.alarm = alarms.then_some(alarm);
+    }
+
+    /// `90-150`, `>90`, `<150`; anything else is no limit.
+    fn limits(&mut self, range: Part<'m>, measurement: &mut Measurement<'m>) -> Result<(), Fault> {
+        let text = self.read.text(range)?;
+        let bytes = text.bytes();
+        let number =
+            |bytes| Some(text.with_bytes(bytes).trimmed()).filter(|limit| read::is_number(limit.bytes()));
+        if let [b'>', rest @ ..] | [b'<', rest @ ..] = bytes {
+            let rest = rest.strip_prefix(b"=").unwrap_or(rest);
+            let limit = number(rest).unwrap_or_default();
+            if bytes.first() == Some(&b'>') {
+                measurement.low = limit;
+            } else {
+                measurement.high = limit;
+            }
+            return Ok(());
+        }
+        // A hyphen at the start is a sign.
+        let hyphen = bytes.iter().skip(1).position(|byte| *byte == b'-').map(|at| at.saturating_add(1));
+        let halves = hyphen.and_then(|at| Some((bytes.get(..at)?, bytes.get(at.saturating_add(1)..)?)));
+        if let Some((low, high)) = halves.and_then(|(low, high)| number(low).zip(number(high))) {
+            measurement.low = low;
+            measurement.high = high;
+        }
+        Ok(())
+    }
+
+    fn method(&mut self, field: Part<'m>, measurement: &mut Measurement<'m>) -> Result<(), Fault> {
+        for repeat in field.repeats() {
+            for part in repeat.components() {
+                match part.bytes() {
+                    b"APERIODIC" => measurement.once = true,
+                    b"MSET" | b"ASET" => measurement.kind = Kind::Set,
+                    b"MCALC" | b"ACALC" => measurement.kind = Kind::Calculated,
+                    _ => {}
+                }
+            }
+            if measurement.method.is_empty() {
+                let name = if repeat.component(2).is_empty() { 1 } else { 2 };
+                let part = repeat.component(name);
+                if part.bytes() != b"APERIODIC" {
+                    measurement.method = self.read.text(part)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a row says that has no value but names a device, one of its modules or a channel.
+enum Level {
+    Mds,
+    Vmd,
+    Channel,
+}
+
+fn level(obx: &Segment<'_, '_>) -> Option<(u32, Level)> {
+    let field = obx.field(3);
+    let code = read::mdc_code(field)?;
+    if !obx.field(5).is_empty() {
+        return None;
+    }
+    let name = field.component(2);
+    let name = name.bytes();
+    let device = name.starts_with(b"MDC_DEV_");
+    match name {
+        _ if !device => None,
+        _ if name.ends_with(b"_MDS") => Some((code, Level::Mds)),
+        _ if name.ends_with(b"_VMD") => Some((code, Level::Vmd)),
+        _ if name.ends_with(b"_CHAN") => Some((code, Level::Channel)),
+        _ => None,
+    }
+}
+
+/// OBX-4 `mds.vmd.channel.metric`. What does not fit is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Place {
+    vmd: u16,
+    channel: u16,
+    metric: u16,
+}
+
+impl Place {
+    fn of(field: Part<'_>) -> Self {
+        let mut numbers = field.bytes().split(|byte| *byte == b'.');
+        let mut next =
+            || numbers.next().and_then(read::decimal).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
+        let _mds = next();
+        Self { vmd: next(), channel: next(), metric: next() }
+    }
+}
+
+/// The MDC code of OBX-3, when the table knows it under the name that was sent.
+fn term(field: Part<'_>) -> u32 {
+    let known = |code: u32, name: Part<'_>| {
+        let term = mdc::term(code)?;
+        let same = name.is_empty() || name.reads(term.refid) || term.also.iter().any(|also| name.reads(also));
+        same.then_some(code)
+    };
+    let said = |first: usize| {
+        let (code, name) = (field.component(first), field.component(first.saturating_add(1)));
+        if field.component(first.saturating_add(2)).bytes() != b"MDC" {
+            return None;
+        }
+        let code = read::number(code)?;
+        if mdc::is_private(code) {
+            return None;
+        }
+        known(code, name)
+    };
+    said(1).or_else(|| said(4)).unwrap_or(0)
+}
+
+/// The bed of a PL: its third component, or the first that says anything.
+fn bed(field: Part<'_>) -> Part<'_> {
+    let said = |component: usize| {
+        let component = field.component(component);
+        let found = (1..=2).map(|n| component.subcomponent(n)).find(|part| !part.is_empty());
+        found.unwrap_or_else(|| component.subcomponent(1))
+    };
+    [3, 2, 1].into_iter().map(said).find(|part| !part.is_empty()).unwrap_or_else(|| said(3))
+}
