@@ -298,7 +298,7 @@ fn test(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
     }
     // A device that writes MDC codes itself has no others.
     let said = first > 1 && code.system == "MDC";
-    if !said && !(code.id.is_empty() && code.name.is_empty()) {
+    if !(said || code.id.is_empty() && code.name.is_empty()) {
         s.component(first).text(code.id).component(first.saturating_add(1)).text(code.name);
         s.component(first.saturating_add(2)).str(code.system);
     }

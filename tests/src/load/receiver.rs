@@ -87,7 +87,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Seen>, code: Code) -> io::Result<()
             let reply = Reply {
                 code,
                 control_id: &format!("L{answers}"),
-                time: Stamp::new(clock.utc(), 0),
+                time: Some(Stamp::new(clock.utc(), 0)),
                 text: "",
                 problems: &[],
             };
