@@ -182,7 +182,8 @@ impl LinesInterpreter {
         } else {
             reading(place, cut.value, false)
         };
-        let (said, reason, alarm) = place.seen.marks(n);
+        // What takes a value away does so from what is measured, and not from the alarm that says it.
+        let (said, reason, alarm) = if words { (Marks::NONE, "", None) } else { place.seen.marks(n) };
         marks = marks | said;
         if !reason.is_empty() {
             why = reason;
