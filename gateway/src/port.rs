@@ -187,7 +187,7 @@ struct Running {
 impl Port {
     /// Runs until the gateway stops.
     pub async fn run(self) {
-        let now = Now { tick: self.clock.tick(), utc: self.clock.reckoned() };
+        let now = now(&self.clock);
         let stage = self.snapshots.map(|every| Stage::new(every.interval, every.stale_after, now));
         let mut running = Running {
             session: (self.begin)(),
@@ -614,7 +614,7 @@ impl Running {
     }
 
     fn now(&self) -> Now {
-        Now { tick: self.port.clock.tick(), utc: self.port.clock.reckoned() }
+        now(&self.port.clock)
     }
 
     /// One write is one datagram on this wire.
@@ -734,6 +734,13 @@ fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() 
     let done = catch_unwind(AssertUnwindSafe(piece));
     pulse.leave().map_err(|GivenUp| Fall::GivenUp)?;
     done.map_err(|_| Fall::Panicked)
+}
+
+/// Both clocks, the wall clock first: a thread that loses the processor between the two then sees an interval's end late. Early,
+/// the wall clock would still show the interval before, and there would be two messages of that.
+fn now(clock: &Clock) -> Now {
+    let utc = clock.reckoned();
+    Now { utc, tick: clock.tick() }
 }
 
 /// Where an instrument's messages are: what a bedside device says is taken again, and goes before results do.
