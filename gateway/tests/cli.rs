@@ -508,7 +508,7 @@ fn simulate_says_what_stops_it() {
     refused.says("The wire failed");
     let nowhere = orugate(&target[..3]);
     nowhere.is(64);
-    nowhere.says("--connect, --listen or --serial");
+    nowhere.says("--connect, --listen, --serial or --udp");
     for fault in ["bogus", "flip-bit", "flip-bit:x", "flip-bit:0"] {
         let wrong = orugate(&[&target[..], &["--fault", fault]].concat());
         wrong.is(2);
