@@ -40,7 +40,8 @@ pub struct Now {
 /// What was lost in the stage, since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// Intervals without a message, because the journal had not answered about the one before, or refused it.
+    /// Intervals without a message, because the journal had not answered about the one before, or refused it, or this box
+    /// was too slow to look.
     pub intervals: u64,
     /// Parts that were too large, or more than may wait.
     pub parts: u64,
@@ -172,6 +173,12 @@ impl Stage {
     pub fn look(&mut self, now: Now) {
         let over = now.tick >= self.end;
         if over {
+            if !self.current.is_empty() {
+                // Ends behind this one that passed while nobody looked: one message is made, and they have none.
+                let passed = now.tick.since(self.end).as_micros() / self.interval.as_micros().max(1);
+                self.lost.intervals =
+                    self.lost.intervals.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
+            }
             self.end = end_of(self.interval, now);
         }
         let gathered = self.taken.front().is_some_and(|(came, _)| now.tick >= came.after(GATHER));

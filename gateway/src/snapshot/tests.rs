@@ -89,6 +89,19 @@ fn what_was_taken_survives_a_journal_that_refuses_it() {
 }
 
 #[test]
+fn ends_that_pass_while_nobody_looks_are_counted() {
+    let mut stage = Stage::new(Duration::from_secs(1), STALE, at(0));
+    stage.current(at(0), Slot(1), b"hr");
+    assert_eq!(given(&mut stage, at(4)).len(), 1);
+    assert_eq!(stage.lost().intervals, 3);
+    assert_eq!(given(&mut stage, at(5)).len(), 1);
+    stage.forget(Slot(1));
+    assert!(given(&mut stage, at(8)).is_empty());
+    // While nothing stands there is nothing to miss.
+    assert_eq!(stage.lost().intervals, 3);
+}
+
+#[test]
 fn a_regular_one_that_is_refused_or_late_is_counted() {
     let mut stage = Stage::new(Duration::from_secs(1), STALE, at(0));
     stage.current(at(0), Slot(1), b"hr");
