@@ -98,7 +98,8 @@ fn a_recorded_udp_session_has_an_identity_and_waves_that_are_passed_over() {
     let log = std::fs::read(corpus.join("mp70-udp-demo.log")).unwrap();
     let stage = capture(&*profile, &[&log]);
     assert!(stage.notes.len() > 70 && stage.notes.iter().all(|note| note.contains("no unit of data export")));
-    assert!(!stage.current.is_empty());
+    let items = interpret(&*profile.interpreter(), stage.snapshots.last().unwrap());
+    assert!(items.starts_with("device 69965 [Philips]"), "{items}");
 }
 
 #[test]
