@@ -35,6 +35,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 const PACE: Duration = AGAIN;
 /// How often one is tried.
 const TRIES: u32 = 5;
+/// How long what a command said is read when it has ended.
+const STILL: Duration = Duration::from_millis(100);
 /// What of its standard error is kept for the log, and read at all.
 const SAID: usize = 300;
 const HEARD: u64 = 64 << 10;
@@ -365,16 +367,24 @@ async fn talk(child: &mut Child, words: &[u8]) -> io::Result<(ExitStatus, Vec<u8
         }
         // Who says more hears that nobody listens.
     };
-    let both = async { tokio::join!(write, listen) };
-    // What it left running may keep its standard error open, and it may close that and go on: its end is what counts.
-    let status = tokio::select! {
-        biased;
-        status = child.wait() => Some(status),
-        _ = both => None,
-    };
-    let status = match status {
-        Some(status) => status?,
-        None => child.wait().await?,
+    // Ends before `said` is looked at.
+    let status = {
+        let both = async { tokio::join!(write, listen) };
+        tokio::pin!(both);
+        // What it left running may keep its standard error open, and it may close that and go on: its end is what counts.
+        let ended = tokio::select! {
+            biased;
+            status = child.wait() => Some(status),
+            _ = &mut both => None,
+        };
+        match ended {
+            Some(status) => {
+                // What it said before it ended is still on its way.
+                let _ = timeout(STILL, &mut both).await;
+                status?
+            }
+            None => child.wait().await?,
+        }
     };
     Ok((status, said))
 }
