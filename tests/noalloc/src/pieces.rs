@@ -171,7 +171,7 @@ fn hl7_write(input: &[u8]) -> usize {
     let reply = Reply {
         code: Code::ApplicationAccept,
         control_id: "1",
-        time: Stamp::new(Utc(0), 0),
+        time: Some(Stamp::new(Utc(0), 0)),
         text: "noted",
         problems: &[],
     };
