@@ -23,15 +23,19 @@
 #![forbid(unsafe_code)]
 
 mod fault;
+mod intern;
 mod interpreter;
+mod outbox;
 mod profile;
 mod scrub;
 mod session;
 pub mod snapshot;
 
 pub use fault::SimulatedFault;
+pub use intern::{Interned, intern};
 pub use interpreter::{Fault, FrameSeen, Instrument, Interpreter, Piece, Scratch, StoredMessage};
 pub use orugate_protocol::{report, span, text, time};
+pub use outbox::Outbox;
 pub use profile::{
     Common, CommonQc, Draft, Driver, Evidence, Example, Feed, Profile, ProfileError, QcProof, UnitSaid,
     parse_profile,

@@ -5,10 +5,9 @@
 //! when the line is quiet for the receive time. Leaves out asking again: a chunk that cannot be stored is lost, which a
 //! note says, and so is the rest of its message.
 
-use crate::outbox::Outbox;
 use crate::tracker::Tracker;
 use orugate_driver::time::Tick;
-use orugate_driver::{Deadline, MessageEnd, Ticket};
+use orugate_driver::{Deadline, MessageEnd, Outbox, Ticket};
 use orugate_protocol::ascii::{EOT, ETX, STX};
 use std::collections::VecDeque;
 use std::time::Duration;

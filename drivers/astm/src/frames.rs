@@ -9,11 +9,10 @@
 //!
 //! Leaves out replies and timers, which are the link's, and what the text means.
 
-use crate::outbox::Outbox;
 use crate::said;
 use crate::tracker::Tracker;
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, MessageEnd, Ticket, TrafficFault};
+use orugate_driver::{Channel, Deadline, MessageEnd, Outbox, Ticket, TrafficFault};
 use orugate_protocol::ascii::EOT;
 use orugate_protocol::astm::link::{
     Cut, EndReason, Event, FrameId, FrameNumbers, Link, OVERHEAD, Opening, Refused, RefusedBecause, Replies,

@@ -3,7 +3,7 @@
 //! Promises: a [`Place`] is checked when the profile is read, and reading one from a message cannot fail; what is
 //! not there is empty. A place is in the first repeat of its field unless it names another: `R.13[2]`, `R.13[last]`.
 
-use crate::intern::intern;
+use orugate_driver::intern;
 use orugate_protocol::astm::record::{Field, Record, RecordType};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

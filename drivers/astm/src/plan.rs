@@ -1,6 +1,5 @@
 //! A profile made ready for use: what it means, once, for the life of the process.
 
-use crate::intern::{intern, intern_plan};
 use crate::link_options::FrameNumbersOption;
 use crate::measure::Rule;
 use crate::profile::{AstmProfile, NotReportable, PlaceNote, QcMark, QcRules};
@@ -9,7 +8,7 @@ use crate::scrub::words::Words;
 use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::{Charset, Escapes, Text};
-use orugate_driver::{Common, CommonQc, ProfileError};
+use orugate_driver::{Common, CommonQc, Interned, ProfileError, intern};
 use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::RecordType;
 use toml::de::DeTable;
@@ -22,6 +21,9 @@ const SAME_IN_HL7: [&str; 7] = ["L", "H", "LL", "HH", "<", ">", "N"];
 pub(crate) fn is_same_in_hl7(flag: &[u8]) -> bool {
     SAME_IN_HL7.iter().any(|code| code.as_bytes() == flag)
 }
+
+/// By the profile's text.
+static PLANS: Interned<Plan> = Interned::new();
 
 /// A profile ready for use.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Reads a profile.
     pub(crate) fn read(text: &str) -> Result<&'static Self, ProfileError> {
-        intern_plan(text, || {
+        PLANS.of(text, || {
             let profile: AstmProfile = toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))?;
             check(text, &profile)?;
             Ok(Self::new(profile, Words::of(text)))

@@ -4,11 +4,11 @@
 //! profile's text and nothing else of the message. A comment counts wherever it stands under the order, so a specimen is
 //! known before its first result. What only looks like a control is said apart, and never taken for one.
 
-use crate::intern::intern;
 use crate::place::{Current, Place};
 use crate::plan::Plan;
 use crate::profile::QcRules;
 use crate::sample;
+use orugate_driver::intern;
 use orugate_driver::report::Qc;
 use orugate_driver::text::Text;
 use orugate_protocol::astm::record::{

@@ -5,11 +5,10 @@
 
 use crate::bare::Bare;
 use crate::frames::Frames;
-use crate::outbox::Outbox;
 use crate::plan::Plan;
 use crate::values::Framing;
 use orugate_driver::time::Tick;
-use orugate_driver::{Answer, Channel, Deadline, Input, Output, Reason, Session};
+use orugate_driver::{Answer, Channel, Deadline, Input, Outbox, Output, Reason, Session};
 use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK, STX};
 use orugate_protocol::astm::link::{Checksum, Establishment, FrameNumbers, Replies, Settings};
 

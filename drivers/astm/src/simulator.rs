@@ -6,13 +6,12 @@
 //! messages it takes what the host sends. Leaves out opinions: it never looks into a record.
 
 use crate::fault::Faults;
-use crate::outbox::Outbox;
 use crate::profile::AstmProfile;
 use crate::script;
 use crate::values::Framing;
 use orugate_driver::time::Tick;
 use orugate_driver::{
-    Channel, Deadline, Input, Output, Reason, Session, SimulatedFault as Fault, TrafficFault,
+    Channel, Deadline, Input, Outbox, Output, Reason, Session, SimulatedFault as Fault, TrafficFault,
 };
 use orugate_protocol::ascii::{ACK, CR, ENQ, EOT, LF, NAK, STX};
 use orugate_protocol::astm::link::{
@@ -227,7 +226,7 @@ impl Simulator {
             while let Some(out) = self.host.transmit(now).map(<[u8]>::to_vec) {
                 replied = true;
                 if let Some(channel) = self.channel {
-                    self.out.send(channel, &out);
+                    self.out.send(channel, out);
                 }
             }
             if idle && !replied {

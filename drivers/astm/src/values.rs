@@ -1,8 +1,7 @@
 //! The small values of a profile, each valid once it exists.
 
-use crate::intern::intern;
 use orugate_driver::report::Status;
-use orugate_driver::text;
+use orugate_driver::{intern, text};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;

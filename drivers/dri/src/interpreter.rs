@@ -7,7 +7,6 @@
 
 use crate::civil;
 use crate::frame::{Places, RECORD_MAX, decode};
-use crate::intern::intern;
 use crate::labels;
 use crate::profile::Plan;
 use crate::record::{AUXILIARY, GROUPS, Main, Record, Subrecord, i16_at, u16_at, u32_at};
@@ -21,7 +20,7 @@ use orugate_driver::snapshot::{self, Snapshot, decimal};
 use orugate_driver::span::Span;
 use orugate_driver::text::{Charset, Escapes, Text};
 use orugate_driver::time::DeviceTime;
-use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage, intern};
 
 /// `MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS`.
 const MULTI_PARAMETER_MONITOR: u32 = 69965;

@@ -18,10 +18,8 @@
 mod civil;
 mod driver;
 mod frame;
-mod intern;
 mod interpreter;
 mod labels;
-mod outbox;
 pub mod profile;
 mod record;
 mod request;

@@ -6,13 +6,14 @@
 //! network's records, which name patients.
 
 use crate::frame::{Damage, Deframer, Heard};
-use crate::outbox::Outbox;
 use crate::profile::Settings;
 use crate::record::{ALARM_STATUS, AUXILIARY, Main, Record};
 use crate::request;
 use crate::slots::{self, Fresh};
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, State as Standing, TrafficFault};
+use orugate_driver::{
+    Channel, Deadline, Input, Outbox, Output, Reason, Session, State as Standing, TrafficFault,
+};
 use std::time::Duration;
 
 /// A monitor that is told to stop has so long until we go.

@@ -6,12 +6,11 @@
 //! alarms, which it answers from its script.
 
 use crate::frame::{Deframer, FLAG, Heard};
-use crate::outbox::Outbox;
 use crate::record::{Main, Record};
 use crate::request::{Asked, asked};
 use crate::script;
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, SimulatedFault as Fault};
+use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, SimulatedFault as Fault};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -21,9 +21,7 @@
 mod answer;
 mod bedside;
 mod driver;
-mod intern;
 mod laboratory;
-mod outbox;
 mod plan;
 pub mod profile;
 mod read;

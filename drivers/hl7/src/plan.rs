@@ -1,8 +1,10 @@
 //! A profile made ready for use: what it means, once, for the life of the process.
 
-use crate::intern::{intern, intern_plan};
 use crate::profile::{Bedside, Hl7Profile, Laboratory};
-use orugate_driver::{Common, ProfileError};
+use orugate_driver::{Common, Interned, ProfileError, intern};
+
+/// By the profile's text.
+static PLANS: Interned<Plan> = Interned::new();
 
 /// A profile ready for use.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub(crate) struct Control {
 impl Plan {
     /// Reads a profile.
     pub(crate) fn read(text: &str) -> Result<&'static Self, ProfileError> {
-        intern_plan(text, || {
+        PLANS.of(text, || {
             let profile: Hl7Profile = toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))?;
             let kind = check(text, &profile)?;
             let common = Common {

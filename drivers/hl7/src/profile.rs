@@ -3,8 +3,7 @@
 //! Promises: what is read is valid, and every mistake names its line. A profile has either a table `[bedside]` or a table
 //! `[laboratory]`, which says how its messages are read.
 
-use crate::intern::intern;
-use orugate_driver::{CommonQc, Evidence, Example, text};
+use orugate_driver::{CommonQc, Evidence, Example, intern, text};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

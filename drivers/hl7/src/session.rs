@@ -6,10 +6,11 @@
 //! and whether one came before: that is the gateway's.
 
 use crate::answer::{self, First, Ids, Verdict};
-use crate::outbox::Outbox;
 use crate::plan::Plan;
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, Ticket, TrafficFault};
+use orugate_driver::{
+    Channel, Deadline, Input, MessageEnd, Outbox, Output, Peer, Reason, Session, Ticket, TrafficFault,
+};
 use orugate_protocol::ascii::{CR, LF, VT};
 use orugate_protocol::mllp::{Decoder, Event, Progress, Rules};
 use std::time::Duration;
@@ -217,7 +218,7 @@ impl Hl7Session {
                 self.answer(now, channel, &message, Verdict::Error(STORE_FULL));
             }
             First::Store => {
-                let ticket = self.out.store(message.clone());
+                let ticket = self.out.store(message.clone(), true, Some(MessageEnd::Complete));
                 // Of a capture several are stored at once: nobody waits for an answer.
                 self.waiting = Some(Waiting { ticket, channel, message });
             }

@@ -5,10 +5,9 @@
 //! in all; then the device gives up. Faults count messages as frames.
 
 use crate::answer::framed;
-use crate::outbox::Outbox;
 use crate::script;
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, SimulatedFault as Fault};
+use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, SimulatedFault as Fault};
 use orugate_protocol::hl7::ack::{Ack, Answer};
 use orugate_protocol::hl7::header::Header;
 use orugate_protocol::mllp::{Decoder, Event, Rules};

@@ -36,7 +36,6 @@ mod gather;
 mod held;
 mod interpreter;
 mod line;
-mod outbox;
 mod pdu;
 pub mod profile;
 mod read;

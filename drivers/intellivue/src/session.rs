@@ -9,7 +9,6 @@ use crate::frame::Frames;
 use crate::gather::{Answer, Came as Piece, Gather, Key, Outcome};
 use crate::held::Held;
 use crate::line::{Came, File, Line};
-use crate::outbox::Outbox;
 use crate::pdu::{
     ACTION, Association, Attributes, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, Part, Pdu, Reply,
     parse,
@@ -20,7 +19,9 @@ use crate::talk::{Talk, Wish};
 use crate::units::plain;
 use crate::value::{id, mode, time};
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, Slot, State, TrafficFault};
+use orugate_driver::{
+    Channel, Deadline, Input, Outbox, Output, Peer, Reason, Session, Slot, State, TrafficFault,
+};
 use std::time::Duration;
 
 /// What a profile says of a session.

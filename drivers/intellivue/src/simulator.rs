@@ -7,7 +7,6 @@
 use crate::civil;
 use crate::frame::Frames;
 use crate::line::{Came, File, Line};
-use crate::outbox::Outbox;
 use crate::pdu::{
     ACTION, ALERTS, Association, DEMOGRAPHICS, EVENT, MDS, NUMERIC, POLL, POLL_EXTENDED, Pdu, parse,
 };
@@ -19,7 +18,9 @@ use crate::script::{Extended, Monitor, Place, answer};
 use crate::session::Settings;
 use crate::value::id;
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, SimulatedFault as Fault};
+use orugate_driver::{
+    Channel, Deadline, Input, Outbox, Output, Peer, Reason, Session, SimulatedFault as Fault,
+};
 use std::time::Duration;
 
 /// The presentation part of an accept.

@@ -10,11 +10,10 @@ use orugate_driver::report::{
     At, Code, Comment, Device, End, Flags, Item, Kind, Level, Marks, Measurement, Note, NoteKind,
     Observation, Order, Qc, Reading, ReportSink, Sender, Shown, Specimen, Status, Unit,
 };
-use orugate_driver::snapshot;
 use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::time::{DeviceTime, Utc};
-use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
+use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage, snapshot};
 use std::ops::Range;
 
 pub(crate) struct LinesInterpreter {

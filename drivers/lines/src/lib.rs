@@ -17,9 +17,7 @@
 mod clock;
 mod driver;
 mod frame;
-mod intern;
 mod interpreter;
-mod outbox;
 mod pattern;
 mod plan;
 pub mod profile;

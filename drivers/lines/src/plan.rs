@@ -5,14 +5,16 @@
 
 use crate::clock::Format;
 use crate::frame::{Check, Form, Framing, Kind};
-use crate::intern::{intern, intern_plan};
 use crate::pattern::Pattern;
 use crate::profile::{AlarmWord, CheckForm, CheckKind, FeedWord, KindWord, LinesProfile, MarkWord};
 use crate::script;
 use orugate_driver::report::{Alarm, KnownFlag, Marks, Priority, Side};
 use orugate_driver::text::Charset;
-use orugate_driver::{Common, ProfileError, Slot, parse_profile};
+use orugate_driver::{Common, Interned, ProfileError, Slot, intern, parse_profile};
 use std::time::Duration;
+
+/// By the profile's text.
+static PLANS: Interned<Plan> = Interned::new();
 
 /// Everything that a session and an interpreter need.
 #[derive(Debug)]
@@ -144,7 +146,7 @@ pub(crate) enum Test {
 impl Plan {
     /// The plan of a profile's text, made once.
     pub(crate) fn read(text: &str) -> Result<&'static Self, ProfileError> {
-        intern_plan(text, || {
+        PLANS.of(text, || {
             let common = parse_profile(text)?;
             let profile: LinesProfile =
                 toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))?;

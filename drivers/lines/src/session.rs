@@ -5,13 +5,12 @@
 //! that fell silent is forgotten. Leaves out what lines mean.
 
 use crate::frame::{Damage, Deframer, Heard};
-use crate::outbox::Outbox;
 use crate::plan::{Feed, Plan};
 use crate::seen::{Seen, Unfit};
 use orugate_driver::text::{Escapes, Text};
 use orugate_driver::time::Tick;
 use orugate_driver::{
-    Channel, Deadline, Input, MessageEnd, Output, Reason, Session, State, Ticket, TrafficFault,
+    Channel, Deadline, Input, MessageEnd, Outbox, Output, Reason, Session, State, Ticket, TrafficFault,
 };
 use std::collections::VecDeque;
 
@@ -95,7 +94,7 @@ impl LinesSession {
                 // What came of a result is the only copy.
                 Some((at, raw, Some(what))) if results && !raw.is_empty() => {
                     self.out.say(incomplete(what), what == Damage::Long, at);
-                    self.ticket = Some(self.out.store(raw, MessageEnd::Incomplete));
+                    self.ticket = Some(self.out.store(raw, true, Some(MessageEnd::Incomplete)));
                 }
                 Some((at, _, Some(what))) => damage(&mut self.out, at, what),
                 None => {}
@@ -134,7 +133,7 @@ impl LinesSession {
             }
         };
         match (plan.feed, seen) {
-            (Feed::Results, _) => self.ticket = Some(self.out.store(raw, MessageEnd::Complete)),
+            (Feed::Results, _) => self.ticket = Some(self.out.store(raw, true, Some(MessageEnd::Complete))),
             (Feed::Bedside { .. }, Some(seen)) if seen.time_is_damaged() => {
                 self.out.say("a line's time cannot be read; it was thrown away", true, at);
             }
@@ -158,7 +157,7 @@ impl LinesSession {
                 if let Some(poll) = &plan.poll {
                     self.ask_at = Some(now.after(poll.every));
                 }
-                self.out.current(channel, Plan::slot(number), &raw);
+                self.out.current(channel, Plan::slot(number), &*raw);
                 if let (Some(now_taken), Some(last)) = (taken, self.taken.get_mut(number)) {
                     let new = last.as_ref().is_none_or(|(values, age)| {
                         let younger = matches!((age, now_taken.1), (Some(old), Some(new)) if new < *old);
@@ -166,7 +165,7 @@ impl LinesSession {
                     });
                     *last = Some(now_taken);
                     if new {
-                        self.out.taken(channel, &raw);
+                        self.out.taken(channel, &*raw);
                     }
                 }
             }
@@ -185,7 +184,7 @@ impl LinesSession {
         if let Some((at, raw)) = open {
             if self.plan.feed == Feed::Results && self.ticket.is_none() {
                 self.out.say("the line ended in the middle of a message; it is incomplete", false, at);
-                self.ticket = Some(self.out.store(raw, MessageEnd::Incomplete));
+                self.ticket = Some(self.out.store(raw, true, Some(MessageEnd::Incomplete)));
             } else {
                 damage(&mut self.out, at, Damage::Cut);
             }
@@ -201,7 +200,7 @@ impl LinesSession {
             self.quiet_at = None;
             if let Some((at, raw)) = self.deframer.take_open() {
                 self.out.say("a message has no end; what came of it is kept as incomplete", false, at);
-                self.ticket = Some(self.out.store(raw, MessageEnd::Incomplete));
+                self.ticket = Some(self.out.store(raw, true, Some(MessageEnd::Incomplete)));
             }
         }
         if self.silent_at.is_some_and(|at| at <= now) {

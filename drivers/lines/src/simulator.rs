@@ -5,11 +5,10 @@
 //! looks into a unit.
 
 use crate::frame::{Deframer, Framing, Heard};
-use crate::outbox::Outbox;
 use crate::plan::Plan;
 use crate::script;
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, SimulatedFault as Fault};
+use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, SimulatedFault as Fault};
 use std::collections::VecDeque;
 use std::time::Duration;
 

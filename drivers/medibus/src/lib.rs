@@ -22,9 +22,7 @@
 mod data;
 mod driver;
 mod fault;
-mod intern;
 mod interpreter;
-mod outbox;
 mod plan;
 pub mod profile;
 mod script;

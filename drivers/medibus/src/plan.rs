@@ -1,13 +1,15 @@
 //! A profile made ready for use: what it means, once, for the life of the process.
 
-use crate::intern::intern_plan;
 use crate::profile::MedibusProfile;
 use crate::wire::{ARGUMENT_MAX, command};
 use crate::{data, tables};
-use orugate_driver::{Common, CommonQc, ProfileError};
+use orugate_driver::{Common, CommonQc, Interned, ProfileError};
 
 /// Codes that one 4A command takes.
 const CODES_MAX: usize = (ARGUMENT_MAX - 1) / 2;
+
+/// By the profile's text.
+static PLANS: Interned<Plan> = Interned::new();
 
 /// A profile ready for use.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ impl Plan {
     /// Reads a profile.
     pub(crate) fn read(text: &str) -> Result<&'static Self, ProfileError> {
         tables::load();
-        intern_plan(text, || {
+        PLANS.of(text, || {
             let profile: MedibusProfile =
                 toml::from_str(text).map_err(|e| ProfileError::from_toml(text, &e))?;
             check(text, &profile)?;

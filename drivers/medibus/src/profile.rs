@@ -5,9 +5,8 @@
 //! commands here. Leaves out the serial line's parameters, which the instrument's own `wire` has: they are never tried out on a
 //! ventilator.
 
-use crate::intern::intern;
 use crate::tables::Dialect;
-use orugate_driver::{Evidence, Example};
+use orugate_driver::{Evidence, Example, intern};
 use orugate_protocol::ascii::hex_value;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};

@@ -7,12 +7,13 @@
 //! Leaves out what responses mean. Nothing here sets, silences or configures anything but which values the device answers.
 
 use crate::data::{self, Identity, Records, Shape};
-use crate::outbox::Outbox;
 use crate::plan::Plan;
 use crate::tables;
 use crate::wire::{self, BadFrame, Event, Frame, Kind, Splitter};
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Peer, Reason, Session, State as Shown, TrafficFault};
+use orugate_driver::{
+    Channel, Deadline, Input, Outbox, Output, Peer, Reason, Session, Slot, State as Shown, TrafficFault,
+};
 use orugate_protocol::ascii::NAK;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -220,7 +221,7 @@ impl MedibusSession {
 
     fn forget(&mut self, command: u8) {
         if let Some(channel) = self.channel {
-            self.out.forget(channel, command);
+            self.out.forget(channel, Slot(command.into()));
         }
     }
 
@@ -253,7 +254,7 @@ impl MedibusSession {
             && !pause.held.is_empty()
         {
             self.said = now;
-            self.out.send(channel, &pause.held);
+            self.out.send(channel, pause.held);
         }
     }
 
@@ -436,7 +437,8 @@ impl MedibusSession {
             _ if self.shown != Some(Shown::Standby) => self.show(Shown::Talking),
             _ => {}
         }
-        self.out.current(channel, code, bytes);
+        // Each command's answer has the slot of its code, and stands until the next one.
+        self.out.current(channel, Slot(code.into()), bytes);
         let [first, second] = &mut self.values;
         let before = match code {
             0x24 => first.replace(bytes.to_vec()),

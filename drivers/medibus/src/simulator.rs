@@ -7,12 +7,11 @@
 
 use crate::data::Shape;
 use crate::fault::Faults;
-use crate::outbox::Outbox;
 use crate::script::{self, Said};
 use crate::session::{CLOCK, CONFIGURE, ICC, IDENTIFY, STOP};
 use crate::wire::{self, Event, Frame, Kind, Splitter};
 use orugate_driver::time::Tick;
-use orugate_driver::{Channel, Deadline, Input, Output, Reason, Session, SimulatedFault};
+use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, SimulatedFault};
 use orugate_protocol::ascii::NAK;
 use std::collections::VecDeque;
 use std::time::Duration;
