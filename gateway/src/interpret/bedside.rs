@@ -6,14 +6,13 @@
 //! taken again a minute later, and the next message withdraws what does not hold any more.
 
 use super::thread::Hand;
-use super::{JournalNumbers, Subject, Tell, Worker};
+use super::{JournalNumbers, Subject, Tell, Worker, stored};
 use crate::bedside::{Observation, Rules, Task};
 use crate::convert::Target;
 use crate::interpret::Asked;
-use crate::records::{Attempt, Observed, Oru, clock_quality};
+use crate::records::{Observed, Oru};
 use crate::state::Message;
 use crate::store::Entry;
-use orugate_driver::StoredMessage;
 use orugate_journal::{AppendError, Lane};
 use orugate_protocol::time::Utc;
 use std::collections::BTreeSet;
@@ -21,8 +20,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Messages in one batch.
 const MOST: usize = 64;
-/// Attempts that a process did not survive, after which a message is not tried again.
-const ATTEMPTS: u32 = 3;
 
 /// What became of one message.
 struct Seen {
@@ -104,16 +101,8 @@ impl Worker {
                 notes: vec![format!("nothing of a message was sent: {why}")],
             }
         };
-        // Not in the match: the look at the state would last through it.
-        let attempts = self.store.state().attempts(number);
-        match attempts {
-            Some(ATTEMPTS..) => return Ok(Some(nothing("the gateway died three times with it at hand"))),
-            Some(_) if hand.attempted != Some(number) => {
-                let attempt = vec![Entry::new(&Attempt { message: number })];
-                let _ = self.store.append_wait_in(Lane::Snapshots, attempt, None)?;
-                hand.attempted = Some(number);
-            }
-            Some(_) | None => {}
+        if !self.may_try(hand, Lane::Snapshots, number)? {
+            return Ok(Some(nothing("the gateway died three times with it at hand")));
         }
         let Some((raw, ends)) = self.bytes(number, message) else {
             return Ok(Some(nothing("it cannot be read back from the journal")));
@@ -189,26 +178,6 @@ impl Worker {
         }
         seen.entries.push(Entry::new(&record(subject, number, now, &found)));
         Ok(Some(seen))
-    }
-
-    /// All of a message, and where each of its pieces ends.
-    fn bytes(&self, number: u64, message: &Message) -> Option<(Vec<u8>, Vec<u32>)> {
-        let (mut raw, mut ends) = (Vec::new(), Vec::with_capacity(message.chunks.len()));
-        for (piece, at) in &message.chunks {
-            raw.extend_from_slice(&self.store.read(*at, |state| state.piece(number, *piece)).ok()?);
-            ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
-        }
-        Some((raw, ends))
-    }
-}
-
-fn stored<'m>(raw: &'m [u8], ends: &'m [u32], message: &Message) -> StoredMessage<'m> {
-    StoredMessage {
-        raw,
-        chunk_ends: ends,
-        complete: message.complete.unwrap_or(false),
-        received: Utc(message.received),
-        clock: clock_quality(message.clock),
     }
 }
 

@@ -30,7 +30,7 @@ use crate::store::{Entry, Store};
 use crate::words::duration;
 use jiff::tz::TimeZone;
 use orugate_driver::{Feed, Interpreter, StoredMessage};
-use orugate_journal::{AppendError, Reserved, UnixMillis};
+use orugate_journal::{AppendError, Lane, Reserved, UnixMillis};
 use orugate_protocol::oru::Route;
 use orugate_protocol::pcd;
 use orugate_protocol::text::Charset;
@@ -485,23 +485,11 @@ impl Worker {
         let Some(subject) = lineup.subject(&message.instrument) else {
             return Err(Trouble::whole(HoldReason::Unconfigured));
         };
-        // Not in the match: the look at the state would last through it, while the journal's thread needs the state to
-        // say that the attempt is stored.
-        let attempts = self.store.state().attempts(number);
-        match attempts {
-            // A journal that did not take the outcome is no death: one attempt for each thread, however often it tries.
-            _ if hand.attempted == Some(number) => {}
-            None => {}
-            Some(ATTEMPTS..) => {
-                return Err(Trouble::Whole(
-                    HoldReason::DriverFault.code(),
-                    "The gateway died three times with this message at hand. Send the message to the maker.",
-                ));
-            }
-            Some(_) => {
-                let _ = self.store.append_wait(vec![Entry::new(&Attempt { message: number })], None)?;
-                hand.attempted = Some(number);
-            }
+        if !self.may_try(hand, Lane::Results, number)? {
+            return Err(Trouble::Whole(
+                HoldReason::DriverFault.code(),
+                "The gateway died three times with this message at hand. Send the message to the maker.",
+            ));
         }
         self.convert(hand, &lineup, subject, number, message, None).map(|kept| kept.released)
     }
@@ -526,25 +514,8 @@ impl Worker {
         message: &Message,
         act: Option<&Act<'_>>,
     ) -> Result<Kept, Trouble> {
-        let mut raw = Vec::new();
-        let mut ends = Vec::with_capacity(message.chunks.len());
-        for (piece, at) in &message.chunks {
-            match self.store.read(*at, |state| state.piece(number, *piece)) {
-                Ok(payload) => raw.extend_from_slice(&payload),
-                Err(error) => {
-                    tracing::error!(number, %error, "a chunk cannot be read back");
-                    return Err(Trouble::whole(HoldReason::JournalDamage));
-                }
-            }
-            ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
-        }
-        let stored = StoredMessage {
-            raw: &raw,
-            chunk_ends: &ends,
-            complete: message.complete.unwrap_or(false),
-            received: Utc(message.received),
-            clock: clock_quality(message.clock),
-        };
+        let (raw, ends) = self.bytes(number, message).ok_or(Trouble::whole(HoldReason::JournalDamage))?;
+        let stored = stored(&raw, &ends, message);
         let targets: Vec<Target<'_>> =
             subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
         let proofs = self.proofs(subject);
@@ -619,6 +590,41 @@ impl Worker {
         Ok(outcome.store(&mut numbers, act)?)
     }
 
+    /// Whether a message may be given to its driver: not when three processes began it and did not finish. Of one that an earlier
+    /// process left, this is written down first.
+    fn may_try(&self, hand: &mut Hand, lane: Lane, number: u64) -> Result<bool, AppendError> {
+        // A journal that did not take the outcome is no death: one attempt for each thread, however often it tries.
+        if hand.attempted.contains(&number) {
+            return Ok(true);
+        }
+        // Not in the match: the look at the state would last through it, while the journal's thread needs the state to
+        // say that the attempt is stored.
+        let attempts = self.store.state().attempts(number);
+        match attempts {
+            None => Ok(true),
+            Some(ATTEMPTS..) => Ok(false),
+            Some(_) => {
+                let attempt = vec![Entry::new(&Attempt { message: number })];
+                let _ = self.store.append_wait_in(lane, attempt, None)?;
+                hand.attempted.insert(number);
+                Ok(true)
+            }
+        }
+    }
+
+    /// All of a message, and where each of its pieces ends; `None` when it cannot be read back.
+    fn bytes(&self, number: u64, message: &Message) -> Option<(Vec<u8>, Vec<u32>)> {
+        let (mut raw, mut ends) = (Vec::new(), Vec::with_capacity(message.chunks.len()));
+        for (piece, at) in &message.chunks {
+            let payload = self.store.read(*at, |state| state.piece(number, *piece));
+            let told =
+                payload.inspect_err(|error| tracing::error!(number, %error, "a chunk cannot be read back"));
+            raw.extend_from_slice(&told.ok()?);
+            ends.push(u32::try_from(raw.len()).unwrap_or(u32::MAX));
+        }
+        Some((raw, ends))
+    }
+
     /// One hold for a message of which nothing more can be said.
     fn hold_whole(
         &self,
@@ -675,6 +681,17 @@ impl Worker {
     fn time(&self) -> Option<UnixMillis> {
         let believed = self.clock.quality() != ClockQuality::Unset;
         believed.then(|| UnixMillis(u64::try_from(self.clock.utc().0 / 1000).unwrap_or(0)))
+    }
+}
+
+/// A message as the journal holds it.
+fn stored<'m>(raw: &'m [u8], ends: &'m [u32], message: &Message) -> StoredMessage<'m> {
+    StoredMessage {
+        raw,
+        chunk_ends: ends,
+        complete: message.complete.unwrap_or(false),
+        received: Utc(message.received),
+        clock: clock_quality(message.clock),
     }
 }
 

@@ -138,8 +138,8 @@ pub(super) struct Hand {
     pub(super) converter: Converter,
     /// For bedside devices.
     pub(super) observer: Observer,
-    /// The left-over message whose attempt this thread has journalled.
-    pub(super) attempted: Option<u64>,
+    /// Left-over messages whose attempt this thread has journalled.
+    pub(super) attempted: BTreeSet<u64>,
     /// Orders that are not worked off.
     pub(super) open: Arc<AtomicUsize>,
     /// Outcomes that could not be stored, for the log.
@@ -295,7 +295,7 @@ impl Handle {
             let mut hand = Hand {
                 converter: Converter::default(),
                 observer: Observer::default(),
-                attempted: None,
+                attempted: BTreeSet::new(),
                 unstored: Hush::default(),
                 open,
                 overtaken: false,
