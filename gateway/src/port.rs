@@ -3,6 +3,7 @@
 //! It is the only place where a session's outputs become deeds. Bytes are copied before anything waits. While a
 //! ticket is open the wire is not read, so an instrument that does not wait for ACKs is held back by its own line.
 
+mod bedside;
 mod keep;
 mod open;
 
@@ -187,7 +188,7 @@ struct Running {
 impl Port {
     /// Runs until the gateway stops.
     pub async fn run(self) {
-        let now = now(&self.clock);
+        let now = bedside::now(&self.clock);
         let stage = self.snapshots.map(|every| Stage::new(every.interval, every.stale_after, now));
         let mut running = Running {
             session: (self.begin)(),
@@ -613,69 +614,9 @@ impl Running {
         });
     }
 
-    fn now(&self) -> Now {
-        now(&self.port.clock)
-    }
-
     /// One write is one datagram on this wire.
     fn is_datagrams(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.io.is_datagrams())
-    }
-
-    /// Nothing that the session said holds any more; what held is in a last snapshot.
-    fn forget_all(&mut self) {
-        let now = self.now();
-        if let Some(stage) = &mut self.stage {
-            stage.forget_all(now);
-        }
-    }
-
-    /// Makes the snapshots that are due, and gives the journal the next one.
-    fn snapshots(&mut self) {
-        let now = self.now();
-        let Some(stage) = &mut self.stage else { return };
-        stage.look(now);
-        if let Some(bytes) = stage.next(now.tick) {
-            let keep = Keep {
-                name: &self.port.name,
-                store: &self.port.store,
-                clock: &self.port.clock,
-                mail: &self.port.mail.0,
-                life: self.life,
-                lane: lane(self.port.snapshots),
-            };
-            keep.snapshot(bytes);
-        }
-        self.port.status.lost(stage.lost());
-    }
-
-    fn snapshot_stored(&mut self, result: Result<(), AppendError>) {
-        let tick = self.port.clock.tick();
-        if let Err(error) = &result {
-            tracing::error!(instrument = %self.port.name, %error, "a snapshot could not be stored");
-            self.port.status.refused();
-        }
-        if let Some(stage) = &mut self.stage {
-            stage.answered(tick, result.is_ok());
-        }
-        self.falls = 0;
-    }
-
-    /// The port ends: what is ready goes to flash, or is refused once.
-    async fn last_snapshots(&mut self) {
-        self.snapshots();
-        while self.stage.as_ref().is_some_and(|stage| !stage.is_done()) {
-            match self.port.mail.1.recv().await {
-                Some(Mail::Snapshot(Ok(()))) => self.snapshot_stored(Ok(())),
-                Some(Mail::Snapshot(error)) => return self.snapshot_stored(error),
-                Some(Mail::Settled(life, ticket, _)) if life == self.life => {
-                    self.tickets.remove(&ticket);
-                }
-                Some(_) => {}
-                None => return,
-            }
-            self.snapshots();
-        }
     }
 
     async fn write(&mut self) {
@@ -734,13 +675,6 @@ fn guarded<T>(pulse: &Pulse, now: Tick, open: Option<u64>, piece: impl FnOnce() 
     let done = catch_unwind(AssertUnwindSafe(piece));
     pulse.leave().map_err(|GivenUp| Fall::GivenUp)?;
     done.map_err(|_| Fall::Panicked)
-}
-
-/// Both clocks, the wall clock first: a thread that loses the processor between the two then sees an interval's end late. Early,
-/// the wall clock would still show the interval before, and there would be two messages of that.
-fn now(clock: &Clock) -> Now {
-    let utc = clock.reckoned();
-    Now { utc, tick: clock.tick() }
 }
 
 /// Where an instrument's messages are: what a bedside device says is taken again, and goes before results do.
