@@ -346,7 +346,7 @@ fn unanswered(instrument: &InstrumentView, now: i64) -> Option<Condition> {
         ),
         Device::Connecting if age >= UNANSWERED => (
             "has not answered yet".to_owned(),
-            "Compare rate, parity and the device's own interface setting with its profile, and look at the cable.",
+            "Look whether it is on and its data output is too; compare its address, or its rate and parity, with wire.",
         ),
         Device::Refused(why) => (
             format!("refuses to talk to this box: {why}"),
@@ -354,11 +354,12 @@ fn unanswered(instrument: &InstrumentView, now: i64) -> Option<Condition> {
         ),
         Device::Connecting | Device::Talking | Device::Standby => return None,
     };
+    let withdrawn = if *device == Device::Connecting { "" } else { " What it said before is withdrawn." };
     Some(condition(
         Code::DeviceSilent,
         name,
         Fault::Instrument,
-        format!("{name}: the device {what}, for {}. What it said before is withdrawn.", duration(age)),
+        format!("{name}: the device {what}, for {}.{withdrawn}", duration(age)),
         next,
     ))
 }
