@@ -215,7 +215,7 @@ impl Simulator {
         match class {
             MDS => self.say(self.monitor.itself(place, self.clock(now))),
             DEMOGRAPHICS => self.say(self.monitor.admitted(place)),
-            ALERTS => self.say(answer(place, ALERTS, &[]).concat()),
+            ALERTS => self.say(self.monitor.alerted(place)),
             NUMERIC if extended && self.monitor.extended == Extended::Ignored => {}
             NUMERIC if extended && self.monitor.extended != Extended::Yes => {
                 let mut inside = Vec::new();
