@@ -12,6 +12,7 @@ use super::*;
 use expect_test::{Expect, expect};
 use orugate_driver::{
     Common, CommonQc, Evidence, Feed, Instrument, Interpreter, QcProof, Session, SimulatedFault,
+    UsualLine,
 };
 use orugate_drivers::SHIPPED;
 
@@ -65,6 +66,7 @@ impl Profiles for Shelf {
             title: String::new(),
             evidence: if name == "hearsay" { Evidence::Described } else { Evidence::Manual },
             qc: CommonQc { proof: if name == "unmarked" { QcProof::Unproven } else { QcProof::Manual } },
+            serial: UsualLine::default(),
             examples: Vec::new(),
         };
         Ok(FoundProfile::new(Arc::new(Fake(common)), [name]))
