@@ -280,8 +280,8 @@ impl LinesInterpreter {
             let span = place.span(&range);
             sink.item(Item::Comment(Comment { level: Level::Order, label, text: place.text(range), span }));
         }
-        let doubt =
-            (!self.plan.framing.holds(message.raw)).then_some("the checksum of its message is wrong or missing");
+        let doubt = (!self.plan.framing.holds(message.raw))
+            .then_some("the checksum of its message is wrong or missing");
         let suspect = self.plan.suspects.iter().any(|prefix| bytes.starts_with(prefix));
         let run = place.text_at(line.run.as_ref());
         let operator = place.text_at(line.operator.as_ref());

@@ -93,7 +93,8 @@ impl LinesSession {
                 Some((at, raw, None)) => self.unit(now, at, raw),
                 // Who waits for an answer sends it again; what came of any other result is the only copy.
                 Some((at, _, Some(what @ (Damage::Check(..) | Damage::NoCheck))))
-                    if results && self.plan.reply.as_ref().is_some_and(|(_, refused)| !refused.is_empty()) =>
+                    if results
+                        && self.plan.reply.as_ref().is_some_and(|(_, refused)| !refused.is_empty()) =>
                 {
                     damage(&mut self.out, at, what);
                     self.reply(false);
@@ -284,7 +285,9 @@ const fn incomplete(what: Damage) -> &'static str {
     match what {
         Damage::Long => "a message does not end within what is taken; its begin is kept as incomplete",
         Damage::Check(..) | Damage::NoCheck => "a message's checksum is wrong; it is kept for a person",
-        Damage::Broken | Damage::Cut | Damage::Stray(_) => "a message was broken off by the next one; what came of it is kept as incomplete",
+        Damage::Broken | Damage::Cut | Damage::Stray(_) => {
+            "a message was broken off by the next one; what came of it is kept as incomplete"
+        }
     }
 }
 

@@ -157,7 +157,9 @@ end complete true
 "
     );
     // The marker of an event stands right behind the rate; some models write the time of day, and a breath.
-    for line in ["SPO2=098 HR=172*", "SPO2=098 HR=172 F", "14:05:06 SPO2=098 HR=172 B", "00:00:00 SPO2=098 HR=172"] {
+    for line in
+        ["SPO2=098 HR=172*", "SPO2=098 HR=172 F", "14:05:06 SPO2=098 HR=172 B", "00:00:00 SPO2=098 HR=172"]
+    {
         let (dump, rig) = shown(NONIN, format!("{line}\r\n").as_bytes());
         assert!(rig.notes.is_empty(), "{line}: {:?}", rig.notes);
         let values: Vec<_> = dump.values.iter().map(|(code, value)| format!("{code} {value}")).collect();
@@ -248,7 +250,8 @@ fn a_puritan_bennett_is_asked_and_its_columns_counted() {
     let (dump, rig) = shown(PB840, sndf(&values, 169).as_bytes());
     assert!(rig.notes.is_empty(), "{:?}", rig.notes);
     assert_eq!(rig.sent, b"SNDF\r");
-    let given: String = dump.text.lines().filter(|line| !line.contains(" = - ")).map(|line| format!("{line}\n")).collect();
+    let given: String =
+        dump.text.lines().filter(|line| !line.contains(" = - ")).map(|line| format!("{line}\n")).collect();
     assert_eq!(
         given,
         "device 70001 Puritan Bennett||840 0000000001 clock -
@@ -516,7 +519,11 @@ fn a_wrong_checksum_is_refused_and_without_an_answer_kept_for_a_person() {
     let alone = ANSWERED.replace("reply = { stored = \"<ACK>\", refused = \"<NAK>\" }\n", "");
     let (dump, rig) = shown(&alone, b"\x02A K 9\x0303");
     assert!(!rig.stored[0].1 && rig.lost == 0, "{:?}", rig.notes);
-    assert!(dump.text.contains("K = [9]  (the checksum of its message is wrong or missing)"), "{}", dump.text);
+    assert!(
+        dump.text.contains("K = [9]  (the checksum of its message is wrong or missing)"),
+        "{}",
+        dump.text
+    );
 }
 
 #[test]
@@ -532,7 +539,9 @@ fn noise_without_end_is_bounded_and_the_next_line_is_heard() {
     };
     let random: Vec<u8> = (0..1 << 18).map(|_| random()).collect();
     for (toml, good) in [(MASIMO, masimo), (MICROS, micros), (PB840, ventilator)] {
-        for noise in [vec![0xFF; 1 << 20], vec![b','; 1 << 20], vec![2; 1 << 20], vec![b' '; 1 << 20], random.clone()] {
+        for noise in
+            [vec![0xFF; 1 << 20], vec![b','; 1 << 20], vec![2; 1 << 20], vec![b' '; 1 << 20], random.clone()]
+        {
             let profile = profile(toml);
             let mut rig = Rig::new(profile.session(&Instrument::default()));
             for piece in noise.chunks(4096) {
@@ -555,5 +564,8 @@ fn a_line_with_the_wrong_parity_says_where_to_look() {
         line.iter().map(|byte| if byte.count_ones() % 2 == 1 { byte | 0x80 } else { *byte }).collect();
     let (_, rig) = shown(MASIMO, &spoilt);
     let notes = rig.notes.concat();
-    assert!(rig.kept == 0 && notes.contains("compare rate, parity and data bits with the device's own settings"), "{notes}");
+    assert!(
+        rig.kept == 0 && notes.contains("compare rate, parity and data bits with the device's own settings"),
+        "{notes}"
+    );
 }

@@ -83,7 +83,9 @@ pub(super) fn all(
                 let inside = scope.inside("wire", table);
                 match wire {
                     WirePlan::Udp(_) => check_bedside::datagrams(found, &table.value, &inside, out),
-                    WirePlan::Serial(serial) => check_line::unusual(found, serial, &table.value, &inside, out),
+                    WirePlan::Serial(serial) => {
+                        check_line::unusual(found, serial, &table.value, &inside, out)
+                    }
                     WirePlan::Listen { .. } | WirePlan::Connect { .. } => {}
                 }
             }

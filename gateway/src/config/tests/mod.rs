@@ -11,8 +11,7 @@ mod tls;
 use super::*;
 use expect_test::{Expect, expect};
 use orugate_driver::{
-    Common, CommonQc, Evidence, Feed, Instrument, Interpreter, QcProof, Session, SimulatedFault,
-    UsualLine,
+    Common, CommonQc, Evidence, Feed, Instrument, Interpreter, QcProof, Session, SimulatedFault, UsualLine,
 };
 use orugate_drivers::SHIPPED;
 
