@@ -371,7 +371,7 @@ fn destinations_of_bedside_values() {
             "",
             "",
             expect![[r#"
-            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/NE, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/NE, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
             instrument "a": live, profile monitor (evidence: manual), connects to 192.0.2.90:4001, results go to "engine"; its values go every 1 min with PV1-3 ICU^12"#]],
         ),
         (
@@ -379,7 +379,7 @@ fn destinations_of_bedside_values() {
             ", acknowledgment = \"original\"",
             "",
             expect![[r#"
-            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (original, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (original, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
             instrument "a": live, profile monitor (evidence: manual), connects to 192.0.2.90:4001, results go to "engine"; its values go every 1 min with PV1-3 ICU^12"#]],
         ),
         (
@@ -389,11 +389,11 @@ fn destinations_of_bedside_values() {
             expect![[r#"
             warning: orugate.toml:18: instrument "a": send_to: "engine" has require_application_ack, and a receiver of IHE PCD-01 answers CA and nothing after it: unless this one does, nothing is ever delivered. A destination of its own for these values does not need it
             warning: orugate.toml:20: instrument "a": bedside.send_patient: no destination in send_to says whose such ids are (authority in its pcd), so none goes along
-            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/AL, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/AL, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
             instrument "a": live, profile monitor (evidence: manual), connects to 192.0.2.90:4001, results go to "engine"; its values go every 1 min with PV1-3 ICU^12; the patient id that it sends goes along"#]],
         ),
         (
-            "pcd = { profile = \"\", patient = \"device\", authority = \"HOSP\", device_on_rows = true }\n",
+            "pcd = { profile = \"\", authority = \"HOSP\", device_on_rows = true }\n",
             ", acknowledgment = \"enhanced\"",
             ", send_patient = true",
             expect![[r#"
@@ -433,7 +433,33 @@ fn destinations_of_bedside_values() {
     let test = ENGINE.replace("\"engine\"", "\"test\"") + "accepts = \"T\"\n";
     assert!(load_texts(files(&[&text, &test]), &Shelf).is_ok(), "{}", said(&[&text, &test]));
     let plan = |pcd| load_texts(files(&[&with(pcd, "", "")]), &Shelf).unwrap().plan;
-    let difference = Difference::between(&plan("pcd = {}\n"), &plan("pcd = { patient = \"device\" }\n"));
+    let difference = Difference::between(&plan("pcd = {}\n"), &plan("pcd = { patient = \"unknown\" }\n"));
     let [change] = &*difference.changes else { panic!("{difference:?}") };
-    expect!["engine: bedside values: IHE PCD-01 (enhanced AL/NE, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO) → IHE PCD-01 (enhanced AL/NE, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)"].assert_eq(&change.to_string());
+    expect!["engine: bedside values: IHE PCD-01 (enhanced AL/NE, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO) → IHE PCD-01 (enhanced AL/NE, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)"].assert_eq(&change.to_string());
+}
+
+#[test]
+fn a_line_that_is_not_set_as_such_devices_usually_are_is_told() {
+    let told = |profile: &str, rest: &str| {
+        let wire = format!("{{ serial = \"/dev/serial/by-path/a\", {rest} }}");
+        let text = monitor(&wire).replace("\"monitor\"", &format!("{profile:?}"));
+        let text = text.replace("mode = \"live\"", "mode = \"test\"");
+        let loaded = load_texts(files(&[&text]), &SHIPPED).unwrap();
+        let lines = loaded.warnings.iter().map(ToString::to_string).filter(|line| line.contains("wire."));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        orugate.toml:19: instrument "a": wire.parity: is none (not written), and devices of profile "ge-dri" are usually set to even; unless this one's own settings say none, nothing that it says can be read
+        orugate.toml:19: instrument "a": wire.flow: is not "hardware", and devices of profile "ge-dri" say nothing while CTS is off; write flow = "hardware" when the cable has RTS and CTS, and bridge them at the device when it has not
+        orugate.toml:19: instrument "a": wire.baud: is 9600, and devices of profile "ge-dri" are usually set to 19200 or 115200; unless this one's own settings say 9600, nothing that it says can be read"#]].assert_eq(&told("ge-dri", "baud = 9600"));
+    assert_eq!(told("ge-dri", "baud = 115200, parity = \"even\", flow = \"hardware\""), "");
+    assert_eq!(told("puritan-bennett-840", "baud = 38400, flow = \"hardware\""), "");
+    assert_eq!(told("nonin-ascii", "baud = 9600, stop_bits = 2"), "");
+    expect![[r#"
+        orugate.toml:19: instrument "a": wire.data_bits: is 7, and devices of profile "nonin-ascii" are usually set to 8; unless this one's own settings say 7, nothing that it says can be read
+        orugate.toml:19: instrument "a": wire.parity: is odd, and devices of profile "nonin-ascii" are usually set to none; unless this one's own settings say odd, nothing that it says can be read
+        orugate.toml:19: instrument "a": wire.flow: waits for a permission that devices of profile "nonin-ascii" do not give; take it out unless this one does"#]].assert_eq(&told("nonin-ascii", "baud = 9600, data_bits = 7, parity = \"odd\", flow = \"software\""));
+    // Analyzers whose profile says nothing, and each site's own setting.
+    assert_eq!(told("arkray-spotchem-el", "baud = 1200, parity = \"odd\""), "");
+    assert_eq!(told("draeger-medibus", "baud = 38400, parity = \"odd\""), "");
 }
