@@ -16,6 +16,7 @@ pub mod config;
 pub mod convert;
 mod crew;
 pub mod demo;
+pub mod discover;
 pub mod dryrun;
 pub mod engine;
 pub mod forward;

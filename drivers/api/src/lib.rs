@@ -22,6 +22,7 @@
 //! This crate stays 0.x until drivers exist outside this repository; its public enums are `#[non_exhaustive]`.
 #![forbid(unsafe_code)]
 
+mod beacon;
 mod fault;
 mod intern;
 mod interpreter;
@@ -31,6 +32,7 @@ mod scrub;
 mod session;
 pub mod snapshot;
 
+pub use beacon::{Announced, Beacon};
 pub use fault::SimulatedFault;
 pub use intern::{Interned, intern};
 pub use interpreter::{Fault, FrameSeen, Instrument, Interpreter, Piece, Scratch, StoredMessage};

@@ -4,7 +4,7 @@
 //! driver then reads the whole text again into its own struct, which denies unknown fields, so a mistake is reported
 //! with its line. `serde(flatten)` and `untagged` are not used: they would lose the line.
 
-use crate::{Instrument, Interpreter, Parity, Session, SimulatedFault, StandIns, scrub_by_rule};
+use crate::{Beacon, Instrument, Interpreter, Parity, Session, SimulatedFault, StandIns, scrub_by_rule};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -29,6 +29,11 @@ pub trait Driver: Send + Sync {
 
     /// The JSON schema of its profiles, from the struct that reads them.
     fn schema(&self) -> schemars::Schema;
+
+    /// How its devices say on the network that they are there; `None` when they do not.
+    fn beacon(&self) -> Option<Beacon> {
+        None
+    }
 }
 
 /// A first draft of a profile. Nothing of a patient is in it.

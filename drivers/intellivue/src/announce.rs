@@ -3,9 +3,12 @@
 //! Promises that a datagram is taken for one only when its event, object and lengths are right. Leaves out sockets, and whether
 //! the address in it is the one that the datagram came from.
 
+use crate::interpreter::{SERIAL, production};
 use crate::pdu::{ANNOUNCED, Attributes, Event};
 use crate::read::Reader;
-use crate::value::{eui64, id, wide};
+use crate::value::{eui64, id, system, wide};
+use orugate_driver::{Announced, Beacon};
+use std::net::Ipv4Addr;
 
 /// Where monitors send their broadcast to.
 pub const ANNOUNCE_PORT: u16 = 24005;
@@ -25,14 +28,32 @@ pub struct Announcement {
     pub bed: String,
     /// The model, as it names itself (`866062`).
     pub model: String,
+    /// Its serial number.
+    pub serial: String,
+    /// The identity that it gives itself.
+    pub system: Option<u64>,
 }
 
 impl Announcement {
-    /// The identity that [`mac`](Self::mac) stands for.
+    /// The identity that it gives itself, or that [`mac`](Self::mac) stands for.
     #[must_use]
     pub fn eui64(&self) -> Option<u64> {
-        eui64(&self.mac)
+        self.system.or_else(|| eui64(&self.mac))
     }
+}
+
+/// Newer monitors say it to this group, others to all.
+const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 23, 63);
+
+/// How monitors say that they are there.
+pub(crate) const BEACON: Beacon =
+    Beacon { of: "Philips IntelliVue monitors", port: ANNOUNCE_PORT, groups: &[GROUP], read };
+
+fn read(datagram: &[u8]) -> Option<Announced> {
+    let said = announced(datagram)?;
+    let eui64 = said.eui64();
+    let address = (Ipv4Addr::from(said.address), said.port).into();
+    Some(Announced { address, model: said.model, serial: said.serial, bed: said.bed, eui64 })
 }
 
 /// Protocol and transport of data export over UDP in a list of what a monitor supports.
@@ -66,6 +87,8 @@ pub fn announced(datagram: &[u8]) -> Option<Announcement> {
         port: attributes.find(PROTOCOLS).and_then(port).unwrap_or(EXPORT_PORT),
         bed,
         model: attributes.find(id::MODEL).map(model).unwrap_or_default(),
+        serial: attributes.find(id::PRODUCTION).and_then(serial).unwrap_or_default(),
+        system: attributes.find(id::SYSTEM).and_then(system),
     })
 }
 
@@ -92,6 +115,10 @@ fn plain_bed(attributes: Attributes<'_>) -> String {
     let bed: String =
         char::decode_utf16(units.take_while(|unit| *unit != 0)).filter_map(Result::ok).collect();
     bed.trim().to_owned()
+}
+
+fn serial(value: &[u8]) -> Option<String> {
+    Some(String::from_utf8_lossy(production(value, SERIAL)?).into_owned())
 }
 
 fn model(value: &[u8]) -> String {

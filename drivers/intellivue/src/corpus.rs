@@ -192,7 +192,9 @@ fn a_recorded_broadcast_names_the_monitor() {
     let said = crate::announced(datagram).unwrap();
     assert_eq!(said.mac, [0x00, 0x09, 0xFB, 0x88, 0xC1, 0xBD]);
     assert_eq!(said.address, [192, 168, 247, 101]);
-    assert_eq!(said.eui64(), Some(0x0009_FBFF_FE88_C1BD));
+    // It fills its own address up to 64 bits in the older way.
+    assert_eq!(said.eui64(), Some(0x0009_FBFF_FF88_C1BD));
+    assert_eq!(said.serial, "DE351A4061");
     assert_eq!((said.port, said.bed.as_str(), said.model.as_str()), (24105, "", "866062"));
     for end in 0..datagram.len() {
         let cut = crate::announced(&datagram[..end]);

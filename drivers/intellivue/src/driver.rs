@@ -4,7 +4,8 @@ use crate::interpreter::IntellivueInterpreter;
 use crate::profile::{IntellivueProfile, Plan};
 use crate::session::IntellivueSession;
 use orugate_driver::{
-    Common, Draft, Driver, Feed, Instrument, Interpreter, Profile, ProfileError, Session, SimulatedFault,
+    Beacon, Common, Draft, Driver, Feed, Instrument, Interpreter, Profile, ProfileError, Session,
+    SimulatedFault,
 };
 
 /// The driver `intellivue`.
@@ -34,6 +35,10 @@ impl Driver for Intellivue {
 
     fn schema(&self) -> schemars::Schema {
         schemars::schema_for!(IntellivueProfile)
+    }
+
+    fn beacon(&self) -> Option<Beacon> {
+        Some(crate::announce::BEACON)
     }
 }
 

@@ -305,11 +305,11 @@ fn of_monitor(bytes: &[u8]) -> Option<Attributes<'_>> {
 }
 
 /// Kinds of what a production specification has.
-const SERIAL: u16 = 1;
+pub(crate) const SERIAL: u16 = 1;
 const SOFTWARE: u16 = 4;
 
 /// The first text of this kind in a production specification.
-fn production(value: &[u8], kind: u16) -> Option<&[u8]> {
+pub(crate) fn production(value: &[u8], kind: u16) -> Option<&[u8]> {
     let mut reader = Reader::new(value);
     reader.u32()?;
     loop {

@@ -207,10 +207,10 @@ pub(crate) fn wide(value: &[u8]) -> impl Iterator<Item = char> + Clone + use<'_>
     .take_while(|unit| *unit != '\0')
 }
 
-/// A counted text of single bytes, without what fills it up.
+/// A counted text of single bytes, without what fills it up; behind a zero may be anything.
 pub(crate) fn narrow<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
-    let mut text = reader.counted()?;
-    while let [rest @ .., 0 | b' '] = text {
+    let mut text = reader.counted()?.split(|byte| *byte == 0).next()?;
+    while let [rest @ .., b' '] = text {
         text = rest;
     }
     while let [b' ', rest @ ..] = text {

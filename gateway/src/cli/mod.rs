@@ -9,6 +9,7 @@
 mod against;
 mod backup;
 mod capture;
+mod discover;
 mod files;
 mod holds;
 mod journal;
@@ -196,6 +197,16 @@ enum Command {
         #[command(subcommand)]
         action: capture::Action,
     },
+    /// Show which bedside monitors say on the network that they are there, and how the configuration has them
+    ///
+    /// Nothing is asked, stored or sent. A monitor whose address changed is found by its EUI-64, which device_id of its
+    /// [instrument.bedside] names.
+    Discover {
+        #[command(flatten)]
+        configured: Configured,
+        #[command(flatten)]
+        discover: discover::Discover,
+    },
     /// Play an instrument on a wire, with faults when asked
     Simulate(files::Simulate),
     /// List the profiles, shipped and of the site (profiles.d/*.toml beside the configuration)
@@ -357,6 +368,7 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
             }
         }
         Command::Capture { configured, action } => capture::run(catalogue, &configured.config, &action),
+        Command::Discover { configured, discover } => discover::run(catalogue, &configured.config, &discover),
         Command::Simulate(simulate) => files::simulate(catalogue, simulate),
         Command::Profiles(configured) => profile::list(catalogue, &configured.config),
         Command::Profile { configured, action } => profile::run(catalogue, &configured.config, action),

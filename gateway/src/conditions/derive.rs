@@ -16,6 +16,8 @@ const LATE: i64 = 300;
 const UNREAD: i64 = 60;
 /// A bedside device may need so many seconds for its first answer.
 const UNANSWERED: i64 = 60;
+/// So long a bedside device may be without a connection that it makes itself, in seconds.
+const GONE: i64 = 300;
 /// For so many seconds a driver that failed is told, since the same bytes may come again.
 const REMEMBERED: i64 = 3600;
 
@@ -337,7 +339,10 @@ fn down(instrument: &InstrumentView, tls: Option<&Condition>) -> Option<Conditio
 /// A bedside device that is connected and does not tell what it measures. Standby is what somebody wanted.
 fn unanswered(instrument: &InstrumentView, now: i64) -> Option<Condition> {
     let name = &instrument.name;
-    let (device, since) = instrument.port.device.as_ref().filter(|_| instrument.port.is_up())?;
+    let (device, since) = instrument.port.device.as_ref()?;
+    if !instrument.port.is_up() {
+        return hung_up(instrument, now);
+    }
     let age = (now - since).max(0) / 1_000_000;
     let (what, next) = match device {
         Device::Silent => (
@@ -362,6 +367,21 @@ fn unanswered(instrument: &InstrumentView, now: i64) -> Option<Condition> {
         format!("{name}: the device {what}, for {}.{withdrawn}", duration(age)),
         next,
     ))
+}
+
+/// A bedside device that talked over a connection of its own, and has none any more. One that connects for each message is back by then.
+fn hung_up(instrument: &InstrumentView, now: i64) -> Option<Condition> {
+    let (name, age) = (&instrument.name, (now - instrument.port.since).max(0) / 1_000_000);
+    let gone = instrument.listens && matches!(instrument.port.line, Line::Down(_)) && age >= GONE;
+    gone.then(|| {
+        condition(
+            Code::DeviceSilent,
+            name,
+            Fault::Instrument,
+            format!("{name}: nobody is connected as this device, for {}. What it said before is withdrawn.", duration(age)),
+            "Look whether it and its serial server are on, at cable and network, and that it connects to this box.",
+        )
+    })
 }
 
 /// A bedside device of which nothing is sent.

@@ -159,6 +159,7 @@ struct Speaker<'r> {
 impl<'r> Speaker<'r> {
     async fn plug(rig: &'r Rig, by: By) -> Self {
         let wire = match by {
+            By::Datagrams => unreachable!("records come over lines"),
             By::Cable => rig.near(),
             By::Tcp => Self::connect(rig).await,
         };

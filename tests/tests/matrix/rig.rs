@@ -8,7 +8,7 @@
 
 use crate::net::{Line, Net, Way};
 use orugate::clock::Clock;
-use orugate::config::Plan;
+use orugate::config::{Plan, UdpPlan, WirePlan};
 use orugate::engine::Engine;
 use orugate::interpret::{Handle, Order, Released};
 use orugate::ports::Ground;
@@ -26,7 +26,7 @@ use orugate_protocol::time::Utc;
 use orugate_tests::oru::{Seen, results};
 use orugate_tests::world;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -49,6 +49,21 @@ pub(crate) const FAR: &str = "/dev/gateway";
 pub(crate) enum By {
     Tcp,
     Cable,
+    /// UDP, between one port of each.
+    Datagrams,
+}
+
+/// The port of data export, on either side.
+const PORT: u16 = 24105;
+
+/// Where the gateway hears datagrams.
+pub(crate) fn ours() -> SocketAddr {
+    (BOX, PORT).into()
+}
+
+/// Where the instrument does.
+pub(crate) fn theirs() -> SocketAddr {
+    (INSTRUMENT, PORT).into()
 }
 
 /// What a rig is made of.
@@ -226,6 +241,7 @@ impl Rig {
             }
             By::Tcp => self.gateway().listening()[name].to_string(),
             By::Cable => FAR.to_owned(),
+            By::Datagrams => ours().to_string(),
         }
     }
 
@@ -253,6 +269,7 @@ impl Rig {
         let target = match self.setup.by {
             By::Tcp => Target::Connect(self.place(name)),
             By::Cable => Target::Serial(NEAR.into(), 115_200),
+            By::Datagrams => Target::Datagrams(UdpPlan { address: ours(), local_port: Some(PORT) }),
         };
         let mut plug = Plug::through(Arc::new(self.net.host(INSTRUMENT)), target);
         simulate::play(session, &mut plug, pace, None, &self.clock, &mut |_| {}).await
@@ -351,7 +368,8 @@ impl Setup {
 
     fn plan(&self, folder: &tempfile::TempDir, engine: &Engine, second: &Engine) -> Plan {
         let plug = match self.by {
-            By::Tcp => world::Plug::Tcp,
+            // Datagrams take its place below.
+            By::Tcp | By::Datagrams => world::Plug::Tcp,
             By::Cable => world::Plug::Serial(FAR.into()),
         };
         let mut instruments: Vec<_> =
@@ -375,6 +393,9 @@ impl Setup {
         let mut plan = world::plan(folder.path(), &text);
         for instrument in plan.instruments.iter_mut().take(self.names.len()) {
             instrument.profile = Arc::from(self.profile());
+            if self.by == By::Datagrams {
+                instrument.wire = WirePlan::Udp(UdpPlan { address: theirs(), local_port: Some(PORT) });
+            }
         }
         (self.change)(&mut plan);
         plan
