@@ -6,7 +6,7 @@ use orugate_driver::report::{Item, Note, Reading, ReportSink};
 use orugate_driver::time::{ClockQuality, Tick, Utc};
 use orugate_driver::{
     Channel, Deadline, Driver, Feed, Input, Instrument, Output, Peer, Profile, Scratch, Session,
-    SimulatedFault, Stored, StoredMessage, Ticket,
+    SimulatedFault, State, Stored, StoredMessage, Ticket,
 };
 use orugate_hl7::HL7;
 use std::fmt::Write as _;
@@ -28,6 +28,7 @@ struct Rig {
     open: Vec<Ticket>,
     stored: Vec<Vec<u8>>,
     notes: Vec<String>,
+    states: Vec<State>,
     deadline: Option<Deadline>,
     closed: bool,
     done: bool,
@@ -44,6 +45,7 @@ impl Rig {
             open: Vec::new(),
             stored: Vec::new(),
             notes: Vec::new(),
+            states: Vec::new(),
             deadline: None,
             closed: false,
             done: false,
@@ -78,6 +80,7 @@ impl Rig {
                 }
                 Output::Note(note) => self.notes.push(note.to_string()),
                 Output::Close(..) => self.closed = true,
+                Output::State(state) => self.states.push(state),
                 Output::Wait(deadline) => {
                     self.deadline = deadline;
                     return;
