@@ -118,7 +118,7 @@ struct Tools {
     converter: Converter,
     observer: Observer,
     /// A bedside device's last message.
-    previous: Option<Message>,
+    previous: Vec<Message>,
     once: Vec<(u64, i64)>,
 }
 
@@ -275,11 +275,10 @@ fn observe(
     }
     let targets: Vec<Target<'_>> =
         scene.targets.iter().map(|target| target.borrowed(&scene.instrument)).collect();
-    let previous = tools.previous.take();
-    let task = bedside::Task {
+    let mut task = bedside::Task {
         interpreter,
         message: stored(message, scene.now),
-        previous: previous.as_ref().map(|previous| stored(previous, scene.now)),
+        previous: &[],
         instrument: &scene.instrument,
         targets: &targets,
         gateway: &scene.gateway,
@@ -288,16 +287,22 @@ fn observe(
         key: &scene.key,
         rules,
         once: &tools.once,
-        // Each is shown, also several of one interval.
-        sent: i64::MIN,
         now: scene.now,
     };
-    let (speaks, once) = {
+    let of = tools.observer.source(&task);
+    // Of what is pushed each is shown, also several of one interval.
+    let standing = if of.is_some() { Vec::new() } else { std::mem::take(&mut tools.previous) };
+    let previous: Vec<_> = standing
+        .iter()
+        .map(|previous| bedside::Previous { number: 0, source: 0, message: stored(previous, scene.now) })
+        .collect();
+    task.previous = &previous;
+    let (stands, once) = {
         let observation = tools.observer.observe(&task, numbers);
-        (observation.speaks, observation.once.to_vec())
+        (observation.stands, observation.once.to_vec())
     };
     tools.once.extend(once);
-    tools.previous = if speaks { Some(message.clone()) } else { previous };
+    tools.previous = if stands { vec![message.clone()] } else { standing };
 }
 
 fn convert(

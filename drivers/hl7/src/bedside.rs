@@ -135,8 +135,7 @@ impl<'m> Walk<'_, '_, 'm> {
         }
         let stamp = self.read.header.field(7).component(1);
         self.made = read::time(stamp.bytes());
-        device.clock =
-            self.made.map(|clock| Shown { device: clock, received: self.message.received });
+        device.clock = self.made.map(|clock| Shown { device: clock, received: self.message.received });
         if device.clock.is_none() && !stamp.is_empty() {
             self.note(NoteKind::BadTime, stamp);
         }
@@ -163,7 +162,9 @@ impl<'m> Walk<'_, '_, 'm> {
                     }
                     let field = segment.field(5);
                     match segment.field(3).component(2).bytes() {
-                        b"MDC_ID_MODEL_NUMBER" | b"MDC_ATTR_ID_MODEL" => device.model = self.read.text(field)?,
+                        b"MDC_ID_MODEL_NUMBER" | b"MDC_ATTR_ID_MODEL" => {
+                            device.model = self.read.text(field)?
+                        }
                         b"MDC_ID_MODEL_MANUFACTURER" => device.manufacturer = self.read.text(field)?,
                         b"MDC_ID_PROD_SPEC_SERIAL" => device.serial = self.read.text(field)?,
                         b"MDC_ID_PROD_SPEC_SW" => device.version = self.read.text(field)?,
@@ -483,9 +484,16 @@ enum Row {
 fn of_what(refid: &[u8]) -> Row {
     match refid {
         b"MDC_EVT_INOP" => Row::Attribute,
-        b"MDC_ATTR_ALERT_SOURCE" | b"MDC_ATTR_EVENT_PHASE" | b"MDC_ATTR_ALARM_STATE"
-        | b"MDC_ATTR_ALARM_INACTIVATION_STATE" | b"MDC_ATTR_ALARM_PRIORITY" | b"MDC_ATTR_ALERT_TYPE" => Row::Alarm,
-        b"MDC_ID_MODEL_NUMBER" | b"MDC_ATTR_ID_MODEL" | b"MDC_ID_MODEL_MANUFACTURER" | b"MDC_ID_PROD_SPEC_SERIAL"
+        b"MDC_ATTR_ALERT_SOURCE"
+        | b"MDC_ATTR_EVENT_PHASE"
+        | b"MDC_ATTR_ALARM_STATE"
+        | b"MDC_ATTR_ALARM_INACTIVATION_STATE"
+        | b"MDC_ATTR_ALARM_PRIORITY"
+        | b"MDC_ATTR_ALERT_TYPE" => Row::Alarm,
+        b"MDC_ID_MODEL_NUMBER"
+        | b"MDC_ATTR_ID_MODEL"
+        | b"MDC_ID_MODEL_MANUFACTURER"
+        | b"MDC_ID_PROD_SPEC_SERIAL"
         | b"MDC_ID_PROD_SPEC_SW" => Row::Identity,
         _ if refid.starts_with(b"MDC_EVT_") => Row::Alarm,
         _ if refid.starts_with(b"MDC_ATTR_") => Row::Attribute,
@@ -532,7 +540,9 @@ fn term(field: Part<'_>) -> u32 {
         let code = match field.component(first.saturating_add(2)).bytes() {
             b"MDC" => read::number(code)?,
             // Philips writes partition and code in hexadecimal, and names of its own.
-            b"MDIL" => return read::mdil(code).filter(|code| !mdc::is_private(*code) && mdc::term(*code).is_some()),
+            b"MDIL" => {
+                return read::mdil(code).filter(|code| !mdc::is_private(*code) && mdc::term(*code).is_some());
+            }
             _ => return None,
         };
         if mdc::is_private(code) {

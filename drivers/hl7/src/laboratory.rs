@@ -56,6 +56,8 @@ pub(crate) struct Walk<'w, 'a, 'm> {
     spm: Option<Line<'m>>,
     sac: Option<Line<'m>>,
     pub(crate) obr: Option<Line<'m>>,
+    /// The order's timing.
+    tq1: Option<Line<'m>>,
     behind: Behind,
     /// The order at hand, until it has a result.
     empty_order: Option<Order<'m>>,
@@ -83,6 +85,7 @@ impl Interpreter for LaboratoryInterpreter {
             spm: None,
             sac: None,
             obr: None,
+            tq1: None,
             behind: Behind::Nothing,
             empty_order: None,
             level: Some(Level::Message),
@@ -155,7 +158,7 @@ impl<'m> Walk<'_, '_, 'm> {
         self.level = Some(Level::Patient);
         self.behind = Behind::Nothing;
         // A specimen belongs to its patient.
-        (self.spm, self.sac, self.obr) = (None, None, None);
+        (self.spm, self.sac, self.obr, self.tq1) = (None, None, None, None);
         self.sink.item(Item::Patient(patient));
         Ok(())
     }
@@ -166,8 +169,7 @@ impl<'m> Walk<'_, '_, 'm> {
             self.close_order();
             (self.spm, self.sac, self.obr) = (Some(spm), None, None);
             let mut orders = rest.clone().filter_map(Result::ok).take_while(|s| !s.is("SPM") && !s.is("PID"));
-            self.behind =
-                if orders.any(|s| s.is("OBR")) { Behind::Specimen } else { Behind::LoneSpecimen };
+            self.behind = if orders.any(|s| s.is("OBR")) { Behind::Specimen } else { Behind::LoneSpecimen };
         } else if self.empty_order.is_none() {
             // The order's results stand before its SPM. Where none did (OUL^R24), they come behind it.
             self.behind = Behind::Specimen;
@@ -176,10 +178,16 @@ impl<'m> Walk<'_, '_, 'm> {
 
     fn order(&mut self, obr: &Line<'m>, rest: &Lines<'m>) -> Result<(), Fault> {
         self.close_order();
-        self.obr = Some(*obr);
+        (self.obr, self.tq1) = (
+            Some(*obr),
+            rest.clone()
+                .filter_map(Result::ok)
+                .take_while(|s| !s.is("OBX") && !s.is("OBR"))
+                .find(|s| s.is("TQ1")),
+        );
         if !self.specimen_first {
-            self.spm = behind(rest, "SPM");
-            self.sac = behind(rest, "SAC");
+            self.spm = self.behind(rest, "SPM");
+            self.sac = self.behind(rest, "SAC");
         }
         // Each order says its specimen again: where the id is may be the order's own field.
         self.specimen(obr)?;
@@ -200,6 +208,26 @@ impl<'m> Walk<'_, '_, 'm> {
             }
         }
         Ok(())
+    }
+
+    /// The segment of this name that stands behind an order: its own, or else the only one that the patient has.
+    fn behind(&self, rest: &Lines<'m>, name: &str) -> Option<Line<'m>> {
+        let mut own = rest.clone().filter_map(Result::ok).take_while(|s| !s.is("OBR") && !s.is("PID"));
+        if let Some(own) = own.find(|s| s.is(name)) {
+            return Some(own);
+        }
+        let ahead = rest.clone().filter_map(Result::ok).take_while(|s| !s.is("PID"));
+        let last = ahead.last().map_or(0, |line| line.span().start);
+        // From this patient's PID to the next one's.
+        let mut all = (0u32, None);
+        for line in self.read.segments().take_while(|line| line.span().start <= last) {
+            if line.is("PID") {
+                all = (0, None);
+            } else if line.is(name) {
+                all = (all.0.saturating_add(1), Some(line));
+            }
+        }
+        all.1.filter(|_| all.0 == 1)
     }
 
     /// An order is over; without results there is nothing to report of it.
@@ -284,7 +312,7 @@ impl<'m> Walk<'_, '_, 'm> {
     /// What stands at a place of the OBX, of what it belongs to, or of MSH.
     pub(crate) fn at(&self, place: Place, obx: Option<&Line<'m>>) -> Option<Part<'m>> {
         let msh = self.read.segments().next();
-        let all = [obx.copied(), self.obr, self.spm, self.sac, msh];
+        let all = [obx.copied(), self.obr, self.tq1, self.spm, self.sac, msh];
         all.iter().flatten().find_map(|segment| place.read(segment))
     }
 
@@ -344,14 +372,4 @@ impl<'m> Walk<'_, '_, 'm> {
         let subject = Text::new(name, charset, orugate_driver::text::Escapes::None);
         self.sink.note(Note { kind, span: segment.span(), subject });
     }
-}
-
-/// The segment of this name that stands behind an order: its own, or else the only one that the patient has.
-fn behind<'m>(rest: &Lines<'m>, name: &str) -> Option<Line<'m>> {
-    let of_patient = || rest.clone().filter_map(Result::ok).take_while(|s| !s.is("PID"));
-    let own = of_patient().take_while(|s| !s.is("OBR")).find(|s| s.is(name));
-    own.or_else(|| {
-        let mut all = of_patient().filter(|s| s.is(name));
-        all.next().filter(|_| all.next().is_none())
-    })
 }

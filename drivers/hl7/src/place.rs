@@ -21,7 +21,8 @@ pub struct Place {
 impl Place {
     pub(crate) fn named(name: &str) -> Option<Self> {
         let (segment, rest) = name.split_once('-')?;
-        let mut numbers = rest.split('.').map(|number| number.parse::<usize>().ok().filter(|n| (1..=99).contains(n)));
+        let mut numbers =
+            rest.split('.').map(|number| number.parse::<usize>().ok().filter(|n| (1..=99).contains(n)));
         let field = numbers.next()??;
         let component = numbers.next().map_or(Some(0), |n| n)?;
         let part = numbers.next().map_or(Some(0), |n| n)?;
@@ -63,6 +64,7 @@ impl TryFrom<String> for Place {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::named(&text).ok_or_else(|| format!("`{text}` is no place in a message; write OBX-19, OBX-3.1 or OBX-3.1.2"))
+        Self::named(&text)
+            .ok_or_else(|| format!("`{text}` is no place in a message; write OBX-19, OBX-3.1 or OBX-3.1.2"))
     }
 }

@@ -86,13 +86,18 @@ fn check(text: &str, profile: &Hl7Profile) -> Result<Kind, ProfileError> {
     }
     match (&profile.bedside, &profile.laboratory) {
         (Some(bedside), None) => {
-            for (key, numbers) in [("absent ", &bedside.absent), ("absent_where_positive", &bedside.absent_where_positive)] {
+            for (key, numbers) in
+                [("absent ", &bedside.absent), ("absent_where_positive", &bedside.absent_where_positive)]
+            {
                 if let Some(text) = numbers.iter().find(|text| !read::is_number(text.as_bytes())) {
                     return wrong(key, format!("`{text}` is no number; what is none is no value anyway"));
                 }
             }
             if let Some(row) = bedside.term.iter().find(|row| mdc::term(row.mdc).is_none()) {
-                let message = format!("{} is no MDC code that is known here, and {} is said to be it", row.mdc, row.code);
+                let message = format!(
+                    "{} is no MDC code that is known here, and {} is said to be it",
+                    row.mdc, row.code
+                );
                 return wrong("mdc", message);
             }
             Ok(Kind::Bedside(bedside.clone()))
@@ -121,7 +126,8 @@ fn check(text: &str, profile: &Hl7Profile) -> Result<Kind, ProfileError> {
                 meaning: intern(&row.meaning),
             });
             let table = TABLE_0078.iter().map(|code| KnownFlag { code, hl7: Some(code), meaning: "" });
-            let rules = Rules { controls: prefixes.chain(marks).collect(), flags: own.chain(table).collect() };
+            let rules =
+                Rules { controls: prefixes.chain(marks).collect(), flags: own.chain(table).collect() };
             Ok(Kind::Laboratory(laboratory.clone(), rules))
         }
         (Some(_), Some(_)) => {

@@ -47,7 +47,11 @@ impl<'a, 'm> Read<'a, 'm> {
     }
 
     /// A text that is put together of parts, and needs at most so many bytes.
-    pub(crate) fn joined(&mut self, most: usize, put: impl FnOnce(&mut Joined<'m>)) -> Result<Text<'m>, Fault> {
+    pub(crate) fn joined(
+        &mut self,
+        most: usize,
+        put: impl FnOnce(&mut Joined<'m>),
+    ) -> Result<Text<'m>, Fault> {
         let space = self.scratch.take(most).ok_or(Fault::Space)?;
         let mut joined = Joined { space, len: 0 };
         put(&mut joined);
@@ -134,7 +138,8 @@ fn without_hiding<'m>(
     scratch: &mut Scratch<'m>,
 ) -> Result<Option<&'m [u8]>, Fault> {
     let of = header.delimiters();
-    let delimiters = [Some(of.field()), Some(of.component()), Some(of.repeat()), of.escape(), of.subcomponent()];
+    let delimiters =
+        [Some(of.field()), Some(of.component()), Some(of.repeat()), of.escape(), of.subcomponent()];
     let hides = |byte: &u8| charset.hides(*byte);
     if raw.is_ascii() || !delimiters.iter().flatten().any(hides) {
         return Ok(None);
@@ -326,9 +331,13 @@ mod tests {
         for none in ["", "-", "---", "1.2.3", "1e5", "5 "] {
             assert!(!is_number(none.as_bytes()), "{none}");
         }
-        for (one, other, same) in
-            [("-999", "-999.00", true), ("-99.9", "-99.90", true), ("100", "1", false), ("-1", "1", false), ("0.5", ".5", true)]
-        {
+        for (one, other, same) in [
+            ("-999", "-999.00", true),
+            ("-99.9", "-99.90", true),
+            ("100", "1", false),
+            ("-1", "1", false),
+            ("0.5", ".5", true),
+        ] {
             assert_eq!(same_number(one.as_bytes(), other.as_bytes()), same, "{one} {other}");
         }
         assert_eq!(eui64(b"00A0370098007A80"), Some(0x00A0_3700_9800_7A80));

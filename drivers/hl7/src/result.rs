@@ -27,7 +27,8 @@ impl<'m> Walk<'_, '_, 'm> {
         let picture = matches!(kind.bytes(), b"ED" | b"RP" | b"NA" | b"MA");
         let code = self.code(obx)?;
         // LAW's supplements to a result, for who develops tests.
-        let raw = matches!(obx.field(3).component(4).bytes(), b"S_RAW") || obx.field(3).component(1).bytes() == b"S_RAW";
+        let raw = matches!(obx.field(3).component(4).bytes(), b"S_RAW")
+            || obx.field(3).component(1).bytes() == b"S_RAW";
         let listed = self.laboratory.not_results.iter().any(|row| code.id.reads(row));
         let not_reportable = about_other
             .or_else(|| picture.then_some(PICTURE))
@@ -85,7 +86,10 @@ impl<'m> Walk<'_, '_, 'm> {
             None => standard.name,
         };
         let parts = || {
-            let wanted = rule.part.iter().filter(|row| !row.without.is_some_and(|other| self.at(other, Some(obx)).is_some()));
+            let wanted = rule
+                .part
+                .iter()
+                .filter(|row| !row.without.is_some_and(|other| self.at(other, Some(obx)).is_some()));
             wanted.filter_map(|row| self.at(row.place, Some(obx)))
         };
         let id = if parts().next().is_none() {
@@ -155,7 +159,9 @@ impl<'m> Walk<'_, '_, 'm> {
                 }
             })?,
             // Comparator, number, separator, number: as one text (`>1:20`).
-            b"SN" if !several => self.read.joined(most, |out| field.components().for_each(|part| out.part(part)))?,
+            b"SN" if !several => {
+                self.read.joined(most, |out| field.components().for_each(|part| out.part(part)))?
+            }
             // Each repetition is a line.
             b"TX" | b"FT" => self.read.joined(most, |out| {
                 for (n, line) in field.repeats().enumerate() {
@@ -233,7 +239,8 @@ impl<'m> Walk<'_, '_, 'm> {
                     if n > 0 {
                         out.bytes([separator].into_iter());
                     }
-                    let (code, name, system) = (repeat.component(1), repeat.component(2), repeat.component(3));
+                    let (code, name, system) =
+                        (repeat.component(1), repeat.component(2), repeat.component(3));
                     out.part(code);
                     if !matches!(system.bytes(), b"" | b"HL70078" | b"0078") || code.is_empty() {
                         // Of another table: in words, so that it is not taken for one of this.
@@ -251,7 +258,9 @@ impl<'m> Walk<'_, '_, 'm> {
     pub(crate) fn dilution(&mut self, tcd: &Line<'m>) -> Result<(), Fault> {
         for (field, label) in [(2, "Dilution: "), (3, "Dilution of the rerun: "), (4, "Dilution before: ")] {
             let field = tcd.field(field);
-            let text = self.read.joined(field.bytes().len(), |out| field.components().for_each(|part| out.part(part)))?;
+            let text = self
+                .read
+                .joined(field.bytes().len(), |out| field.components().for_each(|part| out.part(part)))?;
             if !matches!(text.bytes(), b"" | b"1" | b"1:0" | b"1:1") {
                 let comment = Comment { level: Level::Observation, label, text, span: field.span() };
                 self.sink.item(Item::Comment(comment));

@@ -7,7 +7,7 @@
 
 use super::thread::Hand;
 use super::{JournalNumbers, Subject, Tell, Worker, stored};
-use crate::bedside::{Observation, Rules, Task};
+use crate::bedside::{Observation, Previous, Rules, Task};
 use crate::convert::Target;
 use crate::interpret::Asked;
 use crate::records::{Observed, Oru};
@@ -107,24 +107,14 @@ impl Worker {
         let Some((raw, ends)) = self.bytes(number, message) else {
             return Ok(Some(nothing("it cannot be read back from the journal")));
         };
-        let (last, once, sent) = {
-            let state = self.store.state();
-            let device = state.bedside(&subject.name);
-            (
-                device.and_then(|device| device.last.clone()),
-                device.map(|device| device.once.clone()).unwrap_or_default(),
-                device.map_or(i64::MIN, |device| device.sent),
-            )
-        };
-        let before =
-            last.as_ref().and_then(|(number, message)| Some((self.bytes(*number, message)?, message)));
+        let device = self.store.state().bedside(&subject.name).cloned().unwrap_or_default();
         let targets: Vec<Target<'_>> =
             subject.targets.iter().map(|target| target.borrowed(&subject.name)).collect();
         let rules = Rules::default();
         let task = Task {
             interpreter: &*subject.interpreter,
             message: stored(&raw, &ends, message),
-            previous: before.as_ref().map(|((raw, ends), message)| stored(raw, ends, message)),
+            previous: &[],
             instrument: &subject.name,
             // What is only described must not reach a chart before somebody has compared it.
             targets: if subject.asked == Asked::Proof { &[] } else { &targets },
@@ -133,8 +123,7 @@ impl Worker {
             site_zone: &plan.gateway.timezone,
             key: self.store.journal().identity().hash_key(),
             rules: subject.bedside.as_ref().unwrap_or(&rules),
-            once: &once,
-            sent,
+            once: &device.once,
             now,
         };
         if let Err(unfit) = hand.begin(number, &message.instrument) {
@@ -143,7 +132,22 @@ impl Worker {
         let mut numbers = JournalNumbers { store: &self.store, reserved: Vec::new() };
         let observer = &mut hand.observer;
         let observed = catch_unwind(AssertUnwindSafe(|| {
-            observer.observe(&task, &mut numbers);
+            let source = observer.source(&task);
+            // Those that are compared with it, and those of others that are silent.
+            let known = |of: u64, heard: i64| Previous::is_compared(&task, source, of, heard);
+            let read = device.last.iter().filter(|standing| known(standing.source, standing.heard));
+            let read: Vec<_> = read
+                .filter_map(|standing| Some((self.bytes(standing.number, &standing.message)?, standing)))
+                .collect();
+            let previous: Vec<Previous<'_>> = read
+                .iter()
+                .map(|((raw, ends), standing)| Previous {
+                    number: standing.number,
+                    source: standing.source,
+                    message: stored(raw, ends, &standing.message),
+                })
+                .collect();
+            observer.observe(&Task { previous: &previous, ..task }, &mut numbers);
         }));
         if !hand.end() {
             return Ok(None);
@@ -189,7 +193,9 @@ fn record(subject: &Subject, number: u64, now: Utc, found: &Observation<'_>) -> 
         provenance: subject.provenance.clone(),
         counts: found.counts,
         why: found.why.to_owned(),
-        speaks: found.speaks,
+        stands: found.stands,
+        source: found.source,
+        settled: found.settled.to_vec(),
         once: found.once.to_vec(),
         clock: found.clock,
     }

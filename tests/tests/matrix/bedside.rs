@@ -27,7 +27,7 @@ fn setup() -> Setup {
 }
 
 /// Rows of all messages that the engine has: the vendor's code, OBX-5, OBX-8 and OBX-11 of each measurement.
-fn messages(rig: &Rig) -> Vec<Vec<String>> {
+pub(crate) fn messages(rig: &Rig) -> Vec<Vec<String>> {
     let received = rig.engine.messages();
     let text = received.iter().map(|message| String::from_utf8(message.bytes.clone()).unwrap());
     text.map(|text| {

@@ -15,6 +15,7 @@ mod net;
 mod odd;
 mod page;
 mod peer;
+mod pushing;
 mod rig;
 mod sending;
 
