@@ -442,6 +442,7 @@ const MIXED: &[(&str, &[&str])] = &[
     ("MDC_CONC_", &["L-3", "M.L-3"]),
     ("MDC_PULS_OXIM_HB_TOTAL_ART", &["L-3", "M.L-3"]),
     ("MDC_CONC_PCO2_ART", &["L-3", "M.L-1.T-2"]),
+    ("MDC_CONC_PO2_VEN", &["1", "M.L-1.T-2"]),
     // Ten millimetres on paper are a millivolt.
     ("MDC_ECG_AMPL_ST", &["L", "M.L2.T-3.I-1"]),
     ("MDC_ECG_V_P_C_CNT", &["1", "T-1"]),
