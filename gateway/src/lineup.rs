@@ -290,6 +290,10 @@ pcd = { authority = "HOSP" }
         let route = target.pcd.unwrap();
         assert_eq!(route.sending_id, Some(0x0000_5EFF_FE00_5301));
         assert_eq!((route.acknowledgment, route.patient), (("AL", "NE"), Some(("HOSP", "MR"))));
+        // HL7 requires PID-3: it names the device, and each another one.
+        let marked =
+            orugate_protocol::pcd::UnknownPatient::Marked { id: "icu-12", authority: "ORUGATE", kind: "U" };
+        assert_eq!(route.unknown_patient, marked);
         assert_eq!(target.route.acknowledgment, ("", ""), "results do not");
     }
 }

@@ -6,9 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test that cannot go on has failed.
 
 use orugate::clock::Clock;
-use orugate::engine::Engine;
+use orugate::engine::{Engine, Received};
 use orugate::run::{Gateway, init_journal};
 use orugate::simulate::{self, Plug, Target};
+use orugate_tests::python;
 use orugate_tests::world::{PATIENCE, plan};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -96,4 +97,10 @@ async fn a_ventilator_is_read_and_left_without_an_alarm() {
     assert!(rows("24:D6")[0].contains("|8-30|"), "{}", rows("24:D6")[0]);
     assert!(rows("24:7E")[0].contains("|0.45|263744^MDC_DIM_L^MDC^L"), "{}", rows("24:7E")[0]);
     assert!(rows("27:9A").iter().any(|row| row.contains("|DISCONNECT|||A~PH~ALACT|")), "{:?}", rows("27:9A"));
+    let Some(python) = python::python() else { return };
+    let file = folder.path().join("received");
+    let framed = |message: Received| [b"\x0B", &*message.bytes, b"\x1C\r"].concat();
+    std::fs::write(&file, engine.messages().into_iter().flat_map(framed).collect::<Vec<u8>>()).unwrap();
+    let (said, passed) = python::check_pcd(&python, &file).unwrap();
+    assert!(passed, "{said}");
 }

@@ -1,10 +1,12 @@
 //! PCD-01 before an outside judge: `check_pcd.py`, which has none of Orugate's code.
 //!
 //! Promises: what `PcdWriter` makes of devices, groups and measurements of all kinds passes; every term of the MDC table with
-//! every unit that it takes does; and each way to break a good message fails with the words that name it. Needs
-//! `ORUGATE_PYTHON`, which `tests/run` sets.
+//! every unit that it takes does; so does what goes out by default of each profile's examples and of the recordings; and each
+//! way to break a good message fails with the words that name it. Needs `ORUGATE_PYTHON`, which `tests/run` sets.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use orugate::replay::{How, hear, replay};
+use orugate_driver::{Feed, Profile};
 use orugate_protocol::mdc;
 use orugate_protocol::oru::{Local, Zone};
 use orugate_protocol::pcd::{ACKNOWLEDGMENT, PROFILE, PcdWriter, Plan, Route, UnknownPatient};
@@ -14,6 +16,8 @@ use orugate_protocol::report::{
 };
 use orugate_protocol::text::{Charset, Text};
 use orugate_protocol::time::{DeviceTime, Utc};
+use orugate_tests::corpus::corpus;
+use orugate_tests::oru::control_id;
 use orugate_tests::python;
 
 struct Berlin;
@@ -306,4 +310,79 @@ fn each_broken_message_fails_with_its_reason() {
         assert!(found, "{what} -> {by}: {reason:?} is not among {lines:#?}");
     }
     assert!(said.ends_with(&format!("\n0 passed, {} failed\n", BROKEN.len())), "{said}");
+}
+
+/// Recordings and who reads them. A time stands before each piece of what begins with `mp70`.
+const RECORDED: [(&str, &str); 6] = [
+    ("dri-session.raw", "ge-dri"),
+    ("masimo-rad8-ascii1.txt", "masimo-ascii1"),
+    ("comen-nc-pcd.hl7", "hl7-pcd01"),
+    ("mindray-vs900-pcd01.hl7", "mindray-benevision"),
+    ("mp70-serial-module-removed.log", "philips-intellivue-mib"),
+    ("medibus/measured_cp1_spo2_98_pulse_70.bin", "draeger-medibus"),
+];
+/// hl7apy takes a tenth of a second for a message: of a long recording so many are looked at, from its whole length.
+const MOST: usize = 12;
+
+/// The messages of a capture as a destination with `pcd = {}` gets them, numbered on from `number`.
+fn by_default(profile: &dyn Profile, capture: &[u8], number: &mut usize) -> Vec<Vec<u8>> {
+    let heard = hear(profile, capture, &[]);
+    let mut orus = Vec::new();
+    replay(profile, &heard, &How::at(ENDED), &mut String::new(), &mut |oru| orus.push(oru.to_vec()));
+    let step = orus.len().div_ceil(MOST).max(1);
+    let framed = |oru: Vec<u8>| {
+        *number += 1;
+        // Each replay counts from 1; a file of many needs ids of its own.
+        let text = String::from_utf8(oru.clone()).unwrap();
+        let text = text.replacen(&control_id(&oru), &format!("RPLY{number:016}"), 1);
+        [b"\x0B", text.as_bytes(), b"\x1C\r"].concat()
+    };
+    orus.into_iter().step_by(step).map(framed).collect()
+}
+
+/// Without the times.
+fn without_times(log: &[u8]) -> Vec<u8> {
+    const FORM: &[u8] = b"0000/00/00T00:00:00,000";
+    let like = |(form, byte): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { form == byte };
+    let (mut rest, mut bytes) = (log, Vec::new());
+    while let [first, after @ ..] = rest {
+        if rest.len() >= FORM.len() && FORM.iter().zip(rest).all(like) {
+            rest = &rest[FORM.len()..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    bytes
+}
+
+#[test]
+fn what_goes_out_by_default_passes() {
+    let Some(python) = python::python() else { return };
+    let shipped = orugate_drivers::SHIPPED;
+    let (mut frames, mut number) = (Vec::new(), 0);
+    for name in shipped.names() {
+        let profile = orugate::profiles::find(&shipped, name).unwrap();
+        if profile.feed() == Feed::Results {
+            continue;
+        }
+        for example in &profile.common().examples {
+            let capture = profile.example_bytes(&example.input);
+            frames.extend(by_default(&*profile, &capture, &mut number).concat());
+        }
+    }
+    assert!(number > 15, "{number} messages of examples");
+    if let Some(corpus) = corpus() {
+        for (file, name) in RECORDED {
+            let capture = std::fs::read(corpus.join("bedside").join(file)).unwrap();
+            let capture = if file.starts_with("mp70") { without_times(&capture) } else { capture };
+            let before = number;
+            let profile = orugate::profiles::find(&shipped, name).unwrap();
+            frames.extend(by_default(&*profile, &capture, &mut number).concat());
+            assert!(number > before, "nothing of {file} goes out");
+        }
+    }
+    let (said, passed) = judged(&python, "pcd-default", &frames);
+    assert!(passed, "{said}");
+    assert_eq!(said, format!("{number} passed, 0 failed\n"));
 }

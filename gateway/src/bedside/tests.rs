@@ -165,7 +165,7 @@ impl Rig {
                 acknowledgment: pcd::ACKNOWLEDGMENT,
                 profile: pcd::PROFILE,
                 charset: Charset::Ascii,
-                unknown_patient: pcd::UnknownPatient::NoId,
+                unknown_patient: pcd::UnknownPatient::Marked { id: "mon1", authority: "ORUGATE", kind: "U" },
                 patient: Some(("HOSP", "MR")),
                 patient_class: 'U',
                 device_on_rows: false,

@@ -185,9 +185,9 @@ pub struct DestinationFile {
 pub struct PcdFile {
     /// MSH-21 with its components; `""` leaves it empty. Default `"IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO"`.
     pub profile: Option<At<String>>,
-    /// What PID is where no patient id goes along. `unknown`: no id, and a name of unknown type. `device`: PID-3 holds a text
-    /// that names the device and is marked as no patient's. `none`: there is no PID, and so no PV1 with the bed. Default
-    /// `"unknown"`.
+    /// What PID is where no patient id goes along. `device`: PID-3 holds the device's name, marked as no patient's (`U`). `unknown`:
+    /// no id, and a name of unknown type; a strict receiver misses PID-3. `none`: there is no PID, and so no PV1 with the bed.
+    /// Default `"device"`.
     pub patient: Option<At<PcdPatient>>,
     /// PID-3.4 of the patient ids that devices themselves send, where `bedside.send_patient` is true. Without it none goes
     /// there.

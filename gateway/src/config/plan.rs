@@ -203,9 +203,9 @@ pub enum PcdPatient {
     /// There is none, and so no PV1.
     None,
     /// It has no id, and a name of unknown type.
-    #[default]
     Unknown,
     /// PID-3 names the device and is marked as no patient's.
+    #[default]
     Device,
 }
 

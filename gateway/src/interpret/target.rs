@@ -64,13 +64,13 @@ pub enum OwnedUnknown {
     /// There is none.
     NoSegment,
     /// A name of unknown type and no id.
-    #[default]
     NoId,
     /// A text that is no patient's and names the device.
+    #[default]
     Device,
 }
 
-/// CX.5 of a text in PID-3 that names a device: the standard's table 0203 has no code for one.
+/// CX.5 of a text in PID-3 that names a device: table 0203 has no code for one, and this for what is not specified.
 const DEVICE: &str = "U";
 
 impl OwnedTarget {

@@ -365,7 +365,7 @@ fn destinations_of_bedside_values() {
             "",
             "",
             expect![[r#"
-            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/NE, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/NE, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
             instrument "a": live, profile monitor (evidence: manual), connects to 192.0.2.90:4001, results go to "engine"; its values go every 1 min with PV1-3 ICU^12"#]],
         ),
         (
@@ -373,7 +373,7 @@ fn destinations_of_bedside_values() {
             ", acknowledgment = \"original\"",
             "",
             expect![[r#"
-            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (original, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (original, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
             instrument "a": live, profile monitor (evidence: manual), connects to 192.0.2.90:4001, results go to "engine"; its values go every 1 min with PV1-3 ICU^12"#]],
         ),
         (
@@ -383,11 +383,11 @@ fn destinations_of_bedside_values() {
             expect![[r#"
             warning: orugate.toml:18: instrument "a": send_to: "engine" has require_application_ack, and a receiver of IHE PCD-01 answers CA and nothing after it: unless this one does, nothing is ever delivered. A destination of its own for these values does not need it
             warning: orugate.toml:20: instrument "a": bedside.send_patient: no destination in send_to says whose such ids are (authority in its pcd), so none goes along
-            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/AL, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
+            destination "engine": LIS, CENTRAL at HOSP by plain MLLP to engine.example:2575, takes live results, original acknowledgment within 30 s, no patient is named; bedside values as IHE PCD-01 (enhanced AL/AL, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)
             instrument "a": live, profile monitor (evidence: manual), connects to 192.0.2.90:4001, results go to "engine"; its values go every 1 min with PV1-3 ICU^12; the patient id that it sends goes along"#]],
         ),
         (
-            "pcd = { profile = \"\", patient = \"device\", authority = \"HOSP\", device_on_rows = true }\n",
+            "pcd = { profile = \"\", authority = \"HOSP\", device_on_rows = true }\n",
             ", acknowledgment = \"enhanced\"",
             ", send_patient = true",
             expect![[r#"
@@ -427,7 +427,7 @@ fn destinations_of_bedside_values() {
     let test = ENGINE.replace("\"engine\"", "\"test\"") + "accepts = \"T\"\n";
     assert!(load_texts(files(&[&text, &test]), &Shelf).is_ok(), "{}", said(&[&text, &test]));
     let plan = |pcd| load_texts(files(&[&with(pcd, "", "")]), &Shelf).unwrap().plan;
-    let difference = Difference::between(&plan("pcd = {}\n"), &plan("pcd = { patient = \"device\" }\n"));
+    let difference = Difference::between(&plan("pcd = {}\n"), &plan("pcd = { patient = \"unknown\" }\n"));
     let [change] = &*difference.changes else { panic!("{difference:?}") };
-    expect!["engine: bedside values: IHE PCD-01 (enhanced AL/NE, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO) → IHE PCD-01 (enhanced AL/NE, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)"].assert_eq(&change.to_string());
+    expect!["engine: bedside values: IHE PCD-01 (enhanced AL/NE, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO) → IHE PCD-01 (enhanced AL/NE, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)"].assert_eq(&change.to_string());
 }
