@@ -435,8 +435,6 @@ const MIXED: &[(&str, &[&str])] = &[
     // A gas by volume or by pressure.
     ("MDC_CONC_AWAY_", &["1", "M.L-1.T-2"]),
     ("MDC_CONC_GASDLV_", &["1", "M.L-1.T-2"]),
-    ("MDC_AWAY_O2_DELTA", &["1", "M.L-1.T-2"]),
-    ("MDC_VENT_CONC_AWAY_O2_DELTA", &["1", "M.L-1.T-2"]),
     ("MDC_CONC_AWAY_CO2_EXP_PLATEAU_ALV_SLOPE", &["L-3", "M.L-4.T-2"]),
     // A substance by mass, by amount, by charge or by pressure.
     ("MDC_CONC_", &["L-3", "M.L-3"]),
