@@ -178,8 +178,11 @@ impl Observer {
         self.facts.clear(Keyed::new(task.key));
         if !silent {
             let mut collector = Collector::new(&mut self.facts, task, &task.message);
-            let read =
-                task.interpreter.interpret(&task.message, &mut Scratch::new(&mut self.scratch), &mut collector);
+            let read = task.interpreter.interpret(
+                &task.message,
+                &mut Scratch::new(&mut self.scratch),
+                &mut collector,
+            );
             if let Err(fault) = read {
                 // What was read of it is not used: who knows what the rest would have said of it.
                 let _ = write!(self.why, "its driver cannot read it: {fault}");
@@ -259,7 +262,8 @@ impl Observer {
         let mut others: Vec<u64> =
             self.withdrawn.iter().filter(|(index, _)| !is_own(*index)).map(|(index, _)| of(*index)).collect();
         others.dedup();
-        let own = counts.sent > 0 || counts.absent > 0 || self.withdrawn.iter().any(|(index, _)| is_own(*index));
+        let own =
+            counts.sent > 0 || counts.absent > 0 || self.withdrawn.iter().any(|(index, _)| is_own(*index));
         if !own && others.is_empty() {
             return;
         }

@@ -4,7 +4,7 @@ use crate::place::Place;
 use crate::profile::{Bedside, Hl7Profile, Laboratory};
 use crate::read;
 use orugate_driver::report::KnownFlag;
-use orugate_driver::{Common, Interned, ProfileError, intern};
+use orugate_driver::{Common, Interned, ProfileError, UsualLine, intern};
 use orugate_protocol::mdc;
 
 /// By the profile's text.
@@ -64,6 +64,7 @@ impl Plan {
                 title: profile.title.clone(),
                 evidence: profile.evidence,
                 qc: profile.qc,
+                serial: UsualLine::default(),
                 examples: profile.example.clone(),
             };
             Ok(Self { common, profile, kind })

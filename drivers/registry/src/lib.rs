@@ -35,7 +35,6 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("biorad-ih", include_str!("../../profiles/biorad-ih.toml")),
         ("cepheid-genexpert", include_str!("../../profiles/cepheid-genexpert.toml")),
         ("cepheid-genexpert-hl7", include_str!("../../profiles/cepheid-genexpert-hl7.toml")),
-        ("datascope-accutorr", include_str!("../../profiles/datascope-accutorr.toml")),
         ("draeger-evita", include_str!("../../profiles/draeger-evita.toml")),
         ("draeger-infinity-v500", include_str!("../../profiles/draeger-infinity-v500.toml")),
         ("draeger-medibus", include_str!("../../profiles/draeger-medibus.toml")),

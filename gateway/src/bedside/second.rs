@@ -71,7 +71,9 @@ impl Observer {
                 sink.device = false;
             }
             // Of messages before it only what is withdrawn; when there is nothing else, who it is as well.
-            for (index, (previous, (scratch, facts))) in task.previous.iter().zip(&mut self.before).enumerate() {
+            for (index, (previous, (scratch, facts))) in
+                task.previous.iter().zip(&mut self.before).enumerate()
+            {
                 if !is_of(previous) || self.withdrawn.iter().all(|(of, _)| *of != index) {
                     continue;
                 }

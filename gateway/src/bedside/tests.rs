@@ -193,9 +193,14 @@ impl Rig {
         };
         let mut numbers = Numbered(self.numbers);
         let of = self.observer.source(&task);
-        let known = known.iter().filter(|(_, source, heard, ..)| Previous::is_compared(&task, of, *source, *heard));
+        let known =
+            known.iter().filter(|(_, source, heard, ..)| Previous::is_compared(&task, of, *source, *heard));
         let previous: Vec<Previous<'_>> = known
-            .map(|(number, source, _, raw, at)| Previous { number: *number, source: *source, message: stored(raw, *at) })
+            .map(|(number, source, _, raw, at)| Previous {
+                number: *number,
+                source: *source,
+                message: stored(raw, *at),
+            })
             .collect();
         task.previous = &previous;
         let found = self.observer.observe(&task, &mut numbers);
@@ -395,7 +400,8 @@ impl Interpreter for Pushed {
         if snapshot::read(message.raw).is_ok() {
             return Ok(());
         }
-        let parts = || std::str::from_utf8(message.raw).unwrap().split('|').filter_map(|part| part.split_once('='));
+        let parts =
+            || std::str::from_utf8(message.raw).unwrap().split('|').filter_map(|part| part.split_once('='));
         let bed = parts().find(|(name, _)| *name == "bed").map_or("", |(_, bed)| bed);
         sink.item(Item::Device(Device { mds: 69965, location: Text::plain(bed), ..Device::default() }));
         for (name, value) in parts().filter(|(name, _)| *name != "bed") {
@@ -415,7 +421,11 @@ impl Interpreter for Pushed {
 impl Rig {
     /// With an interval of ten seconds.
     fn pushing() -> Self {
-        let rules = Rules { interval: Duration::from_secs(10), stale_after: Duration::from_secs(30), ..Rules::default() };
+        let rules = Rules {
+            interval: Duration::from_secs(10),
+            stale_after: Duration::from_secs(30),
+            ..Rules::default()
+        };
         Self { rules, interpreter: Some(&Pushed), ..Self::default() }
     }
 
@@ -458,7 +468,10 @@ fn what_a_device_pushes_in_parts_is_no_withdrawal_of_the_others() {
     let mut raw = Vec::new();
     let _ = snapshot::Writer::new(&mut raw, Utc(NINE), Utc(NINE + 60 * SECOND));
     let seen = rig.hear(&raw, Utc(NINE + 60 * SECOND));
-    assert_eq!((values(&seen.oru), seen.counts.withdrawn), (["hr=", "rr=", "spo2="].map(str::to_owned).to_vec(), 3));
+    assert_eq!(
+        (values(&seen.oru), seen.counts.withdrawn),
+        (["hr=", "rr=", "spo2="].map(str::to_owned).to_vec(), 3)
+    );
 }
 
 #[test]

@@ -23,7 +23,9 @@ fn setup() -> Setup {
 
 /// One second's message; `rows` are its OBX but for the first two fields.
 fn message(id: u32, rows: &[&str]) -> Vec<u8> {
-    let mut text = format!("MSH|^~\\&|MON||||||ORU^R01^ORU_R01|{id}|P|2.6|||AL|NE\rOBR|1|||182777000^monitoring of patient^SCT\r");
+    let mut text = format!(
+        "MSH|^~\\&|MON||||||ORU^R01^ORU_R01|{id}|P|2.6|||AL|NE\rOBR|1|||182777000^monitoring of patient^SCT\r"
+    );
     for row in rows {
         text += &format!("OBX|1|NM|{row}\r");
     }
@@ -62,7 +64,9 @@ async fn push(rig: &Rig, peer: &mut Peer, ids: std::ops::Range<u32>, rows: &[&st
 
 /// Values of what the engine has, one line for each of its messages: code, value, OBX-8.
 fn told(rig: &Rig) -> Vec<String> {
-    let row = |row: &String| row.rsplit_once('|').map_or(String::new(), |(row, _)| row.trim_end_matches('|').to_owned());
+    let row = |row: &String| {
+        row.rsplit_once('|').map_or(String::new(), |(row, _)| row.trim_end_matches('|').to_owned())
+    };
     messages(rig).iter().map(|rows| rows.iter().map(row).collect::<Vec<_>>().join(" ")).collect()
 }
 
@@ -153,7 +157,13 @@ fn beds_and_parts_go_on_over_a_restart_and_silence_then_withdraws_them() {
         let received = rig.engine.messages();
         let beds = received.iter().map(|message| {
             let text = String::from_utf8(message.bytes.clone()).unwrap();
-            if text.contains("^^B1") { "B1" } else if text.contains("^^B2") { "B2" } else { "none" }
+            if text.contains("^^B1") {
+                "B1"
+            } else if text.contains("^^B2") {
+                "B2"
+            } else {
+                "none"
+            }
         });
         assert_eq!(beds.collect::<Vec<_>>(), ["B1", "B2", "B1", "B2"]);
         rig.came("one");
