@@ -472,3 +472,80 @@ fn recorded_messages_are_read_to_the_end() {
         let _ = items(&*shipped("hl7-oul-r22"), &file(&format!("hl7/{name}.hl7")));
     }
 }
+
+/// What another reader of HL7 says of a file: OBX-3, -5, -6, -7, -8, -11, -14, -19 of each row.
+fn outside(file: &std::path::Path) -> Option<Vec<Vec<String>>> {
+    let python = std::env::var_os("ORUGATE_PYTHON")?;
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/hl7_values.py");
+    let said = std::process::Command::new(python).arg(script).arg(file).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let text = String::from_utf8(said.stdout).unwrap();
+    Some(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+}
+
+#[test]
+fn another_reader_reads_the_same() {
+    let Some(corpus) = std::env::var_os("ORUGATE_CORPUS") else {
+        println!("skipped: ORUGATE_CORPUS is not set");
+        return;
+    };
+    for (name, of) in [
+        ("bedside/mindray-vs900-pcd01", "mindray-benevision"),
+        ("bedside/comen-nc-pcd", "hl7-pcd01"),
+        ("lab/cobas6800-oul", "hl7-oul-r22"),
+        ("lab/genexpert-oru-r32", "hl7-oul-r22"),
+        ("hl7/oru-r01-lab", "hl7-oul-r22"),
+        ("hl7/nist-elr-1", "hl7-oul-r22"),
+        ("hl7/nist-elr-2", "hl7-oul-r22"),
+        ("hl7/nist-elr-3", "hl7-oul-r22"),
+    ] {
+        let path = std::path::Path::new(&corpus).join(format!("{name}.hl7"));
+        let Some(rows) = outside(&path) else {
+            println!("skipped: ORUGATE_PYTHON is not set");
+            return;
+        };
+        let text = items(&*shipped(of), &std::fs::read(&path).unwrap());
+        let bedside = name.starts_with("bedside");
+        let read: Vec<&str> = text.lines().filter(|line| line.contains(" = ")).collect();
+        assert_eq!(rows.len(), read.len(), "{name}: {text}");
+        for (row, line) in rows.iter().zip(read) {
+            let [code, value, unit, range, flags, status, at, completed] = &row[..] else {
+                panic!("{row:?}")
+            };
+            if bedside {
+                let value = match value.as_str() {
+                    "" => "-",
+                    "2821^COMEN_POS_SITTING^99COMEN" => "'COMEN_POS_SITTING'",
+                    value => value,
+                };
+                let unit = if unit.is_empty() { "0" } else { unit };
+                assert!(
+                    line.contains(&format!(" {code}^")) && line.contains(&format!(" = {value} {unit}(")),
+                    "{row:?}\n{line}"
+                );
+                assert_eq!(
+                    at.len() >= 14,
+                    line.contains("Device(") || line.ends_with(" once"),
+                    "{row:?}\n{line}"
+                );
+                continue;
+            }
+            let status = match status.as_str() {
+                "F" => "Final",
+                "C" => "Corrected",
+                _ => "Absent",
+            };
+            let completed = completed.get(..14).or_else(|| completed.get(..12)).unwrap_or_default();
+            let flag = flags.trim_matches('"');
+            for part in [
+                &format!("{code} ("),
+                &format!(" = {value} {unit}~"),
+                &format!(" [{range}] "),
+                flag,
+                &format!(" {status} {completed}"),
+            ] {
+                assert!(line.contains(part), "{name}: {part}\n{row:?}\n{line}");
+            }
+        }
+    }
+}
