@@ -1,9 +1,14 @@
-//! Bedside devices: a ventilator that is asked, at the other end of a line that breaks, and what the engine gets of it.
+//! Bedside devices: a ventilator that is asked, at the other end of a line that breaks, and what the engine gets of it; and each
+//! other simulated device before the outside judge of PCD-01.
 
 use crate::rig::{By, Rig, Setup, run};
 use orugate::config::Plan;
 use orugate::status::Device;
-use orugate_driver::SimulatedFault;
+use orugate_driver::{Feed, SimulatedFault};
+use orugate_drivers::SHIPPED;
+use orugate_tests::oru::control_id;
+use orugate_tests::python;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What the ventilator answers.
@@ -157,4 +162,55 @@ fn snapshots_that_nobody_takes_go_oldest_first_and_leave_the_results_their_room(
         assert!(rig.is_drained());
         assert_eq!(rig.engine.counts().conflicts, 0);
     });
+}
+
+/// One of its examples, over and over, until it is unplugged: of what a destination gets the first message, one between and the
+/// last, which withdraws all. hl7apy takes a tenth of a second for each.
+fn of_a_device(name: &'static str, example: &str) -> Vec<Vec<u8>> {
+    let scenes = vec![example.as_bytes().to_vec(); 200];
+    let line: &'static str = format!("profile = \"{name}\"\n").leak();
+    let bedside: &'static str =
+        format!("{line}bedside = {{ interval = \"10 s\", location = \"ICU^12^1^HOSP\" }}\n").leak();
+    let text = vec![("role = \"lis\"\n", "role = \"lis\"\npcd = {}\n"), (line, bedside)].leak();
+    run(&Setup { profile: name, by: By::Tcp, text, ..Setup::default() }, async |rig| {
+        let played = rig.device("one", scenes, &[], Some(19_200));
+        let _ = tokio::time::timeout(Duration::from_secs(45), played).await;
+        rig.pass(120).await;
+        assert!(rig.is_drained(), "{name}");
+        let all = rig.engine.messages();
+        let chosen = BTreeSet::from([0, all.len() / 2, all.len().saturating_sub(1)]);
+        let chosen = chosen.into_iter().filter_map(|n| all.get(n));
+        chosen.map(|message| message.bytes.clone()).collect()
+    })
+}
+
+#[test]
+fn each_simulated_device_is_pcd_01_to_an_outside_judge() {
+    let Some(python) = python::python() else { return };
+    let (mut frames, mut number, mut profiles) = (Vec::new(), 0, 0);
+    for name in SHIPPED.names() {
+        let profile = orugate::profiles::find(&SHIPPED, name).unwrap();
+        // The monitor that is asked by datagrams says the same over its serial port.
+        if profile.feed() == Feed::Results || name == "philips-intellivue" {
+            continue;
+        }
+        profiles += 1;
+        let examples = profile.common().examples.iter();
+        let messages: Vec<_> = examples.flat_map(|example| of_a_device(name, &example.input)).collect();
+        let valued = |message: &Vec<u8>| message.windows(3).any(|part| part == b"|R|");
+        assert!(messages.iter().any(valued), "{name} gives no value: {} messages", messages.len());
+        for message in &messages {
+            number += 1;
+            // Each gateway counts from 1; a file of many needs ids of its own.
+            let text = String::from_utf8(message.clone()).unwrap();
+            let text = text.replacen(&control_id(message), &format!("PLAY{number:016}"), 1);
+            frames.extend([b"\x0B", text.as_bytes(), b"\x1C\r"].concat());
+        }
+    }
+    assert!(profiles > 10, "{profiles}");
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("pcd-simulated");
+    std::fs::write(&file, frames).unwrap();
+    let (said, passed) = python::check_pcd(&python, &file).unwrap();
+    assert!(passed, "{said}");
+    assert!(number > 40, "{number} messages");
 }
