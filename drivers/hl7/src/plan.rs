@@ -22,7 +22,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Bedside(Bedside),
-    Laboratory(Laboratory, Rules),
+    Laboratory(Box<Laboratory>, Rules),
 }
 
 /// What a laboratory's profile says, ready to be looked up.
@@ -129,7 +129,7 @@ fn check(text: &str, profile: &Hl7Profile) -> Result<Kind, ProfileError> {
             let table = TABLE_0078.iter().map(|code| KnownFlag { code, hl7: Some(code), meaning: "" });
             let rules =
                 Rules { controls: prefixes.chain(marks).collect(), flags: own.chain(table).collect() };
-            Ok(Kind::Laboratory(laboratory.clone(), rules))
+            Ok(Kind::Laboratory(Box::new(laboratory.clone()), rules))
         }
         (Some(_), Some(_)) => {
             wrong("[laboratory]", "a profile is either [bedside] or [laboratory], not both".into())

@@ -89,7 +89,7 @@ impl<'m> Walk<'_, '_, 'm> {
             let wanted = rule
                 .part
                 .iter()
-                .filter(|row| !row.without.is_some_and(|other| self.at(other, Some(obx)).is_some()));
+                .filter(|row| row.without.is_none_or(|other| self.at(other, Some(obx)).is_none()));
             wanted.filter_map(|row| self.at(row.place, Some(obx)))
         };
         let id = if parts().next().is_none() {
