@@ -28,6 +28,10 @@ const SILENT_AGAIN: Duration = Duration::from_secs(600);
 /// At most so seldom.
 const SILENT_LONGEST: Duration = Duration::from_secs(6 * 3600);
 
+/// The two clocks are read one after the other, and a thread may lose the processor between: so much earlier than an interval's
+/// end the wall clock may have been read when the steady one says that it is over.
+const APART: Duration = Duration::from_millis(50);
+
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -73,7 +77,7 @@ pub struct Stage {
     /// The end of the last interval.
     began: Now,
     /// When this interval ends.
-    end: Tick,
+    end: Now,
     /// Something came since the last message.
     fresh: bool,
     /// When silence is said next, and how long after that again.
@@ -116,7 +120,7 @@ impl Stage {
         }
         self.held = self.held.saturating_add(bytes.len());
         self.current.insert(slot, (now.tick, bytes.to_vec()));
-        if first && now.tick >= self.end {
+        if first && now.tick >= self.end.tick {
             // An end that passed while nothing stood is none.
             self.end = end_of(self.interval, now);
         }
@@ -163,7 +167,7 @@ impl Stage {
     #[must_use]
     pub fn deadline(&self) -> Option<Tick> {
         let gathered = self.taken.front().map(|(came, _)| came.after(GATHER));
-        let end = (!self.current.is_empty()).then_some(self.end);
+        let end = (!self.current.is_empty()).then_some(self.end.tick);
         let silence = self.silence.filter(|_| self.current.is_empty()).map(|(at, _)| at);
         let again = self.again.filter(|_| self.on_its_way.is_none() && !self.ready.is_empty());
         [gathered, end, silence, again].into_iter().flatten().min()
@@ -171,11 +175,12 @@ impl Stage {
 
     /// Makes the messages that are due.
     pub fn look(&mut self, now: Now) {
-        let over = now.tick >= self.end;
+        let over = now.tick >= self.end.tick;
+        let now = if over { self.at_the_end(now) } else { now };
         if over {
             if !self.current.is_empty() {
                 // Ends behind this one that passed while nobody looked: one message is made, and they have none.
-                let passed = now.tick.since(self.end).as_micros() / self.interval.as_micros().max(1);
+                let passed = now.tick.since(self.end.tick).as_micros() / self.interval.as_micros().max(1);
                 self.lost.intervals =
                     self.lost.intervals.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));
             }
@@ -242,6 +247,13 @@ impl Stage {
         self.lost
     }
 
+    /// An interval that is over ended no earlier than at its end: else it would get a second message, of its last microseconds.
+    fn at_the_end(&self, now: Now) -> Now {
+        let early = self.end.utc.0.saturating_sub(now.utc.0);
+        let apart = u64::try_from(early).is_ok_and(|early| Duration::from_micros(early) <= APART);
+        if apart { Now { utc: self.end.utc, ..now } } else { now }
+    }
+
     fn heard(&mut self, now: Now) {
         self.fresh = true;
         self.silence = Some((now.tick.after(self.silent_after), SILENT_AGAIN));
@@ -266,9 +278,10 @@ impl Stage {
     }
 }
 
-/// The next whole multiple of the interval on the wall clock, on the steady one.
-fn end_of(interval: Duration, now: Now) -> Tick {
+/// The next whole multiple of the interval on the wall clock, on both.
+fn end_of(interval: Duration, now: Now) -> Now {
     let step = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX).max(1);
-    let into = now.utc.0.rem_euclid(step);
-    now.tick.after(Duration::from_micros(step.saturating_sub(into).unsigned_abs()))
+    let left = step.saturating_sub(now.utc.0.rem_euclid(step));
+    let tick = now.tick.after(Duration::from_micros(left.unsigned_abs()));
+    Now { tick, utc: Utc(now.utc.0.saturating_add(left)) }
 }

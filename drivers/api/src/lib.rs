@@ -38,7 +38,7 @@ pub use orugate_protocol::{report, span, text, time};
 pub use outbox::Outbox;
 pub use profile::{
     Common, CommonQc, Draft, Driver, Evidence, Example, Feed, Profile, ProfileError, QcProof, UnitSaid,
-    parse_profile,
+    UsualFlow, UsualLine, parse_profile,
 };
 pub use scrub::{StandIns, scrub_by_rule};
 pub use session::{

@@ -4,7 +4,7 @@
 //! driver then reads the whole text again into its own struct, which denies unknown fields, so a mistake is reported
 //! with its line. `serde(flatten)` and `untagged` are not used: they would lose the line.
 
-use crate::{Instrument, Interpreter, Session, SimulatedFault, StandIns, scrub_by_rule};
+use crate::{Instrument, Interpreter, Parity, Session, SimulatedFault, StandIns, scrub_by_rule};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -126,9 +126,39 @@ pub struct Common {
     /// Quality control.
     #[serde(default)]
     pub qc: CommonQc,
+    /// How a serial line to such a device is usually set; nothing when nobody knows, or when each site sets it.
+    #[serde(default)]
+    pub serial: UsualLine,
     /// Inputs and what must come of them.
     #[serde(default, rename = "example")]
     pub examples: Vec<Example>,
+}
+
+/// How a serial line to such a device is usually set: for each part what the device can have, the maker's setting first. What
+/// is not said may be anything. A configuration that has it otherwise is told so, and taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UsualLine {
+    /// Bits per second.
+    pub baud: Vec<u32>,
+    /// 5 to 8.
+    pub data_bits: Vec<u8>,
+    /// `none`, `even` or `odd`.
+    pub parity: Vec<Parity>,
+    /// 1 or 2.
+    pub stop_bits: Vec<u8>,
+    /// RTS and CTS.
+    pub flow: Option<UsualFlow>,
+}
+
+/// Whether a device looks at RTS and CTS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UsualFlow {
+    /// It does not.
+    None,
+    /// It says nothing unless it may.
+    Hardware,
 }
 
 /// How far a profile is proven.

@@ -208,7 +208,8 @@ pub struct LineSettings {
 }
 
 /// Parity of a serial line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Parity {
     None,

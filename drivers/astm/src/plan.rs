@@ -8,7 +8,7 @@ use crate::scrub::words::Words;
 use crate::values::{Ack, Framing, One};
 use orugate_driver::report::KnownFlag;
 use orugate_driver::text::{Charset, Escapes, Text};
-use orugate_driver::{Common, CommonQc, Interned, ProfileError, intern};
+use orugate_driver::{Common, CommonQc, Interned, ProfileError, UsualLine, intern};
 use orugate_protocol::ascii::{CR, LF};
 use orugate_protocol::astm::record::RecordType;
 use toml::de::DeTable;
@@ -62,6 +62,7 @@ impl Plan {
             title: profile.title.clone(),
             evidence: profile.evidence,
             qc: CommonQc { proof: profile.qc.proof },
+            serial: UsualLine::default(),
             examples: profile.example.clone(),
         };
         let mut flags: Vec<_> = profile

@@ -3,7 +3,7 @@
 //! Promises: what is read is valid, and every mistake names its line. Leaves out the layout of records, which is the same
 //! for all monitors of this interface.
 
-use orugate_driver::{Common, Evidence, Example, ProfileError, parse_profile};
+use orugate_driver::{Common, Evidence, Example, ProfileError, UsualLine, parse_profile};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -23,6 +23,9 @@ pub struct DriProfile {
     /// Inputs and what must come of them.
     #[serde(default)]
     pub example: Vec<Example>,
+    /// How a serial line to such a device is usually set; a configuration that has it otherwise is told so.
+    #[serde(default)]
+    pub serial: Option<UsualLine>,
 
     /// Who makes the monitor, for OBX-18 and the like. Records do not say.
     pub manufacturer: String,

@@ -14,6 +14,9 @@ use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// A monitor that nobody asks looks so often whether somebody does: who waits for nothing is through with its records.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// A session in the monitor's role.
 pub(crate) struct Simulator {
     out: Outbox,
@@ -25,6 +28,8 @@ pub(crate) struct Simulator {
     alarms: Option<Vec<u8>>,
     faults: Vec<Fault>,
     state: State,
+    /// When anything came to it last, its own time too.
+    looked: Tick,
     /// Records that left.
     count: usize,
     /// Bytes that left.
@@ -58,6 +63,7 @@ impl Simulator {
             alarms,
             faults: faults.to_vec(),
             state: State::Idle,
+            looked: Tick::ZERO,
             count: 0,
             sent: 0,
         }
@@ -184,6 +190,7 @@ impl Simulator {
 
 impl Session for Simulator {
     fn handle(&mut self, now: Tick, input: Input<'_>) {
+        self.looked = now;
         match input {
             Input::Opened(channel, _) => {
                 self.channel = Some(channel);
@@ -203,7 +210,10 @@ impl Session for Simulator {
     fn poll(&mut self) -> Output<'_> {
         if self.out.is_empty() {
             return match self.state {
-                State::Idle => Output::Wait(None),
+                State::Idle => {
+                    let at = self.looked.after(IDLE);
+                    Output::Wait(Some(Deadline { at, why: "somebody who asks for values" }))
+                }
                 State::Sending { at, .. } => {
                     Output::Wait(Some(Deadline { at, why: "the next record's time" }))
                 }

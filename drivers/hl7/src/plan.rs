@@ -1,7 +1,7 @@
 //! A profile made ready for use: what it means, once, for the life of the process.
 
 use crate::profile::{Bedside, Hl7Profile, Laboratory};
-use orugate_driver::{Common, Interned, ProfileError, intern};
+use orugate_driver::{Common, Interned, ProfileError, UsualLine, intern};
 
 /// By the profile's text.
 static PLANS: Interned<Plan> = Interned::new();
@@ -40,6 +40,7 @@ impl Plan {
                 title: profile.title.clone(),
                 evidence: profile.evidence,
                 qc: profile.qc,
+                serial: UsualLine::default(),
                 examples: profile.example.clone(),
             };
             Ok(Self { common, profile, kind })

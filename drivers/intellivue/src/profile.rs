@@ -4,7 +4,7 @@
 //! monitors of this interface.
 
 use crate::session::Settings;
-use orugate_driver::{Common, Evidence, Example, ProfileError, parse_profile};
+use orugate_driver::{Common, Evidence, Example, ProfileError, UsualLine, parse_profile};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ pub struct IntellivueProfile {
     /// Inputs and what must come of them.
     #[serde(default)]
     pub example: Vec<Example>,
+    /// How a serial line to such a device is usually set; a configuration that has it otherwise is told so.
+    #[serde(default)]
+    pub serial: Option<UsualLine>,
 
     /// What carries the protocol.
     pub transport: Transport,

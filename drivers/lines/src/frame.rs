@@ -172,6 +172,11 @@ impl Deframer {
                 None
             }
             State::Between => self.between(at, byte),
+            // First bytes one after the other are noise, and nothing came between them.
+            State::In if self.framing.start == Some(byte) && self.raw.len() == 1 => {
+                self.begin(at, byte);
+                None
+            }
             State::In if self.framing.start == Some(byte) => {
                 let began = self.began;
                 std::mem::swap(&mut self.raw, &mut self.broken);
@@ -239,13 +244,20 @@ impl Deframer {
         let at = self.began;
         Some(match check.written(written) {
             Some(found) if found == expected => Heard::Unit { at, raw: &self.raw },
-            Some(found) => Heard::Damage { at, what: Damage::Check(expected, found), raw: &[] },
-            None => Heard::Damage { at, what: Damage::NoCheck, raw: &[] },
+            Some(found) => Heard::Damage { at, what: Damage::Check(expected, found), raw: &self.raw },
+            None => Heard::Damage { at, what: Damage::NoCheck, raw: &self.raw },
         })
     }
 }
 
 impl Framing {
+    /// Whether a unit has the check that its bytes have; one without a check always does.
+    pub(crate) fn holds(&self, raw: &[u8]) -> bool {
+        let Some(check) = self.check else { return true };
+        raw.split_at_checked(raw.len().saturating_sub(check.length()))
+            .is_some_and(|(unit, written)| check.written(written) == Some(check.of(unit)))
+    }
+
     /// Where the text stands in a unit: without its first byte, its end and its check.
     pub(crate) fn text(&self, raw: &[u8]) -> Range<usize> {
         let start = usize::from(self.start.is_some() && raw.first().copied() == self.start);
@@ -304,6 +316,12 @@ mod tests {
         let (good, bad) = hear(&framed(None), b"xy\x02A\x03\n\x02B\x02C\x03");
         assert_eq!(good, ["A", "C"]);
         assert_eq!(bad, [(0, Damage::Stray(2)), (6, Damage::Broken)]);
+    }
+
+    #[test]
+    fn first_bytes_without_anything_between_are_no_units() {
+        let (good, bad) = hear(&framed(None), b"\x02\x02\x02A\x03");
+        assert_eq!((good, bad), (vec!["A".to_owned()], vec![]));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::plan::{Feed, Field, Plan, Split};
 use crate::profile::KindWord;
 use crate::seen::{Seen, Written};
 use orugate_driver::report::{
-    At, Code, Comment, Device, End, Flags, Item, Kind, Level, Marks, Measurement, Note, NoteKind,
-    Observation, Order, Qc, Reading, ReportSink, Sender, Shown, Specimen, Status, Unit,
+    Alarm, At, Code, Comment, Device, End, Flags, Item, Kind, Level, Marks, Measurement, Note, NoteKind,
+    Observation, Order, Qc, Reading, ReportSink, Sender, Shown, Side, Specimen, Status, Unit,
 };
 use orugate_driver::span::Span;
 use orugate_driver::text::{Escapes, Text};
@@ -176,13 +176,18 @@ impl LinesInterpreter {
         if field.none.iter().any(|none| none == bytes) || (words && bytes.is_empty()) {
             return None;
         }
+        let urgent = match self.plan.alarms.iter().find(|(word, _)| kind == Kind::Alarm && word == bytes) {
+            Some((_, None)) => return None,
+            Some((_, Some(priority))) => Some(Alarm { side: Side::Unknown, priority: *priority }),
+            None => None,
+        };
         let (mut value, mut marks, mut why) = if words {
             (Reading::Words(place.text(cut.value)), Marks::NONE, "")
         } else {
             reading(place, cut.value, false)
         };
         // What takes a value away does so from what is measured, and not from the alarm that says it.
-        let (said, reason, alarm) = if words { (Marks::NONE, "", None) } else { place.seen.marks(n) };
+        let (said, reason, alarm) = if words { (Marks::NONE, "", urgent) } else { place.seen.marks(n) };
         marks = marks | said;
         if !reason.is_empty() {
             why = reason;
@@ -275,6 +280,8 @@ impl LinesInterpreter {
             let span = place.span(&range);
             sink.item(Item::Comment(Comment { level: Level::Order, label, text: place.text(range), span }));
         }
+        let doubt = (!self.plan.framing.holds(message.raw))
+            .then_some("the checksum of its message is wrong or missing");
         let suspect = self.plan.suspects.iter().any(|prefix| bytes.starts_with(prefix));
         let run = place.text_at(line.run.as_ref());
         let operator = place.text_at(line.operator.as_ref());
@@ -283,6 +290,7 @@ impl LinesInterpreter {
             run,
             operator,
             suspect,
+            doubt,
             ..self.observation(Text::EMPTY, Span::default())
         };
         self.observations(&place, &common, sink);

@@ -33,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) lines: Vec<Line>,
     pub(crate) fields: Vec<Field>,
     pub(crate) marks: Vec<Mark>,
+    /// Words of alarms, and how urgent each is; `None`: it is none.
+    pub(crate) alarms: Vec<(Vec<u8>, Option<Priority>)>,
     /// A value with its flags and unit.
     pub(crate) value: Option<Value>,
     pub(crate) absent: Vec<Vec<u8>>,
@@ -260,6 +262,7 @@ fn make(common: Common, profile: LinesProfile) -> Result<Plan, Wrong> {
         lines,
         fields,
         marks,
+        alarms: alarm_words(&profile.alarms),
         value,
         absent: all(&profile.absent),
         notes: profile.note.iter().map(|note| (intern(&note.label), all(&note.none))).collect(),
@@ -337,6 +340,18 @@ fn fields(profile: &LinesProfile, bedside: bool) -> Result<Vec<Field>, Wrong> {
         });
     }
     Ok(fields)
+}
+
+fn alarm_words(words: &crate::profile::AlarmWords) -> Vec<(Vec<u8>, Option<Priority>)> {
+    let of = [
+        (&words.none, None),
+        (&words.low, Some(Priority::Low)),
+        (&words.medium, Some(Priority::Medium)),
+        (&words.high, Some(Priority::High)),
+    ];
+    of.into_iter()
+        .flat_map(|(texts, meaning)| texts.iter().map(move |text| (text.clone().into_bytes(), meaning)))
+        .collect()
 }
 
 fn mark_of(mark: &crate::profile::Mark, fields: &[Field]) -> Result<Mark, Wrong> {

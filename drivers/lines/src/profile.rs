@@ -3,7 +3,7 @@
 //! Promises: what is read is valid word by word, and every mistake names its line. Leaves out what needs several fields at
 //! once, which [`Plan`](crate::plan::Plan) checks.
 
-use orugate_driver::{Evidence, Example, QcProof};
+use orugate_driver::{Evidence, Example, QcProof, UsualLine};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -34,6 +34,9 @@ pub struct LinesProfile {
     /// A bedside value that was not renewed for so long is none any more: about three lines or questions.
     #[serde(default)]
     pub stale_after: Option<Wait>,
+    /// How a serial line to such a device is usually set; a configuration that has it otherwise is told so.
+    #[serde(default)]
+    pub serial: Option<UsualLine>,
     /// How units are told apart.
     #[serde(default)]
     pub frame: Frame,
@@ -57,6 +60,9 @@ pub struct LinesProfile {
     /// Values.
     #[serde(default)]
     pub field: Vec<Field>,
+    /// What the words of alarms mean.
+    #[serde(default)]
+    pub alarms: AlarmWords,
     /// What the device says of the validity of its values.
     #[serde(default)]
     pub mark: Vec<Mark>,
@@ -291,6 +297,20 @@ pub struct Field {
     /// A value of these exactly is not given at all: an alarm word that says that there is no alarm.
     #[serde(default)]
     pub none: Vec<String>,
+}
+
+/// What the words mean that stand in the place of a field of kind `alarm`.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlarmWords {
+    /// There is no alarm.
+    pub none: Vec<String>,
+    /// There is one, of low priority.
+    pub low: Vec<String>,
+    /// Of medium priority.
+    pub medium: Vec<String>,
+    /// Of high priority.
+    pub high: Vec<String>,
 }
 
 /// What kind of thing a bedside value is.

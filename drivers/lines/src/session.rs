@@ -91,7 +91,14 @@ impl LinesSession {
             };
             match heard {
                 Some((at, raw, None)) => self.unit(now, at, raw),
-                // What came of a result is the only copy.
+                // Who waits for an answer sends it again; what came of any other result is the only copy.
+                Some((at, _, Some(what @ (Damage::Check(..) | Damage::NoCheck))))
+                    if results
+                        && self.plan.reply.as_ref().is_some_and(|(_, refused)| !refused.is_empty()) =>
+                {
+                    damage(&mut self.out, at, what);
+                    self.reply(false);
+                }
                 Some((at, raw, Some(what))) if results && !raw.is_empty() => {
                     self.out.say(incomplete(what), what == Damage::Long, at);
                     self.ticket = Some(self.out.store(raw, true, Some(MessageEnd::Incomplete)));
@@ -108,7 +115,8 @@ impl LinesSession {
         let text = raw.get(plan.framing.text(&raw)).unwrap_or_default();
         if plan.feed != Feed::Results && Text::new(text, plan.charset, Escapes::None).undecodable().is_some()
         {
-            let sentence = "a line has bytes that the profile's charset does not have; it was thrown away";
+            let sentence = "a line has bytes that the profile's charset does not have; it was thrown away. If there are many, compare \
+                            rate, parity and data bits with the device's own settings";
             return self.out.say(sentence, true, at);
         }
         let seen = match Seen::of(plan, text) {
@@ -276,7 +284,10 @@ impl Session for LinesSession {
 const fn incomplete(what: Damage) -> &'static str {
     match what {
         Damage::Long => "a message does not end within what is taken; its begin is kept as incomplete",
-        _ => "a message was broken off by the next one; what came of it is kept as incomplete",
+        Damage::Check(..) | Damage::NoCheck => "a message's checksum is wrong; it is kept for a person",
+        Damage::Broken | Damage::Cut | Damage::Stray(_) => {
+            "a message was broken off by the next one; what came of it is kept as incomplete"
+        }
     }
 }
 

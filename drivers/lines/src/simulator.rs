@@ -12,6 +12,8 @@ use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// A device that nobody asks looks so often whether somebody does.
+const IDLE: Duration = Duration::from_secs(60);
 /// A device that speaks by itself does so each second.
 const PACE: Duration = Duration::from_secs(1);
 /// An answer to a result is waited for so long.
@@ -32,8 +34,8 @@ pub(crate) struct Simulator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Closed,
-    /// Until it is asked.
-    Listening,
+    /// Until it is asked; looks again then: who waits for nothing is through.
+    Listening(Tick),
     /// The next unit's time.
     Due(Tick),
     /// For an answer, until then.
@@ -62,7 +64,7 @@ impl Simulator {
         if self.units.is_empty() {
             State::Done
         } else if self.plan.poll.is_some() {
-            State::Listening
+            State::Listening(now.after(IDLE))
         } else {
             State::Due(now)
         }
@@ -104,7 +106,7 @@ impl Simulator {
         } else if self.units.is_empty() {
             State::Done
         } else if self.plan.poll.is_some() {
-            State::Listening
+            State::Listening(now.after(IDLE))
         } else {
             State::Due(now.after(PACE.saturating_add(silent)))
         };
@@ -113,7 +115,7 @@ impl Simulator {
     fn bytes(&mut self, now: Tick, bytes: &[u8]) {
         match self.state {
             State::Waiting(_) => self.state = self.ready(now),
-            State::Listening => {
+            State::Listening(_) => {
                 let question = self.plan.poll.as_ref().map_or(&[][..], |poll| &poll.send);
                 self.asked.extend_from_slice(bytes);
                 if self.asked.ends_with(question) {
@@ -209,6 +211,7 @@ impl Session for Simulator {
             }
             Input::Deadline => match self.state {
                 State::Due(at) if at <= now => self.print(now),
+                State::Listening(at) if at <= now => self.state = State::Listening(now.after(IDLE)),
                 State::Waiting(at) if at <= now => {
                     self.out.say("the host did not answer", true, 0);
                     self.state = self.ready(now);
@@ -226,7 +229,10 @@ impl Session for Simulator {
     fn poll(&mut self) -> Output<'_> {
         if self.out.is_empty() {
             return match self.state {
-                State::Closed | State::Listening => Output::Wait(None),
+                State::Closed => Output::Wait(None),
+                State::Listening(at) => {
+                    Output::Wait(Some(Deadline { at, why: "somebody who asks for values" }))
+                }
                 State::Due(at) => Output::Wait(Some(Deadline { at, why: "the next line's time" })),
                 State::Waiting(at) => Output::Wait(Some(Deadline { at, why: "the host's answer" })),
                 State::Done => Output::Done,

@@ -12,7 +12,6 @@ const MASIMO: &str = include_str!("../../profiles/masimo-ascii1.toml");
 const NONIN: &str = include_str!("../../profiles/nonin-ascii.toml");
 const NELLCOR: &str = include_str!("../../profiles/nellcor-n395.toml");
 const PB840: &str = include_str!("../../profiles/puritan-bennett-840.toml");
-const ACCUTORR: &str = include_str!("../../profiles/datascope-accutorr.toml");
 const SPOTCHEM: &str = include_str!("../../profiles/arkray-spotchem-el.toml");
 const MICROS: &str = include_str!("../../profiles/horiba-abx-micros.toml");
 
@@ -83,6 +82,25 @@ end complete true
 }
 
 #[test]
+fn other_masimos_and_what_is_no_value() {
+    // A Radical-5 says no serial number; a zero is none, whatever the exceptions say; stored values are not current.
+    let (dump, rig) = shown(MASIMO, b"09/15/10 15:10:29 SPO2=097% BPM=000 PI=11.82% ALARM=20 EXC=800\r\n");
+    assert!(rig.notes.is_empty(), "{:?}", rig.notes);
+    assert_eq!(
+        dump.text,
+        "device 69641 Masimo|| clock 20100915151029 at 0
+  1 SPO2 150456 = 097 %(262688) 20100915151029
+  2 BPM 149530 = - {beat}/min(264864) 20100915151029 NAV: the device shows no value
+  3 PI 150488 = 11.82 %(262688) 20100915151029
+  9 ALARM 0 = \"20\"  20100915151029
+end complete true
+"
+    );
+    let (dump, rig) = shown(MASIMO, b"09/21/08 09:56:12 SpO2=097 PR=069 PI=04.69 EXC=800:SET\r\n");
+    assert!(rig.notes.is_empty() && dump.values.is_empty(), "{:?} {}", rig.notes, dump.text);
+}
+
+#[test]
 fn another_masimo_on_the_line_begins_anew() {
     let profile = profile(MASIMO);
     let mut rig = Rig::new(profile.session(&Instrument::default()));
@@ -127,7 +145,7 @@ fn damage_costs_the_lines_that_it_hit() {
 }
 
 #[test]
-fn a_nonin_line() {
+fn nonin_lines() {
     let (dump, rig) = shown(NONIN, b"Nonin 7500\r\nSPO2=098 HR=072\r\nSPO2=--- HR=--- *\r\n");
     assert_eq!(rig.notes, ["byte 0: a line fits no pattern of the profile; it was thrown away"]);
     assert_eq!(
@@ -138,6 +156,15 @@ fn a_nonin_line() {
 end complete true
 "
     );
+    // The marker of an event stands right behind the rate; some models write the time of day, and a breath.
+    for line in
+        ["SPO2=098 HR=172*", "SPO2=098 HR=172 F", "14:05:06 SPO2=098 HR=172 B", "00:00:00 SPO2=098 HR=172"]
+    {
+        let (dump, rig) = shown(NONIN, format!("{line}\r\n").as_bytes());
+        assert!(rig.notes.is_empty(), "{line}: {:?}", rig.notes);
+        let values: Vec<_> = dump.values.iter().map(|(code, value)| format!("{code} {value}")).collect();
+        assert_eq!(values, ["SPO2 098", "HR 172"], "{line}");
+    }
 }
 
 #[test]
@@ -151,11 +178,16 @@ fn a_nellcor_line_with_its_headings() {
         dump.text,
         "device 69641 Nellcor|| clock 19981112140005 at 0
   1 SPO2 150456 = 100 %(262688) 19981112140005 ALINH: alarms are off
-  2 BPM 149530 = 190 {beat}/min(264864) 19981112140005 ALINH: alarms are off alarm High
+  2 BPM 149530 = 190 {beat}/min(264864) 19981112140005 ALINH: alarms are off alarm High Unknown
   3 PA 0 = 50  19981112140005 ALINH: alarms are off
 end complete true
 "
     );
+    // The older ones call themselves otherwise.
+    let print = b"NPB-295 VERSION 2.0.0.0 CRC: XXXX SpO2 Limit: 70-100% PR Limit: 60-160BPM\r\nTIME %SpO2 BPM PA Status\r\n\
+        NPB-290 VERSION 1.0.0.1 TREND SpO2 Limit: 30-100% PR Limit: 100-180BPM\r\nOutput Complete\r\n";
+    let (_, rig) = shown(NELLCOR, print);
+    assert!(rig.notes.is_empty(), "{:?}", rig.notes);
     let (dump, _) = shown(NELLCOR, b"12-NOV-98 14:00:07  ---   ---   ---    SD\r\n");
     assert!(
         dump.text.contains("  1 SPO2 150456 = - %(262688) 19981112140007 NAV: the sensor is disconnected\n"),
@@ -164,52 +196,84 @@ end complete true
     );
 }
 
-/// A report whose columns are `-` but for these.
+/// A report whose columns are blank but for these, as wide as in captured ones, with the count as those write it.
 fn sndf(values: &[(usize, &str)], said: usize) -> String {
-    let column = |n: usize| values.iter().find(|(own, _)| *own == n).map_or("      ", |(_, value)| value);
-    let data: Vec<&str> = (5..174).map(column).collect();
-    format!("MISCF,1225,{said},\u{2}{},\u{3}\r", data.join(","))
+    let column = |n: usize| {
+        let width = match n {
+            6 | 53 => 18,
+            7 => 12,
+            8 | 52 | 55 | 66 => 9,
+            _ => 6,
+        };
+        let value = values.iter().find(|(own, _)| *own == n).map_or("", |(_, value)| value);
+        format!("{value:width$}")
+    };
+    let data = (5..174).map(column).collect::<Vec<_>>().join(",");
+    format!("MISCF,{},{said} ,\u{2}{data},\u{3}\r", data.len() + 1)
 }
 
 #[test]
 fn a_puritan_bennett_is_asked_and_its_columns_counted() {
     let values = [
-        (5, "12:01 "),
-        (6, "840-12345        "),
-        (8, "INVASIVE "),
-        (9, "SIMV  "),
-        (13, "12.0  "),
-        (14, "0.50  "),
-        (16, "40    "),
-        (18, "5.0   "),
-        (69, "18.0  "),
-        (70, "14.0  "),
-        (71, "0.48  "),
-        (72, "6.70  "),
-        (73, "21.0  "),
-        (74, "9.1   "),
-        (75, "2.0   "),
-        (105, "NORMAL"),
+        (5, "12:01"),
+        (6, "840 0000000001"),
+        (7, "NOV 22 2026"),
+        (8, "INVASIVE"),
+        (9, "SIMV"),
+        (10, "VC"),
+        (13, "12.0"),
+        (14, "0.500"),
+        (15, "60.0"),
+        (16, "40"),
+        (18, "5.0"),
+        (33, "OFF"),
+        (47, "OFF"),
+        (69, "18.0"),
+        (70, "14.0"),
+        (71, "0.480"),
+        (72, "6.720"),
+        (73, "21.0"),
+        (74, "9.1"),
+        (75, "2.00"),
+        (76, "1:2.00"),
+        (87, "5.1"),
+        // What no manoeuvre gave yet.
+        (92, "0.0"),
+        (94, "0.0"),
+        (96, "42.0"),
+        (105, "OFF"),
+        (106, "NORMAL"),
+        (110, "HIGH"),
+        (122, "LOW"),
+        (127, "RESET"),
     ];
     let (dump, rig) = shown(PB840, sndf(&values, 169).as_bytes());
     assert!(rig.notes.is_empty(), "{:?}", rig.notes);
     assert_eq!(rig.sent, b"SNDF\r");
+    let given: String =
+        dump.text.lines().filter(|line| !line.contains(" = - ")).map(|line| format!("{line}\n")).collect();
     assert_eq!(
-        dump.text,
-        "device 70001 Puritan Bennett||840-12345 clock -
+        given,
+        "device 70001 Puritan Bennett||840 0000000001 clock -
   1 8 0 = \"INVASIVE\" 
   2 9 0 = \"SIMV\" 
   3 13 16928802 = 12.0 {breath}/min(264928)
-  4 14 16929196 = 0.50 L(263744)
+  4 14 16929196 = 0.500 L(263744)
   5 16 16930360 = 40 %(262688)
   6 18 16929192 = 5.0 cm[H2O](266048)
   7 69 152712 = 18.0 cm[H2O](266048)
   8 70 151586 = 14.0 {breath}/min(264928)
-  9 71 152664 = 0.48 L(263744)
-  10 72 151884 = 6.70 L/min(265216)
+  9 71 152664 = 0.480 L(263744)
+  10 72 151884 = 6.720 L/min(265216)
   11 73 151817 = 21.0 cm[H2O](266048)
   12 74 151795 = 9.1 cm[H2O](266048)
-  13 75 0 = 2.0 
+  13 75 0 = 2.00 
+  14 10 0 = \"VC\" 
+  17 15 0 = 60.0 L/min(265216)
+  35 87 151976 = 5.1 cm[H2O](266048)
+  38 96 151692 = 42.0 mL/cm[H2O](268050)
+  49 110 0 = \"HIGH\"  alarm Unknown High
+  61 122 0 = \"LOW\"  alarm Unknown Low
 end complete true
 "
     );
@@ -239,18 +303,39 @@ fn a_silent_device_is_asked_for_ever() {
     assert!(rig.done);
 }
 
+/// A monitor that is asked, and says how long ago its cuff measured.
+const CUFF: &str = r#"
+name = "cuff"
+driver = "lines"
+title = "Cuff"
+evidence = "described"
+feed = "bedside"
+coding_system = "99CUFF"
+stale_after = "20 s"
+poll = { send = "P", every = "5 s" }
+line = [{ pattern = "P:{sat},{pr},{sys},{mean},{dia},{elapsed}" }]
+field = [
+    { from = "sat", mdc = 150456, unit = "%", unit_mdc = 262688 },
+    { from = "pr" },
+    { from = "sys", once = true },
+    { from = "mean", once = true },
+    { from = "dia", once = true },
+    { from = "elapsed", kind = "age" },
+]
+"#;
+
 #[test]
 fn a_cuff_pressure_goes_once_for_each_time_it_was_taken() {
-    let profile = profile(ACCUTORR);
+    let profile = profile(CUFF);
     let interpreter = profile.interpreter();
     let answers = [
-        "P:98,72,120,93,80,0,0,0,0:05",
-        "P:98,73,120,93,80,0,0,0,0:10",
-        "P:97,73,--,--,--,0,0,0,--",
-        "P:98,72,120,93,80,0,0,0,0:03",
-        "P:98,72,120,93,80,0,0,0,0:02",
-        "P:98,72,121,93,80,0,0,0,0:07",
-        "P:98,72,121,93,80,0,0,0,0:12",
+        "P:98,72,120,93,80,0:05",
+        "P:98,73,120,93,80,0:10",
+        "P:97,73,--,--,--,--",
+        "P:98,72,120,93,80,0:03",
+        "P:98,72,120,93,80,0:02",
+        "P:98,72,121,93,80,0:07",
+        "P:98,72,121,93,80,0:12",
     ];
     let script = answers.map(|line| format!("{line}<CR><LF>\n")).concat();
     let mut gateway = Rig::new(profile.session(&Instrument::default()));
@@ -403,5 +488,84 @@ fn persons_are_taken_out_and_values_stay() {
     assert!(
         !text.contains("T-0001") && !text.contains("Smith") && text.contains("Na       140  mmol/L"),
         "{text}"
+    );
+}
+
+/// An analyzer with a checksum that waits for an answer.
+const ANSWERED: &str = r#"
+name = "answered"
+driver = "lines"
+title = "Answered"
+evidence = "described"
+feed = "results"
+coding_system = "99ANSWERED"
+frame = { start = "<STX>", end = "<ETX>", check = { kind = "sum", form = "hex", with_end = true } }
+reply = { stored = "<ACK>", refused = "<NAK>" }
+line = [{ pattern = "{id:word} {rows:rest}", repeat = { of = "rows", pattern = "{code:word} {value:word} " } }]
+sample = { id = "id", panel = "P" }
+"#;
+
+#[test]
+fn a_wrong_checksum_is_refused_and_without_an_answer_kept_for_a_person() {
+    let refusing = profile(ANSWERED);
+    let mut rig = Rig::new(refusing.session(&Instrument::default()));
+    // 02 does not count: A, blank, K, blank, 4, ETX are 41 20 4B 20 34 03.
+    rig.bytes(b"\x02A K 4\x0303");
+    assert_eq!((rig.sent(), rig.stored.len()), (b"\x06".to_vec(), 1));
+    rig.bytes(b"\x02A K 9\x0303");
+    assert_eq!((rig.sent(), rig.stored.len(), rig.lost), (b"\x15".to_vec(), 1, 1));
+    rig.bytes(b"\x02A K 4\x0303");
+    assert_eq!((rig.sent(), rig.stored.len()), (b"\x06".to_vec(), 2));
+    let alone = ANSWERED.replace("reply = { stored = \"<ACK>\", refused = \"<NAK>\" }\n", "");
+    let (dump, rig) = shown(&alone, b"\x02A K 9\x0303");
+    assert!(!rig.stored[0].1 && rig.lost == 0, "{:?}", rig.notes);
+    assert!(
+        dump.text.contains("K = [9]  (the checksum of its message is wrong or missing)"),
+        "{}",
+        dump.text
+    );
+}
+
+#[test]
+fn noise_without_end_is_bounded_and_the_next_line_is_heard() {
+    let masimo = b"\r\n02/22/16 22:47:45 SN=0000056661 SPO2=098% BPM=097 EXC=000800\r\n".to_vec();
+    let micros = profile(MICROS);
+    let micros = [b"\x03".to_vec(), micros.example_bytes(&micros.common().examples[1].input)].concat();
+    let ventilator = [b"\r".as_slice(), sndf(&[(9, "SIMV")], 169).as_bytes()].concat();
+    let mut noise = 7u32;
+    let mut random = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        noise.to_le_bytes()[3]
+    };
+    let random: Vec<u8> = (0..1 << 18).map(|_| random()).collect();
+    for (toml, good) in [(MASIMO, masimo), (MICROS, micros), (PB840, ventilator)] {
+        for noise in
+            [vec![0xFF; 1 << 20], vec![b','; 1 << 20], vec![2; 1 << 20], vec![b' '; 1 << 20], random.clone()]
+        {
+            let profile = profile(toml);
+            let mut rig = Rig::new(profile.session(&Instrument::default()));
+            for piece in noise.chunks(4096) {
+                rig.bytes(piece);
+            }
+            let told = rig.notes.len();
+            assert!(told < 10 || noise == random, "{told} notes");
+            let (kept, stored) = (rig.kept, rig.stored.len());
+            rig.bytes(&good);
+            assert!(rig.kept > kept || rig.stored.len() > stored, "{:?}", rig.notes.last());
+        }
+    }
+}
+
+#[test]
+fn a_line_with_the_wrong_parity_says_where_to_look() {
+    // Seven bits with even parity, read as eight without: the eighth bit is the parity's.
+    let line = b"02/22/16 22:47:45 SN=0000056661 SPO2=098% BPM=097 EXC=000800\r\n";
+    let spoilt: Vec<u8> =
+        line.iter().map(|byte| if byte.count_ones() % 2 == 1 { byte | 0x80 } else { *byte }).collect();
+    let (_, rig) = shown(MASIMO, &spoilt);
+    let notes = rig.notes.concat();
+    assert!(
+        rig.kept == 0 && notes.contains("compare rate, parity and data bits with the device's own settings"),
+        "{notes}"
     );
 }

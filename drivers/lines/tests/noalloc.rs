@@ -66,7 +66,6 @@ fn interpreting_allocates_nothing() {
         include_str!("../../profiles/masimo-ascii1.toml"),
         include_str!("../../profiles/nellcor-n395.toml"),
         include_str!("../../profiles/puritan-bennett-840.toml"),
-        include_str!("../../profiles/datascope-accutorr.toml"),
         include_str!("../../profiles/horiba-abx-micros.toml"),
         include_str!("../../profiles/arkray-spotchem-el.toml"),
     ] {

@@ -39,6 +39,7 @@ impl Plan {
             title: profile.title.clone(),
             evidence: profile.evidence,
             qc: CommonQc::default(),
+            serial: profile.serial.clone().unwrap_or_default(),
             examples: profile.example.clone(),
         };
         let configure = profile.configure.iter().map(|configure| {

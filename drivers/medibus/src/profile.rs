@@ -6,7 +6,7 @@
 //! ventilator.
 
 use crate::tables::Dialect;
-use orugate_driver::{Evidence, Example, intern};
+use orugate_driver::{Evidence, Example, UsualLine, intern};
 use orugate_protocol::ascii::hex_value;
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ pub struct MedibusProfile {
     /// Inputs and what must come of them.
     #[serde(default)]
     pub example: Vec<Example>,
+    /// How a serial line to such a device is usually set; a configuration that has it otherwise is told so.
+    #[serde(default)]
+    pub serial: Option<UsualLine>,
 
     /// The coding system of the device's own codes in HL7, `99` and up to ten letters or digits.
     #[serde(default)]

@@ -34,7 +34,6 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("beckman-dxh", include_str!("../../profiles/beckman-dxh.toml")),
         ("biorad-ih", include_str!("../../profiles/biorad-ih.toml")),
         ("cepheid-genexpert", include_str!("../../profiles/cepheid-genexpert.toml")),
-        ("datascope-accutorr", include_str!("../../profiles/datascope-accutorr.toml")),
         ("draeger-evita", include_str!("../../profiles/draeger-evita.toml")),
         ("draeger-infinity-v500", include_str!("../../profiles/draeger-infinity-v500.toml")),
         ("draeger-medibus", include_str!("../../profiles/draeger-medibus.toml")),

@@ -6,6 +6,7 @@
 use super::check::{Names, Scope, host_of, host_port, small, span};
 use super::check_bedside;
 use super::check_destination::Known;
+use super::check_line;
 use super::check_maps::{self, Maps};
 use super::check_rules;
 use super::check_tls;
@@ -78,10 +79,15 @@ pub(super) fn all(
                 Some(wire)
             });
             let rest = one(&typed.value, &scope, destinations, profiles, out);
-            if let (Some(WirePlan::Udp(_)), Some(table), Some((found, ..))) =
-                (&wire, &typed.value.wire, &rest)
-            {
-                check_bedside::datagrams(found, &table.value, &scope.inside("wire", table), out);
+            if let (Some(wire), Some(table), Some((found, ..))) = (&wire, &typed.value.wire, &rest) {
+                let inside = scope.inside("wire", table);
+                match wire {
+                    WirePlan::Udp(_) => check_bedside::datagrams(found, &table.value, &inside, out),
+                    WirePlan::Serial(serial) => {
+                        check_line::unusual(found, serial, &table.value, &inside, out)
+                    }
+                    WirePlan::Listen { .. } | WirePlan::Connect { .. } => {}
+                }
             }
             // Both have a default, so what is wrong in them is a mistake and no hole.
             let timezone =
@@ -472,16 +478,19 @@ fn shared(
                     out.warn(scope.at("connect", at, format!("{a:?} is the address of {owner} too")));
                 }
             }
-            (WirePlan::Udp(a), WirePlan::Udp(b)) if a.address == b.address => {
+            (WirePlan::Udp(a), WirePlan::Udp(b)) if a.address.ip() == b.address.ip() => {
                 let Some(at) = &typed.udp else { continue };
+                // A device is heard from each of its ports.
                 if a.local_port.is_some() && a.local_port == b.local_port {
                     let message = format!(
-                        "{a} is the wire of {owner} too, and only one of them would hear the device; allowed is another \
+                        "{b} is the wire of {owner}, and only one of them would hear the device; allowed is another \
                          address or another local_port"
                     );
                     out.wrong(scope.at("udp", at, message));
-                } else {
+                } else if a.address == b.address {
                     out.warn(scope.at("udp", at, format!("{:?} is the address of {owner} too", at.value)));
+                } else {
+                    continue;
                 }
             }
             _ => continue,

@@ -15,6 +15,7 @@ mod check;
 mod check_bedside;
 mod check_destination;
 mod check_instrument;
+mod check_line;
 mod check_maps;
 mod check_rules;
 mod check_seal;

@@ -73,8 +73,8 @@ impl Running {
     }
 }
 
-/// Both clocks, the wall clock first: a thread that loses the processor between the two then sees an interval's end late. Early,
-/// the wall clock would still show the interval before, and there would be two messages of that.
+/// Both clocks, the wall clock first: so an interval's end is seen late, never early. What a thread that loses the processor between the
+/// two would do, the stage knows.
 pub(super) fn now(clock: &Clock) -> Now {
     let utc = clock.reckoned();
     Now { utc, tick: clock.tick() }

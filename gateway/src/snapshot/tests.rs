@@ -59,6 +59,24 @@ fn a_clock_that_jumps_changes_no_age() {
 }
 
 #[test]
+fn a_wall_clock_that_was_read_a_little_early_makes_no_second_message() {
+    let mut stage = Stage::new(MINUTE, STALE, at(0));
+    stage.current(at(1), Slot(1), b"hr");
+    let early = Now { utc: Utc(at(40).utc.0 - 30), tick: Tick::from_micros(at(40).tick.micros() + 2) };
+    stage.look(early);
+    let ended = read(stage.next(early.tick).unwrap()).unwrap().ended;
+    assert_eq!(ended, at(40).utc);
+    stage.answered(early.tick, true);
+    assert_eq!(stage.deadline(), Some(Tick::from_micros(at(100).tick.micros() + 2)));
+    // A clock that was set back by more shows what it shows.
+    let set_back = Now { utc: Utc(at(98).utc.0), tick: at(101).tick };
+    stage.look(set_back);
+    let ended = read(stage.next(set_back.tick).unwrap()).unwrap().ended;
+    assert_eq!(ended, at(98).utc);
+    assert_eq!(stage.lost(), Lost::default());
+}
+
+#[test]
 fn what_was_taken_goes_soon_and_once() {
     let mut stage = Stage::new(Duration::from_secs(3600), STALE, at(0));
     stage.current(at(1), Slot(1), b"hr");

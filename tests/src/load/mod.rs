@@ -79,13 +79,15 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> io::Result<Report> 
     let last = first + i64::try_from(options.window.as_secs()).unwrap_or(i64::MAX / 2) - 1;
     wait_until(first * SECOND - SECOND / 2);
     tell(&format!("measuring for {} s", options.window.as_secs()));
-    let (began, before) = (Instant::now(), Reading::of(&service)?);
+    let (began, before) = (Instant::now(), Reading::of(&service, &options.folder)?);
     let mut resident = Vec::new();
-    while now() < last * SECOND + SECOND / 2 {
+    // A second more, since what is switched off ends its interval early.
+    let over = (last + 1) * SECOND + SECOND / 2;
+    while now() < over {
         resident.push(service.resident()?);
-        std::thread::sleep(Duration::from_secs(1).min(until(last * SECOND + SECOND / 2)));
+        std::thread::sleep(Duration::from_secs(1).min(until(over)));
     }
-    let (seconds, after) = (began.elapsed().as_secs_f64(), Reading::of(&service)?);
+    let (seconds, after) = (began.elapsed().as_secs_f64(), Reading::of(&service, &options.folder)?);
     let sent = laboratory_done(laboratory, &lis, on, first, last);
     arrived(&chart, devices.len(), first, last);
     // Gone, so that everything comes to its end and can be counted.
@@ -101,7 +103,10 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str)) -> io::Result<Report> 
         threads: share(&before.threads, &after.threads, seconds),
         resident,
         written: per_hour(after.journal.saturating_sub(before.journal), seconds),
-        written_to_disk: per_hour(after.disk.saturating_sub(before.disk), seconds),
+        written_to_disk: after
+            .disk
+            .zip(before.disk)
+            .map(|(after, before)| per_hour(after.saturating_sub(before), seconds)),
         sent,
         status,
         stopped,
@@ -124,17 +129,17 @@ struct Reading {
     processor: f64,
     threads: BTreeMap<String, f64>,
     journal: u64,
-    disk: u64,
+    disk: Option<u64>,
 }
 
 impl Reading {
-    fn of(service: &Service) -> io::Result<Self> {
+    fn of(service: &Service, folder: &Path) -> io::Result<Self> {
         let written = |status: &serde_json::Value| status["journal"]["wear"]["written"].as_u64().unwrap_or(0);
         Ok(Self {
             journal: written(&service.status()?),
             processor: service.processor_of_all()?,
             threads: service.processor()?,
-            disk: service.written()?,
+            disk: Service::written(folder),
         })
     }
 }
@@ -258,10 +263,10 @@ fn configure(
     analyzers: &[SocketAddr],
 ) -> io::Result<PathBuf> {
     let at = folder.display();
-    // Small enough that even a short run gives segments back, as a box does all its life.
+    // Small enough that segments are given back before long, as on a box all its life: until then memory grows by their indexes.
     let mut text = format!(
         "version = 1\n[gateway]\nid = \"LOAD\"\nfacility = \"RIG\"\ntimezone = \"UTC\"\nadmin_socket = \"{at}/admin.sock\"\n\
-         [journal]\npath = \"{at}/journal\"\nmax_size = \"512 MiB\"\nsnapshots_size = \"64 MiB\"\n\
+         [journal]\npath = \"{at}/journal\"\nmax_size = \"64 MiB\"\nsnapshots_size = \"24 MiB\"\n\
          [[destination]]\nname = \"chart\"\nrole = \"record\"\nreceiving = {{ application = \"CHART\", facility = \"HOSP\" }}\n\
          mllp = {{ address = \"{}\" }}\npcd = {{}}\n\
          [[destination]]\nname = \"lis\"\nrole = \"lis\"\nreceiving = {{ application = \"LIS\", facility = \"HOSP\" }}\n\

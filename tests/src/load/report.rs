@@ -42,8 +42,8 @@ pub struct Report {
     pub resident: Vec<u64>,
     /// Bytes an hour that the journal says that it wrote.
     pub written: f64,
-    /// Bytes an hour that the system counts.
-    pub written_to_disk: f64,
+    /// Bytes an hour that went to the disk, from anyone.
+    pub written_to_disk: Option<f64>,
     /// The laboratory.
     pub sent: Sent,
     /// What the program said at the end, when nothing waited.
@@ -75,8 +75,10 @@ impl Report {
         for (what, at) in arrivals {
             let What::Snapshot { device, end } = what else { continue };
             self.charted += 1;
-            if (first..=last).contains(end) && came.insert((device, *end), *at).is_some() {
-                self.double += 1;
+            if (first..=last).contains(end) {
+                // A second one of it is what was withdrawn since.
+                self.double += usize::from(came.contains_key(&(device.as_str(), *end)));
+                came.entry((device, *end)).or_insert(*at);
             }
         }
         for device in devices {
@@ -220,13 +222,13 @@ impl fmt::Display for Report {
             self.threads.iter().filter(|(_, p)| *p >= 0.1).map(|(n, p)| format!("{n} {p:.1}")).collect();
         writeln!(f, "processor: {:.1} % of one core ({})", self.processor, threads.join(", "))?;
         let [first, second, third] = self.thirds();
-        let mb = |kib: Option<&u64>| *kib.unwrap_or(&0) as f64 / 1024.0;
+        let every = self.resident.len().div_ceil(12).max(1);
+        let read: Vec<_> = self.resident.iter().step_by(every).chain(self.resident.last()).collect();
+        let read: Vec<_> = read.iter().map(|kib| format!("{:.1}", **kib as f64 / 1024.0)).collect();
         writeln!(
             f,
-            "memory: {:.1} MiB at the beginning, {:.1} in the middle, {:.1} at the end; thirds {first:.2}, {second:.2}, {third:.2}",
-            mb(self.resident.first()),
-            mb(self.resident.get(self.resident.len() / 2)),
-            mb(self.resident.last()),
+            "memory: thirds {first:.2}, {second:.2}, {third:.2} MiB; from beginning to end {}",
+            read.join(" ")
         )?;
         writeln!(
             f,
@@ -259,9 +261,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "written: {:.2} GB an hour by the journal's count, {:.2} GB by the system's, captures of the lines included",
+            "written: {:.2} GB an hour by the journal's count, captures of the lines included; {} on the disk, from anyone",
             self.written / 1e9,
-            self.written_to_disk / 1e9
+            self.written_to_disk.map_or_else(|| "not known".to_owned(), |all| format!("{:.2} GB", all / 1e9))
         )?;
         let Sent { alone, beside, .. } = &self.sent;
         for (what, q) in [("p50", 0.5), ("p99", 0.99)] {

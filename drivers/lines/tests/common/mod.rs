@@ -243,7 +243,7 @@ impl<'m> ReportSink<'m> for Dump {
                     let _ = write!(text, " {}: {}", marks(m.marks), m.why);
                 }
                 if let Some(alarm) = m.alarm {
-                    let _ = write!(text, " alarm {:?}", alarm.side);
+                    let _ = write!(text, " alarm {:?} {:?}", alarm.side, alarm.priority);
                 }
                 writeln!(text)
             }

@@ -96,7 +96,13 @@ fn two_wires_to_one_udp_address() {
         (
             r#"{ udp = "192.0.2.90:24105", local_port = 24105 }"#,
             expect![[
-                r#"conf.d/1.toml:6: instrument "b": wire.udp: UDP with 192.0.2.90:24105 from port 24105 is the wire of instrument "a" too, and only one of them would hear the device; allowed is another address or another local_port"#
+                r#"conf.d/1.toml:6: instrument "b": wire.udp: UDP with 192.0.2.90:24105 from port 24105 is the wire of instrument "a", and only one of them would hear the device; allowed is another address or another local_port"#
+            ]],
+        ),
+        (
+            r#"{ udp = "192.0.2.90:24110", local_port = 24105 }"#,
+            expect![[
+                r#"conf.d/1.toml:6: instrument "b": wire.udp: UDP with 192.0.2.90:24105 from port 24105 is the wire of instrument "a", and only one of them would hear the device; allowed is another address or another local_port"#
             ]],
         ),
         (
@@ -430,4 +436,30 @@ fn destinations_of_bedside_values() {
     let difference = Difference::between(&plan("pcd = {}\n"), &plan("pcd = { patient = \"unknown\" }\n"));
     let [change] = &*difference.changes else { panic!("{difference:?}") };
     expect!["engine: bedside values: IHE PCD-01 (enhanced AL/NE, the device's name in PID-3, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO) → IHE PCD-01 (enhanced AL/NE, PID without an id, MSH-21 IHE_PCD_001^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO)"].assert_eq(&change.to_string());
+}
+
+#[test]
+fn a_line_that_is_not_set_as_such_devices_usually_are_is_told() {
+    let told = |profile: &str, rest: &str| {
+        let wire = format!("{{ serial = \"/dev/serial/by-path/a\", {rest} }}");
+        let text = monitor(&wire).replace("\"monitor\"", &format!("{profile:?}"));
+        let text = text.replace("mode = \"live\"", "mode = \"test\"");
+        let loaded = load_texts(files(&[&text]), &SHIPPED).unwrap();
+        let lines = loaded.warnings.iter().map(ToString::to_string).filter(|line| line.contains("wire."));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    expect![[r#"
+        orugate.toml:19: instrument "a": wire.parity: is none (not written), and devices of profile "ge-dri" are usually set to even; unless this one's own settings say none, nothing that it says can be read
+        orugate.toml:19: instrument "a": wire.flow: is not "hardware", and devices of profile "ge-dri" say nothing while CTS is off; write flow = "hardware" when the cable has RTS and CTS, and bridge them at the device when it has not
+        orugate.toml:19: instrument "a": wire.baud: is 9600, and devices of profile "ge-dri" are usually set to 19200 or 115200; unless this one's own settings say 9600, nothing that it says can be read"#]].assert_eq(&told("ge-dri", "baud = 9600"));
+    assert_eq!(told("ge-dri", "baud = 115200, parity = \"even\", flow = \"hardware\""), "");
+    assert_eq!(told("puritan-bennett-840", "baud = 38400, flow = \"hardware\""), "");
+    assert_eq!(told("nonin-ascii", "baud = 9600, stop_bits = 2"), "");
+    expect![[r#"
+        orugate.toml:19: instrument "a": wire.data_bits: is 7, and devices of profile "nonin-ascii" are usually set to 8; unless this one's own settings say 7, nothing that it says can be read
+        orugate.toml:19: instrument "a": wire.parity: is odd, and devices of profile "nonin-ascii" are usually set to none; unless this one's own settings say odd, nothing that it says can be read
+        orugate.toml:19: instrument "a": wire.flow: waits for a permission that devices of profile "nonin-ascii" do not give; take it out unless this one does"#]].assert_eq(&told("nonin-ascii", "baud = 9600, data_bits = 7, parity = \"odd\", flow = \"software\""));
+    // Analyzers whose profile says nothing, and each site's own setting.
+    assert_eq!(told("arkray-spotchem-el", "baud = 1200, parity = \"odd\""), "");
+    assert_eq!(told("draeger-medibus", "baud = 38400, parity = \"odd\""), "");
 }

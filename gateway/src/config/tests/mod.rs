@@ -11,7 +11,7 @@ mod tls;
 use super::*;
 use expect_test::{Expect, expect};
 use orugate_driver::{
-    Common, CommonQc, Evidence, Feed, Instrument, Interpreter, QcProof, Session, SimulatedFault,
+    Common, CommonQc, Evidence, Feed, Instrument, Interpreter, QcProof, Session, SimulatedFault, UsualLine,
 };
 use orugate_drivers::SHIPPED;
 
@@ -65,6 +65,7 @@ impl Profiles for Shelf {
             title: String::new(),
             evidence: if name == "hearsay" { Evidence::Described } else { Evidence::Manual },
             qc: CommonQc { proof: if name == "unmarked" { QcProof::Unproven } else { QcProof::Manual } },
+            serial: UsualLine::default(),
             examples: Vec::new(),
         };
         Ok(FoundProfile::new(Arc::new(Fake(common)), [name]))
