@@ -132,7 +132,7 @@ impl Stage {
             Fault::RepeatFrame { frame: 3 },
         ];
         self.round(1, plugs, &faults, &mut ledger).await?;
-        self.until("the first results at the engine", Stage::is_drained).await?;
+        self.until("the first results at the engine", Self::is_drained).await?;
         self.until("the first values of both bedside devices", |stage| {
             DEVICES.iter().all(|name| stage.bedside().contains_key(*name))
         })
@@ -154,7 +154,7 @@ impl Stage {
 
         way.say("\n3. The engine comes back. A message leaves the queue when the engine names its number (MSA-2).");
         self.engine.bring_back().map_err(|e| e.to_string())?;
-        self.until("the queue at the engine", Stage::is_drained).await?;
+        self.until("the queue at the engine", Self::is_drained).await?;
 
         way.say(
             "\n4. The ledger: the devices, the journal and the engine are counted apart, and must agree.",

@@ -212,7 +212,7 @@ impl<'c, 'a> Collector<'c, 'a> {
             let timed = if let At::Device(time) = measurement.at {
                 self.time.clear();
                 let _ = write!(self.time, "{time:?}");
-                keyed.str(&self.time);
+                keyed.str(self.time);
                 true
             } else {
                 false

@@ -33,7 +33,7 @@ struct Seen {
 
 /// What came of giving a message to its driver.
 enum Given {
-    Seen(Seen),
+    Seen(Box<Seen>),
     /// Nothing, and why.
     Failed(&'static str),
     /// Another thread has the work now.
@@ -188,7 +188,7 @@ impl Worker {
             }
         };
         let why = match given {
-            Given::Seen(seen) => return Ok(Some(seen)),
+            Given::Seen(seen) => return Ok(Some(*seen)),
             Given::Overtaken => return Ok(None),
             Given::Failed(why) => why,
         };
@@ -210,7 +210,7 @@ impl Worker {
             Given::Seen(mut seen) => {
                 why.clone_into(&mut seen.observed.why);
                 seen.notes.push(unsent(why));
-                Some(seen)
+                Some(*seen)
             }
         })
     }
@@ -297,7 +297,7 @@ impl Worker {
             clock: found.clock,
             ..observed
         };
-        Ok(Given::Seen(Seen { observed, orus, notes }))
+        Ok(Given::Seen(Box::new(Seen { observed, orus, notes })))
     }
 
     /// The record of a message of which nothing is known yet.
