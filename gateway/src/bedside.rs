@@ -13,8 +13,10 @@ mod rules;
 mod second;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use rules::Rules;
+pub use told::{Told, table};
 
 use crate::convert::{Keyed, Numbers, SiteZone, Target};
 use crate::records::{DeviceClock, Measured, TimeOf, clock_number};
