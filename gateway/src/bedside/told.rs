@@ -11,7 +11,7 @@ use orugate_protocol::{mdc, pcd};
 use std::fmt::Write as _;
 
 /// One measurement, and what became of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// The vendor's code.
     pub code: String,

@@ -179,17 +179,8 @@ fn all(
         let message = archive.messages.get(number);
         let (profile, read_with) = profile_of(plan, site, records, message.map(|m| &*m.instrument));
         let withheld = message.is_some_and(|message| journal.withholds(archive, message));
-        let came = message.map_or(0, |message| message.received);
         let instrument = message.map_or("", |message| &message.instrument);
         let of = plan.and_then(|plan| plan.instruments.iter().find(|i| i.name == instrument));
-        let whole = !records.chunks.is_empty() && !withheld;
-        let values = profile
-            .as_deref()
-            .zip(plan.zip(of))
-            .filter(|_| whole)
-            .map_or_else(Vec::new, |(profile, (plan, of))| {
-                reading::values(records, came, profile, plan, of, key)
-            });
         let reading = profile.filter(|_| !records.chunks.is_empty()).map(|profile| {
             let with = With {
                 profile: &*profile,
@@ -201,7 +192,7 @@ fn all(
                 key,
                 table: of.and_then(|of| of.table.clone()),
             };
-            Reading::of(records, instrument, came, with)
+            Reading::of(records, instrument, message.map_or(0, |message| message.received), with)
         });
         let story = Story {
             number: *number,
@@ -213,15 +204,7 @@ fn all(
             withheld,
             read_with,
         };
-        let mut one = story.tell();
-        if !values.is_empty() {
-            one.results.clear();
-            one.values = values;
-            if !private {
-                one.values.iter_mut().for_each(|told| told.value.clear());
-            }
-        }
-        told.push(one);
+        told.push(story.tell());
     }
     told.sort_by_key(|told| (told.received, told.message));
     Ok((told, gathered))
