@@ -13,8 +13,10 @@ mod rules;
 mod second;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use rules::Rules;
+pub use told::{Told, table};
 
 use crate::convert::{Keyed, Numbers, SiteZone, Target};
 use crate::records::{DeviceClock, Measured, TimeOf, clock_number};
@@ -136,6 +138,8 @@ pub struct Observer {
     /// What is withdrawn: which message before it, and the measurement's place there.
     withdrawn: Vec<(usize, usize)>,
     settled: Vec<u64>,
+    /// Other beds or devices than the message's, of which something is withdrawn.
+    others: Vec<u64>,
     out: Vec<u8>,
     used: usize,
     ready: Vec<Ready>,
@@ -145,6 +149,10 @@ pub struct Observer {
     starved: bool,
     stands: bool,
     control: String,
+    /// PV1-3.
+    location: String,
+    /// A time in words, for hashes.
+    time: String,
 }
 
 impl Observer {
@@ -155,7 +163,7 @@ impl Observer {
         }
         make_room(&mut self.scratch, &task.message);
         self.facts.clear(Keyed::new(task.key));
-        let mut collector = Collector::new(&mut self.facts, task, &task.message);
+        let mut collector = Collector::new(&mut self.facts, &mut self.time, task, &task.message);
         // One that cannot be read is of nobody.
         let read =
             task.interpreter.interpret(&task.message, &mut Scratch::new(&mut self.scratch), &mut collector);
@@ -177,7 +185,7 @@ impl Observer {
         make_room(&mut self.scratch, &task.message);
         self.facts.clear(Keyed::new(task.key));
         if !silent {
-            let mut collector = Collector::new(&mut self.facts, task, &task.message);
+            let mut collector = Collector::new(&mut self.facts, &mut self.time, task, &task.message);
             let read = task.interpreter.interpret(
                 &task.message,
                 &mut Scratch::new(&mut self.scratch),
@@ -208,7 +216,7 @@ impl Observer {
         for ((scratch, facts), previous) in self.before.iter_mut().zip(task.previous) {
             make_room(scratch, &previous.message);
             facts.clear(Keyed::new(task.key));
-            let mut collector = Collector::new(facts, task, &previous.message);
+            let mut collector = Collector::new(facts, &mut self.time, task, &previous.message);
             let read =
                 task.interpreter.interpret(&previous.message, &mut Scratch::new(scratch), &mut collector);
             if read.is_err() || facts.elsewhere.is_some() {
@@ -259,12 +267,14 @@ impl Observer {
         let of = |index: usize| task.previous.get(index).map_or(0, |previous| previous.source);
         let speaks = self.why.is_empty() && !is_silent(&task.message);
         let is_own = |index: usize| speaks && (!self.facts.is_pushed || of(index) == self.facts.source);
-        let mut others: Vec<u64> =
-            self.withdrawn.iter().filter(|(index, _)| !is_own(*index)).map(|(index, _)| of(*index)).collect();
+        let mut others = std::mem::take(&mut self.others);
+        others.clear();
+        others.extend(self.withdrawn.iter().filter(|(at, _)| !is_own(*at)).map(|(at, _)| of(*at)));
         others.dedup();
         let own =
             counts.sent > 0 || counts.absent > 0 || self.withdrawn.iter().any(|(index, _)| is_own(*index));
         if !own && others.is_empty() {
+            self.others = others;
             return;
         }
         for target in task.targets {
@@ -275,6 +285,7 @@ impl Observer {
                 self.second_pass(task, target, Some(*source), numbers);
             }
         }
+        self.others = others;
         if self.ready.is_empty() && !self.starved {
             self.facts.counts.withdrawn = 0;
             self.facts.leave_all();

@@ -535,7 +535,8 @@ fn another_reader_reads_the_same() {
                 "C" => "Corrected",
                 _ => "Absent",
             };
-            let completed = completed.get(..14).or_else(|| completed.get(..12)).unwrap_or_default();
+            let completed =
+                &completed[..completed.find(|c: char| !c.is_ascii_digit()).unwrap_or(completed.len())];
             let flag = flags.trim_matches('"');
             for part in [
                 &format!("{code} ("),

@@ -9,6 +9,8 @@ use orugate_protocol::report::{
     At, Device, Group, Item, Marks, Measurement, Note, NoteKind, Reading, ReportSink, Shown,
 };
 use orugate_protocol::time::Utc;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Without a time of the device, the same value so long after it was received is the same measurement, in microseconds.
@@ -53,7 +55,7 @@ pub(super) struct Facts {
     pub(super) all: Vec<Fact>,
     pub(super) counts: Measured,
     pub(super) once: Vec<(u64, i64)>,
-    pub(super) elsewhere: Option<String>,
+    pub(super) elsewhere: Option<Cow<'static, str>>,
     pub(super) clock: Option<Shown>,
     /// It was pushed, so that what it does not hold may be in another one.
     pub(super) is_pushed: bool,
@@ -162,10 +164,17 @@ pub(super) struct Collector<'c, 'a> {
     zone: SiteZone<'a>,
     ended: Utc,
     group: [u128; 2],
+    /// A time in words.
+    time: &'c mut String,
 }
 
 impl<'c, 'a> Collector<'c, 'a> {
-    pub(super) fn new(facts: &'c mut Facts, task: &Task<'a>, message: &StoredMessage<'a>) -> Self {
+    pub(super) fn new(
+        facts: &'c mut Facts,
+        time: &'c mut String,
+        task: &Task<'a>,
+        message: &StoredMessage<'a>,
+    ) -> Self {
         facts.is_pushed = snapshot::read(message.raw).is_err();
         Self {
             facts,
@@ -174,6 +183,7 @@ impl<'c, 'a> Collector<'c, 'a> {
             zone: zones(task),
             ended: interval(message).1,
             group: [0; 2],
+            time,
         }
     }
 
@@ -212,7 +222,9 @@ impl<'c, 'a> Collector<'c, 'a> {
         }
         if measurement.once {
             let timed = if let At::Device(time) = measurement.at {
-                keyed.str(&format!("{time:?}"));
+                self.time.clear();
+                let _ = write!(self.time, "{time:?}");
+                keyed.str(self.time);
                 true
             } else {
                 false

@@ -41,13 +41,13 @@ impl Observer {
             let about = task.previous.iter().find(|previous| other.is_some() && is_of(previous));
             let about = about.map_or(&task.message, |previous| &previous.message);
             make_room(&mut self.scratch, about);
-            let location = Location::of(task, about, &mut self.scratch);
+            locate(task, about, &mut self.scratch, &mut self.location);
             let plan = Plan {
                 control_id: &self.control,
                 filler: self.control.get(4..).unwrap_or_default(),
                 instrument: task.instrument,
                 device_id: task.rules.device_id,
-                location: &location.0,
+                location: &self.location,
                 created: task.now,
                 began,
                 ended,
@@ -106,27 +106,23 @@ impl Observer {
 }
 
 /// PV1-3 as the site says it, for what the device says of its bed.
-struct Location(String);
-
-impl Location {
-    fn of(task: &Task<'_>, message: &StoredMessage<'_>, scratch: &mut [u8]) -> Self {
-        let mut found = Found { rules: task.rules, location: task.rules.location.clone() };
-        if !task.rules.beds.is_empty() {
-            let _ = task.interpreter.interpret(message, &mut Scratch::new(scratch), &mut found);
-        }
-        Self(found.location)
+fn locate(task: &Task<'_>, message: &StoredMessage<'_>, scratch: &mut [u8], location: &mut String) {
+    location.clone_from(&task.rules.location);
+    if !task.rules.beds.is_empty() {
+        let mut found = Found { rules: task.rules, location };
+        let _ = task.interpreter.interpret(message, &mut Scratch::new(scratch), &mut found);
     }
 }
 
 struct Found<'a> {
     rules: &'a Rules,
-    location: String,
+    location: &'a mut String,
 }
 
 impl<'m> ReportSink<'m> for Found<'_> {
     fn item(&mut self, item: Item<'m>) {
         if let Item::Device(device) = item {
-            self.location = self.rules.location(&device).to_owned();
+            self.rules.location(&device).clone_into(self.location);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{Absent, Nobodys};
 use crate::convert::Corrections;
+use orugate_driver::snapshot::Unit;
 use orugate_driver::{Fault, Slot};
 use orugate_protocol::oru::{Route, SampleIdIn};
 use orugate_protocol::pcd;
@@ -27,11 +28,14 @@ impl Interpreter for Words {
         _: &mut Scratch<'m>,
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
-        let snapshot = snapshot::read(message.raw)?;
+        // What is pushed has its parts between semicolons.
+        let snapshot = snapshot::read(message.raw).ok();
+        let pushed = message.raw.split(|byte| *byte == b';').filter(|_| snapshot.is_none());
+        let pushed = pushed.map(|bytes| Unit { taken: true, received: message.received, bytes, offset: 0 });
+        let pushed: Vec<Unit<'_>> = pushed.collect();
         let units = || {
-            snapshot
-                .units()
-                .filter_map(|unit| Some((unit, std::str::from_utf8(unit.bytes).ok()?.split_once('=')?)))
+            let units = snapshot.iter().flat_map(|snapshot| snapshot.units()).chain(pushed.iter().copied());
+            units.filter_map(|unit| Some((unit, std::str::from_utf8(unit.bytes).ok()?.split_once('=')?)))
         };
         let find = |name: &str| units().find(|(_, (found, _))| *found == name);
         let said = |name: &str| find(name).map_or(Text::EMPTY, |(_, (_, value))| Text::plain(value));

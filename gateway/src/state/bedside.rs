@@ -44,7 +44,7 @@ pub struct Bedside {
 pub struct Thinned {
     /// Messages that nobody had interpreted.
     pub messages: u64,
-    /// ORUs that no destination had.
+    /// ORUs that no destination had, as far as was on flash.
     pub orus: u64,
     /// Holds.
     pub holds: u64,
