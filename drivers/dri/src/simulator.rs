@@ -14,6 +14,9 @@ use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// Nobody asked for so long: it is said, and waited for again.
+const UNASKED: Duration = Duration::from_secs(60);
+
 /// A session in the monitor's role.
 pub(crate) struct Simulator {
     out: Outbox,
@@ -33,8 +36,9 @@ pub(crate) struct Simulator {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Nobody asked.
-    Idle,
+    Closed,
+    /// Nobody asked; when that is said.
+    Idle(Tick),
     Sending {
         every: Duration,
         at: Tick,
@@ -57,7 +61,7 @@ impl Simulator {
             records,
             alarms,
             faults: faults.to_vec(),
-            state: State::Idle,
+            state: State::Closed,
             count: 0,
             sent: 0,
         }
@@ -72,7 +76,7 @@ impl Simulator {
         });
         for request in requests {
             match (request, self.channel) {
-                (Asked::Displayed(0), _) => self.state = State::Idle,
+                (Asked::Displayed(0), _) => self.state = State::Idle(now.after(UNASKED)),
                 (Asked::Displayed(seconds), _) => {
                     let every = Duration::from_secs(seconds.unsigned_abs().into());
                     self.state = State::Sending { every, at: now };
@@ -89,13 +93,24 @@ impl Simulator {
     }
 
     fn due(&mut self, now: Tick) {
+        if let State::Idle(until) = self.state
+            && until <= now
+        {
+            self.out.say("the host asks for nothing", true, 0);
+            self.state = State::Idle(now.after(UNASKED));
+        }
         let State::Sending { every, at } = self.state else { return };
         let Some(channel) = self.channel.filter(|_| at <= now) else { return };
+        let n = self.count;
+        if self.once(|fault| matches!(fault, Fault::Restart { frame } if *frame == n)) {
+            // Whoever wants values must ask again.
+            self.state = State::Idle(now.after(UNASKED));
+            return;
+        }
         let Some(record) = self.records.pop_front() else {
             self.state = State::Done;
             return;
         };
-        let n = self.count;
         self.count = n.saturating_add(1);
         let (bytes, silent) = self.spoil(n, record);
         self.state = State::Sending { every, at: now.after(every.saturating_add(silent)) };
@@ -112,7 +127,7 @@ impl Simulator {
         }
         if breaks {
             self.channel = None;
-            self.state = State::Idle;
+            self.state = State::Closed;
             self.out.close(channel, Reason::Finished);
         }
     }
@@ -188,11 +203,12 @@ impl Session for Simulator {
             Input::Opened(channel, _) => {
                 self.channel = Some(channel);
                 self.deframer = Deframer::new();
+                self.state = State::Idle(now.after(UNASKED));
             }
             Input::Bytes(channel, bytes) if self.channel == Some(channel) => self.bytes(now, bytes),
             Input::Closed(channel) if self.channel == Some(channel) => {
                 self.channel = None;
-                self.state = State::Idle;
+                self.state = State::Closed;
             }
             Input::Deadline => self.due(now),
             Input::Stop => self.state = State::Done,
@@ -203,7 +219,8 @@ impl Session for Simulator {
     fn poll(&mut self) -> Output<'_> {
         if self.out.is_empty() {
             return match self.state {
-                State::Idle => Output::Wait(None),
+                State::Closed => Output::Wait(None),
+                State::Idle(at) => Output::Wait(Some(Deadline { at, why: "the host's request" })),
                 State::Sending { at, .. } => {
                     Output::Wait(Some(Deadline { at, why: "the next record's time" }))
                 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// A device that speaks by itself does so each second.
 const PACE: Duration = Duration::from_secs(1);
+/// Nobody asked for so long: it is said, and waited for again.
+const UNASKED: Duration = Duration::from_secs(60);
 /// An answer to a result is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -32,8 +34,8 @@ pub(crate) struct Simulator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Closed,
-    /// Until it is asked.
-    Listening,
+    /// Until it is asked; when it is said that nobody does.
+    Listening(Tick),
     /// The next unit's time.
     Due(Tick),
     /// For an answer, until then.
@@ -62,7 +64,7 @@ impl Simulator {
         if self.units.is_empty() {
             State::Done
         } else if self.plan.poll.is_some() {
-            State::Listening
+            State::Listening(now.after(UNASKED))
         } else {
             State::Due(now)
         }
@@ -104,7 +106,7 @@ impl Simulator {
         } else if self.units.is_empty() {
             State::Done
         } else if self.plan.poll.is_some() {
-            State::Listening
+            State::Listening(now.after(UNASKED))
         } else {
             State::Due(now.after(PACE.saturating_add(silent)))
         };
@@ -113,7 +115,7 @@ impl Simulator {
     fn bytes(&mut self, now: Tick, bytes: &[u8]) {
         match self.state {
             State::Waiting(_) => self.state = self.ready(now),
-            State::Listening => {
+            State::Listening(_) => {
                 let question = self.plan.poll.as_ref().map_or(&[][..], |poll| &poll.send);
                 self.asked.extend_from_slice(bytes);
                 if self.asked.ends_with(question) {
@@ -209,6 +211,10 @@ impl Session for Simulator {
             }
             Input::Deadline => match self.state {
                 State::Due(at) if at <= now => self.print(now),
+                State::Listening(at) if at <= now => {
+                    self.out.say("the host asks nothing", true, 0);
+                    self.state = State::Listening(now.after(UNASKED));
+                }
                 State::Waiting(at) if at <= now => {
                     self.out.say("the host did not answer", true, 0);
                     self.state = self.ready(now);
@@ -226,7 +232,8 @@ impl Session for Simulator {
     fn poll(&mut self) -> Output<'_> {
         if self.out.is_empty() {
             return match self.state {
-                State::Closed | State::Listening => Output::Wait(None),
+                State::Closed => Output::Wait(None),
+                State::Listening(at) => Output::Wait(Some(Deadline { at, why: "the host's question" })),
                 State::Due(at) => Output::Wait(Some(Deadline { at, why: "the next line's time" })),
                 State::Waiting(at) => Output::Wait(Some(Deadline { at, why: "the host's answer" })),
                 State::Done => Output::Done,

@@ -15,6 +15,7 @@ mod net;
 mod odd;
 mod page;
 mod peer;
+mod printing;
 mod rig;
 mod sending;
 
