@@ -411,9 +411,9 @@ fn listener_of(ports: Arc<Ports>, clock: Clock) -> Told {
                 status.note(sentence, clock.reckoned());
             }
         }
-        Tell::Done { .. } => {
+        Tell::Done { sent, held } => {
             if let Some(status) = ports.status(instrument) {
-                status.message(clock.reckoned());
+                status.message(clock.reckoned(), sent.saturating_add(held) > 0);
             }
         }
     })

@@ -49,7 +49,7 @@ pub struct PortView {
     pub last_byte: Option<i64>,
     /// Messages interpreted.
     pub messages: u64,
-    /// When the last was.
+    /// When the last was that had results.
     pub last_message: Option<i64>,
     /// Link and content notes.
     pub notes: u64,
@@ -158,11 +158,13 @@ impl PortStatus {
         });
     }
 
-    /// A message was interpreted.
-    pub fn message(&self, now: Utc) {
+    /// A message was interpreted; with results, or with none, as when a bedside device is silent.
+    pub fn message(&self, now: Utc, results: bool) {
         self.0.send_modify(|view| {
             view.messages = view.messages.saturating_add(1);
-            view.last_message = Some(now.0);
+            if results {
+                view.last_message = Some(now.0);
+            }
         });
     }
 

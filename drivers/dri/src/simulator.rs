@@ -14,8 +14,8 @@ use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Nobody asked for so long: it is said, and waited for again.
-const UNASKED: Duration = Duration::from_secs(60);
+/// A monitor that nobody asks looks so often whether somebody does: who waits for nothing is through with its records.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// A session in the monitor's role.
 pub(crate) struct Simulator {
@@ -28,6 +28,8 @@ pub(crate) struct Simulator {
     alarms: Option<Vec<u8>>,
     faults: Vec<Fault>,
     state: State,
+    /// When anything came to it last, its own time too.
+    looked: Tick,
     /// Records that left.
     count: usize,
     /// Bytes that left.
@@ -36,9 +38,8 @@ pub(crate) struct Simulator {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Closed,
-    /// Nobody asked; when that is said.
-    Idle(Tick),
+    /// Nobody asked.
+    Idle,
     Sending {
         every: Duration,
         at: Tick,
@@ -61,7 +62,8 @@ impl Simulator {
             records,
             alarms,
             faults: faults.to_vec(),
-            state: State::Closed,
+            state: State::Idle,
+            looked: Tick::ZERO,
             count: 0,
             sent: 0,
         }
@@ -76,7 +78,7 @@ impl Simulator {
         });
         for request in requests {
             match (request, self.channel) {
-                (Asked::Displayed(0), _) => self.state = State::Idle(now.after(UNASKED)),
+                (Asked::Displayed(0), _) => self.state = State::Idle,
                 (Asked::Displayed(seconds), _) => {
                     let every = Duration::from_secs(seconds.unsigned_abs().into());
                     self.state = State::Sending { every, at: now };
@@ -93,18 +95,12 @@ impl Simulator {
     }
 
     fn due(&mut self, now: Tick) {
-        if let State::Idle(until) = self.state
-            && until <= now
-        {
-            self.out.say("the host asks for nothing", true, 0);
-            self.state = State::Idle(now.after(UNASKED));
-        }
         let State::Sending { every, at } = self.state else { return };
         let Some(channel) = self.channel.filter(|_| at <= now) else { return };
         let n = self.count;
         if self.once(|fault| matches!(fault, Fault::Restart { frame } if *frame == n)) {
             // Whoever wants values must ask again.
-            self.state = State::Idle(now.after(UNASKED));
+            self.state = State::Idle;
             return;
         }
         let Some(record) = self.records.pop_front() else {
@@ -127,7 +123,7 @@ impl Simulator {
         }
         if breaks {
             self.channel = None;
-            self.state = State::Closed;
+            self.state = State::Idle;
             self.out.close(channel, Reason::Finished);
         }
     }
@@ -199,16 +195,16 @@ impl Simulator {
 
 impl Session for Simulator {
     fn handle(&mut self, now: Tick, input: Input<'_>) {
+        self.looked = now;
         match input {
             Input::Opened(channel, _) => {
                 self.channel = Some(channel);
                 self.deframer = Deframer::new();
-                self.state = State::Idle(now.after(UNASKED));
             }
             Input::Bytes(channel, bytes) if self.channel == Some(channel) => self.bytes(now, bytes),
             Input::Closed(channel) if self.channel == Some(channel) => {
                 self.channel = None;
-                self.state = State::Closed;
+                self.state = State::Idle;
             }
             Input::Deadline => self.due(now),
             Input::Stop => self.state = State::Done,
@@ -219,8 +215,10 @@ impl Session for Simulator {
     fn poll(&mut self) -> Output<'_> {
         if self.out.is_empty() {
             return match self.state {
-                State::Closed => Output::Wait(None),
-                State::Idle(at) => Output::Wait(Some(Deadline { at, why: "the host's request" })),
+                State::Idle => {
+                    let at = self.looked.after(IDLE);
+                    Output::Wait(Some(Deadline { at, why: "somebody who asks for values" }))
+                }
                 State::Sending { at, .. } => {
                     Output::Wait(Some(Deadline { at, why: "the next record's time" }))
                 }

@@ -42,7 +42,7 @@ const MICROVOLT: Unit = unit(266419, "uV");
 const HERTZ: Unit = unit(264640, "Hz");
 const KPA: Unit = unit(265987, "kPa");
 const MINUTE: Unit = unit(264352, "min");
-const KCAL: Unit = unit(0, "kcal/(24.h)");
+const KCAL: Unit = unit(270563, "kcal/d");
 const MILLIAMPERE: Unit = unit(0, "mA");
 
 /// Which part of a pressure.
@@ -271,21 +271,21 @@ const SVO2: &[Field] = &[field("svo2", "Venous oxygen saturation", 6, 2, PERCENT
 const ARRHYTHMIA: &[Field] = &[
     field("hr", "Heart rate by arrhythmia analysis", 6, 0, BPM, Name::Private),
     field("rr_time", "R-R interval, unscaled", 8, 0, NONE, Name::Private),
-    field("pvc", "Premature ventricular contractions", 10, 0, BPM, Name::Mdc(148065)),
+    field("pvc", "Premature ventricular contractions", 10, 0, BPM, Name::Mdc(148066)),
 ];
 const ECG_12: &[Field] = &[
     field("st_i", "ST level, I", 6, 2, MM, Name::Mdc(131841)),
     field("st_ii", "ST level, II", 8, 2, MM, Name::Mdc(131842)),
     field("st_iii", "ST level, III", 10, 2, MM, Name::Mdc(131901)),
-    field("st_avl", "ST level, aVL", 12, 2, MM, Name::Private),
-    field("st_avr", "ST level, aVR", 14, 2, MM, Name::Private),
-    field("st_avf", "ST level, aVF", 16, 2, MM, Name::Private),
-    field("st_v1", "ST level, V1", 18, 2, MM, Name::Private),
-    field("st_v2", "ST level, V2", 20, 2, MM, Name::Private),
-    field("st_v3", "ST level, V3", 22, 2, MM, Name::Private),
-    field("st_v4", "ST level, V4", 24, 2, MM, Name::Private),
-    field("st_v5", "ST level, V5", 26, 2, MM, Name::Private),
-    field("st_v6", "ST level, V6", 28, 2, MM, Name::Private),
+    field("st_avl", "ST level, aVL", 12, 2, MM, Name::Mdc(131903)),
+    field("st_avr", "ST level, aVR", 14, 2, MM, Name::Mdc(131902)),
+    field("st_avf", "ST level, aVF", 16, 2, MM, Name::Mdc(131904)),
+    field("st_v1", "ST level, V1", 18, 2, MM, Name::Mdc(131843)),
+    field("st_v2", "ST level, V2", 20, 2, MM, Name::Mdc(131844)),
+    field("st_v3", "ST level, V3", 22, 2, MM, Name::Mdc(131845)),
+    field("st_v4", "ST level, V4", 24, 2, MM, Name::Mdc(131846)),
+    field("st_v5", "ST level, V5", 26, 2, MM, Name::Mdc(131847)),
+    field("st_v6", "ST level, V6", 28, 2, MM, Name::Mdc(131848)),
 ];
 
 const NMT_2: &[Field] = &[
@@ -350,14 +350,14 @@ const BIS: &[Field] = &[
 const ENTROPY: &[Field] = &[
     field("se", "State entropy", 6, 0, ONE, Name::Mdc(153652)),
     field("re", "Response entropy", 8, 0, ONE, Name::Mdc(153648)),
-    field("bsr", "Burst suppression ratio", 10, 0, PERCENT, Name::Private),
+    field("bsr", "Burst suppression ratio", 10, 0, PERCENT, Name::Mdc(155024)),
 ];
 const SPI: &[Field] = &[field("spi", "Surgical pleth index", 6, 0, NONE, Name::Private)];
 
 const GAS_EXCHANGE: &[Field] = &[
     field("vo2", "Oxygen consumption", 6, 1, ML_MIN, Name::Mdc(152420)),
     field("vco2", "CO2 production", 8, 1, ML_MIN, Name::Mdc(151776)),
-    field("ee", "Energy expenditure", 10, 0, KCAL, Name::Private),
+    field("ee", "Energy expenditure", 10, 0, KCAL, Name::Mdc(152812)),
     field("rq", "Respiratory quotient, unscaled", 12, 0, NONE, Name::Private),
 ];
 const FLOW_2: &[Field] = &[
@@ -365,7 +365,7 @@ const FLOW_2: &[Field] = &[
     field("pmean", "Mean airway pressure", 8, 2, CMH2O, Name::Mdc(151795)),
     field("raw", "Airway resistance", 10, 2, RESISTANCE, Name::Mdc(151840)),
     field("mv_insp", "Inspired minute volume", 12, 2, L_MIN, Name::Mdc(151888)),
-    field("epeep", "Extrinsic PEEP", 14, 2, CMH2O, Name::Private),
+    field("epeep", "Extrinsic PEEP", 14, 2, CMH2O, Name::Mdc(151804)),
     field("mv_spont", "Spontaneous minute volume", 16, 2, L_MIN, Name::Private),
     field("ie_ratio", "I:E ratio, unscaled", 18, 0, NONE, Name::Private),
     field("insp_time", "Inspiration time, unscaled", 20, 0, NONE, Name::Private),

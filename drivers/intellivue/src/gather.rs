@@ -8,6 +8,7 @@ use crate::pdu::{Part, Reply};
 use crate::request::SECOND;
 use orugate_driver::time::Tick;
 use std::collections::VecDeque;
+use std::hash::Hasher as _;
 use std::time::Duration;
 
 /// What all parts of one answer have in common.
@@ -54,8 +55,8 @@ struct Set {
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
     sets: Vec<Set>,
-    /// Those that came out last: a doubled part of one is nothing new.
-    done: VecDeque<Key>,
+    /// Those that came out last, with their ends and when: a doubled part of one is nothing new.
+    done: VecDeque<(Key, u64, Tick)>,
     /// The monitor says of a part that it is the last.
     marks: bool,
     /// Answers in a row that had a first part, an end, and nothing that said it was the last.
@@ -98,7 +99,15 @@ impl Gather {
     /// `ordered`: nothing overtakes anything on this wire.
     pub(crate) fn part(&mut self, now: Tick, ordered: bool, came: &Came<'_>) -> Outcome {
         let mut outcome = Outcome::default();
-        if self.done.iter().any(|done| done.is_same(came.key)) {
+        // Whoever numbers nothing and has no clock says the same of each answer; what is in it may be another, and a network
+        // that doubles does so at once.
+        let is_alone = came.part.is_none() && came.full;
+        let end = fingerprint(came.raw);
+        let is_double = |(done, ended, at): &(Key, u64, Tick)| {
+            let at_once = *ended == end && now < at.after(OVERTAKEN);
+            done.is_same(came.key) && (!is_alone || at_once)
+        };
+        if self.done.iter().any(is_double) {
             return outcome;
         }
         let place = self.sets.iter().position(|set| set.key.is_same(came.key)).unwrap_or_else(|| {
@@ -138,7 +147,7 @@ impl Gather {
             || (only_first && self.unmarked >= NO_ACCIDENT);
         if whole && set.len() <= MOST {
             let set = self.sets.remove(place);
-            outcome.answer = Some(self.give(set));
+            outcome.answer = Some(self.give(now, set));
             // One that began before is overtaken for good.
             outcome.broken = outcome.broken.saturating_add(self.drop_before(came.key));
         } else if ordered && set.end.is_some() {
@@ -154,7 +163,7 @@ impl Gather {
         while let Some(place) = self.sets.iter().position(|set| set.until <= now) {
             let set = self.sets.remove(place);
             if set.is_alone() {
-                outcome.answer = Some(self.give(set));
+                outcome.answer = Some(self.give(now, set));
                 return outcome;
             }
             if set.is_first_alone() && !self.marks {
@@ -185,16 +194,24 @@ impl Gather {
         before.saturating_sub(self.sets.len())
     }
 
-    fn give(&mut self, mut set: Set) -> Answer {
-        self.done.push_back(set.key);
+    fn give(&mut self, now: Tick, mut set: Set) -> Answer {
+        let end = set.end.unwrap_or_default();
+        self.done.push_back((set.key, fingerprint(&end), now));
         if self.done.len() > DONE {
             self.done.pop_front();
         }
         set.parts.sort_by_key(|(count, _)| *count);
         let mut raw: Vec<u8> = set.parts.into_iter().flat_map(|(_, raw)| raw).collect();
-        raw.extend(set.end.unwrap_or_default());
+        raw.extend(end);
         Answer { key: set.key, raw }
     }
+}
+
+/// What a unit's bytes come to: the same for the same.
+fn fingerprint(raw: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    hasher.write(raw);
+    hasher.finish()
 }
 
 impl Set {
@@ -331,6 +348,17 @@ mod tests {
                 assert!(gather.part(NOW, true, &came(relative, part)).answer.is_none());
             }
         }
+    }
+
+    #[test]
+    fn without_numbers_and_a_clock_another_answer_is_told_by_its_bytes() {
+        let mut gather = Gather::default();
+        let mut give = |raw: &[u8], millis| {
+            let came = Came { key: key(0), part: None, full: true, raw };
+            gather.part(NOW.after(Duration::from_millis(millis)), false, &came).answer.is_some()
+        };
+        let came = [(b"72", 0), (b"72", 5), (b"73", 6), (b"72", 7), (b"72", 334)];
+        assert_eq!(came.map(|(raw, millis)| give(raw, millis)), [true, false, true, false, true]);
     }
 
     #[test]

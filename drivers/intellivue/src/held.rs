@@ -18,8 +18,8 @@ type Sign = (Option<[u8; 8]>, Vec<(u16, Float)>);
 /// Of the numerics.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    /// The poll and the monitor's time of the newest answer.
-    newest: Option<(u16, u32)>,
+    /// The monitor's time of the newest answer.
+    newest: Option<u32>,
     /// Whose labels were given.
     labelled: BTreeSet<Handle>,
     /// What is measured now and then, by those labels.
@@ -37,7 +37,7 @@ const NO_ACCIDENT: u32 = 3;
 /// What an answer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// A newer one was there before it, or the same.
+    /// A newer one was there before it.
     pub(crate) late: bool,
     /// It lists nothing, which may be for parts that were lost.
     pub(crate) hollow: bool,
@@ -61,10 +61,11 @@ const OBJECTS: usize = 4096;
 impl Held {
     pub(crate) fn take(&mut self, answer: &Answer) -> Verdict {
         let mut verdict = Verdict::default();
-        let (poll, time) = (answer.key.poll, answer.key.relative);
-        if let Some((known, newest)) = self.newest
+        let time = answer.key.relative;
+        // Of one time may be two: answers to two polls, or those of a monitor that tells none. A double is none: `Gather` knows it.
+        if let Some(newest) = self.newest
             && !is_later(time, newest)
-            && (time != newest || poll == known)
+            && time != newest
         {
             if newest.wrapping_sub(time) <= LATE {
                 return Verdict { late: true, ..verdict };
@@ -72,7 +73,7 @@ impl Held {
             self.forget();
             verdict.restarted = true;
         }
-        self.newest = Some((poll, time));
+        self.newest = Some(time);
         let units = plain(&answer.raw);
         let replies = || {
             units.iter().filter_map(|unit| match parse(unit)?.0 {

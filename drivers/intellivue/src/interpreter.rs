@@ -5,9 +5,10 @@
 //! made now and then comes only of an answer in which the session found it new. The patient's names are never read. Leaves out
 //! verdicts: what is sent is the gateway's.
 
+use crate::alerts;
 use crate::frame;
 use crate::held::is_once;
-use crate::pdu::{Attributes, DEMOGRAPHICS, Event, MDS, NUMERIC, Object, Pdu, Reply, parse};
+use crate::pdu::{ALERTS, Attributes, DEMOGRAPHICS, Event, MDS, NUMERIC, Object, Pdu, Reply, parse};
 use crate::read::Reader;
 use crate::table::{self, Parameter};
 use crate::units::{is_framed, split};
@@ -52,6 +53,7 @@ struct All<'m> {
     created: Option<Plain<'m>>,
     monitor: Option<Plain<'m>>,
     patient: Option<Plain<'m>>,
+    alerts: Option<Plain<'m>>,
     /// Answers of numerics, in the snapshot's order.
     numerics: [Option<Plain<'m>>; UNITS],
 }
@@ -90,7 +92,8 @@ impl Interpreter for IntellivueInterpreter {
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
         let snapshot = snapshot::read(message.raw)?;
-        let mut all = All { created: None, monitor: None, patient: None, numerics: [None; UNITS] };
+        let mut all =
+            All { created: None, monitor: None, patient: None, alerts: None, numerics: [None; UNITS] };
         for came in snapshot.units() {
             let plain = plain(&came, scratch)?;
             if plain.bytes.is_empty() || !sort(&mut all, plain) {
@@ -116,6 +119,14 @@ impl Interpreter for IntellivueInterpreter {
                 give(&all, &seen, scratch, sink)?;
             }
         }
+        if let Some(plain) = all.alerts {
+            for object in objects(plain.bytes) {
+                let marks = alerts::of_all(object.attributes) | nobodys;
+                for entry in alerts::entries(object.attributes) {
+                    alarm(plain, &entry, entry.marks() | marks, scratch, sink)?;
+                }
+            }
+        }
         sink.item(Item::End(End { complete: message.complete }));
         Ok(())
     }
@@ -136,6 +147,10 @@ fn sort<'m>(all: &mut All<'m>, plain: Plain<'m>) -> bool {
                 }
                 Some(DEMOGRAPHICS) => {
                     all.patient = Some(plain);
+                    true
+                }
+                Some(ALERTS) => {
+                    all.alerts = Some(plain);
                     true
                 }
                 Some(NUMERIC) => match all.numerics.iter_mut().find(|place| place.is_none()) {
@@ -396,6 +411,42 @@ fn give<'m>(
             ..common
         }));
     }
+    Ok(())
+}
+
+/// The partition of events in the nomenclature.
+const EVENTS: u16 = 3;
+
+/// Gives an alarm that is on, with the words that the monitor shows.
+fn alarm<'m>(
+    plain: Plain<'m>,
+    entry: &alerts::Entry<'m>,
+    marks: Marks,
+    scratch: &mut Scratch<'m>,
+    sink: &mut dyn ReportSink<'m>,
+) -> Result<(), Fault> {
+    let (mut code, _) = code(EVENTS, entry.code, Text::EMPTY, scratch)?;
+    code.name = Text::plain(if entry.patient { "alarm" } else { "technical alarm" });
+    let (partition, source) = entry.about();
+    let known = (partition == MEASUREMENTS).then(|| table::parameter(source)).flatten();
+    let label = match known {
+        Some(row) => Text::plain(row.name),
+        None => write(scratch, |text| text.push(format_args!("{partition:04x}-{source:04x}")))?,
+    };
+    let words = write(scratch, |text| text.extend(wide(entry.words)))?;
+    sink.item(Item::Measurement(Measurement {
+        kind: Kind::Alarm,
+        code,
+        // One without words is told by its number.
+        value: Reading::Words(if words.is_empty() { code.id } else { words }),
+        marks,
+        why: if marks.nobodys() { "the monitor is in demonstration or test mode" } else { "" },
+        alarm: Some(entry.alarm()),
+        label,
+        received: plain.received,
+        span: plain.span,
+        ..Measurement::default()
+    }));
     Ok(())
 }
 

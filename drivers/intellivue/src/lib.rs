@@ -26,6 +26,7 @@
     )
 )]
 
+mod alerts;
 mod announce;
 mod civil;
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod table;
 mod talk;
 mod units;
 mod value;
+mod whose;
 
 pub use announce::{ANNOUNCE_PORT, Announcement, EXPORT_PORT, announced};
 pub use driver::{INTELLIVUE, Intellivue};

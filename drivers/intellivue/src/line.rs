@@ -1,7 +1,7 @@
 //! Protocol units out of what a wire brings, and around what it takes: datagrams, frames of the serial port, or a file.
 
 use crate::frame::{Broken, Found, Frames, wrap};
-use crate::pdu::parse;
+use crate::pdu::{alone, parse};
 use std::mem::take;
 
 /// How units come.
@@ -30,7 +30,7 @@ impl Line {
             Self::Datagrams { seen } => {
                 let at = *seen;
                 *seen = seen.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-                came(match parse(bytes) {
+                came(match alone(bytes) {
                     Some((_, used)) => {
                         let unit = bytes.get(..used).unwrap_or(bytes);
                         Came::Unit { raw: unit, data: unit, at }

@@ -4,6 +4,7 @@
 //! the length that it says ([`Reply::is_sound`]). Leaves out what a value means: that is [`value`](crate::value).
 
 use crate::read::Reader;
+use crate::value::observed;
 
 /// The object class of numerics.
 pub(crate) const NUMERIC: u16 = 0x0006;
@@ -14,6 +15,8 @@ pub(crate) const DEMOGRAPHICS: u16 = 0x002A;
 /// Of the alert monitor.
 pub(crate) const ALERTS: u16 = 0x0036;
 
+/// An event report that wants no confirmation.
+pub(crate) const EVENT_ALONE: u16 = 0;
 /// A confirmed event report.
 pub(crate) const EVENT: u16 = 1;
 /// A confirmed action.
@@ -145,6 +148,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<(Pdu<'_>, usize)> {
     Some((pdu, used(bytes, &reader)))
 }
 
+/// The unit of a whole datagram or frame. A message of the association is here what its first byte says, also where its own length
+/// is another one than it has: it ends with the datagram, and a goodbye that is not heard costs more than one that is cut off.
+pub(crate) fn alone(bytes: &[u8]) -> Option<(Pdu<'_>, usize)> {
+    parse(bytes).or_else(|| {
+        let [kind, _, body @ ..] = bytes else { return None };
+        Some((Pdu::Association(Association::from_byte(*kind)?, body), bytes.len()))
+    })
+}
+
 fn used(bytes: &[u8], reader: &Reader<'_>) -> usize {
     bytes.len().saturating_sub(reader.rest().len())
 }
@@ -167,11 +179,18 @@ impl<'a> Event<'a> {
         Some(Self { object, time: reader.u32()?, kind: reader.u16()?, info: reader.counted()? })
     }
 
-    /// The attributes of the object that the event tells of.
+    /// The attributes of the object that the event tells of; with or without that object's name before them, as they fit.
     pub(crate) fn attributes(&self) -> Option<Attributes<'a>> {
-        let mut reader = Reader::new(self.info);
-        reader.take(6)?;
-        Attributes::read(&mut reader)
+        let read = |named: usize| {
+            let mut reader = Reader::new(self.info.get(named..)?);
+            let attributes = Attributes::read(&mut reader)?;
+            Some((attributes, reader.rest().is_empty()))
+        };
+        let named = read(6);
+        match (named, read(0)) {
+            (Some((attributes, true)), _) | (_, Some((attributes, true))) => Some(attributes),
+            _ => named.map(|(attributes, _)| attributes),
+        }
     }
 }
 
@@ -210,7 +229,12 @@ impl<'a> Reply<'a> {
         let info = reader.rest();
         reader.u16()?;
         let list = reader.counted()?;
-        Some(Self { poll, sequence, relative, class, info, list })
+        let mut reply = Self { poll, sequence, relative, class, info, list };
+        // Whoever leaves it open shows it by what is listed.
+        if class == 0 && reply.objects().any(|object| observed(object.attributes).next().is_some()) {
+            reply.class = NUMERIC;
+        }
+        Some(reply)
     }
 
     /// True when it lists nothing.

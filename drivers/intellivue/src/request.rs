@@ -219,9 +219,11 @@ pub(crate) fn terms(body: &[u8]) -> Option<Terms> {
     profile.u32()?;
     let (period, receives, sends) = (profile.u32()?, profile.u32()?, profile.u32()?);
     profile.take(8)?;
-    let packages = crate::pdu::Attributes::read(&mut profile)?;
-    let extension = packages.find(id::POLL_EXTENSION).and_then(|value| crate::read::Reader::new(value).u32());
-    Some(Terms { period, receives, sends, extension: extension.unwrap_or(0) })
+    // Whoever has no list of them has none.
+    let packages = crate::pdu::Attributes::read(&mut profile);
+    let extension = packages.and_then(|packages| packages.find(id::POLL_EXTENSION));
+    let extension = extension.and_then(|value| crate::read::Reader::new(value).u32()).unwrap_or(0);
+    Some(Terms { period, receives, sends, extension })
 }
 
 #[cfg(test)]

@@ -12,13 +12,15 @@
 //! 8504 NBP label=00024A04 unit=0F20 access=F000 at=20260301095500 4A05=118 4A06=76 4A07=90
 //! ```
 //! `on=60` says for how many seconds the monitor has been on; `extended=no`, `refused` or `ignored` has it give no extended polls.
-//! Each `answer` begins another one; `repeat` after the last has them said again and again. Numbers of the nomenclature are
+//! `alarm patient 4BB8 0402 2 SpO2_LOW` and `alarm technical …` say what alarms are on: about what, its code, its priority from 1 (low)
+//! to 4 (high), its words with `_` for spaces. Each `answer` begins another one; `repeat` after the last has them said again and again. Numbers of the nomenclature are
 //! hexadecimal. A value is decimal, or one of `nan`, `nres`, `+inf`, `-inf`; an object without one is listed without.
 
+use crate::alerts::id as alerts;
 use crate::civil;
 use crate::frame::wrap;
 use crate::pdu::{
-    ACTION, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, POLL, POLL_EXTENDED, Pdu, Reply, parse,
+    ACTION, ALERTS, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, POLL, POLL_EXTENDED, Pdu, Reply, parse,
 };
 use crate::request::{SECOND, list, put_counted, put16, put32, remote, unit};
 use crate::session::Settings;
@@ -40,6 +42,9 @@ pub(crate) struct Monitor {
     pub(crate) answers: Vec<Vec<Vec<u8>>>,
     pub(crate) repeat: bool,
     pub(crate) extended: Extended,
+    /// The patient's alarms and the equipment's, and how many of each; a capture's as it lists them.
+    alarms: [(u16, Vec<u8>); 2],
+    alerts: Option<Vec<u8>>,
 }
 
 /// What a monitor makes of extended polls.
@@ -91,6 +96,7 @@ impl Monitor {
                 "monitor" => self.identify(rest),
                 "patient" => self.admit(rest),
                 "repeat" => self.repeat = true,
+                "alarm" => self.sound(rest),
                 "answer" => self.answers.extend(open.replace(Vec::new()).map(parts)),
                 _ => {
                     if let (Some(open), Ok(handle)) = (&mut open, u16::from_str_radix(word, 16)) {
@@ -155,6 +161,44 @@ impl Monitor {
         self.patient = Some(info(&[listed(0x50, &attributes)]));
     }
 
+    /// `patient 4BB8 0402 4 SpO2_LOW`.
+    fn sound(&mut self, words: &str) {
+        let mut words = words.split_whitespace();
+        let mut next = || words.next().unwrap_or_default();
+        let patient = next() == "patient";
+        let (source, code, bits, text) = (hex(next()), hex(next()), hex(next()), next().replace('_', " "));
+        let [patients, equipments] = &mut self.alarms;
+        let (count, list) = if patient { patients } else { equipments };
+        *count = count.saturating_add(1);
+        for word in
+            [source, code, if patient { bits.wrapping_shl(8) } else { bits }, 0, NUMERIC, 0, source, 0x0204]
+        {
+            put16(list, word);
+        }
+        let mut info = vec![0, 0, 0, 3];
+        for word in [code, 0, 0] {
+            put16(&mut info, word);
+        }
+        info.extend(wide(&text, text.chars().count().saturating_add(1)));
+        put_counted(list, &info);
+    }
+
+    /// The answer to a poll of the alert monitor.
+    pub(crate) fn alerted(&self, place: Place) -> Vec<u8> {
+        let [patients, equipments] = &self.alarms;
+        let list = |(count, entries): &(u16, Vec<u8>)| {
+            let mut value = count.to_be_bytes().to_vec();
+            put_counted(&mut value, entries);
+            value
+        };
+        let made = (patients.0 > 0 || equipments.0 > 0).then(|| {
+            let attributes = [(alerts::PATIENT, list(patients)), (alerts::TECHNICAL, list(equipments))];
+            info(&[listed(0, &attributes)])
+        });
+        let said = self.alerts.clone().or(made).unwrap_or_else(|| info(&[]));
+        answer(place, ALERTS, &[said]).concat()
+    }
+
     /// Takes what a capture has.
     fn hear(&mut self, capture: &[u8]) {
         let mut open = Vec::new();
@@ -179,6 +223,7 @@ impl Monitor {
                         self.answers.push(std::mem::take(&mut open));
                     }
                     Some(reply) if reply.class == DEMOGRAPHICS => self.patient = Some(reply.info.to_vec()),
+                    Some(reply) if reply.class == ALERTS => self.alerts = Some(reply.info.to_vec()),
                     Some(reply) if reply.class == MDS => {
                         let object = reply.objects().next();
                         self.attributes = object
@@ -271,6 +316,9 @@ pub(crate) fn bytes(settings: Settings, input: &str) -> Vec<u8> {
     let mut units = vec![monitor.created(clock, began), monitor.itself(place, clock)];
     if monitor.patient.is_some() {
         units.push(monitor.admitted(place));
+    }
+    if monitor.alarms.iter().any(|(count, _)| *count > 0) {
+        units.push(monitor.alerted(place));
     }
     for (sequence, parts) in monitor.answers.iter().enumerate() {
         place.sequence = u16::try_from(sequence).ok();

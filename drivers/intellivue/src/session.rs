@@ -10,14 +10,15 @@ use crate::gather::{Answer, Came as Piece, Gather, Key, Outcome};
 use crate::held::Held;
 use crate::line::{Came, File, Line};
 use crate::pdu::{
-    ACTION, Association, Attributes, CREATED, DEMOGRAPHICS, EVENT, Event, MDS, NUMERIC, Part, Pdu, Reply,
-    parse,
+    ACTION, ALERTS, Association, Attributes, CREATED, DEMOGRAPHICS, EVENT, EVENT_ALONE, Event, MDS, NUMERIC,
+    Part, Pdu, Reply, alone, parse,
 };
 use crate::request::{EACH_12_SECONDS, EACH_SECOND, SECOND, Terms, associate, confirm, poll, release, terms};
 use crate::slots;
 use crate::talk::{Talk, Wish};
 use crate::units::plain;
-use crate::value::{id, mode, time};
+use crate::value::{id, time};
+use crate::whose::Whose;
 use orugate_driver::time::Tick;
 use orugate_driver::{
     Channel, Deadline, Input, Outbox, Output, Peer, Reason, Session, Slot, State, TrafficFault,
@@ -105,8 +106,8 @@ const ASK_MOST: Duration = Duration::from_secs(10);
 /// Rests after refusals: 5, 10, 20, 40, 60 seconds.
 const REST: Duration = Duration::from_secs(5);
 const REST_MOST: Duration = Duration::from_secs(60);
-/// The monitor tells of a granted association at once, and again each few seconds.
-const TELLS: Duration = Duration::from_secs(10);
+/// The monitor tells of a granted association at once, and again each three seconds. One that does not is asked all the same.
+const TELLS: Duration = Duration::from_secs(4);
 const LEAVE: Duration = Duration::from_secs(1);
 const LEAVE_MOST: Duration = Duration::from_secs(3);
 /// How far a monitor's clock may go from its relative time before somebody has set it, in seconds.
@@ -237,7 +238,7 @@ impl IntellivueSession {
     }
 
     fn unit(&mut self, now: Tick, raw: &[u8], data: &[u8]) {
-        let Some((pdu, used)) = parse(data) else {
+        let Some((pdu, used)) = alone(data) else {
             self.out.say("a frame holds no unit of data export", true, self.at);
             return;
         };
@@ -249,7 +250,8 @@ impl IntellivueSession {
         }
         match pdu {
             Pdu::Association(kind, body) => self.association(now, kind, body),
-            Pdu::Invoke { invoke, command: EVENT, body } => self.event(now, invoke, body, raw),
+            Pdu::Invoke { invoke, command: EVENT, body } => self.event(now, Some(invoke), body, raw),
+            Pdu::Invoke { command: EVENT_ALONE, body, .. } => self.event(now, None, body, raw),
             Pdu::Result { command: ACTION, body, .. } => self.reply(now, None, body, raw),
             Pdu::Linked { part, command: ACTION, body, .. } => self.reply(now, Some(part), body, raw),
             Pdu::Error { invoke, code } => self.error(now, invoke, code),
@@ -265,23 +267,25 @@ impl IntellivueSession {
                     self.forget();
                     return;
                 }
-                let Some(terms) = terms(body) else {
-                    self.out.say("the monitor accepts on terms that cannot be read", false, self.at);
-                    return;
-                };
+                let terms = terms(body).unwrap_or_else(|| {
+                    let sentence =
+                        "the monitor accepts on terms that cannot be read; they are taken for ours";
+                    self.out.say(sentence, false, self.at);
+                    self.settings.terms()
+                });
                 self.phase = Phase::Granted { terms, until: now.after(TELLS) };
             }
-            (Association::Refuse, Phase::Asking { .. }) => {
-                let rest = backed_off(REST, self.refusals, REST_MOST);
-                self.refusals = self.refusals.saturating_add(1);
-                self.out.say(
-                    "the monitor refuses the association: another client may have its only one; it is asked again later",
-                    false,
-                    self.at,
-                );
-                self.out.state(State::Refused("another client may have its only association"));
-                self.phase = Phase::Resting { until: now.after(rest) };
-            }
+            (Association::Refuse, Phase::Asking { .. }) => self.refused(
+                now,
+                "the monitor refuses the association: another client may have its only one; it is asked again later",
+                "another client may have its only association",
+            ),
+            // It is what a monitor says that gives up an association, and what one says that wants none; the second time it is.
+            (Association::Abort, Phase::Asking { tries: 2.., .. }) if !self.capture => self.refused(
+                now,
+                "the monitor breaks each association off before it is granted: does it allow data export, and to this box?",
+                "it breaks each association off before it is granted",
+            ),
             (_, Phase::Leaving { .. }) => {
                 if matches!(kind, Association::Released | Association::Abort | Association::Release) {
                     self.phase = Phase::Closed;
@@ -304,6 +308,15 @@ impl IntellivueSession {
         }
     }
 
+    /// The monitor does not want an association.
+    fn refused(&mut self, now: Tick, sentence: &'static str, why: &'static str) {
+        let rest = backed_off(REST, self.refusals, REST_MOST);
+        self.refusals = self.refusals.saturating_add(1);
+        self.out.say(sentence, false, self.at);
+        self.out.state(State::Refused(why));
+        self.phase = Phase::Resting { until: now.after(rest) };
+    }
+
     /// The association is over, not by us.
     fn ended(&mut self, now: Tick, sentence: &'static str) {
         self.out.say(sentence, true, self.at);
@@ -316,26 +329,34 @@ impl IntellivueSession {
         }
     }
 
-    fn event(&mut self, now: Tick, invoke: u16, body: &[u8], raw: &[u8]) {
+    /// `invoke`: it wants to be confirmed by this number.
+    fn event(&mut self, now: Tick, invoke: Option<u16>, body: &[u8], raw: &[u8]) {
         let Some(event) = Event::read(body).filter(|event| event.kind == CREATED) else { return };
-        // Without this the monitor tells it again, and at last gives the association up.
-        self.say(confirm(invoke, &event));
-        let asked = self.settings.terms();
+        if let Some(invoke) = invoke {
+            // Without this the monitor tells it again, and at last gives the association up.
+            self.say(confirm(invoke, &event));
+        }
         let terms = match &self.phase {
             _ if self.created.is_some() => return,
             Phase::Granted { terms, .. } => *terms,
-            // An accept that was lost on the way is as good as one that came.
-            Phase::Asking { .. } => asked,
-            Phase::Talking(_) | Phase::Closed | Phase::Resting { .. } | Phase::Leaving { .. } => return,
+            // An accept that was lost on the way is as good as one that came, and so is what was taken for granted without this.
+            Phase::Asking { .. } | Phase::Talking(_) => self.settings.terms(),
+            Phase::Closed | Phase::Resting { .. } | Phase::Leaving { .. } => return,
         };
         self.created = Some(raw.to_vec());
         if let Some(attributes) = event.attributes() {
             self.identity(now, Whose::of_monitor(attributes));
         }
         self.current(slots::CREATED, raw.to_vec());
+        self.begin(now, terms);
+    }
+
+    /// The association is there.
+    fn begin(&mut self, now: Tick, terms: Terms) {
         self.out.state(State::Talking);
         if !self.capture {
             self.refusals = 0;
+            let asked = self.settings.terms();
             let period = terms.period.max(asked.period);
             let extended = terms.extension & asked.extension != 0;
             self.phase = Phase::Talking(Box::new(Talk::new(now, period, extended, self.settings.patient)));
@@ -362,8 +383,8 @@ impl IntellivueSession {
             self.out.say("an answer's list cannot be read to its end", true, self.at);
             return;
         };
-        // Waves come when somebody else asked for them, and the alert monitor's answer only says that it is there.
-        if !matches!(reply.class, NUMERIC | MDS | DEMOGRAPHICS) {
+        // Waves come when somebody else asked for them.
+        if !matches!(reply.class, NUMERIC | MDS | DEMOGRAPHICS | ALERTS) {
             return;
         }
         let piece = Piece { key: Key::of(&reply), part, full: !reply.is_empty(), raw };
@@ -377,6 +398,7 @@ impl IntellivueSession {
             match answer.key.class {
                 NUMERIC => self.numerics(now, answer),
                 MDS => self.monitor(now, answer),
+                ALERTS => self.current(slots::ALERTS, answer.raw),
                 _ => {
                     if let Some(whose) = of_answer(&answer, Whose::of_patient) {
                         self.identity(now, whose);
@@ -415,7 +437,9 @@ impl IntellivueSession {
             }
         }
         if let Phase::Talking(talk) = &mut self.phase {
-            talk.numerics(now, answer.key.poll);
+            if talk.numerics(now, answer.key.poll) && !self.whose.is_standby() {
+                self.out.state(State::Talking);
+            }
             if verdict.labels {
                 talk.labels_came(now);
             } else if verdict.unlabelled {
@@ -444,8 +468,7 @@ impl IntellivueSession {
             }
         }
         if let Some(whose) = of_answer(&answer, |attributes| Some(Whose::of_monitor(attributes))) {
-            let standby = |whose: &Whose| whose.mode.as_deref().is_some_and(is_standby);
-            let (before, after) = (standby(&self.whose), standby(&whose));
+            let (before, after) = (self.whose.is_standby(), whose.is_standby());
             self.identity(now, whose);
             if before != after {
                 self.out.state(if after { State::Standby } else { State::Talking });
@@ -521,11 +544,13 @@ impl IntellivueSession {
                 }
                 self.say(associate(self.settings.terms()));
             }
-            Phase::Granted { until, .. } if *until <= now => {
-                self.out.say("the monitor granted an association and told nothing of it", false, self.at);
-                self.leftover = true;
-                self.phase = Phase::Asking { tries: 0, next: now };
-                self.wake(now);
+            Phase::Granted { terms, until } if *until <= now => {
+                let terms = *terms;
+                let sentence =
+                    "the monitor granted an association and told nothing of it; it is asked all the same";
+                self.out.say(sentence, false, self.at);
+                self.begin(now, terms);
+                self.talk(now);
             }
             Phase::Leaving { until, .. } if *until <= now => self.phase = Phase::Closed,
             Phase::Leaving { next, .. } if *next <= now => {
@@ -552,6 +577,9 @@ impl IntellivueSession {
                         self.out.forget(channel, slots::NUMERICS);
                     }
                     self.held.forget_labels();
+                    if !self.whose.is_standby() {
+                        self.out.state(State::Refused("it holds the association, but gives no numerics"));
+                    }
                 }
                 Wish::Lost => {
                     self.out.say("the monitor says nothing any more", true, self.at);
@@ -608,38 +636,6 @@ impl IntellivueSession {
 /// A wait that doubles with each time in vain.
 fn backed_off(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(1u32.checked_shl(times.min(8)).unwrap_or(1)).min(most)
-}
-
-/// Who is measured, where, by which monitor, and in what mode it is; as the monitor's bytes say it.
-#[derive(Debug, Default)]
-struct Whose {
-    patient: Option<Vec<u8>>,
-    bed: Option<Vec<u8>>,
-    serial: Option<Vec<u8>>,
-    mode: Option<Vec<u8>>,
-}
-
-impl Whose {
-    fn of_monitor(attributes: Attributes<'_>) -> Self {
-        let said = |id| attributes.find(id).map(<[u8]>::to_vec);
-        let mode = attributes.find(id::MODE).and_then(|mode| mode.first_chunk()).map(|mode| {
-            let kinds = mode::DEMO | mode::SERVICE | mode::STANDBY;
-            (u16::from_be_bytes(*mode) & kinds).to_be_bytes().to_vec()
-        });
-        Self { patient: None, bed: said(id::BED), serial: said(id::PRODUCTION), mode }
-    }
-
-    /// The id and the names, and the number that the monitor gives each admission: nothing of it goes on, but another one is somebody
-    /// else.
-    fn of_patient(attributes: Attributes<'_>) -> Option<Self> {
-        let said = [id::PATIENT, id::PATIENT_INSIDE, id::GIVEN, id::FAMILY].map(|id| attributes.find(id));
-        let patient = said.iter().flatten().flat_map(|value| value.iter().copied()).collect();
-        Some(Self { patient: Some(patient), ..Self::default() })
-    }
-}
-
-fn is_standby(mode: &[u8]) -> bool {
-    mode.first_chunk().is_some_and(|mode| u16::from_be_bytes(*mode) & mode::STANDBY != 0)
 }
 
 /// What the attributes of an answer's object say.

@@ -45,6 +45,8 @@ const ABORT: &[u8] = &[
 /// No such action.
 const NO_ACTION: u16 = 9;
 const TICK: Duration = Duration::from_secs(1);
+/// A monitor that nobody asks looks so often whether somebody does: who waits for nothing is through with its script.
+const IDLE: Duration = Duration::from_secs(60);
 /// The create event is told again so often, and so many times.
 const TELL: Duration = Duration::from_secs(3);
 const TELLS: u32 = 3;
@@ -93,6 +95,8 @@ pub(crate) struct Simulator {
     off: Tick,
     /// When the monitor was switched on.
     began: Tick,
+    /// When anything came to it last, its own time too.
+    looked: Tick,
     done: bool,
 }
 
@@ -123,6 +127,7 @@ impl Simulator {
             held: None,
             off: Tick::ZERO,
             began: Tick::ZERO,
+            looked: Tick::ZERO,
             done: false,
         }
     }
@@ -215,7 +220,7 @@ impl Simulator {
         match class {
             MDS => self.say(self.monitor.itself(place, self.clock(now))),
             DEMOGRAPHICS => self.say(self.monitor.admitted(place)),
-            ALERTS => self.say(answer(place, ALERTS, &[]).concat()),
+            ALERTS => self.say(self.monitor.alerted(place)),
             NUMERIC if extended && self.monitor.extended == Extended::Ignored => {}
             NUMERIC if extended && self.monitor.extended != Extended::Yes => {
                 let mut inside = Vec::new();
@@ -429,7 +434,10 @@ impl Simulator {
     fn deadline(&self) -> Option<Deadline> {
         self.channel?;
         let told = match self.link {
-            Link::Free => return None,
+            Link::Free => {
+                let at = self.looked.after(IDLE).max(self.off);
+                return Some(Deadline { at, why: "somebody who asks for an association" });
+            }
             Link::Told { next, .. } => Some(next),
             Link::Confirmed => None,
         };
@@ -468,6 +476,7 @@ fn asked(body: &[u8]) -> Option<(bool, u16, u16, u16, u32)> {
 
 impl Session for Simulator {
     fn handle(&mut self, now: Tick, input: Input<'_>) {
+        self.looked = now;
         match input {
             Input::Opened(channel, peer) => {
                 self.channel = Some(channel);

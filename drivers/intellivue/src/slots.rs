@@ -12,3 +12,5 @@ pub(crate) const PATIENT: Slot = Slot(2);
 pub(crate) const LABELS: Slot = Slot(3);
 /// The newest answer of numerics.
 pub(crate) const NUMERICS: Slot = Slot(4);
+/// What alarms are on.
+pub(crate) const ALERTS: Slot = Slot(5);

@@ -16,8 +16,8 @@ pub(crate) enum Ask {
     Numerics,
     Monitor,
     Patient,
-    /// Something with a short answer, so that the monitor hears that somebody is there.
-    Alive,
+    /// What alarms are on; a short answer, so that the monitor also hears that somebody is there.
+    Alerts,
 }
 
 /// How numerics come.
@@ -57,9 +57,14 @@ pub(crate) struct Talk {
     numerics: Tick,
     monitor: Tick,
     patient: Option<Tick>,
+    alerts: Tick,
     /// The poll of numerics that has no answer yet, and how many before it had none.
     open: Option<(u16, u16)>,
     unanswered: u32,
+    /// The number of the poll of numerics before that.
+    former: Option<u16>,
+    /// Which attributes of numerics are asked for, and in how many polls in a row without an answer.
+    group: (u16, u32),
     /// How long until labels may be asked for again, and since when.
     labels: (Duration, Tick),
     stale: bool,
@@ -79,14 +84,19 @@ const ANSWER: Duration = Duration::from_secs(5);
 const MONITOR: Duration = Duration::from_secs(10);
 /// Whose values they are must not be known late.
 const PATIENT: Duration = Duration::from_secs(5);
+const ALERTS_EACH: Duration = Duration::from_secs(5);
+/// What is asked for one by one is asked so often at least: values would be old before the next ones.
+const SLOWEST: Duration = Duration::from_secs(5);
 const LABELS: Duration = Duration::from_secs(2);
 const LABELS_MOST: Duration = Duration::from_secs(60);
 /// Extended polls in vain.
 const IN_VAIN: u32 = 3;
 /// All attributes.
 const ALL: u16 = 0;
+/// The values alone.
+const VALUES_GROUP: u16 = 0x0803;
 const DEMOGRAPHIC_GROUP: u16 = 0x0807;
-const STATIC_GROUP: u16 = 0x0811;
+const ALERT_GROUP: u16 = 0x0801;
 /// The monitor could not do it just now.
 const BUSY: u16 = 10;
 
@@ -119,8 +129,11 @@ impl Talk {
             numerics: now,
             monitor: now,
             patient: patient.then_some(now),
+            alerts: now,
             open: None,
             unanswered: 0,
+            former: None,
+            group: (ALL, 0),
             labels: (LABELS, now),
             stale: false,
             number: 0,
@@ -133,17 +146,21 @@ impl Talk {
         self.heard = now;
     }
 
-    /// Numerics came, all of an answer, of this poll.
-    pub(crate) fn numerics(&mut self, now: Tick, poll: u16) {
+    /// Numerics came, all of an answer, of this poll. True when they had stayed away for too long.
+    pub(crate) fn numerics(&mut self, now: Tick, poll: u16) -> bool {
+        let stale = std::mem::replace(&mut self.stale, false);
         self.fresh = now;
-        self.stale = false;
-        if self.open.is_some_and(|(number, _)| number == poll) {
+        self.group.1 = 0;
+        // The poll before this one may still be answered; a number that is neither's says nothing of which.
+        if self.open.is_some_and(|(number, _)| number == poll || self.former != Some(poll)) {
+            self.former = self.open.map(|(number, _)| number);
             self.open = None;
             self.unanswered = 0;
             if self.mode == Mode::Extended {
                 self.numerics = now.after(RENEWAL);
             }
         }
+        stale
     }
 
     /// All labels are there.
@@ -167,6 +184,7 @@ impl Talk {
         self.numerics = soon;
         self.monitor = soon;
         self.patient = self.patient.map(|_| soon);
+        self.alerts = soon;
     }
 
     /// The monitor refuses an invocation. True when it will be asked in another way now.
@@ -215,8 +233,8 @@ impl Talk {
         if self.patient.is_some_and(|at| now >= at) {
             self.want(Ask::Patient);
         }
-        if now >= self.alive() && self.waiting.is_empty() {
-            self.want(Ask::Alive);
+        if now >= self.alerts || (now >= self.alive() && self.waiting.is_empty()) {
+            self.want(Ask::Alerts);
         }
         if now < self.pace {
             return None;
@@ -247,10 +265,10 @@ impl Talk {
         self.pace = now.after(PACE);
         self.said = now;
         let (class, group) = match ask {
-            Ask::Numerics => (NUMERIC, ALL),
+            Ask::Numerics => (NUMERIC, self.group()),
             Ask::Monitor => (MDS, ALL),
             Ask::Patient => (DEMOGRAPHICS, DEMOGRAPHIC_GROUP),
-            Ask::Alive => (ALERTS, STATIC_GROUP),
+            Ask::Alerts => (ALERTS, ALERT_GROUP),
         };
         let mut period = None;
         match ask {
@@ -260,14 +278,27 @@ impl Talk {
                     period = Some(GOES_ON);
                     self.numerics = now.after(ANSWER);
                 } else {
-                    self.numerics = now.after(self.period);
+                    self.numerics = now.after(self.period.min(SLOWEST));
                 }
             }
             Ask::Monitor => self.monitor = now.after(MONITOR),
             Ask::Patient => self.patient = self.patient.map(|_| now.after(PATIENT)),
-            Ask::Alive => {}
+            Ask::Alerts => self.alerts = now.after(ALERTS_EACH),
         }
         Poll { invoke: self.invoke, number: self.number, class, group, period }
+    }
+
+    /// A monitor that never answers for all attributes of numerics is asked for their values alone, and the other way round.
+    fn group(&mut self) -> u16 {
+        let (group, polls) = &mut self.group;
+        if self.mode == Mode::Single {
+            *polls = polls.saturating_add(1);
+            if *polls > IN_VAIN {
+                *polls = 1;
+                *group = if *group == ALL { VALUES_GROUP } else { ALL };
+            }
+        }
+        *group
     }
 
     /// When [`next`](Self::next) may have something, and for what.
@@ -283,7 +314,7 @@ impl Talk {
         }
         let asks = [Some(self.numerics), Some(self.monitor), self.patient];
         let mut next = asks.iter().flatten().copied().min().unwrap_or(self.numerics);
-        next = next.min(self.alive());
+        next = next.min(self.alive()).min(self.alerts);
         if !self.waiting.is_empty() {
             next = self.pace;
         }

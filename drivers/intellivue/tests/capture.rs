@@ -46,6 +46,7 @@ device 69965 [Philips] [M8000] [DE843A1664] [J.10.26] 0009FBFFFE70571D bed [OR1]
 0002-e018 188440 [dTemp] - 0 [] NAV DEMO (the monitor lists it without a value)
 0002-f0e3 0 [PPV] - 0 [] NAV DEMO (the monitor lists it without a value)
 0002-f06c 0 [Sp-vO2] - 0 [] NAV DEMO (the monitor lists it without a value)
+0003-1871 0 [technical alarm] \"MMS    Unplugged\" 0 [] DEMO (the monitor is in demonstration or test mode) alarm label [0001-f276]
 ";
 
 #[test]
@@ -80,6 +81,9 @@ fn a_recorded_session_with_damage_tells_where() {
     assert!(stage.notes.iter().any(|note| note.contains("not all of them arrived")), "{:?}", stage.notes);
 }
 
+/// The one alarm that was on, in demonstration mode.
+const ALARM: &str = "0003-0180 0 [technical alarm] \"Cannot Analyze ST\" 0 [] DEMO (the monitor is in demonstration or test mode) alarm label [ST]\n";
+
 #[test]
 fn a_recorded_udp_session_has_an_identity_and_waves_that_are_passed_over() {
     let Some(corpus) = corpus() else { return };
@@ -90,8 +94,9 @@ fn a_recorded_udp_session_has_an_identity_and_waves_that_are_passed_over() {
         let stage = capture(&*profile, &pieces);
         assert_eq!(stage.notes, Vec::<String>::new());
         let items = interpret(&*profile.interpreter(), stage.snapshots.last().unwrap());
-        assert!(items.starts_with("device 69965 [Philips] [M8000] [DE843A1664]"), "{items}");
-        assert_eq!(items.lines().count(), 1, "{items}");
+        let (device, alarms) = items.split_once('\n').unwrap();
+        assert!(device.starts_with("device 69965 [Philips] [M8000] [DE843A1664]"), "{items}");
+        assert_eq!(alarms, ALARM);
         assert!(!items.contains("Blah"));
     }
     // With the recorder's stamps in it, the file reads as well; each is told.

@@ -325,3 +325,31 @@ fn the_first_answer_to_a_poll_has_the_labels_and_later_ones_need_none() {
     let polls = rig.said.iter().filter(|(_, bytes)| bytes.len() == 48).count();
     assert!((2..=3).contains(&polls), "{polls}");
 }
+
+#[test]
+fn alarms_that_are_on_come_with_their_words_until_they_are_over() {
+    let script = SCRIPT.replace(
+        "answer",
+        "alarm patient 4BB8 0402 4 **SpO2_LOW\nalarm technical 0300 0181 1 CANNOT_ANALYZE_ST\nanswer",
+    );
+    for toml in [UDP, MIB] {
+        let mut rig = Rig::new(toml, &script, &[]);
+        rig.run(3.0);
+        let items = rig.items(toml);
+        let alarms: Vec<_> = items.lines().filter(|line| line.starts_with("0003")).collect();
+        assert_eq!(
+            alarms,
+            [
+                "0003-0402 0 [alarm] \"**SpO2 LOW\" 0 [] alarm label [SpO2]",
+                "0003-0181 0 [technical alarm] \"CANNOT ANALYZE ST\" 0 [] alarm label [0001-0300]",
+            ],
+            "{toml}"
+        );
+        // They are over: the monitor lists none.
+        rig.monitor = Some(profile(toml).simulator(vec![SCRIPT.into()], &[]));
+        rig.open_monitor();
+        rig.run(40.0);
+        let items = rig.items(toml);
+        assert!(items.contains("[HR] 72") && !items.contains("0003-"), "{items}");
+    }
+}

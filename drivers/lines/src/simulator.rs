@@ -12,10 +12,10 @@ use orugate_driver::{Channel, Deadline, Input, Outbox, Output, Reason, Session, 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// A device that nobody asks looks so often whether somebody does.
+const IDLE: Duration = Duration::from_secs(60);
 /// A device that speaks by itself does so each second.
 const PACE: Duration = Duration::from_secs(1);
-/// Nobody asked for so long: it is said, and waited for again.
-const UNASKED: Duration = Duration::from_secs(60);
 /// An answer to a result is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -34,7 +34,7 @@ pub(crate) struct Simulator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Closed,
-    /// Until it is asked; when it is said that nobody does.
+    /// Until it is asked; looks again then: who waits for nothing is through.
     Listening(Tick),
     /// The next unit's time.
     Due(Tick),
@@ -64,7 +64,7 @@ impl Simulator {
         if self.units.is_empty() {
             State::Done
         } else if self.plan.poll.is_some() {
-            State::Listening(now.after(UNASKED))
+            State::Listening(now.after(IDLE))
         } else {
             State::Due(now)
         }
@@ -106,7 +106,7 @@ impl Simulator {
         } else if self.units.is_empty() {
             State::Done
         } else if self.plan.poll.is_some() {
-            State::Listening(now.after(UNASKED))
+            State::Listening(now.after(IDLE))
         } else {
             State::Due(now.after(PACE.saturating_add(silent)))
         };
@@ -211,10 +211,7 @@ impl Session for Simulator {
             }
             Input::Deadline => match self.state {
                 State::Due(at) if at <= now => self.print(now),
-                State::Listening(at) if at <= now => {
-                    self.out.say("the host asks nothing", true, 0);
-                    self.state = State::Listening(now.after(UNASKED));
-                }
+                State::Listening(at) if at <= now => self.state = State::Listening(now.after(IDLE)),
                 State::Waiting(at) if at <= now => {
                     self.out.say("the host did not answer", true, 0);
                     self.state = self.ready(now);
@@ -233,7 +230,9 @@ impl Session for Simulator {
         if self.out.is_empty() {
             return match self.state {
                 State::Closed => Output::Wait(None),
-                State::Listening(at) => Output::Wait(Some(Deadline { at, why: "the host's question" })),
+                State::Listening(at) => {
+                    Output::Wait(Some(Deadline { at, why: "somebody who asks for values" }))
+                }
                 State::Due(at) => Output::Wait(Some(Deadline { at, why: "the next line's time" })),
                 State::Waiting(at) => Output::Wait(Some(Deadline { at, why: "the host's answer" })),
                 State::Done => Output::Done,

@@ -7,6 +7,7 @@ use crate::config::UdpPlan;
 use crate::maps::Table;
 use crate::replay::{self, Heard, How};
 use crate::simulate::{self, Fault, Plug, Target};
+use orugate_driver::Feed;
 use orugate_drivers::Catalogue;
 use orugate_protocol::text::Charset;
 use orugate_protocol::time::Utc;
@@ -276,9 +277,12 @@ pub(super) fn simulate(catalogue: &Catalogue, arguments: Simulate) -> u8 {
     });
     match played {
         Ok(()) => {
-            match total {
-                1 => println!("The message was sent and acknowledged."),
-                _ => println!("All {total} messages were sent and acknowledged."),
+            match (profile.feed(), total) {
+                (Feed::Bedside { .. }, _) => {
+                    println!("The simulated device has told all it had, to whoever asked.")
+                }
+                (Feed::Results, 1) => println!("The message was sent and acknowledged."),
+                (Feed::Results, _) => println!("All {total} messages were sent and acknowledged."),
             }
             0
         }

@@ -478,16 +478,19 @@ fn shared(
                     out.warn(scope.at("connect", at, format!("{a:?} is the address of {owner} too")));
                 }
             }
-            (WirePlan::Udp(a), WirePlan::Udp(b)) if a.address == b.address => {
+            (WirePlan::Udp(a), WirePlan::Udp(b)) if a.address.ip() == b.address.ip() => {
                 let Some(at) = &typed.udp else { continue };
+                // A device is heard from each of its ports.
                 if a.local_port.is_some() && a.local_port == b.local_port {
                     let message = format!(
-                        "{a} is the wire of {owner} too, and only one of them would hear the device; allowed is another \
+                        "{b} is the wire of {owner}, and only one of them would hear the device; allowed is another \
                          address or another local_port"
                     );
                     out.wrong(scope.at("udp", at, message));
-                } else {
+                } else if a.address == b.address {
                     out.warn(scope.at("udp", at, format!("{:?} is the address of {owner} too", at.value)));
+                } else {
+                    continue;
                 }
             }
             _ => continue,

@@ -357,6 +357,7 @@ fn line(measurement: &Measurement<'_>) -> String {
     let value = match measurement.value {
         Reading::Absent => "-".to_owned(),
         Reading::Number(text) => text.to_string(),
+        Reading::Words(text) => format!("\"{text}\""),
         other => panic!("{other:?}"),
     };
     let mut out = format!(

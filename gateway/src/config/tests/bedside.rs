@@ -96,7 +96,13 @@ fn two_wires_to_one_udp_address() {
         (
             r#"{ udp = "192.0.2.90:24105", local_port = 24105 }"#,
             expect![[
-                r#"conf.d/1.toml:6: instrument "b": wire.udp: UDP with 192.0.2.90:24105 from port 24105 is the wire of instrument "a" too, and only one of them would hear the device; allowed is another address or another local_port"#
+                r#"conf.d/1.toml:6: instrument "b": wire.udp: UDP with 192.0.2.90:24105 from port 24105 is the wire of instrument "a", and only one of them would hear the device; allowed is another address or another local_port"#
+            ]],
+        ),
+        (
+            r#"{ udp = "192.0.2.90:24110", local_port = 24105 }"#,
+            expect![[
+                r#"conf.d/1.toml:6: instrument "b": wire.udp: UDP with 192.0.2.90:24105 from port 24105 is the wire of instrument "a", and only one of them would hear the device; allowed is another address or another local_port"#
             ]],
         ),
         (
