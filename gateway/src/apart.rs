@@ -5,7 +5,7 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
-use crate::bedside::{self, Observation, Observer};
+use crate::bedside::{self, Observation, Observer, Told};
 use crate::convert::{
     Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Reruns, Rules, Setting,
     Target, Task,
@@ -120,6 +120,8 @@ struct Tools {
     /// A bedside device's last message.
     previous: Option<Message>,
     once: Vec<(u64, i64)>,
+    /// What became of its measurements.
+    told: Vec<Told>,
 }
 
 /// The thread, seen from outside. It ends when this is dropped, once it is out of its driver.
@@ -172,6 +174,12 @@ impl Apart {
     /// As [`convert`](Self::convert).
     pub fn observe(&mut self, message: &Message) -> Result<Observation<'_>, Broken> {
         self.work(message, None).map(|tools| tools.observer.observation())
+    }
+
+    /// What became of each measurement of the message that was observed last.
+    #[must_use]
+    pub fn told(&self) -> &[Told] {
+        self.tools.as_ref().map_or(&[], |tools| &tools.told)
     }
 
     /// Converts one message as it was done before, whatever was sent in between.
@@ -296,6 +304,7 @@ fn observe(
         let observation = tools.observer.observe(&task, numbers);
         (observation.speaks, observation.once.to_vec())
     };
+    tools.told = tools.observer.tell(&task);
     tools.once.extend(once);
     tools.previous = if speaks { Some(message.clone()) } else { previous };
 }

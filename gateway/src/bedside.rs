@@ -13,8 +13,10 @@ mod rules;
 mod second;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use rules::Rules;
+pub use told::{Told, table};
 
 use crate::convert::{Keyed, Numbers, SiteZone, Target};
 use crate::records::{DeviceClock, Measured, TimeOf, clock_number};
@@ -117,6 +119,10 @@ pub struct Observer {
     starved: bool,
     speaks: bool,
     control: String,
+    /// PV1-3.
+    location: String,
+    /// A time in words, for hashes.
+    time: String,
 }
 
 impl Observer {
@@ -139,7 +145,7 @@ impl Observer {
         }
         let [here, there] = &mut self.scratch;
         if let Some(previous) = &task.previous {
-            let mut collector = Collector::new(&mut self.before, task, previous);
+            let mut collector = Collector::new(&mut self.before, &mut self.time, task, previous);
             let read = task.interpreter.interpret(previous, &mut Scratch::new(there), &mut collector);
             if read.is_err() || self.before.elsewhere.is_some() {
                 // Nothing of it was sent.
@@ -148,7 +154,7 @@ impl Observer {
         }
         self.facts.clear(Keyed::new(task.key));
         if !silent {
-            let mut collector = Collector::new(&mut self.facts, task, &task.message);
+            let mut collector = Collector::new(&mut self.facts, &mut self.time, task, &task.message);
             let read = task.interpreter.interpret(&task.message, &mut Scratch::new(here), &mut collector);
             if let Err(fault) = read {
                 // What was read of it is not used: who knows what the rest would have said of it.

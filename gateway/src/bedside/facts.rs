@@ -9,6 +9,8 @@ use orugate_protocol::report::{
     At, Device, Group, Item, Marks, Measurement, Note, Reading, ReportSink, Shown,
 };
 use orugate_protocol::time::Utc;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Without a time of the device, the same value so long after it was received is the same measurement, in microseconds.
@@ -53,7 +55,7 @@ pub(super) struct Facts {
     pub(super) all: Vec<Fact>,
     pub(super) counts: Measured,
     pub(super) once: Vec<(u64, i64)>,
-    pub(super) elsewhere: Option<String>,
+    pub(super) elsewhere: Option<Cow<'static, str>>,
     pub(super) clock: Option<Shown>,
     /// Measurements of the message before that are withdrawn, by their place there.
     pub(super) withdrawn: Vec<usize>,
@@ -142,10 +144,17 @@ pub(super) struct Collector<'c, 'a> {
     /// Another message of this interval was sent.
     superseded: bool,
     group: [u128; 2],
+    /// A time in words.
+    time: &'c mut String,
 }
 
 impl<'c, 'a> Collector<'c, 'a> {
-    pub(super) fn new(facts: &'c mut Facts, task: &Task<'a>, message: &StoredMessage<'a>) -> Self {
+    pub(super) fn new(
+        facts: &'c mut Facts,
+        time: &'c mut String,
+        task: &Task<'a>,
+        message: &StoredMessage<'a>,
+    ) -> Self {
         let pushed = snapshot::read(message.raw).is_err();
         facts.is_pushed = pushed;
         let step = i64::try_from(task.rules.interval.as_micros()).unwrap_or(i64::MAX).max(1);
@@ -159,6 +168,7 @@ impl<'c, 'a> Collector<'c, 'a> {
             ended: interval(message).1,
             superseded,
             group: [0; 2],
+            time,
         }
     }
 
@@ -200,7 +210,9 @@ impl<'c, 'a> Collector<'c, 'a> {
         }
         if measurement.once {
             let timed = if let At::Device(time) = measurement.at {
-                keyed.str(&format!("{time:?}"));
+                self.time.clear();
+                let _ = write!(self.time, "{time:?}");
+                keyed.str(self.time);
                 true
             } else {
                 false

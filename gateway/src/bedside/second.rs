@@ -32,13 +32,13 @@ impl Observer {
         }
         loop {
             let (began, ended) = interval(&task.message);
-            let location = Location::of(task, of_before, &mut self.scratch);
+            locate(task, of_before, &mut self.scratch, &mut self.location);
             let plan = Plan {
                 control_id: &self.control,
                 filler: self.control.get(4..).unwrap_or_default(),
                 instrument: task.instrument,
                 device_id: task.rules.device_id,
-                location: &location.0,
+                location: &self.location,
                 created: task.now,
                 began,
                 ended,
@@ -88,32 +88,28 @@ impl Observer {
 }
 
 /// PV1-3 as the site says it, for what the device says of its bed.
-struct Location(String);
-
-impl Location {
-    fn of(task: &Task<'_>, of_before: bool, scratch: &mut [Vec<u8>; 2]) -> Self {
-        let [here, there] = scratch;
-        let (message, scratch) = match (&task.previous, of_before) {
-            (Some(previous), true) => (previous, there),
-            _ => (&task.message, here),
-        };
-        let mut found = Found { rules: task.rules, location: task.rules.location.clone() };
-        if !task.rules.beds.is_empty() {
-            let _ = task.interpreter.interpret(message, &mut Scratch::new(scratch), &mut found);
-        }
-        Self(found.location)
+fn locate(task: &Task<'_>, of_before: bool, scratch: &mut [Vec<u8>; 2], location: &mut String) {
+    let [here, there] = scratch;
+    let (message, scratch) = match (&task.previous, of_before) {
+        (Some(previous), true) => (previous, there),
+        _ => (&task.message, here),
+    };
+    location.clone_from(&task.rules.location);
+    if !task.rules.beds.is_empty() {
+        let mut found = Found { rules: task.rules, location };
+        let _ = task.interpreter.interpret(message, &mut Scratch::new(scratch), &mut found);
     }
 }
 
 struct Found<'a> {
     rules: &'a Rules,
-    location: String,
+    location: &'a mut String,
 }
 
 impl<'m> ReportSink<'m> for Found<'_> {
     fn item(&mut self, item: Item<'m>) {
         if let Item::Device(device) = item {
-            self.location = self.rules.location(&device).to_owned();
+            self.rules.location(&device).clone_into(self.location);
         }
     }
 

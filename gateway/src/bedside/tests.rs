@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{Absent, Nobodys};
 use crate::convert::Corrections;
+use orugate_driver::snapshot::Unit;
 use orugate_driver::{Fault, Slot};
 use orugate_protocol::oru::{Route, SampleIdIn};
 use orugate_protocol::pcd;
@@ -27,11 +28,14 @@ impl Interpreter for Words {
         _: &mut Scratch<'m>,
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
-        let snapshot = snapshot::read(message.raw)?;
+        // What is pushed has its parts between semicolons.
+        let snapshot = snapshot::read(message.raw).ok();
+        let pushed = message.raw.split(|byte| *byte == b';').filter(|_| snapshot.is_none());
+        let pushed = pushed.map(|bytes| Unit { taken: true, received: message.received, bytes, offset: 0 });
+        let pushed: Vec<Unit<'_>> = pushed.collect();
         let units = || {
-            snapshot
-                .units()
-                .filter_map(|unit| Some((unit, std::str::from_utf8(unit.bytes).ok()?.split_once('=')?)))
+            let units = snapshot.iter().flat_map(|snapshot| snapshot.units()).chain(pushed.iter().copied());
+            units.filter_map(|unit| Some((unit, std::str::from_utf8(unit.bytes).ok()?.split_once('=')?)))
         };
         let find = |name: &str| units().find(|(_, (found, _))| *found == name);
         let said = |name: &str| find(name).map_or(Text::EMPTY, |(_, (_, value))| Text::plain(value));
@@ -98,6 +102,8 @@ struct Rig {
     previous: Option<Vec<u8>>,
     once: Vec<(u64, i64)>,
     numbers: u64,
+    /// When the last message came of which something was sent.
+    sent: Option<i64>,
 }
 
 /// What came of one message.
@@ -184,7 +190,7 @@ impl Rig {
             key: &[7; 16],
             rules: &self.rules,
             once: &self.once,
-            sent: i64::MIN,
+            sent: self.sent.unwrap_or(i64::MIN),
             now: received,
         };
         let mut numbers = Numbered(self.numbers);
@@ -199,6 +205,9 @@ impl Rig {
             oru: oru.unwrap_or_default(),
         };
         self.once.extend(once);
+        if seen.counts.sent + seen.counts.absent + seen.counts.withdrawn > 0 {
+            self.sent = Some(received.0);
+        }
         if speaks {
             self.previous = Some(raw.to_vec());
         }
@@ -358,4 +367,20 @@ fn the_same_two_messages_give_the_same_bytes() {
         rig.at(60, &[(0, "hr=81")]).oru
     };
     assert_eq!(both(), both());
+}
+
+#[test]
+fn of_what_is_pushed_the_first_in_each_interval_goes_and_what_was_taken_always() {
+    let mut rig = Rig::default();
+    let mut push = |seconds: i64, text: &str| rig.hear(text.as_bytes(), Utc(NINE + seconds * SECOND));
+    let seen = push(1, "hr=80;spo2=97");
+    assert_eq!((seen.rows.len(), seen.counts), (2, counts(2, 0, 0, 0, 0)));
+    let seen = push(21, "hr=81;spo2=98");
+    assert_eq!((seen.oru.as_str(), seen.counts), ("", Measured { superseded: 2, ..Measured::default() }));
+    let seen = push(41, "hr=82;Nibp=120@20261122090030");
+    assert_eq!(seen.rows, ["Nibp|120||R|090030"]);
+    assert_eq!(seen.counts, Measured { sent: 1, superseded: 1, ..Measured::default() });
+    // The next one has a part of what it says, and nothing of the rest is withdrawn for that.
+    let seen = push(61, "hr=83;Nibp=120@20261122090030");
+    assert_eq!((seen.rows, seen.counts), (vec!["hr|83||R|090101".to_owned()], counts(1, 0, 0, 1, 0)));
 }

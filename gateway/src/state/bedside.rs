@@ -15,7 +15,7 @@ const ONCE: usize = 64;
 /// What a bedside device said last.
 #[derive(Clone, Debug, Default)]
 pub struct Bedside {
-    /// Its last message in which something stood, and its number.
+    /// Its last message in which something stood, and its number; `None` also when its driver failed on a later one.
     pub last: Option<(u64, Message)>,
     /// What of it is made now and then was sent: keyed hash, and when it was received, in microseconds since 1970.
     pub once: Vec<(u64, i64)>,
@@ -30,7 +30,7 @@ pub struct Bedside {
 pub struct Thinned {
     /// Messages that nobody had interpreted.
     pub messages: u64,
-    /// ORUs that no destination had.
+    /// ORUs that no destination had, as far as was on flash.
     pub orus: u64,
     /// Holds.
     pub holds: u64,
@@ -72,6 +72,10 @@ impl State {
         }
         if observed.speaks {
             device.last = message.map(|message| (observed.message, message));
+        } else if of.withdrawn > 0 && !observed.why.is_empty() {
+            // Its driver failed on it, and what stood before was withdrawn: nothing stands any more, where a device that is only
+            // silent is said to be so again.
+            device.last = None;
         }
         device.why.clone_from(&observed.why);
         device.once.retain(|(hash, _)| observed.once.iter().all(|(new, _)| new != hash));

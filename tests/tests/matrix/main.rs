@@ -9,6 +9,7 @@ mod bare;
 mod bedside;
 mod cells;
 mod clocks;
+mod counted;
 mod engine;
 mod full;
 mod net;
