@@ -48,9 +48,14 @@ const PRESSURES: &[(u16, PressureLabel)] = &[
     (12, unknown("P4")),
     (13, unknown("P5")),
     (14, unknown("P6")),
+    (15, unknown("SP")),
     (16, unknown("FEM")),
     (17, site("UAC", 150057)),
     (18, site("UVC", 150089)),
+    (19, unknown("ICP2")),
+    (20, unknown("P7")),
+    (21, unknown("P8")),
+    (22, unknown("FEMV")),
 ];
 
 /// A temperature's site and code, 0 where there is none.

@@ -3,8 +3,11 @@
 //! Promises: a row for each value of the four classes that a public source gives a place and a meaning. Evidence: places and
 //! scales are those of the S/5 computer interface as several public programs read it, and of recorded records; MDC codes
 //! are rows of `protocol/mdc` that name this very quantity, and a test asks whether they take the unit. The cardiac output
-//! comes in millilitres, which are thousandths of the litres that it has in MDC. Where no source gives a scale the number goes as it is, named "unscaled", without
-//! a unit and without an MDC code. Leaves out bits of arrhythmia analysis, EEG montages and reserved bytes.
+//! comes in millilitres, which are thousandths of the litres that it has in MDC. A scale other than 1 counts when one program has it
+//! and none has another such; 1 counts only where several have it, or for a count, because it may mean that nobody looked. So the
+//! scales of PiCCO and of cerebral perfusion are those of one program, and that of the infrared modulation is that of the recorded
+//! records, where a finger would modulate by 345 % otherwise. Where no source gives a scale the number goes as it is, named
+//! "unscaled", without a unit and without an MDC code. Leaves out bits of arrhythmia analysis, EEG montages and reserved bytes.
 
 use std::sync::OnceLock;
 
@@ -30,6 +33,8 @@ const PERCENT: Unit = unit(262688, "%");
 const MM: Unit = unit(263442, "mm");
 const ML: Unit = unit(263762, "mL");
 const L_MIN: Unit = unit(265216, "L/min");
+const ML_M2: Unit = unit(263570, "mL/m2");
+const PER_MINUTE: Unit = unit(264672, "/min");
 const ML_MIN: Unit = unit(265234, "mL/min");
 const COMPLIANCE: Unit = unit(268050, "mL/cm[H2O]");
 const RESISTANCE: Unit = unit(268064, "cm[H2O]/(L/s)");
@@ -211,7 +216,7 @@ const TEMPERATURE: &[Field] = &[field("temp", "Temperature", 6, 2, CELSIUS, Name
 const SPO2: &[Field] = &[
     field("spo2", "SpO2", 6, 2, PERCENT, Name::Mdc(150456)),
     field("pr", "Pulse rate by SpO2", 8, 0, BPM, Name::Mdc(149530)),
-    field("ir_amp", "Modulation of the infrared signal, unscaled", 10, 0, NONE, Name::Private),
+    field("ir_amp", "Modulation of the infrared signal", 10, 2, PERCENT, Name::Private),
     field("so2", "Oxygen saturation of the module's second value", 12, 2, PERCENT, Name::Saturation),
 ];
 const CO2: &[Field] = &[
@@ -284,7 +289,7 @@ const ECG_12: &[Field] = &[
 ];
 
 const NMT_2: &[Field] = &[
-    field("count", "Twitch count, unscaled", 6, 0, NONE, Name::Private),
+    field("count", "Twitch count", 6, 0, NONE, Name::Private),
     field("t1", "Twitch 1, unscaled", 8, 0, NONE, Name::Private),
     field("t2", "Twitch 2, unscaled", 10, 0, NONE, Name::Private),
     field("t3", "Twitch 3, unscaled", 12, 0, NONE, Name::Private),
@@ -337,7 +342,7 @@ const EEG: &[Field] = &[
     eeg("4.bsr", "EEG 4, burst suppression ratio", 4, 14, 0, PERCENT),
 ];
 const BIS: &[Field] = &[
-    field("bis", "BIS, unscaled", 6, 0, NONE, Name::Private),
+    field("bis", "BIS", 6, 0, ONE, Name::Mdc(153644)),
     field("sqi", "BIS signal quality, unscaled", 8, 0, NONE, Name::Private),
     field("emg", "BIS EMG, unscaled", 10, 0, NONE, Name::Private),
     field("sr", "BIS suppression ratio, unscaled", 12, 0, NONE, Name::Private),
@@ -384,19 +389,22 @@ const TONOMETRY: &[Field] = &[
     field("amb_press", "Ambient pressure", 18, 1, MMHG, Name::Private),
     field("cpma", "CPMA, unscaled", 20, 0, NONE, Name::Private),
 ];
-const AGENT_2: &[Field] = &[field("mac_age_sum", "MAC by age, unscaled", 6, 0, NONE, Name::Private)];
+const AGENT_2: &[Field] = &[field("mac_age_sum", "MAC by age", 6, 2, ONE, Name::Private)];
 const DELTA_P: &[Field] = &[
-    field("spv", "Systolic pressure variation, unscaled", 6, 0, NONE, Name::Private),
-    field("ppv", "Pulse pressure variation, unscaled", 8, 0, NONE, Name::Private),
+    field("spv", "Systolic pressure variation", 6, 2, MMHG, Name::Private),
+    field("ppv", "Pulse pressure variation", 8, 2, PERCENT, Name::Private),
 ];
-const CPP: &[Field] = &[field("value", "Cerebral perfusion pressure, unscaled", 6, 0, NONE, Name::Private)];
+const CPP: &[Field] = &[field("value", "Cerebral perfusion pressure", 6, 2, MMHG, Name::Mdc(153604))];
 const fn picco(key: &'static str, title: &'static str, n: usize) -> Field {
-    field(key, title, n.saturating_mul(2).saturating_add(6), 0, NONE, Name::Private)
+    scaled(key, title, n, 0, NONE)
+}
+const fn scaled(key: &'static str, title: &'static str, n: usize, decimals: u8, unit: Unit) -> Field {
+    field(key, title, n.saturating_mul(2).saturating_add(6), decimals, unit, Name::Private)
 }
 const PICCO: &[Field] = &[
     picco("cci", "CCI, unscaled", 0),
     picco("cco", "CCO, unscaled", 1),
-    picco("cfi", "CFI, unscaled", 2),
+    scaled("cfi", "Cardiac function index", 2, 2, PER_MINUTE),
     picco("ci", "CI, unscaled", 3),
     picco("co", "CO, unscaled", 4),
     picco("cpi", "CPI, unscaled", 5),
@@ -406,16 +414,16 @@ const PICCO: &[Field] = &[
     picco("evlw", "EVLW, unscaled", 9),
     picco("gedi", "GEDI, unscaled", 10),
     picco("gedv", "GEDV, unscaled", 11),
-    picco("gef", "GEF, unscaled", 12),
+    scaled("gef", "Global ejection fraction", 12, 1, PERCENT),
     picco("itbi", "ITBI, unscaled", 13),
     picco("itbv", "ITBV, unscaled", 14),
-    picco("ppv", "PPV, unscaled", 15),
-    picco("pvpi", "PVPI, unscaled", 16),
-    picco("sv", "SV, unscaled", 17),
-    picco("svi", "SVI, unscaled", 18),
+    scaled("ppv", "Pulse pressure variation", 15, 1, PERCENT),
+    scaled("pvpi", "Pulmonary vascular permeability index", 16, 2, ONE),
+    scaled("sv", "Stroke volume", 17, 1, ML),
+    scaled("svi", "Stroke volume index", 18, 1, ML_M2),
     picco("svr", "SVR, unscaled", 19),
     picco("svri", "SVRI, unscaled", 20),
-    picco("svv", "SVV, unscaled", 21),
+    scaled("svv", "Stroke volume variation", 21, 1, PERCENT),
     picco("tblood", "Blood temperature, unscaled", 22),
     picco("tinj", "Injectate temperature, unscaled", 23),
 ];

@@ -11,7 +11,7 @@ use orugate_protocol::{mdc, pcd};
 use std::fmt::Write as _;
 
 /// One measurement, and what became of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Told {
     /// The vendor's code.
     pub code: String,
@@ -19,7 +19,7 @@ pub struct Told {
     pub name: String,
     /// The value as the device gives it; empty where there is none.
     pub value: String,
-    /// As the device writes it, or as UCUM does.
+    /// In UCUM where MDC has it, else as the device writes it.
     pub unit: String,
     /// Code and reference id of MDC; empty where no source proves one.
     pub mdc: String,
@@ -77,9 +77,8 @@ impl Teller<'_> {
             name: name.trim().to_owned(),
             value: if going.is_some() { value(&m.value) } else { String::new() },
             unit: match mdc::unit(m.unit.mdc) {
-                _ if !m.unit.text.is_empty() => m.unit.text.to_string(),
                 Some(unit) => unit.ucum.to_owned(),
-                None => String::new(),
+                None => m.unit.text.to_string(),
             },
             mdc: mdc::term(m.term).map_or_else(String::new, |term| format!("{} {}", term.code, term.refid)),
             fate: self.fate(m, going),

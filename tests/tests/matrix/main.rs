@@ -16,6 +16,7 @@ mod net;
 mod odd;
 mod page;
 mod peer;
+mod printing;
 mod pushing;
 mod rig;
 mod sending;
