@@ -5,7 +5,7 @@
 //! given to the driver, since each lost thread costs a core until the command ends. One thread with one converter
 //! serves a whole capture; only one that does not come back has a successor.
 
-use crate::bedside::{self, Observation, Observer};
+use crate::bedside::{self, Observation, Observer, Told};
 use crate::convert::{
     Clocks, Conversion, Converter, HoldReason, NoPast, Numbers, Proof, Release, Reruns, Rules, Setting,
     Target, Task,
@@ -118,8 +118,10 @@ struct Tools {
     converter: Converter,
     observer: Observer,
     /// A bedside device's last message.
-    previous: Option<Message>,
+    previous: Vec<Message>,
     once: Vec<(u64, i64)>,
+    /// What became of its measurements.
+    told: Vec<Told>,
 }
 
 /// The thread, seen from outside. It ends when this is dropped, once it is out of its driver.
@@ -172,6 +174,12 @@ impl Apart {
     /// As [`convert`](Self::convert).
     pub fn observe(&mut self, message: &Message) -> Result<Observation<'_>, Broken> {
         self.work(message, None).map(|tools| tools.observer.observation())
+    }
+
+    /// What became of each measurement of the message that was observed last.
+    #[must_use]
+    pub fn told(&self) -> &[Told] {
+        self.tools.as_ref().map_or(&[], |tools| &tools.told)
     }
 
     /// Converts one message as it was done before, whatever was sent in between.
@@ -275,11 +283,10 @@ fn observe(
     }
     let targets: Vec<Target<'_>> =
         scene.targets.iter().map(|target| target.borrowed(&scene.instrument)).collect();
-    let previous = tools.previous.take();
-    let task = bedside::Task {
+    let mut task = bedside::Task {
         interpreter,
         message: stored(message, scene.now),
-        previous: previous.as_ref().map(|previous| stored(previous, scene.now)),
+        previous: &[],
         instrument: &scene.instrument,
         targets: &targets,
         gateway: &scene.gateway,
@@ -288,16 +295,23 @@ fn observe(
         key: &scene.key,
         rules,
         once: &tools.once,
-        // Each is shown, also several of one interval.
-        sent: i64::MIN,
         now: scene.now,
     };
-    let (speaks, once) = {
+    let of = tools.observer.source(&task);
+    // Of what is pushed each is shown, also several of one interval.
+    let standing = if of.is_some() { Vec::new() } else { std::mem::take(&mut tools.previous) };
+    let previous: Vec<_> = standing
+        .iter()
+        .map(|previous| bedside::Previous { number: 0, source: 0, message: stored(previous, scene.now) })
+        .collect();
+    task.previous = &previous;
+    let (stands, once) = {
         let observation = tools.observer.observe(&task, numbers);
-        (observation.speaks, observation.once.to_vec())
+        (observation.stands, observation.once.to_vec())
     };
+    tools.told = tools.observer.tell(&task);
     tools.once.extend(once);
-    tools.previous = if speaks { Some(message.clone()) } else { previous };
+    tools.previous = if stands { vec![message.clone()] } else { standing };
 }
 
 fn convert(

@@ -1,7 +1,7 @@
 //! One message of a bedside device to what becomes of it: a PCD-01 ORU for each destination, and counts.
 //!
-//! [`Observer::observe`] walks the message, and the device's message before it, once to decide, and once more for each
-//! destination. It reads no clock and no file: the same two messages and the same configuration give the same bytes.
+//! [`Observer::observe`] walks the message, and the device's messages before it, once to decide, and once more for each
+//! destination. It reads no clock and no file: the same messages and the same configuration give the same bytes.
 //! Promises that a value is sent as one only while it holds: what is absent, invalid, stale or nobody's goes as absent or not at
 //! all, what the message before had and this one has not is withdrawn once, and what is made now and then goes once. Where the
 //! device says that it is another one, or stands elsewhere, than the site configured, nothing is sent.
@@ -13,8 +13,10 @@ mod rules;
 mod second;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use rules::Rules;
+pub use told::{Told, table};
 
 use crate::convert::{Keyed, Numbers, SiteZone, Target};
 use crate::records::{DeviceClock, Measured, TimeOf, clock_number};
@@ -28,6 +30,29 @@ use std::ops::Range;
 /// The largest ORU.
 const ORU_MAX: usize = 16 << 20;
 
+/// A message before it of which something stands.
+#[derive(Clone, Copy)]
+pub struct Previous<'a> {
+    /// Its number.
+    pub number: u64,
+    /// Of which bed or device it is; 0 where that is not asked.
+    pub source: u64,
+    /// The message.
+    pub message: StoredMessage<'a>,
+}
+
+impl Previous<'_> {
+    /// Whether a message of this source, heard last at this time, is to be known for a message of that source
+    /// ([`Observer::source`]): it is compared with it, or was not renewed any more and is withdrawn.
+    #[must_use]
+    pub fn is_compared(task: &Task<'_>, of: Option<u64>, source: u64, heard: i64) -> bool {
+        let Some(of) = of else { return true };
+        let wait = task.rules.interval.max(task.rules.stale_after);
+        let wait = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+        source == of || heard.saturating_add(wait) < task.message.received.0
+    }
+}
+
 /// One message to observe, with everything that its outcome depends on.
 #[derive(Clone, Copy)]
 pub struct Task<'a> {
@@ -35,8 +60,8 @@ pub struct Task<'a> {
     pub interpreter: &'a dyn Interpreter,
     /// The message.
     pub message: StoredMessage<'a>,
-    /// The device's last message in which something stood, when it can be read.
-    pub previous: Option<StoredMessage<'a>>,
+    /// The device's messages of which something stands, as far as they can be read, oldest first.
+    pub previous: &'a [Previous<'a>],
     /// The instrument's name.
     pub instrument: &'a str,
     /// Its destinations that accept its mode.
@@ -53,8 +78,6 @@ pub struct Task<'a> {
     pub rules: &'a Rules,
     /// What is made now and then and was sent before: keyed hash, and when it was received.
     pub once: &'a [(u64, i64)],
-    /// When the last message came of which something was sent, microseconds since 1970.
-    pub sent: i64,
     /// The time that MSH-7 carries.
     pub now: Utc,
 }
@@ -79,7 +102,11 @@ pub struct Observation<'o> {
     /// Why nothing of it was sent, as a clause; empty when something was, or there was nothing to send.
     pub why: &'o str,
     /// Something stands in it, so that the next one is compared with it.
-    pub speaks: bool,
+    pub stands: bool,
+    /// Of which bed or device it is; 0 where that is not asked.
+    pub source: u64,
+    /// Numbers of messages before it of which nothing stands any more.
+    pub settled: &'o [u64],
     /// What is made now and then and is sent with it.
     pub once: &'o [(u64, i64)],
     /// What it says of the device's clock.
@@ -104,10 +131,15 @@ impl Observation<'_> {
 /// Observes messages. One per thread.
 #[derive(Debug, Default)]
 pub struct Observer {
-    /// For this message and for the one before it.
-    scratch: [Vec<u8>; 2],
+    scratch: Vec<u8>,
     facts: Facts,
-    before: Facts,
+    /// Of the messages before it.
+    before: Vec<(Vec<u8>, Facts)>,
+    /// What is withdrawn: which message before it, and the measurement's place there.
+    withdrawn: Vec<(usize, usize)>,
+    settled: Vec<u64>,
+    /// Other beds or devices than the message's, of which something is withdrawn.
+    others: Vec<u64>,
     out: Vec<u8>,
     used: usize,
     ready: Vec<Ready>,
@@ -115,41 +147,50 @@ pub struct Observer {
     why: String,
     clock: Option<DeviceClock>,
     starved: bool,
-    speaks: bool,
+    stands: bool,
     control: String,
+    /// PV1-3.
+    location: String,
+    /// A time in words, for hashes.
+    time: String,
 }
 
 impl Observer {
+    /// Of which bed or device a message is, where a device pushes; `None` for a snapshot, which is of all that stands.
+    pub fn source(&mut self, task: &Task<'_>) -> Option<u64> {
+        if snapshot::read(task.message.raw).is_ok() {
+            return None;
+        }
+        make_room(&mut self.scratch, &task.message);
+        self.facts.clear(Keyed::new(task.key));
+        let mut collector = Collector::new(&mut self.facts, &mut self.time, task, &task.message);
+        // One that cannot be read is of nobody.
+        let read =
+            task.interpreter.interpret(&task.message, &mut Scratch::new(&mut self.scratch), &mut collector);
+        Some(if read.is_ok() { self.facts.source } else { 0 })
+    }
+
     /// Observes one message; `numbers` are those of its ORUs.
     pub fn observe(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) -> Observation<'_> {
         self.ready.clear();
         self.notes.clear();
         self.why.clear();
+        self.withdrawn.clear();
+        self.settled.clear();
         self.used = 0;
         self.starved = false;
         self.clock = None;
-        self.before.clear(Keyed::new(task.key));
+        self.look_back(task);
         let silent = is_silent(&task.message);
-        for (scratch, message) in self.scratch.iter_mut().zip([Some(&task.message), task.previous.as_ref()]) {
-            // Numbers and framing are written there.
-            let room = message.map_or(0, |message| message.raw.len()).saturating_mul(4).saturating_add(4096);
-            if scratch.len() < room {
-                scratch.resize(room, 0);
-            }
-        }
-        let [here, there] = &mut self.scratch;
-        if let Some(previous) = &task.previous {
-            let mut collector = Collector::new(&mut self.before, task, previous);
-            let read = task.interpreter.interpret(previous, &mut Scratch::new(there), &mut collector);
-            if read.is_err() || self.before.elsewhere.is_some() {
-                // Nothing of it was sent.
-                self.before.all.clear();
-            }
-        }
+        make_room(&mut self.scratch, &task.message);
         self.facts.clear(Keyed::new(task.key));
         if !silent {
-            let mut collector = Collector::new(&mut self.facts, task, &task.message);
-            let read = task.interpreter.interpret(&task.message, &mut Scratch::new(here), &mut collector);
+            let mut collector = Collector::new(&mut self.facts, &mut self.time, task, &task.message);
+            let read = task.interpreter.interpret(
+                &task.message,
+                &mut Scratch::new(&mut self.scratch),
+                &mut collector,
+            );
             if let Err(fault) = read {
                 // What was read of it is not used: who knows what the rest would have said of it.
                 let _ = write!(self.why, "its driver cannot read it: {fault}");
@@ -162,22 +203,96 @@ impl Observer {
         if !self.why.is_empty() {
             self.facts.leave_all();
         }
-        self.facts.withdraw(&self.before);
-        self.speaks = !silent;
-        // A message of which nothing can be sent says all the same that what was before does not hold any more.
-        let of_before = silent || !self.why.is_empty();
-        if self.facts.writes() {
-            for target in task.targets {
-                self.second_pass(task, target, of_before, numbers);
-            }
-            if self.ready.is_empty() && !self.starved {
-                self.facts.leave_all();
-                if self.why.is_empty() {
-                    self.why.push_str("no destination could be written to");
-                }
+        self.compare(task, silent);
+        self.write(task, numbers);
+        self.observation()
+    }
+
+    /// What the messages before it say.
+    fn look_back(&mut self, task: &Task<'_>) {
+        if self.before.len() < task.previous.len() {
+            self.before.resize_with(task.previous.len(), Default::default);
+        }
+        for ((scratch, facts), previous) in self.before.iter_mut().zip(task.previous) {
+            make_room(scratch, &previous.message);
+            facts.clear(Keyed::new(task.key));
+            let mut collector = Collector::new(facts, &mut self.time, task, &previous.message);
+            let read =
+                task.interpreter.interpret(&previous.message, &mut Scratch::new(scratch), &mut collector);
+            if read.is_err() || facts.elsewhere.is_some() {
+                // Nothing of it was sent.
+                facts.all.clear();
             }
         }
-        self.observation()
+    }
+
+    /// What the message is beside those before it. A snapshot takes the place of all; what is pushed takes that of those which
+    /// list something that it lists too, once in each interval.
+    fn compare(&mut self, task: &Task<'_>, silent: bool) {
+        let (pushed, source) = (self.facts.is_pushed, self.facts.source);
+        let readable = !silent && self.why.is_empty();
+        let before = || task.previous.iter().zip(self.before.iter().map(|(_, facts)| facts));
+        let own = |previous: &Previous<'_>| readable && (!pushed || previous.source == source);
+        let step = i64::try_from(task.rules.interval.as_micros()).unwrap_or(i64::MAX).max(1);
+        let cell = |message: &StoredMessage<'_>| message.received.0.div_euclid(step);
+        let superseded = pushed
+            && before().any(|(previous, facts)| {
+                let same = cell(&previous.message) == cell(&task.message);
+                own(previous) && same && self.facts.shares(facts)
+            });
+        if superseded {
+            self.facts.supersede();
+        }
+        for (index, (previous, (_, facts))) in task.previous.iter().zip(&self.before).enumerate() {
+            let own = own(previous);
+            if own && pushed && (superseded || !self.facts.shares(facts)) {
+                continue;
+            }
+            if own {
+                self.facts.take_back(facts);
+            }
+            let gone = facts.had(own.then_some(&self.facts));
+            self.withdrawn.extend(gone.map(|place| (index, place)));
+            if !silent {
+                self.settled.push(previous.number);
+            }
+        }
+        self.facts.counts.withdrawn = u32::try_from(self.withdrawn.len()).unwrap_or(u32::MAX);
+        self.stands = readable && (!pushed || self.facts.stands());
+    }
+
+    /// An ORU for each destination, and where another bed or device than the message's is withdrawn one for that as well.
+    fn write(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) {
+        let counts = self.facts.counts;
+        let of = |index: usize| task.previous.get(index).map_or(0, |previous| previous.source);
+        let speaks = self.why.is_empty() && !is_silent(&task.message);
+        let is_own = |index: usize| speaks && (!self.facts.is_pushed || of(index) == self.facts.source);
+        let mut others = std::mem::take(&mut self.others);
+        others.clear();
+        others.extend(self.withdrawn.iter().filter(|(at, _)| !is_own(*at)).map(|(at, _)| of(*at)));
+        others.dedup();
+        let own =
+            counts.sent > 0 || counts.absent > 0 || self.withdrawn.iter().any(|(index, _)| is_own(*index));
+        if !own && others.is_empty() {
+            self.others = others;
+            return;
+        }
+        for target in task.targets {
+            if own {
+                self.second_pass(task, target, None, numbers);
+            }
+            for source in &others {
+                self.second_pass(task, target, Some(*source), numbers);
+            }
+        }
+        self.others = others;
+        if self.ready.is_empty() && !self.starved {
+            self.facts.counts.withdrawn = 0;
+            self.facts.leave_all();
+            if self.why.is_empty() {
+                self.why.push_str("no destination could be written to");
+            }
+        }
     }
 
     /// What the last [`observe`](Self::observe) found.
@@ -186,7 +301,9 @@ impl Observer {
         Observation {
             counts: self.facts.counts,
             why: &self.why,
-            speaks: self.speaks,
+            stands: self.stands,
+            source: self.facts.source,
+            settled: &self.settled,
             once: &self.facts.once,
             clock: self.clock,
             orus: &self.ready,
@@ -205,6 +322,14 @@ impl Observer {
             quality: clock_number(task.message.clock),
             of: TimeOf::Message,
         });
+    }
+}
+
+/// Numbers and framing are written there.
+fn make_room(scratch: &mut Vec<u8>, message: &StoredMessage<'_>) {
+    let room = message.raw.len().saturating_mul(4).saturating_add(4096);
+    if scratch.len() < room {
+        scratch.resize(room, 0);
     }
 }
 

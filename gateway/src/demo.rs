@@ -1,13 +1,15 @@
 //! `orugate demo`: the whole road on simulated instruments, with nothing to configure and nothing else to install.
 //!
 //! A real gateway with a journal in a temporary folder stands between two simulated analyzers (one on a pseudo
-//! terminal, one on TCP that flips bits and repeats frames) and the built-in engine. The engine goes away for a few
-//! seconds and comes back. At the end three independent counts must agree: result records that the simulators sent,
-//! dispositions in the journal, and results that the engine holds.
+//! terminal, one on TCP that flips bits and repeats frames), a bedside monitor, a ventilator, and the built-in engine. The engine
+//! goes away for a few seconds and comes back. At the end independent counts must agree: result records that the simulators
+//! sent, dispositions in the journal, and results that the engine holds; of the bedside devices the parameters that each gives, the
+//! values in the journal and at the engine, and whether snapshot follows snapshot there.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // A part of the command line.
 
 mod ledger;
 mod line;
+mod ward;
 mod way;
 
 use crate::clock::Clock;
@@ -16,17 +18,20 @@ use crate::engine::Engine;
 use crate::profiles;
 use crate::run::{Gateway, init_journal};
 use crate::simulate::{self, Fault, Plug};
+use crate::state::State;
 use ledger::{Ledger, r_records};
 use line::Line;
 use orugate_drivers::SHIPPED;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use ward::{AtEngine, DEVICES, MONITOR, VENTILATOR, Ward};
 use way::Way;
 
 /// So many examples of a profile are played; what a profile's later traps add would make the story too long to follow.
-const EXAMPLES: usize = 5;
+const EXAMPLES: usize = 4;
 const SERIAL: &str = "haematology-1";
 const SERIAL_PROFILE: &str = "sysmex-xn-l";
 const NETWORK: &str = "chemistry-1";
@@ -58,69 +63,52 @@ async fn tell(stay: bool) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let way = way::listen();
     let line = Line::open(BAUD);
-    way.say("Two simulated analyzers, a gateway and an integration engine, all in this process.");
+    way.say("Two analyzers and two bedside devices, simulated, a gateway and an integration engine, all in this process.");
     way.say(&format!("  {SERIAL:<14} {SERIAL_PROFILE}, {}", line.words(BAUD)));
     way.say(&format!("  {NETWORK:<14} {NETWORK_PROFILE}, on TCP at the same pace"));
-    way.say("  engine         takes HL7 v2 ORU over MLLP");
+    way.say(&format!("  {MONITOR:<14} {}, by UDP; a snapshot of its values each 2 s", ward::MONITOR_PROFILE));
+    way.say(&format!(
+        "  {VENTILATOR:<14} {}, on TCP at {} bits per second; likewise",
+        ward::VENTILATOR_PROFILE,
+        ward::BAUD
+    ));
+    way.say("  engine         takes HL7 v2 ORU over MLLP, of bedside devices by IHE PCD-01");
     way.say("No timer is scaled: what you see takes as long as in a laboratory. No patient is real.");
     way.say(&format!("The journal is in {}; it goes away with the demo.", folder.path().display()));
 
     let clock = Clock::system(0);
     let engine = Engine::start(clock.clone()).map_err(|e| e.to_string())?;
-    let text = configuration(folder.path(), &line.wire(BAUD, SERIAL_PLACEHOLDER), engine.address());
+    let ward = Ward::new().map_err(|e| e.to_string())?;
+    let text = configuration(folder.path(), &line.wire(BAUD, SERIAL_PLACEHOLDER), engine.address(), &ward);
     let plan = plan(folder.path(), &text)?;
     std::fs::create_dir_all(&plan.journal.path).map_err(|e| e.to_string())?;
     init_journal(&plan.journal.path, clock.utc())?;
     let gateway = Gateway::start(plan, Clock::system).await.map_err(|e| e.to_string())?;
-    let mut stage = Stage { gateway, engine, clock };
+    let mut stage = Stage { gateway, engine, clock: clock.clone() };
     if let Line::Terminal { .. } = line {
         stage.until("the serial port", |stage| stage.serial_is_up()).await?;
     }
     let listening = stage.gateway.listening();
     let address = listening.get(NETWORK).copied().ok_or("the network instrument has no address")?;
+    let ventilator = listening.get(VENTILATOR).copied().ok_or("the ventilator has no address")?;
     let mut plugs = (
         line.plug(listening.get(SERIAL).copied())?,
         Plug::to(simulate::Target::Connect(address.to_string())),
     );
-
-    let mut ledger = Ledger::default();
-    way.say("\n1. Both analyzers send. Each frame is on flash before the analyzer gets its ACK; a whole message becomes an");
-    way.say("   ORU, on flash before it is sent. Three faults are made on purpose in the first message of chemistry-1: a");
-    way.say("   flipped bit, a lost line feed, a frame sent twice. None may change a result.\n");
-    let faults = [
-        Fault::FlipBit { frame: 1, byte: 4, bit: 0 },
-        Fault::LoseLf { frame: 2 },
-        Fault::RepeatFrame { frame: 3 },
-    ];
-    stage.round(1, &mut plugs, &faults, &mut ledger).await?;
-    stage.until("the first results at the engine", Stage::is_drained).await?;
-
-    way.say(
-        "\n2. The engine goes away. The analyzers notice nothing; their results wait on flash, in order.\n",
-    );
-    stage.engine.take_away().await;
-    let since = stage.clock.tick();
-    stage.round(2, &mut plugs, &[Fault::FlipBit { frame: 2, byte: 8, bit: 3 }], &mut ledger).await?;
-    stage.until("the interpretation", |stage| stage.gateway.store.state().next_pending().is_none()).await?;
-    while stage.clock.tick().since(since) < AWAY {
-        pause(Duration::from_millis(100)).await;
-    }
-    way.happened("gateway", &stage.queue());
-
-    way.say(
-        "\n3. The engine comes back. A message leaves the queue when the engine names its number (MSA-2).\n",
-    );
-    stage.engine.bring_back().map_err(|e| e.to_string())?;
-    stage.until("the queue at the engine", Stage::is_drained).await?;
-
-    way.say("\n4. The ledger: counted in three places that know nothing of each other: what the analyzers sent, what the");
-    way.say("   journal holds, what the engine holds. They must agree.\n");
-    let balanced = ledger.print(&stage.gateway, &stage.engine, &way);
-    if stay && balanced {
-        explain(folder.path(), &text, address, &stage.engine, &way);
-        until_told().await;
-    }
-    stage.gateway.stop().await;
+    // The devices are there until the gateway has stopped, as in a ward.
+    let story = async {
+        let balanced = stage.story(&way, &mut plugs).await;
+        if stay && balanced == Ok(true) {
+            explain(folder.path(), &text, address, &stage.engine, &way);
+            until_told().await;
+        }
+        stage.gateway.stop().await;
+        balanced
+    };
+    let balanced = tokio::select! {
+        balanced = story => balanced?,
+        why = ward.play(ventilator, &clock) => return Err(why),
+    };
     if balanced { Ok(()) } else { Err("the ledger does not balance".to_owned()) }
 }
 
@@ -132,16 +120,73 @@ struct Stage {
 }
 
 impl Stage {
+    /// True when the ledger balances at its end.
+    async fn story(&mut self, way: &Way, plugs: &mut (Plug, Plug)) -> Result<bool, String> {
+        let mut ledger = Ledger::default();
+        way.say("\n1. Both analyzers send, and both bedside devices are asked for what they show. All is on flash before it is");
+        way.say("   acknowledged or goes on. Three faults are made on purpose in the first message of chemistry-1: a flipped bit, a");
+        way.say("   lost line feed, a frame sent twice. None may change a result.");
+        let faults = [
+            Fault::FlipBit { frame: 1, byte: 4, bit: 0 },
+            Fault::LoseLf { frame: 2 },
+            Fault::RepeatFrame { frame: 3 },
+        ];
+        self.round(1, plugs, &faults, &mut ledger).await?;
+        self.until("the first results at the engine", Self::is_drained).await?;
+        self.until("the first values of both bedside devices", |stage| {
+            DEVICES.iter().all(|name| stage.bedside().contains_key(*name))
+        })
+        .await?;
+        for (name, device) in self.bedside() {
+            way.happened(&name, &device.words());
+        }
+
+        way.say("\n2. The engine goes away. The devices notice nothing; results and snapshots wait on flash, in order.");
+        self.engine.take_away().await;
+        let since = self.clock.tick();
+        self.round(2, plugs, &[Fault::FlipBit { frame: 2, byte: 8, bit: 3 }], &mut ledger).await?;
+        self.until("the interpretation", |stage| stage.gateway.store.state().next_pending().is_none())
+            .await?;
+        while self.clock.tick().since(since) < AWAY {
+            pause(Duration::from_millis(100)).await;
+        }
+        way.happened("gateway", &self.queue());
+
+        way.say("\n3. The engine comes back. A message leaves the queue when the engine names its number (MSA-2).");
+        self.engine.bring_back().map_err(|e| e.to_string())?;
+        self.until("the queue at the engine", Self::is_drained).await?;
+
+        way.say(
+            "\n4. The ledger: the devices, the journal and the engine are counted apart, and must agree.",
+        );
+        let counted = self
+            .until_some("the queue at the engine", |stage| ledger.count(&stage.gateway, &stage.engine))
+            .await?;
+        Ok(counted.print(&self.gateway, way))
+    }
+
     /// Waits, with a bound, until something is so.
     async fn until(&self, what: &str, so: impl Fn(&Self) -> bool) -> Result<(), String> {
+        self.until_some(what, |stage| so(stage).then_some(())).await
+    }
+
+    /// Waits, with a bound, until there is something.
+    async fn until_some<T>(&self, what: &str, some: impl Fn(&Self) -> Option<T>) -> Result<T, String> {
         let began = self.clock.tick();
-        while !so(self) {
+        loop {
+            if let Some(found) = some(self) {
+                return Ok(found);
+            }
             if self.clock.tick().since(began) > PATIENCE {
                 return Err(format!("waited {} s for {what}", PATIENCE.as_secs()));
             }
             pause(Duration::from_millis(20)).await;
         }
-        Ok(())
+    }
+
+    /// What the engine holds of each bedside device.
+    fn bedside(&self) -> BTreeMap<String, AtEngine> {
+        ward::at_engine(&self.engine).0
     }
 
     fn serial_is_up(&self) -> bool {
@@ -150,10 +195,7 @@ impl Stage {
     }
 
     fn is_drained(&self) -> bool {
-        let state = self.gateway.store.state();
-        state.next_pending().is_none()
-            && state.open_messages().is_empty()
-            && state.queues().all(|(_, q)| q.waiting.is_empty())
+        drained(&self.gateway.store.state())
     }
 
     fn queue(&self) -> String {
@@ -209,7 +251,14 @@ impl Stage {
     }
 }
 
-fn configuration(folder: &Path, wire: &str, engine: SocketAddr) -> String {
+/// All that came is interpreted, and delivered.
+fn drained(state: &State) -> bool {
+    state.next_pending().is_none()
+        && state.open_messages().is_empty()
+        && state.queues().all(|(_, q)| q.waiting.is_empty())
+}
+
+fn configuration(folder: &Path, wire: &str, engine: SocketAddr, ward: &Ward) -> String {
     format!(
         r#"version = 1
 [gateway]
@@ -224,6 +273,7 @@ name = "engine"
 role = "lis"
 receiving = {{ application = "ENGINE", facility = "DEMO" }}
 mllp = {{ address = "{engine}" }}
+pcd = {{}}
 [[instrument]]
 name = "{SERIAL}"
 profile = "{SERIAL_PROFILE}"
@@ -236,8 +286,9 @@ profile = "{NETWORK_PROFILE}"
 mode = "live"
 wire = {{ listen = "127.0.0.1:{PLACEHOLDER}", allow = ["127.0.0.1"] }}
 send_to = ["engine"]
-"#,
+{ward}"#,
         folder = folder.display(),
+        ward = ward.configuration(),
     )
 }
 

@@ -179,7 +179,7 @@ fn subject(plan: &Plan, instrument: &InstrumentPlan, config: &str) -> Subject {
 }
 
 /// What the site says of a bedside device; `None` for an instrument that gives results.
-fn bedside(instrument: &InstrumentPlan) -> Option<bedside::Rules> {
+pub(crate) fn bedside(instrument: &InstrumentPlan) -> Option<bedside::Rules> {
     let plan = instrument.bedside.as_ref()?;
     let identity = instrument.rules.identity.clone();
     Some(bedside::Rules {

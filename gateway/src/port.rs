@@ -500,6 +500,9 @@ impl Running {
                     tracing::warn!(instrument = %self.port.name, ?line, "the driver asks for other line settings; not supported on this wire");
                 }
                 Output::Store(ticket, chunk) => {
+                    if let Some(stage) = &mut self.stage {
+                        stage.pushed(Now { tick: now, utc: self.port.clock.reckoned() });
+                    }
                     let (first, last) = (chunk.first, chunk.last.is_some());
                     let marks_end = last && !first && chunk.bytes.len() <= 1;
                     let part = Part { message: 0, first, last, marks_end };

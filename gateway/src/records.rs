@@ -478,7 +478,11 @@ pub struct Observed {
     /// Why nothing of it was sent, as a clause; empty when something was, or there was nothing to send.
     pub why: String,
     /// Something stands in it, so that the next one is compared with it.
-    pub speaks: bool,
+    pub stands: bool,
+    /// Which bed or device of the instrument's it is of, where one pushes for several: a keyed hash, 0 where that is not asked.
+    pub source: u64,
+    /// Messages before it of which nothing stands any more.
+    pub settled: Vec<u64>,
     /// What is made now and then and was sent with it: keyed hash of what it is and of its value and time, and when it was
     /// received, in microseconds since 1970.
     pub once: Vec<(u64, i64)>,
@@ -505,6 +509,7 @@ pub struct Measured {
 
 impl Meta for Observed {
     const KIND: u16 = 19;
+    const VERSION: u8 = 2;
 }
 
 /// With one disposition for each measurement, for whoever counts.

@@ -54,6 +54,18 @@ pub struct Heard {
     pub snapshots: bool,
 }
 
+impl Heard {
+    /// A message as it is interpreted: a snapshot of a capture without times is of now.
+    #[must_use]
+    pub fn timed(&self, message: &Message, now: Utc) -> Message {
+        let mut message = message.clone();
+        if self.snapshots && self.times.is_empty() {
+            snapshot::set_interval(&mut message.raw, now, now);
+        }
+        message
+    }
+}
+
 /// Runs the capture's bytes through the profile's capture session, cut at `cuts` (ascending offsets) and into pieces
 /// of at most one read.
 #[must_use]
@@ -265,13 +277,24 @@ pub struct How {
     pub limit: Duration,
     /// The maps that an instrument would have.
     pub table: Option<Arc<Table>>,
+    /// What is printed of a bedside device.
+    pub shows: Shows,
+}
+
+/// What is printed of a bedside device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// The ORUs.
+    Orus,
+    /// A table of the measurements: what the device gives, and what goes out of it.
+    Values,
 }
 
 impl How {
     /// In UTF-8, without a map, and a message may take as long as in the gateway.
     #[must_use]
     pub const fn at(now: Utc) -> Self {
-        Self { charset: Charset::Utf8, now, limit: apart::MESSAGE, table: None }
+        Self { charset: Charset::Utf8, now, limit: apart::MESSAGE, table: None, shows: Shows::Orus }
     }
 }
 
@@ -342,13 +365,14 @@ pub fn replay(
             if message.complete { "complete" } else { "incomplete" }
         );
         let shown = if apart.scene().bedside.is_some() {
-            let mut message = message.clone();
-            if heard.snapshots && heard.times.is_empty() {
-                snapshot::set_interval(&mut message.raw, how.now, how.now);
+            let message = heard.timed(message, how.now);
+            let observed = apart.observe(&message).map(|observation| {
+                print_observed(&observation, how, out, oru, &mut totals);
+            });
+            if observed.is_ok() && how.shows == Shows::Values {
+                out.push_str(&bedside::table(apart.told()));
             }
-            apart.observe(&message).map(|observation| {
-                print_observed(&observation, how.charset, out, oru, &mut totals);
-            })
+            observed
         } else {
             apart.convert(message).map(|conversion| {
                 print(&conversion, how, out, oru, &mut totals);
@@ -368,18 +392,20 @@ pub fn replay(
 
 fn print_observed(
     observation: &Observation<'_>,
-    charset: Charset,
+    how: &How,
     out: &mut String,
     oru: &mut dyn FnMut(&[u8]),
     totals: &mut Totals,
 ) {
     for ready in observation.orus {
         let bytes = observation.bytes(ready);
-        let text = Text::new(bytes, charset, Escapes::None).to_string();
-        for segment in text.split('\r').filter(|s| !s.is_empty()) {
-            let _ = writeln!(out, "{segment}");
+        if how.shows == Shows::Orus {
+            let text = Text::new(bytes, how.charset, Escapes::None).to_string();
+            for segment in text.split('\r').filter(|s| !s.is_empty()) {
+                let _ = writeln!(out, "{segment}");
+            }
+            out.push('\n');
         }
-        out.push('\n');
         totals.orus += 1;
         oru(bytes);
     }

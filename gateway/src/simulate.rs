@@ -159,7 +159,7 @@ impl Player {
         loop {
             while let Some(input) = inputs.pop_front() {
                 let mut out: Vec<Vec<u8>> = Vec::new();
-                let mut pulled = false;
+                let (mut pulled, mut done) = (false, false);
                 self.session.handle(self.clock.tick(), input.borrow(self.channel, buffer));
                 loop {
                     match self.session.poll() {
@@ -174,7 +174,10 @@ impl Player {
                         }
                         Output::Note(note) => tell(&note.to_string()),
                         Output::Close(..) => pulled = true,
-                        Output::Done => return Ok(Ended::Done),
+                        Output::Done => {
+                            done = true;
+                            break;
+                        }
                         Output::Wait(until) => {
                             deadline = until;
                             break;
@@ -182,8 +185,12 @@ impl Player {
                         _ => {}
                     }
                 }
+                // What it said last as well.
                 for bytes in &out {
                     write(wire, bytes, pace).await?;
+                }
+                if done {
+                    return Ok(Ended::Done);
                 }
                 if !out.is_empty() {
                     inputs.push_back(Owned::Sent);

@@ -146,6 +146,11 @@ impl Stage {
         room
     }
 
+    /// The device sent a message of its own, of which nothing stands here: it is not silent.
+    pub fn pushed(&mut self, now: Now) {
+        self.silence = Some((now.tick.after(self.silent_after), SILENT_AGAIN));
+    }
+
     /// What stands in a slot does not hold any more.
     pub fn forget(&mut self, slot: Slot) {
         if let Some((_, bytes)) = self.current.remove(&slot) {

@@ -51,6 +51,12 @@ impl Entry {
         Self { kind: M::KIND, version: M::VERSION, meta: meta.encode(), payload, number: None }
     }
 
+    /// Bytes of it.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.meta.len().saturating_add(self.payload.len())
+    }
+
     /// Gives it a number that was reserved for it.
     #[must_use]
     pub fn numbered(self, number: Reserved) -> Self {

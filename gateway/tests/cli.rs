@@ -632,6 +632,8 @@ fn the_demo_balances_in_time_and_can_be_followed() {
     assert!(began.elapsed() < Duration::from_secs(30));
     demo.says("No timer is scaled");
     demo.says("difference 0. Messages that came to it twice:");
+    demo.says("monitor-1               7        7 ");
+    demo.says("ventilator-1            6        6 ");
     assert_eq!(demo.out.lines().last(), Some("The ledger balances."));
     assert!(demo.out.lines().count() <= 70, "nobody follows more:\n{}", demo.out);
 }

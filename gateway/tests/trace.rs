@@ -444,3 +444,38 @@ fn a_parked_one_a_damaged_journal_and_a_sealed_one() {
     opened.is(0);
     opened.says("PARKED");
 }
+
+#[test]
+fn a_bedside_devices_snapshot_says_what_went_out_of_each_measurement() {
+    let site = Site::new();
+    let file = site.folder.path().join("orugate.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("role = \"lis\"\n", "role = \"lis\"\npcd = {}\n").replace(
+        "profile = \"sysmex-xn-l\"\n",
+        "profile = \"hl7-pcd01\"\nbedside = { location = \"ICU^12\" }\n",
+    );
+    std::fs::write(&file, text).unwrap();
+    site.run(&["journal", "init"]).is(0);
+    let mut service = site.start();
+    service.until("ready;");
+    let engine = Engine::start(&site.engine);
+    let capture = site.folder.path().join("capture.txt");
+    let pushed = "MSH|^~\\&|NC_Monitor|F001|||20261126093000+0100||ORU^R01^ORU_R01|1|P|2.6\nOBR||||1^MON_PARAM^99COMEN|||20261126093000+0100\n\
+                  OBX||NM|150456^MDC_PULS_OXIM_SAT_O2^MDC|1.3.1.1|96|262688^MDC_DIM_PERCENT^MDC|||||F|||20261126093000+0100\n\
+                  OBX||NM|151562^MDC_RESP_RATE^MDC|1.14.1.1|-999|264928^MDC_DIM_RESP_PER_MIN^MDC|||||F|||20261126093000+0100\n";
+    std::fs::write(&capture, pushed).unwrap();
+    orugate(&["simulate", "-p", "hl7-pcd01", "--connect", &site.address, capture.to_str().unwrap()]).is(0);
+    let oru = engine.next();
+    let msh_10 = oru.split('|').nth(9).unwrap();
+    let story = Story { site, service: Some(service) };
+    let traced = story.trace(msh_10, &["--private"]);
+    traced.is(0);
+    traced.says("2 measurements of a bedside device, 2 of them in its ORUs");
+    traced.says("150456 MDC_PULS_OXIM_SAT_O2 96 % 150456 MDC_PULS_OXIM_SAT_O2: sent");
+    traced.says("sent without a value, INV");
+    traced.says(msh_10);
+    let hidden = story.trace(msh_10, &[]);
+    assert!(!hidden.out.contains(" 96 "), "{}", hidden.out);
+    let json = story.json(msh_10);
+    assert_eq!(json["messages"][0]["values"][0]["value"], "96", "{json}");
+}

@@ -379,7 +379,7 @@ fn ucum_atom(atom: &str, sign: i32, reading: &mut Reading) {
     if matches!(atom, "1" | "{unitless}") {
         return;
     }
-    let name = atom.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = atom.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
     let times: i32 = atom[name.len()..].parse().unwrap_or(1);
     let plain = BASES.iter().find(|b| b.2 == name).map(|b| (b.0, 0));
     let prefixed = || {
@@ -430,6 +430,85 @@ fn each_unit_is_the_same_in_both_languages() {
     }
 }
 
+/// Terms whose units are not all of one dimension, because the table has them so, and what they have.
+const MIXED: &[(&str, &[&str])] = &[
+    // A gas by volume or by pressure.
+    ("MDC_CONC_AWAY_", &["1", "M.L-1.T-2"]),
+    ("MDC_CONC_GASDLV_", &["1", "M.L-1.T-2"]),
+    ("MDC_CONC_AWAY_CO2_EXP_PLATEAU_ALV_SLOPE", &["L-3", "M.L-4.T-2"]),
+    // A substance by mass, by amount, by charge or by pressure.
+    ("MDC_CONC_", &["L-3", "M.L-3"]),
+    ("MDC_PULS_OXIM_HB_TOTAL_ART", &["L-3", "M.L-3"]),
+    ("MDC_CONC_PCO2_ART", &["L-3", "M.L-1.T-2"]),
+    ("MDC_CONC_PO2_VEN", &["1", "M.L-1.T-2"]),
+    // Ten millimetres on paper are a millivolt.
+    ("MDC_ECG_AMPL_ST", &["L", "M.L2.T-3.I-1"]),
+    ("MDC_ECG_V_P_C_CNT", &["1", "T-1"]),
+    ("MDC_VENT_VOL_LEAK", &["1", "L3.T-1"]),
+    ("MDC_ATTR_SAMPLE_RATE", &["T", "T-1"]),
+    ("MDC_PRESS_TIME_PRODUCT_INSP", &["M.L-1.T-1", "M.L-1.T-2"]),
+    ("MDC_EMG_ELEC_POTL_MUSCL", &["M.L2.T-3.I-1", "level"]),
+    ("MDC_EEG_PWR_SPEC_TOT", &["M.L2.T-3", "level"]),
+    ("MDC_WORK_OF_BREATHING_", &["L-1.T-2", "M.L-1.T-2", "M.L-1.T-3", "M.L2.T-2", "M.L2.T-3"]),
+];
+/// What a term is, by its name, in which dimension.
+const KINDS: &[(&str, &str)] = &[
+    ("MDC_PRESS_BLD", "M.L-1.T-2"),
+    ("MDC_PRESS_AWAY", "M.L-1.T-2"),
+    ("MDC_PRESS_CUFF", "M.L-1.T-2"),
+    ("MDC_PRESS_INTRA_CRAN", "M.L-1.T-2"),
+    ("MDC_VENT_PRESS_AWAY_END", "M.L-1.T-2"),
+    ("MDC_TEMP", "K"),
+    ("MDC_VOL_AWAY_TIDAL_EXP_BTSD_PSAZC", "L3"),
+    ("MDC_VENT_VOL_TIDAL", "L3"),
+    ("MDC_VOL_MINUTE_AWAY_EXP_BTSD_PSAZC", "L3.T-1"),
+    ("MDC_FLOW_AWAY", "L3.T-1"),
+    ("MDC_OUTPUT_CARD", "L3.T-1"),
+    ("MDC_COMPL_LUNG", "M-1.L4.T2"),
+    ("MDC_RES_AWAY", "M.L-4.T-1"),
+    ("MDC_RES_VASC", "M.L-4.T-1"),
+    ("MDC_PULS_OXIM_SAT", "1"),
+    ("MDC_ECG_HEART", "T-1"),
+    ("MDC_RESP_RATE", "T-1"),
+    ("MDC_TIME_PD_", "T"),
+];
+
+#[test]
+fn the_units_of_a_term_are_of_what_it_is() {
+    let units: BTreeMap<String, String> = file("units.csv")
+        .into_iter()
+        .map(|unit| (unit["refid"].clone(), from_refid(&unit["refid"]).bare().dimension()))
+        .collect();
+    let (mut mixed, mut kinds) = (BTreeSet::new(), BTreeSet::new());
+    for row in file("terms.csv") {
+        let listed = [words(&row, "units"), words(&row, "device_units")].concat();
+        // What is no partial pressure or amount of substance here is counted and no dimension of its own.
+        let bare = |of: &str| {
+            let parts: Vec<&str> = of.split('.').filter(|part| !matches!(*part, "N" | "eq")).collect();
+            if parts.is_empty() { "1".to_owned() } else { parts.join(".") }
+        };
+        let all: BTreeSet<String> = listed.iter().map(|unit| bare(&units[*unit])).collect();
+        let id = row["refid"].as_str();
+        if all.len() > 1 {
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            let known = MIXED.iter().filter(|(start, of)| id.starts_with(start) && all == *of);
+            let known: Vec<_> = known.map(|(start, _)| *start).collect();
+            assert!(!known.is_empty(), "{id}: {all:?}");
+            mixed.extend(known);
+        } else if let Some(one) = all.first() {
+            for (start, of) in KINDS.iter().filter(|(start, _)| id.starts_with(start)) {
+                // By weight or surface, an index, a part of a whole are others.
+                if !["_PER_", "_INDEX", "_PERCENT", "_NORMALIZED"].iter().any(|part| id.contains(part)) {
+                    assert_eq!(one, of, "{id}");
+                    kinds.insert(*start);
+                }
+            }
+        }
+    }
+    assert_eq!(mixed.len(), MIXED.len(), "{mixed:?}");
+    assert_eq!(kinds.len(), KINDS.len(), "{kinds:?}");
+}
+
 #[test]
 fn the_readers_tell_units_apart() {
     for (a, b) in [
@@ -447,6 +526,8 @@ fn the_readers_tell_units_apart() {
     }
     assert_eq!(from_refid("MDC_DIM_MILLI_BAR_SEC_PER_L"), from_ucum("mbar/(L/s)"));
     assert_eq!(from_ucum("dyn.s/cm5").dimension(), "M.L-4.T-1");
+    assert_eq!(from_ucum("dyn.s.m2/cm5").dimension(), "M.L-2.T-1");
+    assert_ne!(from_ucum("dyn.s.m2/cm5"), from_ucum("dyn.s/m2/cm5"));
 }
 
 /// What the corpus' PCD-01 messages name, and why it is not in the table.

@@ -68,6 +68,21 @@ def coded(segment, number, rows, what):
             yield segment.place(number), f"{what}: {wrong}"
 
 
+def triplets(segment, number):
+    """A code names its system, and a system its code; text may stand alone."""
+    for repeat in filter(None, segment.field(number).split("~")):
+        parts = repeat.split("^") + [""] * 6
+        for code, system in ((parts[0], parts[2]), (parts[3], parts[5])):
+            if bool(code) != bool(system):
+                yield segment.place(number), f"code {code!r} of system {system!r}"
+
+
+def with_offset(segment, number):
+    """A time to the minute at least, and where on earth it is that."""
+    if not STAMP.fullmatch(segment.field(number)) or not re.search(r"\d{12}.*[+-]\d{4}$", segment.field(number)):
+        yield segment.place(number), f"{segment.field(number)!r} is no time with an offset"
+
+
 def header(msh, payload, seen_ids):
     if msh.field(2) != "^~\\&":
         yield msh.place(2), f"encoding characters are {msh.field(2)!r}"
@@ -82,8 +97,7 @@ def header(msh, payload, seen_ids):
         yield msh.place(10), f"control id {control!r} was used by message {seen_ids[control]}"
     if msh.field(11) not in ("P", "T", "D"):
         yield msh.place(11), f"processing id is {msh.field(11)!r}"
-    if not msh.field(7):
-        yield msh.place(7), "creation time is empty"
+    yield from with_offset(msh, 7)
     for number in (15, 16):
         if msh.field(number) not in ("", "AL", "NE", "ER", "SU"):
             yield msh.place(number), f"acknowledgment is {msh.field(number)!r}"
@@ -143,9 +157,10 @@ def metric(obx, table):
         yield obx.place(3), f"{term['refid']} is nothing that is measured or set"
     if obx.field(6):
         yield from unit(obx, term, table)
-    if not STAMP.fullmatch(obx.field(14)) or not re.search(r"\d{12}.*[+-]\d{4}$", obx.field(14)):
-        yield obx.place(14), f"{obx.field(14)!r} is no time with an offset"
+    yield from with_offset(obx, 14)
     yield from coded(obx, 20, table.terms, "site")
+    for number in (3, 6, 17, 20, *((5,) if kind == "CWE" else ())):
+        yield from triplets(obx, number)
 
 
 def unit(obx, term, table):
@@ -179,6 +194,8 @@ def body(segments, table):
             if not segment.component(3, 1):
                 yield segment.place(3), "filler id is empty"
             yield from equipment(segment, 3, 3)
+            for number in (7, 8):
+                yield from with_offset(segment, number)
             if segment.field(4) != "182777000^monitoring of patient^SCT":
                 yield segment.place(4), f"order is {segment.field(4)!r}"
             if not segment.field(7) or segment.field(7) > segment.field(8):

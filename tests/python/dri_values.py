@@ -12,7 +12,7 @@ from decimal import Decimal
 H = "hdr"
 PRESSURE = [("sys", 2), ("dia", 2), ("mean", 2), ("hr", 0)]
 TEMP = [("temp", 2)]
-SPO2 = [("spo2", 2), ("pr", 0), ("ir_amp", 0), ("so2", 2)]
+SPO2 = [("spo2", 2), ("pr", 0), ("ir_amp", 2), ("so2", 2)]
 BAND = ["delta", "theta", "alpha", "beta", "bsr"]
 
 
@@ -69,10 +69,11 @@ EXT3 = [
     ("bal", [("et", 2), ("fi", 2)]),
     ("tono", [("prco2", 2), ("pr_et", 2), ("pr_pa", 2), ("pa_delay", 0), ("phi", 2), ("phi_delay", 0),
               ("amb_press", 1), ("cpma", 0)]),
-    ("aa2", raw("mac_age_sum")), 16,
-    ("delp", raw("spv ppv")), ("cpp", raw("value")), ("cpp2", raw("value")),
-    ("picco", raw("cci cco cfi ci co cpi cpo dpmax elwi evlw gedi gedv gef itbi itbv ppv pvpi sv svi svr svri svv "
-                  "tblood tinj")),
+    ("aa2", [("mac_age_sum", 2)]), 16,
+    ("delp", [("spv", 2), ("ppv", 2)]), ("cpp", [("value", 2)]), ("cpp2", [("value", 2)]),
+    ("picco", raw("cci cco") + [("cfi", 2)] + raw("ci co cpi cpo dpmax elwi evlw gedi gedv") + [("gef", 1)]
+     + raw("itbi itbv") + [("ppv", 1), ("pvpi", 2), ("sv", 1), ("svi", 1)] + raw("svr svri") + [("svv", 1)]
+     + raw("tblood tinj")),
     74,
 ]
 

@@ -1,13 +1,13 @@
 //! A driver that breaks in every way there is, on messages that ask for it, until it is mended.
 //!
-//! It is the generic profile. Its session breaks on bytes that hold `SESSION-PANICS`, `SESSION-LOOPS` or
+//! It is the generic profile, or another one. Its session breaks on bytes that hold `SESSION-PANICS`, `SESSION-LOOPS` or
 //! `SESSION-ASKS-ON`; its interpreter on a value of 666 (a panic that names a patient), 777 (it gives up after all) or
-//! 999 (it comes to no end).
+//! 999 (it comes to no end), as the profile's devices write it.
 
 use orugate_driver::report::ReportSink;
 use orugate_driver::time::Tick;
 use orugate_driver::{
-    Channel, Common, Fault, Input, Instrument, Interpreter, Output, Profile, Scratch, Session,
+    Channel, Common, Fault, Feed, Input, Instrument, Interpreter, Output, Profile, Scratch, Session,
     SimulatedFault, StoredMessage,
 };
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Breaking {
     sound: Arc<dyn Profile>,
     mended: Arc<AtomicBool>,
+    on: [&'static [u8]; 3],
 }
 
 impl Breaking {
@@ -28,7 +29,22 @@ impl Breaking {
     #[allow(clippy::expect_used)] // A test that cannot begin has failed.
     pub fn new(mended: Arc<AtomicBool>) -> Self {
         let sound = orugate::profiles::find(&orugate_drivers::SHIPPED, "generic-astm");
-        Self { sound: sound.expect("the generic profile").into(), mended }
+        Self { sound: sound.expect("the generic profile").into(), mended, on: [b"|666|", b"|777|", b"|999|"] }
+    }
+
+    /// An Evita that breaks so on a PEEP of these.
+    ///
+    /// # Panics
+    /// When there is no such profile.
+    #[must_use]
+    #[allow(clippy::expect_used)] // A test that cannot begin has failed.
+    pub fn ventilator(mended: Arc<AtomicBool>) -> Self {
+        let sound = orugate::profiles::find(&orugate_drivers::SHIPPED, "draeger-evita");
+        Self {
+            sound: sound.expect("the Evita's profile").into(),
+            mended,
+            on: [b"78 666", b"78 777", b"78 999"],
+        }
     }
 }
 
@@ -47,7 +63,11 @@ impl Profile for Breaking {
         self.sound.example_bytes(input)
     }
     fn interpreter(&self) -> Box<dyn Interpreter> {
-        Box::new(BreakingInterpreter { sound: self.sound.interpreter(), mended: self.mended.clone() })
+        let (sound, mended, on) = (self.sound.interpreter(), self.mended.clone(), self.on);
+        Box::new(BreakingInterpreter { sound, mended, on })
+    }
+    fn feed(&self) -> Feed {
+        self.sound.feed()
     }
     fn capture_session(&self) -> Box<dyn Session> {
         self.sound.capture_session()
@@ -90,6 +110,7 @@ impl Session for BreakingSession {
 struct BreakingInterpreter {
     sound: Box<dyn Interpreter>,
     mended: Arc<AtomicBool>,
+    on: [&'static [u8]; 3],
 }
 
 impl Interpreter for BreakingInterpreter {
@@ -101,14 +122,15 @@ impl Interpreter for BreakingInterpreter {
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
         let broken = !self.mended.load(Ordering::Relaxed);
-        if broken && holds(message.raw, b"|666|") {
+        let [panics, gives_up, no_end] = self.on;
+        if broken && holds(message.raw, panics) {
             panic!("a panic that names TEST^PATIENT");
         }
-        while holds(message.raw, b"|999|") && !self.mended.load(Ordering::Relaxed) {
+        while holds(message.raw, no_end) && !self.mended.load(Ordering::Relaxed) {
             std::hint::spin_loop();
         }
         let told = self.sound.interpret(message, scratch, sink);
-        if broken && holds(message.raw, b"|777|") {
+        if broken && holds(message.raw, gives_up) {
             return Err(Fault::Structure { offset: 7, what: "the rest cannot be read" });
         }
         told

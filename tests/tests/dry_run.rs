@@ -6,9 +6,9 @@
 
 use orugate::apart::MESSAGE;
 use orugate::clock::Clock;
-use orugate::dryrun::see;
+use orugate::dryrun::{compare, see};
 use orugate::engine::Engine;
-use orugate::replay::{How, hear, replay};
+use orugate::replay::{How, Shows, hear, replay};
 use orugate::run::{Gateway, init_journal};
 use orugate_protocol::time::Utc;
 use orugate_tests::breaking::Breaking;
@@ -109,4 +109,53 @@ fn a_driver_that_comes_to_no_end_costs_its_message_and_no_other() {
         "{text}"
     );
     mended.store(true, Ordering::Relaxed);
+}
+
+/// A ventilator that gives two values, then one of them.
+const SCENES: [&str; 2] = [
+    "52 8240'Evita 4'04.20:03.00\n24 78 5.0\n24 D6 14\n25 B9 5.0\n",
+    "52 8240'Evita 4'04.20:03.00\n24 78 6.0\n25 B9 5.0\n",
+];
+
+#[test]
+fn a_bedside_capture_shows_what_goes_out_and_what_another_configuration_would_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let instruments = [("vent", "draeger-evita", Plug::Tcp)];
+    let text = configuration(folder.path(), "127.0.0.1:1".parse().unwrap(), &instruments)
+        .replace("role = \"lis\"\n", "role = \"lis\"\npcd = {}\n");
+    let with = |bedside: &str| {
+        let keys = format!("profile = \"draeger-evita\"\nbedside = {{ {bedside} }}\n");
+        plan(folder.path(), &text.replace("profile = \"draeger-evita\"\n", &keys))
+    };
+    let old = with("location = \"ICU^12\"");
+    let profile = &*old.instruments[0].profile;
+    let capture = SCENES.map(|scene| profile.example_bytes(scene)).concat();
+    let heard = hear(profile, &capture, &[]);
+    let now = Utc(1_795_000_000_000_000);
+    let of = |plan: &orugate::config::Plan| see(plan, &plan.instruments[0], &heard, now, MESSAGE);
+    let seen = of(&old);
+    assert!(seen.observations() > 4, "{}", seen.orus("engine"));
+    assert!(seen.orus("engine").contains("|ICU^12\n"), "{}", seen.orus("engine"));
+    assert!(seen.not_sent().contains("24:D6 Respiratory rate: withdrawn"), "{}", seen.not_sent());
+    assert!(!compare(&seen, &of(&old)).differs);
+    let changed = compare(&seen, &of(&with("location = \"ICU^13\", absent = \"omit\"")));
+    assert!(changed.differs);
+    for told in ["ICU^12 → ICU^13", "left out"] {
+        assert!(changed.text.contains(told), "no {told:?} in\n{}", changed.text);
+    }
+
+    let mut text = String::new();
+    let how = How { shows: Shows::Values, ..How::at(now) };
+    let totals = replay(profile, &heard, &how, &mut text, &mut |oru| assert!(oru.starts_with(b"MSH|")));
+    assert!(totals.orus >= 2, "{text}");
+    for row in ["24:78", "24:D6"] {
+        assert!(text.lines().any(|line| line.trim().starts_with(row)), "{text}");
+    }
+    let line = |code: &str, words: &str| {
+        text.lines()
+            .any(|line| line.trim().starts_with(code) && words.split(' ').all(|word| line.contains(word)))
+    };
+    assert!(line("24:78", "PEEP 5.0 mbar MDC_ sent"), "{text}");
+    assert!(line("24:D6", "withdrawn, for the device does not give it any more"), "{text}");
+    assert!(!text.contains("OBX|"), "{text}");
 }

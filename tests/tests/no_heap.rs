@@ -1,15 +1,17 @@
-//! From raw message to finished ORU nothing is allocated, in the function that the gateway calls.
+//! From raw message to finished ORU nothing is allocated, in the functions that the gateway calls.
 #![allow(unsafe_code)] // A global allocator can be written in no other way.
 
+use orugate::bedside;
 use orugate::convert::{
     Clocks, Converter, Corrections, IdRule, Incomplete, NoPast, Numbers, Pattern, Proof, Reruns, Rules,
     Setting, Target, Task, Times,
 };
 use orugate::maps::seen::Seen;
 use orugate::maps::{self, Table};
-use orugate::replay::hear;
-use orugate_driver::StoredMessage;
+use orugate::replay::{Message, hear};
+use orugate_driver::{Feed, StoredMessage, snapshot};
 use orugate_protocol::oru::{Route, SampleIdIn};
+use orugate_protocol::pcd;
 use orugate_protocol::time::{ClockQuality, Utc};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -171,4 +173,103 @@ fn nothing_is_allocated_between_the_raw_message_and_the_oru() {
     let before = COUNT.get();
     drop(std::hint::black_box(vec![1u8]));
     assert_eq!(COUNT.get() - before, 1);
+}
+
+fn stored(message: &Message) -> StoredMessage<'_> {
+    let Message { raw, chunk_ends, complete } = message;
+    let (received, clock) = (Utc(1_795_000_000_000_000), ClockQuality::Synchronised);
+    StoredMessage { raw, chunk_ends, complete: *complete, received, clock }
+}
+
+#[test]
+fn nothing_is_allocated_between_a_bedside_devices_message_and_the_oru() {
+    let mut watched = 0;
+    for name in orugate_drivers::SHIPPED.names() {
+        let profile = orugate::profiles::find(&orugate_drivers::SHIPPED, name).unwrap();
+        let Feed::Bedside { stale_after } = profile.feed() else { continue };
+        let interpreter = profile.interpreter();
+        for example in &profile.common().examples {
+            let heard = hear(&*profile, &profile.example_bytes(&example.input), &[]);
+            let silent = {
+                let mut raw = Vec::new();
+                let _ = snapshot::Writer::new(&mut raw, Utc(0), Utc(1));
+                Message { raw, chunk_ends: Vec::new(), complete: true }
+            };
+            let messages = || heard.messages.iter().chain([&silent]);
+            for (previous, message) in [None].into_iter().chain(messages().map(Some)).zip(messages()) {
+                let targets = [Target {
+                    index: 0,
+                    name: "engine",
+                    route: Route {
+                        sending_application: "ORUGATE",
+                        sending_facility: "WARD",
+                        receiving_application: "ENGINE",
+                        receiving_facility: "HOSP",
+                        processing: 'P',
+                        acknowledgment: ("", ""),
+                        charset: orugate_protocol::text::Charset::Utf8,
+                        sample_id_in: SampleIdIn::Specimen,
+                        structured_numeric: false,
+                        patient: None,
+                    },
+                    record: false,
+                    corrections: Corrections::Corrected,
+                    suppress_resends: false,
+                    pcd: Some(pcd::Route {
+                        sending_application: "ORUGATE",
+                        sending_id: Some(1),
+                        sending_facility: "WARD",
+                        receiving_application: "ENGINE",
+                        receiving_facility: "HOSP",
+                        processing: 'P',
+                        acknowledgment: pcd::ACKNOWLEDGMENT,
+                        profile: pcd::PROFILE,
+                        charset: orugate_protocol::text::Charset::Utf8,
+                        unknown_patient: pcd::UnknownPatient::NoId,
+                        patient: None,
+                        patient_class: 'U',
+                        device_on_rows: true,
+                    }),
+                }];
+                let rules = bedside::Rules {
+                    stale_after,
+                    location: "ICU^12".to_owned(),
+                    // Looked for, and found by nobody who says no bed.
+                    beds: vec![("a bed".to_owned(), "ICU^13".to_owned())],
+                    send_patient: true,
+                    ..bedside::Rules::default()
+                };
+                let zone = jiff::tz::TimeZone::UTC;
+                let previous = previous.map(|message| bedside::Previous {
+                    number: 0,
+                    source: 0,
+                    message: stored(message),
+                });
+                let task = bedside::Task {
+                    interpreter: &*interpreter,
+                    message: stored(message),
+                    previous: previous.as_slice(),
+                    instrument: "watched",
+                    targets: &targets,
+                    gateway: "GW01",
+                    zone: &zone,
+                    site_zone: &zone,
+                    key: &[7; 16],
+                    rules: &rules,
+                    once: &[],
+                    now: Utc(1_795_000_000_000_000),
+                };
+                let (mut observer, mut numbers) = (bedside::Observer::default(), Counter(0));
+                // The first time it makes room; every message after that finds it.
+                if !observer.observe(&task, &mut numbers).why.is_empty() {
+                    continue;
+                }
+                let before = COUNT.get();
+                let orus = observer.observe(&task, &mut numbers).orus.len();
+                assert_eq!(COUNT.get() - before, 0, "{name}: {}", example.shows);
+                watched += orus;
+            }
+        }
+    }
+    assert!(watched > 20, "only {watched} ORUs were watched");
 }

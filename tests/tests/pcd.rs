@@ -264,6 +264,9 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "OBX[5]-14: '20261122101213' is no time with an offset",
     ),
     ("460500^MDC_UPEXT_FINGER", "460500^MDC_UPEXT_TOE", "OBX[5]-20: site: 460500 is MDC_UPEXT_FINGER"),
+    ("MDC_UPEXT_FINGER^MDC", "MDC_UPEXT_FINGER", "OBX[5]-20: code '460500' of system ''"),
+    ("PULS_RATE^MDC^4182^", "PULS_RATE^MDC^^", "OBX[4]-3: code '' of system '99ACME'"),
+    ("|20261122101400+0100|", "|20261122101400|", "OBR[1]-7: '20261122101400' is no time with an offset"),
     (
         "X|||||||MON1^^00A0B0C0D0E0F001",
         "X|||||||MON1^^00a0",

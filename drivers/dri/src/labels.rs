@@ -38,7 +38,7 @@ const PRESSURES: &[(u16, PressureLabel)] = &[
     (2, site("CVP", 150085)),
     (3, site("PA", 150045)),
     (4, site("RAP", 150069)),
-    (5, unknown("RVP")),
+    (5, site("RVP", 150105)),
     (6, site("LAP", 150065)),
     (7, site("ICP", 153609)),
     (8, site("ABP", 150037)),
@@ -48,9 +48,14 @@ const PRESSURES: &[(u16, PressureLabel)] = &[
     (12, unknown("P4")),
     (13, unknown("P5")),
     (14, unknown("P6")),
+    (15, unknown("SP")),
     (16, unknown("FEM")),
     (17, site("UAC", 150057)),
     (18, site("UVC", 150089)),
+    (19, unknown("ICP2")),
+    (20, unknown("P7")),
+    (21, unknown("P8")),
+    (22, unknown("FEMV")),
 ];
 
 /// A temperature's site and code, 0 where there is none.
@@ -64,8 +69,8 @@ const TEMPERATURES: &[(u16, (&str, u32))] = &[
     (6, ("AXIL", 188496)),
     (7, ("SKIN", 150388)),
     (8, ("AIRW", 150356)),
-    (9, ("ROOM", 0)),
-    (10, ("MYO", 0)),
+    (9, ("ROOM", 188508)),
+    (10, ("MYO", 188500)),
     (11, ("T1", 150344)),
     (12, ("T2", 150344)),
     (13, ("T3", 150344)),
@@ -85,15 +90,15 @@ const AGENTS: &[(u16, (&str, u32, u32))] = &[
     (6, ("SEV", 152096, 152180)),
 ];
 
-/// ST codes by lead, as the three user channels name them; only three take the millimetres of these monitors.
+/// ST codes by lead, as the three user channels name them.
 const LEADS: &[(u16, (&str, u32))] = &[
     (1, ("I", 131841)),
     (2, ("II", 131842)),
     (3, ("III", 131901)),
-    (4, ("aVR", 0)),
-    (5, ("aVL", 0)),
-    (6, ("aVF", 0)),
-    (7, ("V", 0)),
+    (4, ("aVR", 131902)),
+    (5, ("aVL", 131903)),
+    (6, ("aVF", 131904)),
+    (7, ("V", 131927)),
 ];
 
 /// Saturations by the label of SpO2 and SvO2 groups.
@@ -142,5 +147,65 @@ pub(crate) const fn heart_rate_source(status: u32) -> &'static str {
         7 => "P5",
         8 => "P6",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orugate_protocol::mdc;
+
+    /// What the reference id of a code must be; 0 is none.
+    fn named(code: u32) -> &'static str {
+        if code == 0 { "" } else { mdc::term(code).map_or("not in the table", |term| term.refid) }
+    }
+
+    #[test]
+    fn each_label_has_the_term_of_its_own_site() {
+        let sites = [
+            ("ART", "MDC_PRESS_BLD_ART"),
+            ("CVP", "MDC_PRESS_BLD_VEN_CENT"),
+            ("PA", "MDC_PRESS_BLD_ART_PULM"),
+            ("RAP", "MDC_PRESS_BLD_ATR_RIGHT"),
+            ("RVP", "MDC_PRESS_BLD_VENT_RIGHT"),
+            ("LAP", "MDC_PRESS_BLD_ATR_LEFT"),
+            ("ICP", "MDC_PRESS_INTRA_CRAN"),
+            ("ABP", "MDC_PRESS_BLD_ART_ABP"),
+            ("UAC", "MDC_PRESS_BLD_ART_UMB"),
+            ("UVC", "MDC_PRESS_BLD_VEN_UMB"),
+        ];
+        for (_, row) in PRESSURES {
+            let site = sites.iter().find(|(name, _)| *name == row.name).map(|(_, site)| *site);
+            for (part, end) in [(Part::Systolic, "SYS"), (Part::Diastolic, "DIA"), (Part::Mean, "MEAN")] {
+                let expected = site.map_or_else(String::new, |site| format!("{site}_{end}"));
+                assert_eq!(named(row.code(part)), expected, "{}", row.name);
+            }
+        }
+        for (_, (lead, code)) in LEADS {
+            assert_eq!(named(*code), format!("MDC_ECG_AMPL_ST_{}", lead.to_uppercase()));
+        }
+        for (_, (name, et, inspired)) in AGENTS.iter().filter(|row| row.1.1 != 0) {
+            for (code, end) in [(*et, "ET"), (*inspired, "INSP")] {
+                let agent = named(code).strip_prefix("MDC_CONC_AWAY_").and_then(|id| id.strip_suffix(end));
+                assert!(agent.is_some_and(|agent| agent.starts_with(name)), "{name} {code} {agent:?}");
+            }
+        }
+        let places = [
+            ("", "MDC_TEMP"),
+            ("ESO", "MDC_TEMP_ESOPH"),
+            ("NASO", "MDC_TEMP_NASOPH"),
+            ("AIRW", "MDC_TEMP_AWAY"),
+            ("T1", "MDC_TEMP"),
+            ("T2", "MDC_TEMP"),
+            ("T3", "MDC_TEMP"),
+            ("T4", "MDC_TEMP"),
+        ];
+        for (_, (name, code)) in TEMPERATURES.iter().filter(|row| row.1.1 != 0) {
+            let place = places.iter().find(|(label, _)| label == name).map(|(_, id)| (*id).to_owned());
+            assert_eq!(named(*code), place.unwrap_or_else(|| format!("MDC_TEMP_{name}")));
+        }
+        for (_, (name, code)) in SATURATIONS.iter().filter(|row| row.1.1 != 0) {
+            assert_eq!(named(*code), if *name == "SaO2" { "MDC_SAT_O2_ART" } else { "MDC_SAT_O2_VEN" });
+        }
     }
 }

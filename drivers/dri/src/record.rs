@@ -124,13 +124,12 @@ impl<'r> Record<'r> {
         displayed.filter_map(|part| part.class()).fold(0, |all, class| all | 1u8.wrapping_shl(class.into()))
     }
 
-    /// All its parts lie in it, and those with values have the size and a class that are known.
+    /// All its parts lie in it, and those with values have at least their size. A class that a newer level has costs nothing of
+    /// the others.
     pub(crate) fn is_whole(&self) -> bool {
         self.subrecords().all(|part| {
             part.is_some_and(|part| match (self.main(), part.kind) {
-                (Main::Physiological, DISPLAYED) => {
-                    part.bytes.len() == DISPLAYED_SIZE && part.class().is_some()
-                }
+                (Main::Physiological, DISPLAYED) => part.bytes.len() >= DISPLAYED_SIZE,
                 _ => true,
             })
         })
@@ -222,6 +221,22 @@ mod tests {
         assert_eq!(parts, [Some((1, 40, 4)), Some((9, 44, 3))]);
         assert_eq!((record.level(), record.time(), record.main()), (10, 7, Main::Physiological));
         assert_eq!(record.displayed_classes(), 0);
+    }
+
+    #[test]
+    fn a_newer_class_and_a_longer_part_cost_nothing() {
+        let part = |class: u8, more: usize| {
+            let mut bytes = vec![0; DISPLAYED_SIZE + more];
+            bytes[CLASS + 1] = class;
+            (DISPLAYED, bytes)
+        };
+        let record = |parts: &[(u8, Vec<u8>)]| build(11, 7, Main::Physiological, parts);
+        let newer = record(&[part(0, 0), part(5, 0), part(1, 2)]);
+        assert!(Record::new(&newer).is_whole());
+        assert_eq!(Record::new(&newer).displayed_classes(), 0b11);
+        let mut cut = record(&[part(0, 0)]);
+        cut.truncate(300);
+        assert!(!Record::new(&cut).is_whole());
     }
 
     #[test]

@@ -46,6 +46,8 @@ enum State {
         again: Tick,
         /// It was said already that nothing comes.
         said: bool,
+        /// Bytes that had come when it was asked.
+        from: u64,
     },
     Hearing {
         silent: Tick,
@@ -103,7 +105,7 @@ impl DriSession {
         if self.settings.times {
             self.out.send(channel, request::auxiliary(self.settings.seconds));
         }
-        self.state = State::Asked { again: now.after(self.settings.patience()), said };
+        self.state = State::Asked { again: now.after(self.settings.patience()), said, from: self.heard };
     }
 
     fn lost_channel(&mut self) {
@@ -201,14 +203,16 @@ impl DriSession {
 
     fn due(&mut self, now: Tick) {
         match self.state {
-            State::Asked { again, said } if again <= now => {
+            State::Asked { again, said, from } if again <= now => {
                 if !said {
-                    self.out.say(
-                        "the monitor sends no values; it is asked again. Look at the cable, at 19200 baud with even parity, \
-                         and at the monitor's computer interface",
-                        false,
-                        self.heard,
-                    );
+                    let sentence = if self.heard > from {
+                        "bytes come, and no values; the monitor is asked again. Compare rate and parity with the monitor's: 8 data bits \
+                         and even parity, 19200 baud or, on newer ones, 115200"
+                    } else {
+                        "the monitor sends nothing; it is asked again. Look at the cable (RTS and CTS must reach the monitor, or be \
+                         bridged there), at 19200 baud with even parity, and at the monitor's computer interface"
+                    };
+                    self.out.say(sentence, false, self.heard);
                 }
                 self.ask(now, true);
             }

@@ -97,11 +97,16 @@ impl Simulator {
     fn due(&mut self, now: Tick) {
         let State::Sending { every, at } = self.state else { return };
         let Some(channel) = self.channel.filter(|_| at <= now) else { return };
+        let n = self.count;
+        if self.once(|fault| matches!(fault, Fault::Restart { frame } if *frame == n)) {
+            // Whoever wants values must ask again.
+            self.state = State::Idle;
+            return;
+        }
         let Some(record) = self.records.pop_front() else {
             self.state = State::Done;
             return;
         };
-        let n = self.count;
         self.count = n.saturating_add(1);
         let (bytes, silent) = self.spoil(n, record);
         self.state = State::Sending { every, at: now.after(every.saturating_add(silent)) };

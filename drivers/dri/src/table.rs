@@ -3,8 +3,11 @@
 //! Promises: a row for each value of the four classes that a public source gives a place and a meaning. Evidence: places and
 //! scales are those of the S/5 computer interface as several public programs read it, and of recorded records; MDC codes
 //! are rows of `protocol/mdc` that name this very quantity, and a test asks whether they take the unit. The cardiac output
-//! comes in millilitres, which are thousandths of the litres that it has in MDC. Where no source gives a scale the number goes as it is, named "unscaled", without
-//! a unit and without an MDC code. Leaves out bits of arrhythmia analysis, EEG montages and reserved bytes.
+//! comes in millilitres, which are thousandths of the litres that it has in MDC. A scale other than 1 counts when one program has it
+//! and none has another such; 1 counts only where several have it, or for a count, because it may mean that nobody looked. So the
+//! scales of PiCCO and of cerebral perfusion are those of one program, and that of the infrared modulation is that of the recorded
+//! records, where a finger would modulate by 345 % otherwise. Where no source gives a scale the number goes as it is, named
+//! "unscaled", without a unit and without an MDC code. Leaves out bits of arrhythmia analysis, EEG montages and reserved bytes.
 
 use std::sync::OnceLock;
 
@@ -30,6 +33,8 @@ const PERCENT: Unit = unit(262688, "%");
 const MM: Unit = unit(263442, "mm");
 const ML: Unit = unit(263762, "mL");
 const L_MIN: Unit = unit(265216, "L/min");
+const ML_M2: Unit = unit(263570, "mL/m2");
+const PER_MINUTE: Unit = unit(264672, "/min");
 const ML_MIN: Unit = unit(265234, "mL/min");
 const COMPLIANCE: Unit = unit(268050, "mL/cm[H2O]");
 const RESISTANCE: Unit = unit(268064, "cm[H2O]/(L/s)");
@@ -37,7 +42,7 @@ const MICROVOLT: Unit = unit(266419, "uV");
 const HERTZ: Unit = unit(264640, "Hz");
 const KPA: Unit = unit(265987, "kPa");
 const MINUTE: Unit = unit(264352, "min");
-const KCAL: Unit = unit(0, "kcal/(24.h)");
+const KCAL: Unit = unit(270563, "kcal/d");
 const MILLIAMPERE: Unit = unit(0, "mA");
 
 /// Which part of a pressure.
@@ -211,7 +216,7 @@ const TEMPERATURE: &[Field] = &[field("temp", "Temperature", 6, 2, CELSIUS, Name
 const SPO2: &[Field] = &[
     field("spo2", "SpO2", 6, 2, PERCENT, Name::Mdc(150456)),
     field("pr", "Pulse rate by SpO2", 8, 0, BPM, Name::Mdc(149530)),
-    field("ir_amp", "Modulation of the infrared signal, unscaled", 10, 0, NONE, Name::Private),
+    field("ir_amp", "Modulation of the infrared signal", 10, 2, PERCENT, Name::Private),
     field("so2", "Oxygen saturation of the module's second value", 12, 2, PERCENT, Name::Saturation),
 ];
 const CO2: &[Field] = &[
@@ -266,25 +271,25 @@ const SVO2: &[Field] = &[field("svo2", "Venous oxygen saturation", 6, 2, PERCENT
 const ARRHYTHMIA: &[Field] = &[
     field("hr", "Heart rate by arrhythmia analysis", 6, 0, BPM, Name::Private),
     field("rr_time", "R-R interval, unscaled", 8, 0, NONE, Name::Private),
-    field("pvc", "Premature ventricular contractions", 10, 0, BPM, Name::Mdc(148065)),
+    field("pvc", "Premature ventricular contractions", 10, 0, BPM, Name::Mdc(148066)),
 ];
 const ECG_12: &[Field] = &[
     field("st_i", "ST level, I", 6, 2, MM, Name::Mdc(131841)),
     field("st_ii", "ST level, II", 8, 2, MM, Name::Mdc(131842)),
     field("st_iii", "ST level, III", 10, 2, MM, Name::Mdc(131901)),
-    field("st_avl", "ST level, aVL", 12, 2, MM, Name::Private),
-    field("st_avr", "ST level, aVR", 14, 2, MM, Name::Private),
-    field("st_avf", "ST level, aVF", 16, 2, MM, Name::Private),
-    field("st_v1", "ST level, V1", 18, 2, MM, Name::Private),
-    field("st_v2", "ST level, V2", 20, 2, MM, Name::Private),
-    field("st_v3", "ST level, V3", 22, 2, MM, Name::Private),
-    field("st_v4", "ST level, V4", 24, 2, MM, Name::Private),
-    field("st_v5", "ST level, V5", 26, 2, MM, Name::Private),
-    field("st_v6", "ST level, V6", 28, 2, MM, Name::Private),
+    field("st_avl", "ST level, aVL", 12, 2, MM, Name::Mdc(131903)),
+    field("st_avr", "ST level, aVR", 14, 2, MM, Name::Mdc(131902)),
+    field("st_avf", "ST level, aVF", 16, 2, MM, Name::Mdc(131904)),
+    field("st_v1", "ST level, V1", 18, 2, MM, Name::Mdc(131843)),
+    field("st_v2", "ST level, V2", 20, 2, MM, Name::Mdc(131844)),
+    field("st_v3", "ST level, V3", 22, 2, MM, Name::Mdc(131845)),
+    field("st_v4", "ST level, V4", 24, 2, MM, Name::Mdc(131846)),
+    field("st_v5", "ST level, V5", 26, 2, MM, Name::Mdc(131847)),
+    field("st_v6", "ST level, V6", 28, 2, MM, Name::Mdc(131848)),
 ];
 
 const NMT_2: &[Field] = &[
-    field("count", "Twitch count, unscaled", 6, 0, NONE, Name::Private),
+    field("count", "Twitch count", 6, 0, NONE, Name::Private),
     field("t1", "Twitch 1, unscaled", 8, 0, NONE, Name::Private),
     field("t2", "Twitch 2, unscaled", 10, 0, NONE, Name::Private),
     field("t3", "Twitch 3, unscaled", 12, 0, NONE, Name::Private),
@@ -337,7 +342,7 @@ const EEG: &[Field] = &[
     eeg("4.bsr", "EEG 4, burst suppression ratio", 4, 14, 0, PERCENT),
 ];
 const BIS: &[Field] = &[
-    field("bis", "BIS, unscaled", 6, 0, NONE, Name::Private),
+    field("bis", "BIS", 6, 0, ONE, Name::Mdc(153644)),
     field("sqi", "BIS signal quality, unscaled", 8, 0, NONE, Name::Private),
     field("emg", "BIS EMG, unscaled", 10, 0, NONE, Name::Private),
     field("sr", "BIS suppression ratio, unscaled", 12, 0, NONE, Name::Private),
@@ -345,14 +350,14 @@ const BIS: &[Field] = &[
 const ENTROPY: &[Field] = &[
     field("se", "State entropy", 6, 0, ONE, Name::Mdc(153652)),
     field("re", "Response entropy", 8, 0, ONE, Name::Mdc(153648)),
-    field("bsr", "Burst suppression ratio", 10, 0, PERCENT, Name::Private),
+    field("bsr", "Burst suppression ratio", 10, 0, PERCENT, Name::Mdc(155024)),
 ];
 const SPI: &[Field] = &[field("spi", "Surgical pleth index", 6, 0, NONE, Name::Private)];
 
 const GAS_EXCHANGE: &[Field] = &[
     field("vo2", "Oxygen consumption", 6, 1, ML_MIN, Name::Mdc(152420)),
     field("vco2", "CO2 production", 8, 1, ML_MIN, Name::Mdc(151776)),
-    field("ee", "Energy expenditure", 10, 0, KCAL, Name::Private),
+    field("ee", "Energy expenditure", 10, 0, KCAL, Name::Mdc(152812)),
     field("rq", "Respiratory quotient, unscaled", 12, 0, NONE, Name::Private),
 ];
 const FLOW_2: &[Field] = &[
@@ -360,7 +365,7 @@ const FLOW_2: &[Field] = &[
     field("pmean", "Mean airway pressure", 8, 2, CMH2O, Name::Mdc(151795)),
     field("raw", "Airway resistance", 10, 2, RESISTANCE, Name::Mdc(151840)),
     field("mv_insp", "Inspired minute volume", 12, 2, L_MIN, Name::Mdc(151888)),
-    field("epeep", "Extrinsic PEEP", 14, 2, CMH2O, Name::Private),
+    field("epeep", "Extrinsic PEEP", 14, 2, CMH2O, Name::Mdc(151804)),
     field("mv_spont", "Spontaneous minute volume", 16, 2, L_MIN, Name::Private),
     field("ie_ratio", "I:E ratio, unscaled", 18, 0, NONE, Name::Private),
     field("insp_time", "Inspiration time, unscaled", 20, 0, NONE, Name::Private),
@@ -384,19 +389,22 @@ const TONOMETRY: &[Field] = &[
     field("amb_press", "Ambient pressure", 18, 1, MMHG, Name::Private),
     field("cpma", "CPMA, unscaled", 20, 0, NONE, Name::Private),
 ];
-const AGENT_2: &[Field] = &[field("mac_age_sum", "MAC by age, unscaled", 6, 0, NONE, Name::Private)];
+const AGENT_2: &[Field] = &[field("mac_age_sum", "MAC by age", 6, 2, ONE, Name::Private)];
 const DELTA_P: &[Field] = &[
-    field("spv", "Systolic pressure variation, unscaled", 6, 0, NONE, Name::Private),
-    field("ppv", "Pulse pressure variation, unscaled", 8, 0, NONE, Name::Private),
+    field("spv", "Systolic pressure variation", 6, 2, MMHG, Name::Private),
+    field("ppv", "Pulse pressure variation", 8, 2, PERCENT, Name::Private),
 ];
-const CPP: &[Field] = &[field("value", "Cerebral perfusion pressure, unscaled", 6, 0, NONE, Name::Private)];
+const CPP: &[Field] = &[field("value", "Cerebral perfusion pressure", 6, 2, MMHG, Name::Mdc(153604))];
 const fn picco(key: &'static str, title: &'static str, n: usize) -> Field {
-    field(key, title, n.saturating_mul(2).saturating_add(6), 0, NONE, Name::Private)
+    scaled(key, title, n, 0, NONE)
+}
+const fn scaled(key: &'static str, title: &'static str, n: usize, decimals: u8, unit: Unit) -> Field {
+    field(key, title, n.saturating_mul(2).saturating_add(6), decimals, unit, Name::Private)
 }
 const PICCO: &[Field] = &[
     picco("cci", "CCI, unscaled", 0),
     picco("cco", "CCO, unscaled", 1),
-    picco("cfi", "CFI, unscaled", 2),
+    scaled("cfi", "Cardiac function index", 2, 2, PER_MINUTE),
     picco("ci", "CI, unscaled", 3),
     picco("co", "CO, unscaled", 4),
     picco("cpi", "CPI, unscaled", 5),
@@ -406,16 +414,16 @@ const PICCO: &[Field] = &[
     picco("evlw", "EVLW, unscaled", 9),
     picco("gedi", "GEDI, unscaled", 10),
     picco("gedv", "GEDV, unscaled", 11),
-    picco("gef", "GEF, unscaled", 12),
+    scaled("gef", "Global ejection fraction", 12, 1, PERCENT),
     picco("itbi", "ITBI, unscaled", 13),
     picco("itbv", "ITBV, unscaled", 14),
-    picco("ppv", "PPV, unscaled", 15),
-    picco("pvpi", "PVPI, unscaled", 16),
-    picco("sv", "SV, unscaled", 17),
-    picco("svi", "SVI, unscaled", 18),
+    scaled("ppv", "Pulse pressure variation", 15, 1, PERCENT),
+    scaled("pvpi", "Pulmonary vascular permeability index", 16, 2, ONE),
+    scaled("sv", "Stroke volume", 17, 1, ML),
+    scaled("svi", "Stroke volume index", 18, 1, ML_M2),
     picco("svr", "SVR, unscaled", 19),
     picco("svri", "SVRI, unscaled", 20),
-    picco("svv", "SVV, unscaled", 21),
+    scaled("svv", "Stroke volume variation", 21, 1, PERCENT),
     picco("tblood", "Blood temperature, unscaled", 22),
     picco("tinj", "Injectate temperature, unscaled", 23),
 ];

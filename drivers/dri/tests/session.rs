@@ -97,7 +97,7 @@ fn a_monitor_is_asked_and_its_values_become_measurements() {
  spo2 5.1 69642 69643
   1 spo2.spo2 150456 = 97.50 %(262688) 20261122141200
   2 spo2.pr 149530 = 72 {beat}/min(264864) 20261122141200
-  3 spo2.ir_amp 0 = -  20261122141200 INV: there is no valid value
+  3 spo2.ir_amp 0 = - %(262688) 20261122141200 INV: there is no valid value
   4 spo2.so2 0 = - %(262688) [SO2] 20261122141200 INV: there is no valid value
  aa 7.4 69650 69651
   1 aa.et 152096 = 1.80 %(262688) [SEV] 20261122141200
@@ -280,6 +280,54 @@ fn a_silent_monitor_is_forgotten_and_asked_for_ever() {
     let dump = interpret(&*profile().interpreter(), &pair.gateway.snapshot());
     assert!(dump.text.contains("nibp.sys 150021 = 118.00"));
     assert_eq!(pair.gateway.states.last(), Some(&State::Talking));
+}
+
+#[test]
+fn a_monitor_that_does_not_answer_and_one_that_nobody_understands_are_told_apart() {
+    let mut rig = Rig::new(profile().session(&Instrument::default()));
+    rig.pass(Duration::from_secs(60));
+    assert!(rig.notes.len() == 1 && rig.notes[0].contains("RTS and CTS"), "{:?}", rig.notes);
+    let mut rig = Rig::new(profile().session(&Instrument::default()));
+    rig.bytes(&[0xF8, 0x00, 0xC7, 0x3E]);
+    rig.pass(Duration::from_secs(60));
+    assert!(rig.notes.concat().contains("Compare rate and parity with the monitor's"), "{:?}", rig.notes);
+    assert_eq!(rig.states, [State::Connecting]);
+}
+
+#[test]
+fn extensions_have_the_scales_that_public_programs_give() {
+    let script = "record 20261122141200
+spo2 ir_amp=3.45
+bis bis=47 sqi=95
+aa2 mac_age_sum=1.05
+delp spv=7.25 ppv=12.00
+cpp value=71.50
+picco cco=5200 sv=75.5 cfi=4.75 gef=25.5 ppv=11.5 pvpi=1.75 svi=41.0 svv=9.5 svr=1250
+";
+    let mut pair = Pair::new(script, &[]);
+    let raw: Vec<u8> = pair.gateway.standing.values().next().unwrap().1.clone();
+    // The integers on the line, whatever the script's own scale is.
+    for integer in [345i16, 47, 105, 725, 1200, 7150, 5200, 755, 475, 255, 115, 175, 410, 95, 1250] {
+        assert!(raw.windows(2).any(|two| two == integer.to_le_bytes()), "{integer}");
+    }
+    let dump = interpret(&*profile().interpreter(), &pair.gateway.snapshot());
+    for line in [
+        "spo2.ir_amp 0 = 3.45 %(262688)",
+        "bis.bis 153644 = 47 1(262656)",
+        "bis.sqi 0 = 95 ",
+        "aa2.mac_age_sum 0 = 1.05 1(262656)",
+        "delp.spv 0 = 7.25 mm[Hg](266016)",
+        "delp.ppv 0 = 12.00 %(262688)",
+        "cpp.value 153604 = 71.50 mm[Hg](266016)",
+        "picco.cco 0 = 5200 ",
+        "picco.sv 0 = 75.5 mL(263762)",
+        "picco.svi 0 = 41.0 mL/m2(263570)",
+        "picco.cfi 0 = 4.75 /min(264672)",
+        "picco.pvpi 0 = 1.75 1(262656)",
+        "picco.svr 0 = 1250 ",
+    ] {
+        assert!(dump.text.contains(line), "{line}\n{}", dump.text);
+    }
 }
 
 #[test]

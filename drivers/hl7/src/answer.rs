@@ -1,8 +1,8 @@
 //! What a message is answered with: which acknowledgments its sender wants, and their bytes.
 //!
 //! Promises: MSH-10 goes back byte for byte, each answer has an MSH-10 of its own, and an acknowledgment is never answered.
-//! Without MSH-15 and MSH-16 a message gets an application acknowledgment; else what those two fields ask for. Leaves out
-//! when a message may be accepted.
+//! Without MSH-15 and MSH-16, or with something in them that table 0155 does not have, a message gets an application
+//! acknowledgment; else what those two fields ask for. Leaves out when a message may be accepted.
 
 use orugate_driver::time::Tick;
 use orugate_protocol::ascii::{CR, FS, VT};
@@ -56,7 +56,7 @@ pub(crate) fn answers(message: &[u8], verdict: Verdict, ids: &mut Ids, now: Tick
     match header {
         // What has no name can only be rejected.
         None => codes.push(Code::ApplicationReject),
-        Some(header) if header.is_enhanced() => {
+        Some(header) if is_enhanced(&header) => {
             if wanted(header.field(15).bytes(), verdict) {
                 codes.push(code(verdict, true));
             }
@@ -93,6 +93,12 @@ pub(crate) fn answers(message: &[u8], verdict: Verdict, ids: &mut Ids, now: Tick
 
 /// More of a message than its MSH has, if it is one.
 const HEADER: usize = 64 << 10;
+
+/// Whether the sender knows commit acknowledgments. Some write something of their own into MSH-16 (Mindray's analyzers whether
+/// it is a control) and wait for the plain acknowledgment.
+fn is_enhanced(header: &Header<'_>) -> bool {
+    [15, 16].iter().any(|field| matches!(header.field(*field).bytes(), b"AL" | b"NE" | b"ER" | b"SU"))
+}
 
 /// Whether MSH-15 or MSH-16 (table 0155) asks for it.
 fn wanted(field: &[u8], verdict: Verdict) -> bool {

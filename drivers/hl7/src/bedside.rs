@@ -1,8 +1,10 @@
 //! From one message of a bedside device to its measurements (IHE PCD-01, `ORU^R01`).
 //!
 //! Promises: no allocation; each OBX is one measurement, known or not; codes and units have the MDC numbers that the table
-//! knows under the name that was sent, and are else the device's own. Alarms (`ORU^R40`) and waves are noted and nothing more.
-//! Leaves out the patient's name, and whether OBX-11 `F` means that a person validated: devices write it without one.
+//! knows under the name that was sent, or the profile says, and are else the device's own. Alarms (`ORU^R40`, and rows of them in
+//! other messages) and waves with their attributes are noted and nothing more. Cuff pressures are made now and then, whether or not
+//! the device says so. Leaves out the patient's name, and whether OBX-11 `F` means that a person validated: devices write it
+//! without one.
 
 use crate::plan::Plan;
 use crate::profile::Bedside;
@@ -16,6 +18,9 @@ use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::hl7::reader::{Part, Segment};
 use orugate_protocol::mdc;
+
+/// Cuff pressures and the pulse that a cuff finds.
+const CUFF: [std::ops::RangeInclusive<u32>; 3] = [150_021..=150_023, 150_301..=150_303, 149_546..=149_546];
 
 /// What is added to a measurement's code for its setting.
 const SETTING: u32 = 1 << 24;
@@ -40,6 +45,10 @@ struct Walk<'w, 'a, 'm> {
     sink: &'w mut dyn ReportSink<'m>,
     /// OBR-7 of the order that is walked.
     ordered: Option<DeviceTime>,
+    /// MSH-7.
+    made: Option<DeviceTime>,
+    /// The last row was a wave: attributes behind it are its own.
+    wave: bool,
     /// MSH-11 says that nobody's values are sent.
     test: bool,
     vmd: (u16, u32),
@@ -64,6 +73,8 @@ impl Interpreter for BedsideInterpreter {
             read,
             sink,
             ordered: None,
+            made: None,
+            wave: false,
             test,
             vmd: (0, 0),
             channel: (0, 0),
@@ -89,6 +100,7 @@ impl<'m> Walk<'_, '_, 'm> {
                 b"OBR" => {
                     self.ordered = read::time(segment.field(7).component(1).bytes());
                     self.given = None;
+                    self.wave = false;
                     // Some devices send alarms as R01.
                     alarm = read::mdc_code(segment.field(4)) == Some(ALARM);
                     if alarm {
@@ -122,11 +134,13 @@ impl<'m> Walk<'_, '_, 'm> {
             device.eui64 = read::eui64(sender.component(2).bytes());
         }
         let stamp = self.read.header.field(7).component(1);
-        device.clock =
-            read::time(stamp.bytes()).map(|clock| Shown { device: clock, received: self.message.received });
+        self.made = read::time(stamp.bytes());
+        device.clock = self.made.map(|clock| Shown { device: clock, received: self.message.received });
         if device.clock.is_none() && !stamp.is_empty() {
             self.note(NoteKind::BadTime, stamp);
         }
+        // The first one is the device; another one stands beside it.
+        let mut named = false;
         for segment in self.read.segments() {
             match segment.name().bytes() {
                 b"PID" if device.patient.is_empty() => {
@@ -140,8 +154,21 @@ impl<'m> Walk<'_, '_, 'm> {
                     if device.eui64.is_none() && maker.component(4).bytes() == b"EUI-64" {
                         device.eui64 = read::eui64(maker.component(3).bytes());
                     }
-                    if let Some((code, Level::Mds)) = level(&segment) {
+                    if let Some((code, Level::Mds)) = level(&segment)
+                        && !named
+                    {
                         device.mds = code;
+                        named = true;
+                    }
+                    let field = segment.field(5);
+                    match segment.field(3).component(2).bytes() {
+                        b"MDC_ID_MODEL_NUMBER" | b"MDC_ATTR_ID_MODEL" => {
+                            device.model = self.read.text(field)?
+                        }
+                        b"MDC_ID_MODEL_MANUFACTURER" => device.manufacturer = self.read.text(field)?,
+                        b"MDC_ID_PROD_SPEC_SERIAL" => device.serial = self.read.text(field)?,
+                        b"MDC_ID_PROD_SPEC_SW" => device.version = self.read.text(field)?,
+                        _ => {}
                     }
                 }
                 _ => {}
@@ -165,9 +192,25 @@ impl<'m> Walk<'_, '_, 'm> {
             Some((_, Level::Mds)) => return Ok(()),
             None => {}
         }
+        let code = obx.field(3);
         if matches!(obx.field(2).bytes(), b"NA" | b"MA" | b"ED" | b"RP") {
-            self.note(NoteKind::Wave, obx.field(3).component(1));
+            self.wave = true;
+            self.note(NoteKind::Wave, code.component(1));
             return Ok(());
+        }
+        if code.component(3).bytes() == b"MDIL-ALERT" {
+            self.note(NoteKind::Alarm, code.component(1));
+            return Ok(());
+        }
+        match of_what(code.component(2).bytes()) {
+            Row::Measurement => self.wave = false,
+            Row::Attribute if self.wave => return Ok(()),
+            Row::Alarm => {
+                self.note(NoteKind::Alarm, code.component(1));
+                return Ok(());
+            }
+            Row::Identity => return Ok(()),
+            Row::Attribute => {}
         }
         if self.given != Some((place.vmd, place.channel)) {
             self.given = Some((place.vmd, place.channel));
@@ -194,13 +237,17 @@ impl<'m> Walk<'_, '_, 'm> {
             ..Measurement::default()
         };
         let code = obx.field(3);
-        measurement.term = term(code);
+        let row = self.bedside.term.iter().find(|row| code.component(1).reads(&row.code));
+        measurement.term = row.map_or_else(|| term(code), |row| row.mdc);
         measurement.code = Code {
             id: self.read.text(code.component(1))?,
             name: self.read.text(code.component(2))?,
             system: if measurement.term > 0 { "MDC" } else { self.plan.profile.coding_system.0 },
             loinc: Text::EMPTY,
         };
+        if row.is_some() || code.component(3).bytes() == b"MDIL" {
+            measurement.code.system = self.plan.profile.coding_system.0;
+        }
         if measurement.code.id.is_empty() {
             measurement.code.id = measurement.code.name;
         }
@@ -209,7 +256,9 @@ impl<'m> Walk<'_, '_, 'm> {
         }
         let unit = obx.field(6);
         let words = if unit.component(2).is_empty() { 1 } else { 2 };
-        measurement.unit = Unit { mdc: read::mdc_unit(unit), text: self.read.text(unit.component(words))? };
+        let known = row.map_or(0, |row| row.unit);
+        let mdc = if known > 0 { known } else { read::mdc_unit(unit, measurement.term) };
+        measurement.unit = Unit { mdc, text: self.read.text(unit.component(words))? };
         self.value(obx, &mut measurement)?;
         self.marks(obx, &mut measurement);
         self.limits(obx.field(7), &mut measurement)?;
@@ -219,9 +268,15 @@ impl<'m> Walk<'_, '_, 'm> {
         if time.is_none() && !stamp.is_empty() {
             self.note(NoteKind::BadTime, stamp);
         }
+        let said = read::number(code.component(1)).filter(|_| code.component(3).bytes() == b"MDC");
+        let cuff = |code: u32| CUFF.iter().any(|range| range.contains(&code));
+        let unsaid = !measurement.once && (cuff(measurement.term) || said.is_some_and(cuff));
+        measurement.once |= unsaid;
         // A time that cannot be read is not the order's.
         let time = if stamp.is_empty() { self.ordered } else { time };
-        measurement.at = time.map_or(At::Received, At::Device);
+        // The time at which a message was made is that of no cuff pressure, unless the device says that it is one.
+        let of_message = measurement.once && (unsaid || stamp.is_empty()) && time == self.made;
+        measurement.at = time.filter(|_| !of_message).map_or(At::Received, At::Device);
         measurement.site =
             read::mdc_code(obx.field(20)).filter(|site| mdc::term(*site).is_some()).unwrap_or(0);
         Ok(measurement)
@@ -243,7 +298,7 @@ impl<'m> Walk<'_, '_, 'm> {
             measurement.why = NOT_THERE;
             return Ok(());
         }
-        if self.bedside.absent.iter().any(|absent| text.reads(absent)) {
+        if numeric && self.is_sentinel(&text, measurement) {
             measurement.marks = Marks::INV;
             measurement.why = SENTINEL;
             return Ok(());
@@ -275,11 +330,27 @@ impl<'m> Walk<'_, '_, 'm> {
         Ok(())
     }
 
+    /// A number that stands for no value, where it can be no value.
+    fn is_sentinel(&self, text: &Text<'_>, measurement: &Measurement<'_>) -> bool {
+        let same = |listed: &String| read::same_number(listed.as_bytes(), text.bytes());
+        let refid = mdc::unit(measurement.unit.mdc).map_or("", |unit| unit.refid);
+        let volts = refid.ends_with("_VOLT");
+        let rate = matches!(refid, "MDC_DIM_BEAT_PER_MIN" | "MDC_DIM_RESP_PER_MIN" | "MDC_DIM_PERCENT");
+        let term = mdc::term(measurement.term).map_or("", |term| term.refid);
+        let cuff = CUFF.iter().any(|range| range.contains(&measurement.term));
+        let positive = cuff || rate && !term.ends_with("_DIFF");
+        self.bedside.absent.iter().any(|listed| same(listed) && !volts)
+            || self.bedside.absent_where_positive.iter().any(|listed| same(listed) && positive)
+    }
+
     fn marks(&self, obx: &Segment<'m, 'static>, measurement: &mut Measurement<'m>) {
         let mut marks = measurement.marks;
         let mut alarm = Alarm::default();
         let mut alarms = false;
-        for token in obx.field(8).repeats().flat_map(|repeat| [repeat.component(1), repeat.component(2)]) {
+        // Some write the mark where the status is.
+        let fields = [obx.field(8), obx.field(11)];
+        let tokens = fields.iter().flat_map(|field| field.repeats());
+        for token in tokens.flat_map(|repeat| [repeat.component(1), repeat.component(2)]) {
             marks = marks
                 | match token.bytes() {
                     b"INV" => Marks::INV,
@@ -400,7 +471,40 @@ fn level(obx: &Segment<'_, '_>) -> Option<(u32, Level)> {
     }
 }
 
-/// OBX-4 `mds.vmd.channel.metric`. What does not fit is 0.
+/// What a row is, by the name of its code.
+enum Row {
+    Measurement,
+    /// Of what stands before it: a wave's sample rate, and what hinders it.
+    Attribute,
+    Alarm,
+    /// It says who the device is.
+    Identity,
+}
+
+fn of_what(refid: &[u8]) -> Row {
+    match refid {
+        b"MDC_EVT_INOP" => Row::Attribute,
+        b"MDC_ATTR_ALERT_SOURCE"
+        | b"MDC_ATTR_EVENT_PHASE"
+        | b"MDC_ATTR_ALARM_STATE"
+        | b"MDC_ATTR_ALARM_INACTIVATION_STATE"
+        | b"MDC_ATTR_ALARM_PRIORITY"
+        | b"MDC_ATTR_ALERT_TYPE" => Row::Alarm,
+        b"MDC_ID_MODEL_NUMBER"
+        | b"MDC_ATTR_ID_MODEL"
+        | b"MDC_ID_MODEL_MANUFACTURER"
+        | b"MDC_ID_PROD_SPEC_SERIAL"
+        | b"MDC_ID_PROD_SPEC_SW" => Row::Identity,
+        _ if refid.starts_with(b"MDC_EVT_") => Row::Alarm,
+        _ if refid.starts_with(b"MDC_ATTR_") => Row::Attribute,
+        _ => Row::Measurement,
+    }
+}
+
+/// A device that stands beside the first one in a message has its modules behind that one's.
+const BESIDE: u16 = 1000;
+
+/// OBX-4 `mds.vmd.channel.metric`, and a fifth number for what is said of the metric. What does not fit is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Place {
     vmd: u16,
@@ -413,8 +517,14 @@ impl Place {
         let mut numbers = field.bytes().split(|byte| *byte == b'.');
         let mut next =
             || numbers.next().and_then(read::decimal).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
-        let _mds = next();
-        Self { vmd: next(), channel: next(), metric: next() }
+        let [mds, vmd, channel, metric] = [next(), next(), next(), next()];
+        let beside = mds.saturating_sub(1).min(60).saturating_mul(BESIDE);
+        let of_metric = numbers.next().is_some();
+        Self {
+            vmd: if vmd == 0 { 0 } else { vmd.saturating_add(beside) },
+            channel,
+            metric: if of_metric { 0 } else { metric },
+        }
     }
 }
 
@@ -427,10 +537,14 @@ fn term(field: Part<'_>) -> u32 {
     };
     let said = |first: usize| {
         let (code, name) = (field.component(first), field.component(first.saturating_add(1)));
-        if field.component(first.saturating_add(2)).bytes() != b"MDC" {
-            return None;
-        }
-        let code = read::number(code)?;
+        let code = match field.component(first.saturating_add(2)).bytes() {
+            b"MDC" => read::number(code)?,
+            // Philips writes partition and code in hexadecimal, and names of its own.
+            b"MDIL" => {
+                return read::mdil(code).filter(|code| !mdc::is_private(*code) && mdc::term(*code).is_some());
+            }
+            _ => return None,
+        };
         if mdc::is_private(code) {
             return None;
         }

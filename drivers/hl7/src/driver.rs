@@ -62,8 +62,8 @@ impl Profile for Fitted {
     fn interpreter(&self) -> Box<dyn Interpreter> {
         match &self.plan.kind {
             Kind::Bedside(bedside) => Box::new(BedsideInterpreter { plan: self.plan, bedside }),
-            Kind::Laboratory(laboratory, controls) => {
-                Box::new(LaboratoryInterpreter { plan: self.plan, laboratory, controls })
+            Kind::Laboratory(laboratory, rules) => {
+                Box::new(LaboratoryInterpreter { plan: self.plan, laboratory, rules })
             }
         }
     }

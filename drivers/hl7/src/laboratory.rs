@@ -1,47 +1,68 @@
-//! From one message of an analyzer to results (`OUL^R22`, `ORU^R32`, `ORU^R01`).
+//! From one message of an analyzer to results (`OUL^R21` to `R24`, `ORU^R30` to `R32`, `ORU^R01`): the walk over its segments.
 //!
-//! Promises: no allocation; each OBX behind an OBR is one observation of the specimen that the message puts it to: the SPM
-//! before the OBR, and in an ORU, where SPM stands behind its OBX, the next one. Values, flags and ranges are as sent. Leaves
-//! out images and other data in ED and RP, which no result can be.
+//! Promises: no allocation; each OBX is one observation of the specimen that the message puts it to: the SPM or SAC before the OBR,
+//! and where they stand behind it, the order's own or the only one that the patient has. What stands behind a specimen and before
+//! any order, or before any order at all, is said to be so and never guessed. [`result`](crate::result) reads the single OBX.
+//! Leaves out reagents (INV) and who ordered.
 
-use crate::plan::{Control, Plan};
-use crate::profile::{Laboratory, Place};
+use crate::place::Place;
+use crate::plan::{Control, Mark, Plan, Rules};
+use crate::profile::Laboratory;
 use crate::read::{self, Read};
 use orugate_driver::report::{
-    Code, Comment, End, Flags, Item, Level, Note, NoteKind, Observation, Order, Patient, Qc, ReportSink,
-    Sender, Specimen, Status,
+    Code, Comment, End, Item, Level, Note, NoteKind, Order, Patient, Qc, ReportSink, Sender, Specimen,
 };
 use orugate_driver::text::Text;
+use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
-use orugate_protocol::hl7::reader::{Part, Segment};
+use orugate_protocol::hl7::reader::{Lines, Part, Segment};
 
-const PICTURE: &str = "data that is no value";
+const NO_ORDER: &str =
+    "A result stands before any order, so nothing says whose it is. Look at the instrument; discard.";
+const OF_SPECIMEN: &str = "A value stands behind the specimen and before any order. It may be a result, or say something of the \
+    specimen. Look at the instrument; discard.";
+const ABOUT_SPECIMEN: &str = "about-the-specimen";
 
 /// The interpreter of one profile.
 pub(crate) struct LaboratoryInterpreter {
     pub(crate) plan: &'static Plan,
     pub(crate) laboratory: &'static Laboratory,
-    pub(crate) controls: &'static [Control],
+    pub(crate) rules: &'static Rules,
 }
 
-type Line<'m> = Segment<'m, 'static>;
+pub(crate) type Line<'m> = Segment<'m, 'static>;
 
-struct Walk<'w, 'a, 'm> {
-    plan: &'static Plan,
-    laboratory: &'static Laboratory,
-    controls: &'static [Control],
-    read: Read<'a, 'm>,
-    sink: &'w mut dyn ReportSink<'m>,
-    /// SPM stands before its orders, as in an OUL.
+/// What stood before a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    Order,
+    /// Its order's results are over; or, when there is an order behind it, none came yet.
+    Specimen,
+    /// And no order comes behind it.
+    LoneSpecimen,
+    /// The same, and it was said.
+    Lone,
+}
+
+pub(crate) struct Walk<'w, 'a, 'm> {
+    pub(crate) plan: &'static Plan,
+    pub(crate) laboratory: &'static Laboratory,
+    pub(crate) rules: &'static Rules,
+    pub(crate) read: Read<'a, 'm>,
+    pub(crate) sink: &'w mut dyn ReportSink<'m>,
+    /// SPM or SAC stand before their orders, as in an OUL.
     specimen_first: bool,
     spm: Option<Line<'m>>,
     sac: Option<Line<'m>>,
-    /// An order was given since the last specimen.
-    order: bool,
-    /// What a comment is about.
-    level: Level,
-    /// OBR-7 and OBR-22 of the order.
-    times: [Option<Part<'m>>; 2],
+    pub(crate) obr: Option<Line<'m>>,
+    /// The order's timing.
+    tq1: Option<Line<'m>>,
+    behind: Behind,
+    /// The order at hand, until it has a result.
+    empty_order: Option<Order<'m>>,
+    /// What a comment is about; `None` for what is given with the order.
+    level: Option<Level>,
 }
 
 impl Interpreter for LaboratoryInterpreter {
@@ -53,21 +74,24 @@ impl Interpreter for LaboratoryInterpreter {
     ) -> Result<(), Fault> {
         let read = Read::new(message.raw, self.plan.profile.charset.0, scratch)?;
         let mut names = read.segments().map(|segment| *segment.name().bytes());
-        let specimen_first = names.find(|name| matches!(name, b"SPM" | b"OBX")) == Some(*b"SPM");
+        let first = names.find(|name| matches!(name, b"SPM" | b"SAC" | b"OBR"));
         let mut walk = Walk {
             plan: self.plan,
             laboratory: self.laboratory,
-            controls: self.controls,
+            rules: self.rules,
             read,
             sink,
-            specimen_first,
+            specimen_first: first.is_some_and(|name| name != *b"OBR"),
             spm: None,
             sac: None,
-            order: false,
-            level: Level::Message,
-            times: [None; 2],
+            obr: None,
+            tq1: None,
+            behind: Behind::Nothing,
+            empty_order: None,
+            level: Some(Level::Message),
         };
         walk.message()?;
+        walk.close_order();
         walk.sink.item(Item::End(End { complete: message.complete }));
         Ok(())
     }
@@ -76,28 +100,21 @@ impl Interpreter for LaboratoryInterpreter {
 impl<'m> Walk<'_, '_, 'm> {
     fn message(&mut self) -> Result<(), Fault> {
         self.sender()?;
-        let segments = self.read.lines.clone();
-        let mut rest = segments;
+        let mut rest = self.read.lines.clone();
         while let Some(Ok(segment)) = rest.next() {
             match segment.name().bytes() {
                 b"PID" => self.patient(&segment)?,
-                b"SPM" if self.specimen_first => {
-                    self.spm = Some(segment);
-                    self.sac = None;
-                    self.order = false;
+                b"SPM" => self.spm(segment, &rest),
+                b"SAC" if self.specimen_first => {
+                    self.close_order();
+                    self.sac = Some(segment);
+                    self.level = None;
                 }
-                b"SAC" if self.specimen_first => self.sac = Some(segment),
-                b"OBR" => {
-                    if !self.specimen_first {
-                        // The SPM of this order is behind its results.
-                        let ahead = || rest.clone().filter_map(Result::ok).take_while(|s| !s.is("PID"));
-                        self.spm = ahead().find(|s| s.is("SPM"));
-                        self.sac = ahead().find(|s| s.is("SAC"));
-                    }
-                    self.order(&segment)?;
-                }
+                b"OBR" => self.order(&segment, &rest)?,
                 b"OBX" => self.observation(&segment)?,
                 b"NTE" => self.comment(&segment)?,
+                b"TCD" if self.level == Some(Level::Observation) => self.dilution(&segment)?,
+                [b'Z', ..] => self.note(NoteKind::UnknownRecord, &segment),
                 _ => {}
             }
         }
@@ -109,12 +126,13 @@ impl<'m> Walk<'_, '_, 'm> {
         let qc = match msh.field(11).component(1).bytes() {
             b"Q" => Some(Qc::ProfileRule("MSH-11 is Q")),
             b"T" | b"D" => Some(Qc::ProfileRule("MSH-11 says training or debugging")),
-            _ => None,
+            _ => self.control("MSH").map(Qc::ProfileRule),
         };
+        let [serial, version] = [self.laboratory.serial, self.laboratory.version];
         let sender = Sender {
             name: self.read.text(msh.field(3).component(1))?,
-            serial: Text::EMPTY,
-            version: Text::EMPTY,
+            serial: self.text_at(serial.as_slice(), None)?,
+            version: self.text_at(version.as_slice(), None)?,
             time: read::time(msh.field(7).component(1).bytes()),
             qc,
             span: msh.field(3).span(),
@@ -124,6 +142,7 @@ impl<'m> Walk<'_, '_, 'm> {
     }
 
     fn patient(&mut self, pid: &Line<'m>) -> Result<(), Fault> {
+        self.close_order();
         let name = pid.field(5);
         let patient = Patient {
             practice_id: self.read.text(pid.field(3).component(1))?,
@@ -136,176 +155,221 @@ impl<'m> Walk<'_, '_, 'm> {
             sex: self.read.text(pid.field(8).component(1))?,
             span: pid.span(),
         };
-        self.level = Level::Patient;
-        self.order = false;
+        self.level = Some(Level::Patient);
+        self.behind = Behind::Nothing;
         // A specimen belongs to its patient.
-        if !self.specimen_first {
-            self.spm = None;
-        }
+        (self.spm, self.sac, self.obr, self.tq1) = (None, None, None, None);
         self.sink.item(Item::Patient(patient));
         Ok(())
     }
 
-    fn order(&mut self, obr: &Line<'m>) -> Result<(), Fault> {
+    fn spm(&mut self, spm: Line<'m>, rest: &Lines<'m>) {
+        self.level = None;
+        if self.specimen_first {
+            self.close_order();
+            (self.spm, self.sac, self.obr) = (Some(spm), None, None);
+            let mut orders = rest.clone().filter_map(Result::ok).take_while(|s| !s.is("SPM") && !s.is("PID"));
+            self.behind = if orders.any(|s| s.is("OBR")) { Behind::Specimen } else { Behind::LoneSpecimen };
+        } else if self.empty_order.is_none() {
+            // The order's results stand before its SPM. Where none did (OUL^R24), they come behind it.
+            self.behind = Behind::Specimen;
+        }
+    }
+
+    fn order(&mut self, obr: &Line<'m>, rest: &Lines<'m>) -> Result<(), Fault> {
+        self.close_order();
+        (self.obr, self.tq1) = (
+            Some(*obr),
+            rest.clone()
+                .filter_map(Result::ok)
+                .take_while(|s| !s.is("OBX") && !s.is("OBR"))
+                .find(|s| s.is("TQ1")),
+        );
+        if !self.specimen_first {
+            self.spm = self.behind(rest, "SPM");
+            self.sac = self.behind(rest, "SAC");
+        }
         // Each order says its specimen again: where the id is may be the order's own field.
         self.specimen(obr)?;
-        let code = self.code(obr.field(4))?;
+        let code = self.standard_code(obr.field(4))?;
         let cancelled = obr.field(25).bytes() == b"X";
-        self.order = true;
-        self.level = Level::Order;
-        let some = |part: Part<'m>| Some(part).filter(|part| !part.is_empty());
-        self.times = [some(obr.field(7).component(1)), some(obr.field(22).component(1))];
-        self.sink.item(Item::Order(Order { code, cancelled, span: obr.span() }));
+        self.behind = Behind::Order;
+        self.level = Some(Level::Order);
+        let order = Order { code, cancelled, span: obr.span() };
+        self.empty_order = Some(order);
+        self.sink.item(Item::Order(order));
+        // What is said of the specimen is said of each of its orders.
+        let Some(spm) = self.spm else { return Ok(()) };
+        let mut lines = self.read.lines.clone().filter_map(Result::ok);
+        let _ = lines.find(|line| line.span() == spm.span());
+        for line in lines.take_while(|line| line.is("SAC") || line.is("INV") || line.is("NTE")) {
+            if line.is("NTE") {
+                self.comment(&line)?;
+            }
+        }
         Ok(())
+    }
+
+    /// The segment of this name that stands behind an order: its own, or else the only one that the patient has.
+    fn behind(&self, rest: &Lines<'m>, name: &str) -> Option<Line<'m>> {
+        let mut own = rest.clone().filter_map(Result::ok).take_while(|s| !s.is("OBR") && !s.is("PID"));
+        if let Some(own) = own.find(|s| s.is(name)) {
+            return Some(own);
+        }
+        let ahead = rest.clone().filter_map(Result::ok).take_while(|s| !s.is("PID"));
+        let last = ahead.last().map_or(0, |line| line.span().start);
+        // From this patient's PID to the next one's.
+        let mut all = (0u32, None);
+        for line in self.read.segments().take_while(|line| line.span().start <= last) {
+            if line.is("PID") {
+                all = (0, None);
+            } else if line.is(name) {
+                all = (all.0.saturating_add(1), Some(line));
+            }
+        }
+        all.1.filter(|_| all.0 == 1)
+    }
+
+    /// An order is over; without results there is nothing to report of it.
+    fn close_order(&mut self) {
+        if let Some(order) = self.empty_order.take() {
+            let subject = order.code.id;
+            self.sink.note(Note { kind: NoteKind::OrderWithoutResult, span: order.span, subject });
+        }
     }
 
     fn specimen(&mut self, obr: &Line<'m>) -> Result<(), Fault> {
         let mut id = Text::EMPTY;
         let mut id_place = "";
         for place in &self.laboratory.sample {
-            let part = match place {
-                Place::Spm2 => self.spm.map(|spm| {
-                    let both = spm.field(2);
-                    let placer = both.component(1).subcomponent(1);
-                    if placer.is_empty() { both.component(2).subcomponent(1) } else { placer }
-                }),
-                Place::Sac3 => self.sac.map(|sac| sac.field(3).component(1)),
-                Place::Obr2 => Some(obr.field(2).component(1)),
-                Place::Obr3 => Some(obr.field(3).component(1)),
-            };
-            let Some(part) = part else { continue };
+            let Some(part) = self.sample_at(*place, obr) else { continue };
             let text = self.read.text(part)?;
             if !text.is_empty() {
                 (id, id_place) = (text, place.name());
                 break;
             }
         }
-        let role = self.spm.is_some_and(|spm| spm.field(11).component(1).bytes() == b"Q");
-        let begins = |control: &&Control| id.bytes().starts_with(control.prefix.as_bytes());
-        let qc = if role {
-            Some(Qc::SpecimenRole)
-        } else {
-            self.controls.iter().find(begins).map(|control| Qc::ProfileRule(control.clause))
+        let begins = |control: &&Control| match control.mark {
+            Mark::Prefix(prefix) => id.bytes().starts_with(prefix.as_bytes()),
+            Mark::At(..) => false,
         };
-        let mut specimen = Specimen { id, id_place, qc, span: obr.span(), ..Specimen::default() };
+        // Table 0369.
+        let role = match self.spm.map_or(&b""[..], |spm| spm.field(11).component(1).bytes()) {
+            b"Q" => Some(Qc::SpecimenRole),
+            b"C" | b"V" => Some(Qc::ProfileRule("SPM-11 says a calibrator")),
+            b"E" => Some(Qc::ProfileRule("SPM-11 says an electronic control")),
+            b"B" | b"F" | b"O" => Some(Qc::ProfileRule("SPM-11 says a test of proficiency")),
+            b"R" => Some(Qc::ProfileRule("SPM-11 says a replicate that serves as a control")),
+            _ => None,
+        };
+        let marked = || {
+            let at = ["SPM", "SAC", "OBR"].iter().find_map(|segment| self.control(segment));
+            at.or_else(|| self.rules.controls.iter().find(begins).map(|control| control.clause))
+        };
+        let qc = role.or_else(|| marked().map(Qc::ProfileRule));
+        let mut specimen = Specimen {
+            id,
+            id_place,
+            qc,
+            collected: self.time_at(&self.laboratory.collected, None),
+            received: self.time_at(&self.laboratory.received, None),
+            span: obr.span(),
+            ..Specimen::default()
+        };
         if let Some(spm) = self.spm {
             specimen.kind = self.read.text(spm.field(4).component(1))?;
-            specimen.collected = read::time(spm.field(17).component(1).bytes());
-            specimen.received = read::time(spm.field(18).component(1).bytes());
+            if specimen.kind.is_empty() {
+                specimen.kind = self.read.text(spm.field(4).component(2))?;
+            }
             specimen.span = spm.span();
         }
         self.sink.item(Item::Specimen(specimen));
         Ok(())
     }
 
-    /// The test in the vendor's words, and a LOINC code when one is beside it.
-    fn code(&mut self, field: Part<'m>) -> Result<Code<'m>, Fault> {
-        let loinc = |first: usize| field.component(first).bytes() == b"LN";
-        let (own, standard) = match (loinc(3), loinc(6)) {
-            (true, _) if field.component(4).is_empty() => (1, Some(1)),
-            (true, _) => (4, Some(1)),
-            (false, true) => (1, Some(4)),
-            (false, false) => (1, None),
-        };
-        Ok(Code {
-            id: self.read.text(field.component(own))?,
-            name: self.read.text(field.component(own.saturating_add(1)))?,
-            system: self.plan.profile.coding_system.0,
-            loinc: match standard {
-                Some(at) => self.read.text(field.component(at))?,
-                None => Text::EMPTY,
-            },
-        })
+    fn sample_at(&self, place: Place, obr: &Line<'m>) -> Option<Part<'m>> {
+        if place.is_of("SPM") && place.is_field() {
+            // EIP: the placer's number of the specimen, or else the filler's.
+            let both = place.read(&self.spm?)?;
+            let placer = both.component(1).subcomponent(1);
+            return Some(if placer.is_empty() { both.component(2).subcomponent(1) } else { placer });
+        }
+        let part = [Some(*obr), self.spm, self.sac, self.obr].iter().flatten().find_map(|s| place.read(s))?;
+        Some(if place.is_field() { part.component(1).subcomponent(1) } else { part })
+    }
+
+    /// The clause of a profile's mark in a segment of this name that is at hand.
+    fn control(&self, segment: &str) -> Option<&'static str> {
+        let found = self.rules.controls.iter().find(|control| match control.mark {
+            Mark::At(place, is) => {
+                place.is_of(segment) && self.at(place, None).is_some_and(|part| part.reads(is))
+            }
+            Mark::Prefix(_) => false,
+        });
+        found.map(|control| control.clause)
+    }
+
+    /// What stands at a place of the OBX, of what it belongs to, or of MSH.
+    pub(crate) fn at(&self, place: Place, obx: Option<&Line<'m>>) -> Option<Part<'m>> {
+        let msh = self.read.segments().next();
+        let all = [obx.copied(), self.obr, self.tq1, self.spm, self.sac, msh];
+        all.iter().flatten().find_map(|segment| place.read(segment))
+    }
+
+    pub(crate) fn first_at(&self, places: &[Place], obx: Option<&Line<'m>>) -> Option<Part<'m>> {
+        places.iter().find_map(|place| self.at(*place, obx))
+    }
+
+    pub(crate) fn time_at(&self, places: &[Place], obx: Option<&Line<'m>>) -> Option<DeviceTime> {
+        places.iter().find_map(|place| read::time(self.at(*place, obx)?.component(1).bytes()))
+    }
+
+    pub(crate) fn text_at(&mut self, places: &[Place], obx: Option<&Line<'m>>) -> Result<Text<'m>, Fault> {
+        match self.first_at(places, obx) {
+            Some(part) => self.read.text(part),
+            None => Ok(Text::EMPTY),
+        }
     }
 
     fn observation(&mut self, obx: &Line<'m>) -> Result<(), Fault> {
-        if !self.order {
-            self.sink.note(Note {
-                kind: NoteKind::ResultWithoutOrder,
-                span: obx.span(),
-                subject: Text::EMPTY,
-            });
-        }
-        let field = obx.field(5);
-        let value = match obx.field(2).bytes() {
-            b"CE" | b"CWE" | b"CNE" if !field.component(2).is_empty() => {
-                self.read.text(field.component(2))?
-            }
-            // Comparator, number, separator, number: as one text (`>1:20`).
-            b"SN" => self.joined(field)?,
-            b"TX" | b"FT" => self.read.text(field)?,
-            _ => self.first(field)?,
+        let (doubt, not_reportable) = match self.behind {
+            Behind::Nothing => (Some(NO_ORDER), None),
+            Behind::LoneSpecimen | Behind::Lone => (Some(OF_SPECIMEN), None),
+            Behind::Specimen => (None, Some(ABOUT_SPECIMEN)),
+            Behind::Order => (None, None),
         };
-        let unit = obx.field(6);
-        let flags = self.read.text(obx.field(8))?;
-        let delimiters = *self.read.header.delimiters();
-        let time = |part: Part<'m>| read::time(part.component(1).bytes());
-        let measured =
-            time(obx.field(14)).or_else(|| self.times.iter().flatten().find_map(|part| time(*part)));
-        let observation = Observation {
-            code: self.code(obx.field(3))?,
-            value,
-            unit: self.read.text(unit.component(1))?,
-            unit_as_sent: Text::EMPTY,
-            range: self.read.text(obx.field(7))?,
-            flags: Flags { text: flags, separator: delimiters.repeat(), known: &[] },
-            nature: self.read.text(obx.field(10))?,
-            status: status(obx.field(11).bytes()),
-            started: None,
-            completed: time(obx.field(19)).or(measured),
-            operator: self.read.text(obx.field(16).component(1))?,
-            verifier: Text::EMPTY,
-            device: self.read.text(obx.field(18).component(1))?,
-            run: self.read.text(obx.field(4))?,
-            replicate: Text::EMPTY,
-            group: 0,
-            not_reportable: matches!(obx.field(2).bytes(), b"ED" | b"RP" | b"NA" | b"MA").then_some(PICTURE),
-            doubt: (!self.order).then_some("the result stands before any order"),
-            suspect: false,
-            span: obx.span(),
-        };
-        self.level = Level::Observation;
-        self.sink.item(Item::Observation(observation));
-        Ok(())
-    }
-
-    /// The first component that says anything.
-    fn first(&mut self, field: Part<'m>) -> Result<Text<'m>, Fault> {
-        let part = field.components().find(|part| !part.is_empty()).unwrap_or(field);
-        self.read.text(part)
-    }
-
-    fn joined(&mut self, field: Part<'m>) -> Result<Text<'m>, Fault> {
-        let space = self.read.scratch.take(field.bytes().len()).ok_or(Fault::Space)?;
-        let mut len = 0usize;
-        for (place, byte) in space.iter_mut().zip(field.components().flat_map(|part| part.unescaped())) {
-            *place = byte;
-            len = len.saturating_add(1);
+        if doubt.is_some() {
+            self.note(NoteKind::ResultWithoutOrder, obx);
         }
-        let space: &'m [u8] = space;
-        let escapes = orugate_driver::text::Escapes::None;
-        Ok(Text::new(space.get(..len).unwrap_or_default(), self.read.charset, escapes).trimmed())
+        if self.behind == Behind::Specimen && self.specimen_first {
+            // No order is there yet, as whose it could be counted.
+            self.note(NoteKind::UnknownRecord, obx);
+            return Ok(());
+        }
+        if self.behind == Behind::LoneSpecimen {
+            self.behind = Behind::Lone;
+            self.specimen(obx)?;
+            let code = Code { system: self.plan.profile.coding_system.0, ..Code::default() };
+            self.sink.item(Item::Order(Order { code, cancelled: false, span: obx.span() }));
+        }
+        self.empty_order = None;
+        self.level = Some(Level::Observation);
+        self.result(obx, doubt, not_reportable)
     }
 
     fn comment(&mut self, nte: &Line<'m>) -> Result<(), Fault> {
+        let Some(level) = self.level else { return Ok(()) };
         let text = self.read.text(nte.field(3))?;
         if !text.is_empty() {
-            self.sink.item(Item::Comment(Comment { level: self.level, label: "", text, span: nte.span() }));
+            self.sink.item(Item::Comment(Comment { level, label: "", text, span: nte.span() }));
         }
         Ok(())
     }
-}
 
-/// OBX-11.
-const fn status(sent: &[u8]) -> Status {
-    match sent {
-        b"F" | b"U" => Status::Final,
-        b"P" | b"S" | b"R" => Status::Preliminary,
-        b"C" => Status::Corrected,
-        b"X" => Status::NotDone,
-        b"I" => Status::Pending,
-        b"W" | b"D" => Status::Questionable,
-        b"" => Status::Absent,
-        [other, ..] => Status::Unknown(*other),
+    fn note(&mut self, kind: NoteKind, segment: &Line<'m>) {
+        let charset = orugate_driver::text::Charset::Ascii;
+        let name = segment.bytes().get(..3).unwrap_or_default();
+        let subject = Text::new(name, charset, orugate_driver::text::Escapes::None);
+        self.sink.note(Note { kind, span: segment.span(), subject });
     }
 }

@@ -1,7 +1,11 @@
 //! A profile made ready for use: what it means, once, for the life of the process.
 
+use crate::place::Place;
 use crate::profile::{Bedside, Hl7Profile, Laboratory};
+use crate::read;
+use orugate_driver::report::KnownFlag;
 use orugate_driver::{Common, Interned, ProfileError, UsualLine, intern};
+use orugate_protocol::mdc;
 
 /// By the profile's text.
 static PLANS: Interned<Plan> = Interned::new();
@@ -18,15 +22,35 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Bedside(Bedside),
-    Laboratory(Laboratory, Vec<Control>),
+    Laboratory(Box<Laboratory>, Rules),
 }
 
-/// Samples whose id begins so are controls.
+/// What a laboratory's profile says, ready to be looked up.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) controls: Vec<Control>,
+    /// Those of table 0078 and the profile's own.
+    pub(crate) flags: Vec<KnownFlag<'static>>,
+}
+
+/// What marks something that is no patient's.
 #[derive(Debug)]
 pub(crate) struct Control {
-    pub(crate) prefix: &'static str,
+    pub(crate) mark: Mark,
     pub(crate) clause: &'static str,
 }
+
+#[derive(Debug)]
+pub(crate) enum Mark {
+    /// The sample id begins so.
+    Prefix(&'static str),
+    /// This stands there.
+    At(Place, &'static str),
+}
+
+/// Table 0078 of HL7 2.5.1.
+const TABLE_0078: [&str; 18] =
+    ["L", "H", "LL", "HH", "<", ">", "N", "A", "AA", "U", "D", "B", "W", "S", "R", "I", "MS", "VS"];
 
 impl Plan {
     /// Reads a profile.
@@ -63,8 +87,19 @@ fn check(text: &str, profile: &Hl7Profile) -> Result<Kind, ProfileError> {
     }
     match (&profile.bedside, &profile.laboratory) {
         (Some(bedside), None) => {
-            if bedside.absent.iter().any(String::is_empty) {
-                return wrong("absent", "absent has an empty text; an empty OBX-5 is no value anyway".into());
+            for (key, numbers) in
+                [("absent ", &bedside.absent), ("absent_where_positive", &bedside.absent_where_positive)]
+            {
+                if let Some(text) = numbers.iter().find(|text| !read::is_number(text.as_bytes())) {
+                    return wrong(key, format!("`{text}` is no number; what is none is no value anyway"));
+                }
+            }
+            if let Some(row) = bedside.term.iter().find(|row| mdc::term(row.mdc).is_none()) {
+                let message = format!(
+                    "{} is no MDC code that is known here, and {} is said to be it",
+                    row.mdc, row.code
+                );
+                return wrong("mdc", message);
             }
             Ok(Kind::Bedside(bedside.clone()))
         }
@@ -78,11 +113,23 @@ fn check(text: &str, profile: &Hl7Profile) -> Result<Kind, ProfileError> {
             if laboratory.qc_prefixes.iter().any(String::is_empty) {
                 return wrong("qc_prefixes", "qc_prefixes has an empty text; every sample begins so".into());
             }
-            let controls = laboratory.qc_prefixes.iter().map(|prefix| Control {
-                prefix: intern(prefix),
+            let prefixes = laboratory.qc_prefixes.iter().map(|prefix| Control {
+                mark: Mark::Prefix(intern(prefix)),
                 clause: intern(&format!("the sample id begins with {prefix}")),
             });
-            Ok(Kind::Laboratory(laboratory.clone(), controls.collect()))
+            let marks = laboratory.control.iter().map(|row| Control {
+                mark: Mark::At(row.place, intern(&row.is)),
+                clause: intern(&format!("{} is {}", row.place.name(), row.is)),
+            });
+            let own = laboratory.flag.iter().map(|row| KnownFlag {
+                code: intern(&row.code),
+                hl7: row.hl7.as_deref().map(intern),
+                meaning: intern(&row.meaning),
+            });
+            let table = TABLE_0078.iter().map(|code| KnownFlag { code, hl7: Some(code), meaning: "" });
+            let rules =
+                Rules { controls: prefixes.chain(marks).collect(), flags: own.chain(table).collect() };
+            Ok(Kind::Laboratory(Box::new(laboratory.clone()), rules))
         }
         (Some(_), Some(_)) => {
             wrong("[laboratory]", "a profile is either [bedside] or [laboratory], not both".into())

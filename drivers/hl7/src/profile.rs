@@ -3,6 +3,7 @@
 //! Promises: what is read is valid, and every mistake names its line. A profile has either a table `[bedside]` or a table
 //! `[laboratory]`, which says how its messages are read.
 
+pub use crate::place::Place;
 use orugate_driver::{CommonQc, Evidence, Example, intern, text};
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
@@ -54,9 +55,16 @@ const fn message_max() -> usize {
 pub struct Bedside {
     /// A value that was not renewed for so long is none any more: three of the device's cycles at least.
     pub stale_after: Wait,
-    /// What the device writes in OBX-5 when there is no value, digit for digit: `"-999"`.
+    /// Numbers that the device writes in OBX-5 when there is no value: `"-999"`. They are none in a potential in volts, of which
+    /// any may be one.
     #[serde(default)]
     pub absent: Vec<String>,
+    /// Numbers that mean so only where what is measured is never below zero: `"-1"` is no rate, and may be a temperature.
+    #[serde(default)]
+    pub absent_where_positive: Vec<String>,
+    /// The device's own codes that are proven to be MDC terms.
+    #[serde(default)]
+    pub term: Vec<TermRow>,
     /// MDC code of the device's kind where no message says it: 69965 is `MDC_DEV_MON_PHYSIO_MULTI_PARAM_MDS`.
     #[serde(default)]
     pub mds: u32,
@@ -65,49 +73,117 @@ pub struct Bedside {
     pub manufacturer: String,
 }
 
-/// How an analyzer's messages are read.
-#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+/// One of the device's own codes.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub struct TermRow {
+    /// OBX-3.1 as the device writes it.
+    pub code: String,
+    /// The MDC code: 147842 is `MDC_ECG_HEART_RATE`.
+    pub mdc: u32,
+    /// The MDC code of its unit, whatever OBX-6 calls it; without it OBX-6 is read as MDC or UCUM.
+    #[serde(default)]
+    pub unit: u32,
+}
+
+/// How an analyzer's messages are read.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Laboratory {
-    /// Where the sample id is: the first place that is not empty counts.
-    #[serde(default = "sample")]
+    /// Where the sample id is: the first place that is not empty counts. `SPM-2` is the placer's id or else the filler's.
     pub sample: Vec<Place>,
     /// A sample whose id begins so is a control.
-    #[serde(default)]
     pub qc_prefixes: Vec<String>,
+    /// Other marks of what is no patient's.
+    pub control: Vec<ControlRow>,
+    /// Where the test's code, its name and parts of the code are.
+    pub code: CodeRule,
+    /// Codes of rows that are no results: settings, the patient's age, and the like.
+    pub not_results: Vec<String>,
+    /// Words in OBX-5 that say that there is no value: the test could not be done.
+    pub absent: Vec<String>,
+    /// What tells a run from another one of the same test on the same specimen.
+    pub run: Vec<Place>,
+    /// When the result was there. HL7 before 2.4 has no OBX-19; then it is OBX-14.
+    pub completed: Vec<Place>,
+    /// When the specimen was taken.
+    pub collected: Vec<Place>,
+    /// When the laboratory got it.
+    pub received: Vec<Place>,
+    /// Where the analyzer says its serial number.
+    pub serial: Option<Place>,
+    /// Where it says its software's version.
+    pub version: Option<Place>,
+    /// Flags of OBX-8 besides those of table 0078.
+    pub flag: Vec<FlagRow>,
 }
 
-fn sample() -> Vec<Place> {
-    vec![Place::Spm2]
-}
-
-/// A field with the sample id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, schemars::JsonSchema)]
-pub enum Place {
-    /// The placer's or else the filler's id of the specimen.
-    #[serde(rename = "SPM-2")]
-    Spm2,
-    /// The container's id.
-    #[serde(rename = "SAC-3")]
-    Sac3,
-    /// The placer's order number.
-    #[serde(rename = "OBR-2")]
-    Obr2,
-    /// The filler's order number.
-    #[serde(rename = "OBR-3")]
-    Obr3,
-}
-
-impl Place {
-    /// The standard's name.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Spm2 => "SPM-2",
-            Self::Sac3 => "SAC-3",
-            Self::Obr2 => "OBR-2",
-            Self::Obr3 => "OBR-3",
+impl Default for Laboratory {
+    fn default() -> Self {
+        let places = |names: &[&'static str]| names.iter().filter_map(|name| Place::named(name)).collect();
+        Self {
+            sample: places(&["SPM-2"]),
+            qc_prefixes: Vec::new(),
+            control: Vec::new(),
+            code: CodeRule::default(),
+            not_results: Vec::new(),
+            absent: Vec::new(),
+            run: places(&["OBX-19", "MSH-7"]),
+            completed: places(&["OBX-19"]),
+            collected: places(&["SPM-17", "OBR-7"]),
+            received: places(&["SPM-18", "OBR-14"]),
+            serial: None,
+            version: None,
+            flag: Vec::new(),
         }
     }
+}
+
+/// A mark of what is no patient's.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ControlRow {
+    /// Where it stands.
+    pub place: Place,
+    /// What stands there.
+    pub is: String,
+}
+
+/// Where a test's code is. By default OBX-3 as the standard has it: the analyzer's code and a LOINC code beside it.
+#[derive(Clone, Debug, Default, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodeRule {
+    /// The first place that is not empty is the code.
+    pub id: Vec<Place>,
+    /// The first place that is not empty is the name.
+    pub name: Vec<Place>,
+    /// Further parts of the code, each behind a `/`.
+    pub part: Vec<PartRow>,
+}
+
+/// A further part of a code.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PartRow {
+    /// Where it stands.
+    pub place: Place,
+    /// It belongs to the code only where nothing stands here.
+    #[serde(default)]
+    pub without: Option<Place>,
+}
+
+/// A flag that the analyzer writes in OBX-8.
+#[derive(Clone, Debug, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlagRow {
+    /// As it writes it.
+    pub code: String,
+    /// The same in table 0078; empty when there is nothing to flag.
+    #[serde(default)]
+    pub hl7: Option<String>,
+    /// What it means, for people.
+    #[serde(default)]
+    pub meaning: String,
 }
 
 /// How bytes become characters.
@@ -193,6 +269,7 @@ macro_rules! from_string {
     )*};
 }
 from_string! {
+    Place { "^[A-Z][A-Z0-9]{2}-[0-9]+(\\.[0-9]+){0,2}$" } |it| it.name().to_owned()
     Charset { "^.+$" } |it| it.0.name().to_owned()
     Wait { "^[0-9]+ s$" } |it| format!("{} s", it.0.as_secs())
     CodingSystem { "^99[0-9A-Za-z]{1,10}$" } |it| it.0.to_owned()

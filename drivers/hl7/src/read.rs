@@ -1,6 +1,8 @@
 //! Fields as the items of a report have them: decoded texts, codes, times.
 //!
-//! Promises: an escape sequence is undone, into the caller's scratch; a text without one is borrowed from the message.
+//! Promises: an escape sequence is undone, into the caller's scratch; a text without one is borrowed from the message. A charset in
+//! which the second byte of a character can look like a delimiter is taken off before any field is looked for. MSH-18 that claims
+//! ASCII for bytes that are none is a default that nobody set: the profile's charset counts then.
 
 use orugate_driver::text::{Charset, Escapes, Text};
 use orugate_driver::time::DeviceTime;
@@ -31,13 +33,30 @@ impl<'a, 'm> Read<'a, 'm> {
     /// Checks that all lines are segments.
     pub(crate) fn new(raw: &'m [u8], charset: Charset, scratch: &'a mut Scratch<'m>) -> Result<Self, Fault> {
         let header = Header::read(raw).map_err(fault)?;
+        let charset = said(header.field(18).repeat(1).bytes(), raw).unwrap_or(charset);
+        let (raw, charset) = match without_hiding(raw, &header, charset, scratch)? {
+            Some(text) => (text, Charset::Utf8),
+            None => (raw, charset),
+        };
+        let header = Header::read(raw).map_err(fault)?;
         let lines = Lines::new(raw).map_err(fault)?;
         if let Some(error) = lines.clone().find_map(Result::err) {
             return Err(fault(error));
         }
-        let said = header.field(18).repeat(1);
-        let charset = Charset::all().find(|one| said.reads(one.msh_18())).unwrap_or(charset);
         Ok(Self { header, lines, charset, scratch })
+    }
+
+    /// A text that is put together of parts, and needs at most so many bytes.
+    pub(crate) fn joined(
+        &mut self,
+        most: usize,
+        put: impl FnOnce(&mut Joined<'m>),
+    ) -> Result<Text<'m>, Fault> {
+        let space = self.scratch.take(most).ok_or(Fault::Space)?;
+        let mut joined = Joined { space, len: 0 };
+        put(&mut joined);
+        let (space, len): (&'m [u8], _) = (joined.space, joined.len);
+        Ok(Text::new(space.get(..len).unwrap_or_default(), self.charset, Escapes::None).trimmed())
     }
 
     pub(crate) fn segments(&self) -> impl Iterator<Item = Segment<'m, 'static>> + use<'m> {
@@ -67,6 +86,84 @@ impl<'a, 'm> Read<'a, 'm> {
     }
 }
 
+/// A text on its way.
+pub(crate) struct Joined<'m> {
+    space: &'m mut [u8],
+    len: usize,
+}
+
+impl Joined<'_> {
+    pub(crate) fn bytes(&mut self, bytes: impl Iterator<Item = u8>) {
+        let free = self.space.get_mut(self.len..).unwrap_or_default();
+        for (place, byte) in free.iter_mut().zip(bytes) {
+            *place = byte;
+            self.len = self.len.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn part(&mut self, part: Part<'_>) {
+        self.bytes(part.unescaped());
+    }
+
+    pub(crate) fn str(&mut self, text: &str) {
+        self.bytes(text.bytes());
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// The charset that MSH-18 says, by table 0211 or as senders call it; `None` when it says nothing that holds.
+fn said(msh_18: &[u8], raw: &[u8]) -> Option<Charset> {
+    let same = |name: &str| msh_18.eq_ignore_ascii_case(name.as_bytes());
+    let aliases = [
+        ("UTF-8", Charset::Utf8),
+        ("UTF8", Charset::Utf8),
+        ("UNICODE", Charset::Utf8),
+        ("ISO8859-1", Charset::Latin1),
+    ];
+    let known = Charset::all()
+        .find(|one| same(one.msh_18()) || same(one.name()))
+        .or_else(|| aliases.iter().find(|(name, _)| same(name)).map(|(_, charset)| *charset))
+        .or_else(|| ["GBK", "GB2312"].iter().any(|name| same(name)).then(|| Charset::named("GB18030"))?);
+    known.filter(|charset| *charset != Charset::Ascii || raw.is_ascii())
+}
+
+/// The message in UTF-8, when it has a character with a byte in it that would be taken for one of the message's delimiters.
+fn without_hiding<'m>(
+    raw: &'m [u8],
+    header: &Header<'_>,
+    charset: Charset,
+    scratch: &mut Scratch<'m>,
+) -> Result<Option<&'m [u8]>, Fault> {
+    let of = header.delimiters();
+    let delimiters =
+        [Some(of.field()), Some(of.component()), Some(of.repeat()), of.escape(), of.subcomponent()];
+    let hides = |byte: &u8| charset.hides(*byte);
+    if raw.is_ascii() || !delimiters.iter().flatten().any(hides) {
+        return Ok(None);
+    }
+    let chars = || Text::new(raw, charset, Escapes::None).chars();
+    // One that is hidden is a byte and no character.
+    let hidden = delimiters.iter().flatten().filter(|byte| hides(byte)).any(|byte| {
+        let seen = chars().filter(|c| *c == Ok(char::from(*byte))).count();
+        raw.iter().filter(|b| *b == byte).count() > seen
+    });
+    if !hidden || chars().any(|c| c.is_err()) {
+        return Ok(None);
+    }
+    let length = chars().flatten().map(char::len_utf8).fold(0, usize::saturating_add);
+    let space = scratch.take(length).ok_or(Fault::Space)?;
+    let mut at = 0usize;
+    for c in chars().flatten() {
+        let end = at.saturating_add(c.len_utf8());
+        c.encode_utf8(space.get_mut(at..end).ok_or(Fault::Space)?);
+        at = end;
+    }
+    Ok(Some(space))
+}
+
 /// A number of an MDC code.
 pub(crate) fn number(part: Part<'_>) -> Option<u32> {
     decimal(part.bytes())
@@ -77,22 +174,53 @@ pub(crate) fn decimal(bytes: &[u8]) -> Option<u32> {
     digits.then(|| core::str::from_utf8(bytes).ok()?.parse().ok()).flatten()
 }
 
+/// `0002-4bb8`: partition and code in hexadecimal.
+pub(crate) fn mdil(part: Part<'_>) -> Option<u32> {
+    let (partition, code) = core::str::from_utf8(part.bytes()).ok()?.split_once('-')?;
+    let half = |digits: &str| {
+        let four = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        four.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
+    };
+    Some(half(partition)?.wrapping_shl(16) | half(code)?)
+}
+
 /// A coded element whose third component says MDC.
 pub(crate) fn mdc_code(field: Part<'_>) -> Option<u32> {
     if field.component(3).bytes() == b"MDC" { number(field.component(1)) } else { None }
 }
 
-/// The same among its alternates too, for a unit that is known here.
-pub(crate) fn mdc_unit(field: Part<'_>) -> u32 {
+/// Units as monitors write them without naming a system. Which one is meant is what the term is measured in.
+const WORDS: [(&str, &[u32]); 8] = [
+    ("%", &[262_688]),
+    ("mmHg", &[266_016]),
+    ("bpm", &[264_864]),
+    ("rpm", &[264_928]),
+    ("/min", &[264_864, 264_928]),
+    ("1/min", &[264_864, 264_928]),
+    ("kPa", &[265_987]),
+    ("\u{b0}C", &[268_192]),
+];
+
+/// The same for a unit that is known here, among its alternates too; in UCUM or in words it is one that the term is measured in.
+pub(crate) fn mdc_unit(field: Part<'_>, term: u32) -> u32 {
+    let takes = |unit: u32| {
+        mdc::term(term).is_some_and(|term| term.units.contains(&unit) || term.device_units.contains(&unit))
+    };
+    // More than one would be a guess.
+    let only = |units: &mut dyn Iterator<Item = u32>| units.next().filter(|_| units.next().is_none());
     let known = |first: usize| {
         let system = field.component(first.saturating_add(2));
         let code = field.component(first);
         match system.bytes() {
             b"MDC" => number(code).filter(|code| mdc::unit(*code).is_some()),
+            b"MDIL" => mdil(code).filter(|code| mdc::unit(*code).is_some()),
             b"UCUM" => {
-                let mut same = mdc::units().iter().filter(|unit| code.reads(unit.ucum));
-                // More than one would be a guess.
-                same.next().filter(|_| same.next().is_none()).map(|unit| unit.code)
+                let same = || mdc::units().iter().filter(|unit| code.reads(unit.ucum)).map(|unit| unit.code);
+                only(&mut same().filter(|unit| takes(*unit))).or_else(|| only(&mut same()))
+            }
+            b"" => {
+                let named = WORDS.iter().find(|(word, _)| code.reads(word))?;
+                only(&mut named.1.iter().copied().filter(|unit| takes(*unit)))
             }
             _ => None,
         }
@@ -140,6 +268,27 @@ pub(crate) fn is_number(bytes: &[u8]) -> bool {
         && digits.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
 }
 
+/// Whether two decimal numbers are the same: `-999` and `-999.00`.
+pub(crate) fn same_number(one: &[u8], other: &[u8]) -> bool {
+    fn plain(bytes: &[u8]) -> (bool, &[u8]) {
+        let (minus, digits) = match bytes {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            _ => (false, bytes),
+        };
+        let start = digits.iter().take_while(|byte| **byte == b'0').count();
+        let mut digits = digits.get(start..).unwrap_or_default();
+        if digits.contains(&b'.') {
+            while let [rest @ .., b'0'] = digits {
+                digits = rest;
+            }
+            digits = digits.strip_suffix(b".").unwrap_or(digits);
+        }
+        (minus, digits)
+    }
+    is_number(one) && is_number(other) && plain(one) == plain(other)
+}
+
 /// An EUI-64: sixteen hexadecimal digits, separators left out.
 pub(crate) fn eui64(bytes: &[u8]) -> Option<u64> {
     let mut value = 0u64;
@@ -181,6 +330,15 @@ mod tests {
         }
         for none in ["", "-", "---", "1.2.3", "1e5", "5 "] {
             assert!(!is_number(none.as_bytes()), "{none}");
+        }
+        for (one, other, same) in [
+            ("-999", "-999.00", true),
+            ("-99.9", "-99.90", true),
+            ("100", "1", false),
+            ("-1", "1", false),
+            ("0.5", ".5", true),
+        ] {
+            assert_eq!(same_number(one.as_bytes(), other.as_bytes()), same, "{one} {other}");
         }
         assert_eq!(eui64(b"00A0370098007A80"), Some(0x00A0_3700_9800_7A80));
         assert_eq!(eui64(b"00-A0-37-FF-FE-00-7A-80"), Some(0x00A0_37FF_FE00_7A80));

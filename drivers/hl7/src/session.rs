@@ -6,10 +6,10 @@
 //! and whether one came before: that is the gateway's.
 
 use crate::answer::{self, First, Ids, Verdict};
-use crate::plan::Plan;
+use crate::plan::{Kind as Feed, Plan};
 use orugate_driver::time::Tick;
 use orugate_driver::{
-    Channel, Deadline, Input, MessageEnd, Outbox, Output, Peer, Reason, Session, Ticket, TrafficFault,
+    Channel, Deadline, Input, MessageEnd, Outbox, Output, Peer, Reason, Session, State, Ticket, TrafficFault,
 };
 use orugate_protocol::ascii::{CR, LF, VT};
 use orugate_protocol::mllp::{Decoder, Event, Progress, Rules};
@@ -32,6 +32,8 @@ pub(crate) struct Hl7Session {
     /// Messages behind it; what one read held.
     held: Vec<u8>,
     ids: Ids,
+    /// When a bedside device sent its last message; none is missed before the first.
+    told: Option<Tick>,
     busy: bool,
     stopping: bool,
 }
@@ -69,6 +71,7 @@ impl Hl7Session {
             waiting: None,
             held: Vec::new(),
             ids: Ids::default(),
+            told: None,
             busy: false,
             stopping: false,
         }
@@ -79,6 +82,14 @@ impl Hl7Session {
         Decoder::new(vec![0; self.plan.profile.message_max], rules)
     }
 
+    /// After this a bedside device that sends nothing is silent.
+    const fn silent_after(&self) -> Option<Duration> {
+        match &self.plan.kind {
+            Feed::Bedside(bedside) => Some(bedside.stale_after.0),
+            Feed::Laboratory(..) => None,
+        }
+    }
+
     fn opened(&mut self, now: Tick, channel: Channel, peer: Peer) {
         if let Some(old) = self.line.take() {
             self.out.close(old.channel, Reason::Finished);
@@ -87,6 +98,9 @@ impl Hl7Session {
         let capture = matches!(peer, Peer::Capture);
         let kind = if capture { Kind::Undecided } else { Kind::Framed(self.decoder()) };
         self.line = Some(Line { channel, capture, kind, heard: now, noise: 0 });
+        if self.silent_after().is_some() && self.told.is_none() {
+            self.out.state(State::Connecting);
+        }
     }
 
     fn closed(&mut self, now: Tick) {
@@ -218,6 +232,10 @@ impl Hl7Session {
                 self.answer(now, channel, &message, Verdict::Error(STORE_FULL));
             }
             First::Store => {
+                if self.silent_after().is_some() {
+                    self.told = Some(now);
+                    self.out.state(State::Talking);
+                }
                 let ticket = self.out.store(message.clone(), true, Some(MessageEnd::Complete));
                 // Of a capture several are stored at once: nobody waits for an answer.
                 self.waiting = Some(Waiting { ticket, channel, message });
@@ -262,6 +280,9 @@ impl Hl7Session {
         let Some(deadline) = self.deadline().filter(|deadline| deadline.at <= now) else { return };
         if deadline.why == WAIT_TRAILER {
             self.flush(now);
+        } else if deadline.why == WAIT_MESSAGE {
+            self.told = None;
+            self.out.state(State::Silent);
         } else {
             self.out.say("the sender fell silent inside of a message", true, 0);
             self.give_up();
@@ -269,6 +290,15 @@ impl Hl7Session {
     }
 
     fn deadline(&self) -> Option<Deadline> {
+        let silent = self.told.zip(self.silent_after());
+        let silent = silent.map(|(told, wait)| Deadline { at: told.after(wait), why: WAIT_MESSAGE });
+        match (self.inside(), silent) {
+            (Some(inside), Some(silent)) if silent.at < inside.at => Some(silent),
+            (inside, silent) => inside.or(silent),
+        }
+    }
+
+    fn inside(&self) -> Option<Deadline> {
         // While a message is being stored nothing is read.
         let line = self.line.as_ref().filter(|_| self.waiting.is_none())?;
         let Kind::Framed(decoder) = &line.kind else { return None };
@@ -295,6 +325,7 @@ impl Hl7Session {
 }
 
 const WAIT_TRAILER: &str = "500 ms for the CR behind a message";
+const WAIT_MESSAGE: &str = "the device's next message";
 const WAIT_INSIDE: &str = "30 s for the rest of a message";
 
 /// What came, apart from the decoder's buffer.

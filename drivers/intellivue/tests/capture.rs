@@ -185,7 +185,7 @@ device 69965 [Philips] [M8000] [DE00000002] [] 0009FBFFFE000000 bed [] patient [
 0002-4a17 150039 [ABP-mean] 93 266016 [mmHg] DEMO VALIDATED (the monitor is in demonstration mode)
 0002-4b48 150344 [Temp] - 268192 [C] EARLY BUSY (the measurement goes on)
 0002-500a 151562 [RR] 12 264928 [rpm] ALINH (its alarms are off) alarm
-0002-50b0 151728 [etCO2] - 266016 [mmHg] OVER (it is above what can be measured)
+0002-50b0 151708 [etCO2] - 266016 [mmHg] OVER (it is above what can be measured)
 0002-4b60 150368 [Tcore] - 268192 [C] NAV (it cannot be told at this resolution)
 0002-4b74 150388 [Tskin] - 268192 [C] UNDER (it is below what can be measured)
 0002-4b78 150392 [Ttymp] 36.600 0 []

@@ -20,7 +20,7 @@ device 69965 [Philips] [M8007A] [DE00000001] [J.10.26] 0009FBFFFE010203 bed [ICU
 0002-480a 149514 [Pulse] 71 264864 [bpm] label [Pulse 8003-5402]
 0002-f0c7 0 [T1] 36.80 268192 [C]
 0002-5804 153604 [CPP] - 266016 [mmHg] NAV (the monitor lists it without a value)
-0002-50b0 151728 [etCO2] - 266016 [mmHg] INV (the monitor says that it is not valid)
+0002-50b0 151708 [etCO2] - 266016 [mmHg] INV (the monitor says that it is not valid)
 ";
 
 #[test]

@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn every_line_is_read_and_says_where_it_comes_from() {
-        let known = ["medibusserver", "openice", "vscapture", "vitalrecorder", "10101", "manual"];
+        let known = ["medibusserver", "openice", "vscapture", "vitalrecorder", "10101", "mdc", "manual"];
         for (csv, read) in [
             (MEASURED, lines(MEASURED).filter(|line| measured(line).is_some()).count()),
             (SETTINGS, lines(SETTINGS).filter(|line| setting(line).is_some()).count()),
@@ -432,8 +432,8 @@ mod tests {
         let of = |table, code| find(table, code, None).map(|row| (row.mdc, row.mdc_unit, row.unit)).unwrap();
         assert_eq!(of(Table::Measured1, 0x7E), (152_680, 263_744, "L"));
         assert_eq!(of(Table::Measured1, 0x7F), (152_676, 263_744, "L"));
-        assert_eq!(of(Table::Settings, 0x04), (16_929_876, 263_744, "L"));
-        assert_eq!(of(Table::Settings, 0x40), (16_929_876, 263_762, "mL"));
+        assert_eq!(of(Table::Settings, 0x04), (16_929_196, 263_744, "L"));
+        assert_eq!(of(Table::Settings, 0x40), (16_929_196, 263_762, "mL"));
         assert_eq!(of(Table::Measured1, 0x78), (151_976, 266_098, "mbar"));
         assert!(ROWS.iter().filter(|row| row.unit == "mbar").all(|row| row.mdc_unit == 266_098));
     }
@@ -489,8 +489,52 @@ mod tests {
         assert!(devices().iter().all(|device| device.mds == 0 || mdc::term(device.mds).is_some()));
     }
 
-    const UNLISTED: [u32; 8] =
-        [16_929_762, 16_929_824, 16_929_828, 16_929_876, 16_930_516, 16_930_524, 16_930_700, 16_930_704];
+    /// Words of a name, and what the reference id has where the name has them.
+    const WORDS: [(&str, &str); 22] = [
+        ("halothane", "HALOTH"),
+        ("enflurane", "ENFL"),
+        ("isoflurane", "ISOFL"),
+        ("desflurane", "DESFL"),
+        ("sevoflurane", "SEVOFL"),
+        ("agent", "AGENT"),
+        ("n2o", "N2O"),
+        ("co2", "CO2"),
+        ("oxygen", "O2"),
+        ("inspired", "_INSP"),
+        ("expired", "_ET"),
+        ("end-tidal", "_ET"),
+        ("systolic", "_SYS"),
+        ("diastolic", "_DIA"),
+        ("rate", "RATE"),
+        ("temperature", "TEMP"),
+        ("pressure", "PRESS"),
+        ("compliance", "COMPL"),
+        ("resistance", "RES_"),
+        ("st segment", "AMPL_ST"),
+        ("set ", "_SETTING"),
+        ("weight", "MASS"),
+    ];
+
+    #[test]
+    fn a_name_and_its_term_say_the_same() {
+        for row in ROWS.iter() {
+            let Some(term) = mdc::term(row.term()) else { continue };
+            let name = row.name.to_lowercase();
+            for (word, part) in WORDS {
+                // A volume by weight is no weight, and the time at a pressure no pressure.
+                let other =
+                    word == "weight" && name.contains("ideal") || word == "pressure" && name.contains("time");
+                let said = name.contains(word) && !other;
+                assert!(!said || term.refid.contains(part), "{} is {}", row.name, term.refid);
+                // What is of an agent or a setting is never anything else.
+                let own = part.ends_with('L') || matches!(part, "HALOTH" | "AGENT" | "_SETTING");
+                assert!(said || !own || !term.refid.contains(part), "{} is {}", row.name, term.refid);
+            }
+            assert_eq!(name.contains("mean"), term.refid.ends_with("MEAN"), "{} is {}", row.name, term.refid);
+        }
+    }
+
+    const UNLISTED: [u32; 6] = [16_929_762, 16_929_828, 16_930_516, 16_930_524, 16_930_700, 16_930_704];
 
     #[test]
     fn places_are_one_for_each_code_of_a_part() {

@@ -55,7 +55,7 @@ fn a_ventilator_on_a_ward() {
           215 151562 24:D6|Respiratory rate|99DRAEGER = ABSENT 1/min (264928) [..30] NAV "the device lists no value for it now"
           290 152672 2B:21|Expiratory tidal volume|99DRAEGER = 452 mL (263762)
           524 16929192 29:0B|Set PEEP|99DRAEGER = 5.0 mbar (266098) Set
-          517 0 29:04|Set tidal volume|99DRAEGER = 0.500 L (263744) Set
+          517 16929196 29:04|Set tidal volume|99DRAEGER = 0.500 L (263744) Set
           536 0 29:17|Set tachypnoea duration|99DRAEGER = 15 s (264320) Set
          group 69650 0 at 2.0
           241 153144 24:F0|Inspired oxygen|99DRAEGER = 45 % (268384)

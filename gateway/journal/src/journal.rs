@@ -231,6 +231,12 @@ impl Journal {
         shared.index.as_ref().is_some_and(|index| index.step(shared))
     }
 
+    /// Bytes that one commit, and so one batch, may have.
+    #[must_use]
+    pub fn max_commit(&self) -> usize {
+        usize::try_from(self.inner.shared.options.max_commit).unwrap_or(usize::MAX)
+    }
+
     /// Hands a batch to the writer and returns at once. `done` is called exactly once: with a receipt after the
     /// sync, or with the reason why there is none. It runs on the writer's thread (or, for `Busy`, `TooLarge` and
     /// `Stopped`, on this one), so it should only pass the news on; the journal waits for it.
@@ -238,7 +244,7 @@ impl Journal {
         let done = Done::new(done);
         let shared = &self.inner.shared;
         let size = COMMIT_HEADER_LEN.saturating_add(batch.encoded_len(shared.options.tag()));
-        let limit = usize::try_from(shared.options.max_commit).unwrap_or(usize::MAX);
+        let limit = self.max_commit();
         if size > limit {
             return done.call(Err(AppendError::TooLarge { size, limit }));
         }

@@ -1,14 +1,16 @@
 //! The first pass over a bedside device's message: what each measurement is and what becomes of it.
 
-use super::{Rules, Task, interval, is_silent, zones};
+use super::{Rules, Task, interval, zones};
 use crate::config::{Absent, Nobodys};
 use crate::convert::{Keyed, SiteZone};
 use crate::records::Measured;
 use orugate_driver::{StoredMessage, snapshot};
 use orugate_protocol::report::{
-    At, Device, Group, Item, Marks, Measurement, Note, Reading, ReportSink, Shown,
+    At, Device, Group, Item, Marks, Measurement, Note, NoteKind, Reading, ReportSink, Shown,
 };
 use orugate_protocol::time::Utc;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Without a time of the device, the same value so long after it was received is the same measurement, in microseconds.
@@ -53,12 +55,14 @@ pub(super) struct Facts {
     pub(super) all: Vec<Fact>,
     pub(super) counts: Measured,
     pub(super) once: Vec<(u64, i64)>,
-    pub(super) elsewhere: Option<String>,
+    pub(super) elsewhere: Option<Cow<'static, str>>,
     pub(super) clock: Option<Shown>,
-    /// Measurements of the message before that are withdrawn, by their place there.
-    pub(super) withdrawn: Vec<usize>,
-    /// It was pushed, so that what it does not hold may come with the next.
+    /// It was pushed, so that what it does not hold may be in another one.
     pub(super) is_pushed: bool,
+    /// Of which bed or device it is, when it was pushed.
+    pub(super) source: u64,
+    /// Alarms in it, which go nowhere.
+    alarms: u32,
     /// A time of the device's that cannot be right was taken for the time of receipt.
     pub(super) odd_times: u32,
     keyed: Keyed,
@@ -72,8 +76,9 @@ impl Default for Facts {
             once: Vec::new(),
             elsewhere: None,
             clock: None,
-            withdrawn: Vec::new(),
             is_pushed: false,
+            source: 0,
+            alarms: 0,
             odd_times: 0,
             keyed: Keyed::new(&[0; 16]),
         }
@@ -82,41 +87,47 @@ impl Default for Facts {
 
 impl Facts {
     pub(super) fn clear(&mut self, keyed: Keyed) {
-        let (mut all, mut once, mut withdrawn) = (
-            std::mem::take(&mut self.all),
-            std::mem::take(&mut self.once),
-            std::mem::take(&mut self.withdrawn),
-        );
+        let (mut all, mut once) = (std::mem::take(&mut self.all), std::mem::take(&mut self.once));
         all.clear();
         once.clear();
-        withdrawn.clear();
-        *self = Self { all, once, withdrawn, keyed, ..Self::default() };
+        *self = Self { all, once, keyed, ..Self::default() };
     }
 
-    /// What the message before had a value of and this one does not list, or would leave out, goes once as absent.
-    pub(super) fn withdraw(&mut self, before: &Self) {
-        if self.is_pushed {
-            return;
+    /// Whether something that stands has a place in both.
+    pub(super) fn shares(&self, before: &Self) -> bool {
+        let stands = |fact: &&Fact| !fact.once;
+        let mut here = self.all.iter().filter(stands);
+        here.any(|fact| before.all.iter().filter(stands).any(|had| had.key == fact.key))
+    }
+
+    /// Something stands in it until the next one.
+    pub(super) fn stands(&self) -> bool {
+        self.all.iter().any(|fact| !fact.once && fact.going != Going::Superseded)
+    }
+
+    /// Another message of this interval was sent: of this one only what is made now and then goes.
+    pub(super) fn supersede(&mut self) {
+        for fact in self.all.iter_mut().filter(|fact| !fact.once) {
+            fact.going = Going::Superseded;
         }
+        self.count();
+    }
+
+    /// What the message before had a value of and this one would leave out goes once as absent.
+    pub(super) fn take_back(&mut self, before: &Self) {
         for fact in self.all.iter_mut().filter(|fact| fact.going == Going::Left) {
             if before.all.iter().any(|had| had.key == fact.key && had.going == Going::Sent && !had.once) {
                 fact.going = Going::Absent(Marks::NAV, "the device does not give it any more");
-                self.counts.left = self.counts.left.saturating_sub(1);
-                self.counts.absent = self.counts.absent.saturating_add(1);
             }
         }
-        for (place, fact) in before.all.iter().enumerate() {
-            let had = fact.going == Going::Sent && !fact.once;
-            if had && self.all.iter().all(|here| here.key != fact.key) {
-                self.withdrawn.push(place);
-            }
-        }
-        self.counts.withdrawn = u32::try_from(self.withdrawn.len()).unwrap_or(u32::MAX);
+        self.count();
     }
 
-    /// Whether there is anything to write.
-    pub(super) fn writes(&self) -> bool {
-        self.counts.sent > 0 || self.counts.absent > 0 || self.counts.withdrawn > 0
+    /// Places of what it had a value of, but for what a later message lists.
+    pub(super) fn had<'f>(&'f self, later: Option<&'f Self>) -> impl Iterator<Item = usize> + use<'f> {
+        let had = self.all.iter().enumerate().filter(|(_, fact)| fact.going == Going::Sent && !fact.once);
+        let listed = move |key: u64| later.is_some_and(|later| later.all.iter().any(|here| here.key == key));
+        had.filter(move |(_, fact)| !listed(fact.key)).map(|(place, _)| place)
     }
 
     /// Nothing of it goes anywhere.
@@ -125,10 +136,23 @@ impl Facts {
             fact.going = Going::Unreadable;
             fact.key = 0;
         }
-        self.withdrawn.clear();
         self.once.clear();
-        let left = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
-        self.counts = Measured { left, ..Measured::default() };
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let withdrawn = self.counts.withdrawn;
+        self.counts = Measured { left: self.alarms, withdrawn, ..Measured::default() };
+        for fact in &self.all {
+            let count = match fact.going {
+                Going::Sent => &mut self.counts.sent,
+                Going::Absent(..) => &mut self.counts.absent,
+                Going::Left | Going::Unreadable => &mut self.counts.left,
+                Going::Repeat => &mut self.counts.repeat,
+                Going::Superseded => &mut self.counts.superseded,
+            };
+            *count = count.saturating_add(1);
+        }
     }
 }
 
@@ -139,32 +163,36 @@ pub(super) struct Collector<'c, 'a> {
     once: &'a [(u64, i64)],
     zone: SiteZone<'a>,
     ended: Utc,
-    /// Another message of this interval was sent.
-    superseded: bool,
     group: [u128; 2],
+    /// A time in words.
+    time: &'c mut String,
 }
 
 impl<'c, 'a> Collector<'c, 'a> {
-    pub(super) fn new(facts: &'c mut Facts, task: &Task<'a>, message: &StoredMessage<'a>) -> Self {
-        let pushed = snapshot::read(message.raw).is_err();
-        facts.is_pushed = pushed;
-        let step = i64::try_from(task.rules.interval.as_micros()).unwrap_or(i64::MAX).max(1);
-        let cell = |at: i64| at.div_euclid(step);
-        let superseded = pushed && cell(message.received.0) == cell(task.sent) && !is_silent(message);
+    pub(super) fn new(
+        facts: &'c mut Facts,
+        time: &'c mut String,
+        task: &Task<'a>,
+        message: &StoredMessage<'a>,
+    ) -> Self {
+        facts.is_pushed = snapshot::read(message.raw).is_err();
         Self {
             facts,
             rules: task.rules,
             once: task.once,
             zone: zones(task),
             ended: interval(message).1,
-            superseded,
             group: [0; 2],
+            time,
         }
     }
 
     fn device(&mut self, device: &Device<'_>) {
         self.group = [0; 2];
         self.facts.clock = device.clock.or(self.facts.clock);
+        if self.facts.is_pushed {
+            self.facts.source = source(self.facts.keyed, device);
+        }
         if self.facts.elsewhere.is_none() {
             self.facts.elsewhere = self.rules.elsewhere(device);
         }
@@ -177,20 +205,14 @@ impl<'c, 'a> Collector<'c, 'a> {
     fn measurement(&mut self, measurement: &Measurement<'_>) {
         let mut keyed = self.facts.keyed;
         let [vmd, channel] = self.group;
+        if self.facts.is_pushed {
+            keyed.number(self.facts.source.into());
+        }
         keyed.number(vmd).number(channel).str(measurement.code.system).text(&measurement.code.id);
         keyed.text(&measurement.label);
         let key = half(&keyed);
         let at = self.at(measurement);
         let going = self.going(measurement, keyed);
-        let counts = &mut self.facts.counts;
-        let count = match going {
-            Going::Sent => &mut counts.sent,
-            Going::Absent(..) => &mut counts.absent,
-            Going::Left | Going::Unreadable => &mut counts.left,
-            Going::Repeat => &mut counts.repeat,
-            Going::Superseded => &mut counts.superseded,
-        };
-        *count = count.saturating_add(1);
         self.facts.all.push(Fact { key, going, at, once: measurement.once });
     }
 
@@ -200,7 +222,9 @@ impl<'c, 'a> Collector<'c, 'a> {
         }
         if measurement.once {
             let timed = if let At::Device(time) = measurement.at {
-                keyed.str(&format!("{time:?}"));
+                self.time.clear();
+                let _ = write!(self.time, "{time:?}");
+                keyed.str(self.time);
                 true
             } else {
                 false
@@ -211,10 +235,15 @@ impl<'c, 'a> Collector<'c, 'a> {
             };
             let hash = half(&keyed);
             let received = measurement.received.0;
+            let stale = i64::try_from(self.rules.stale_after.as_micros()).unwrap_or(i64::MAX);
             let same = |(known, when): &(u64, i64)| {
-                *known == hash && (timed || received.saturating_sub(*when).abs() <= SAME)
+                *known == hash && (timed || received.saturating_sub(*when).abs() <= SAME.max(stale))
             };
             if self.once.iter().chain(&self.facts.once).any(same) {
+                if !timed {
+                    // As long as the device goes on showing it, it is the one that it was.
+                    self.facts.once.push((hash, received));
+                }
                 return Going::Repeat;
             }
             let going = self.by_marks(measurement);
@@ -222,9 +251,6 @@ impl<'c, 'a> Collector<'c, 'a> {
                 self.facts.once.push((hash, received));
             }
             return going;
-        }
-        if self.superseded {
-            return Going::Superseded;
         }
         let age = u64::try_from(self.ended.0.saturating_sub(measurement.received.0)).unwrap_or(0);
         if Duration::from_micros(age) > self.rules.stale_after {
@@ -291,11 +317,20 @@ impl<'m> ReportSink<'m> for Collector<'_, '_> {
             Item::Device(device) => self.device(&device),
             Item::Group(group) => self.group(&group),
             Item::Measurement(measurement) => self.measurement(&measurement),
+            Item::End(_) => self.facts.count(),
             _ => {}
         }
     }
 
-    fn note(&mut self, _: Note<'m>) {}
+    fn note(&mut self, note: Note<'m>) {
+        self.facts.alarms = self.facts.alarms.saturating_add(u32::from(note.kind == NoteKind::Alarm));
+    }
+}
+
+/// Of which bed or device a pushed message is: a central station pushes for many.
+pub(super) fn source(mut keyed: Keyed, device: &Device<'_>) -> u64 {
+    keyed.number(device.eui64.unwrap_or(0).into()).text(&device.location.trimmed());
+    half(&keyed)
 }
 
 fn half(keyed: &Keyed) -> u64 {

@@ -2,6 +2,7 @@
 
 use crate::config::{Absent, Nobodys};
 use orugate_protocol::report::Device;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// What the site says of one device.
@@ -48,29 +49,27 @@ impl Default for Rules {
 
 impl Rules {
     /// Why the device is not the one, or not where, the site says; a clause that holds nothing of a patient.
-    pub(super) fn elsewhere(&self, device: &Device<'_>) -> Option<String> {
+    pub(super) fn elsewhere(&self, device: &Device<'_>) -> Option<Cow<'static, str>> {
         if let (Some(configured), Some(said)) = (self.device_id, device.eui64)
             && configured != said
         {
-            return Some(format!(
-                "the device says that it is {said:016X}, and {configured:016X} is configured"
-            ));
+            let why = format!("the device says that it is {said:016X}, and {configured:016X} is configured");
+            return Some(why.into());
         }
         for (what, configured, said) in
             [("model", &self.model, device.model), ("serial number", &self.serial, device.serial)]
         {
             let Some(configured) = configured.as_deref() else { continue };
             if !said.trimmed().is_empty() && !said.trimmed().reads(configured) {
-                return Some(format!(
-                    "the device says another {what} than {configured}, which is configured"
-                ));
+                let why = format!("the device says another {what} than {configured}, which is configured");
+                return Some(why.into());
             }
         }
         let label = device.location.trimmed();
         if self.beds.is_empty() || label.is_empty() || self.bed(device).is_some() {
             return None;
         }
-        Some("the device says a bed that is not in `beds`".to_owned())
+        Some("the device says a bed that is not in `beds`".into())
     }
 
     /// PV1-3 for what the device says; empty for its own words.

@@ -1,9 +1,9 @@
 //! The second pass: the items of a message, and of the one before it, on their way into a PCD-01 ORU.
 
 use super::facts::{Fact, Facts, Going};
-use super::{ORU_MAX, Observer, Ready, Rules, Task, interval, zones};
+use super::{ORU_MAX, Observer, Previous, Ready, Rules, Task, interval, make_room, zones};
 use crate::convert::{Numbers, Target};
-use orugate_driver::Scratch;
+use orugate_driver::{Scratch, StoredMessage};
 use orugate_protocol::hl7::writer::WriteError;
 use orugate_protocol::pcd::{PcdError, PcdWriter, Plan};
 use orugate_protocol::report::{At, Device, Item, Marks, Measurement, Note, Reading, ReportSink};
@@ -12,12 +12,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 impl Observer {
-    /// Writes the ORU for one destination.
+    /// Writes the ORU for one destination: of the message itself, or of another bed or device than its own, of which nothing stands
+    /// any more.
     pub(super) fn second_pass(
         &mut self,
         task: &Task<'_>,
         target: &Target<'_>,
-        of_before: bool,
+        other: Option<u64>,
         numbers: &mut dyn Numbers,
     ) {
         let Some(route) = &target.pcd else { return };
@@ -32,13 +33,21 @@ impl Observer {
         }
         loop {
             let (began, ended) = interval(&task.message);
-            let location = Location::of(task, of_before, &mut self.scratch);
+            let source = if self.facts.is_pushed { self.facts.source } else { 0 };
+            let is_of = |previous: &Previous<'_>| match other {
+                Some(other) => previous.source == other,
+                None => !self.facts.is_pushed || previous.source == source,
+            };
+            let about = task.previous.iter().find(|previous| other.is_some() && is_of(previous));
+            let about = about.map_or(&task.message, |previous| &previous.message);
+            make_room(&mut self.scratch, about);
+            locate(task, about, &mut self.scratch, &mut self.location);
             let plan = Plan {
                 control_id: &self.control,
                 filler: self.control.get(4..).unwrap_or_default(),
                 instrument: task.instrument,
                 device_id: task.rules.device_id,
-                location: &location.0,
+                location: &self.location,
                 created: task.now,
                 began,
                 ended,
@@ -47,29 +56,38 @@ impl Observer {
             let grows = self.out.len() < ORU_MAX;
             let buffer = self.out.get_mut(self.used..).unwrap_or_default();
             let writer = PcdWriter::new(route, &plan, &zone, buffer);
-            let [here, there] = &mut self.scratch;
             let mut sink = Adaptor {
                 writer,
                 rules: task.rules,
                 facts: &self.facts,
+                withdrawn: &self.withdrawn,
                 before: None,
                 seen: 0,
                 device: true,
             };
-            if !of_before {
-                let _ = task.interpreter.interpret(&task.message, &mut Scratch::new(here), &mut sink);
+            if other.is_none() {
+                let scratch = &mut Scratch::new(&mut self.scratch);
+                let _ = task.interpreter.interpret(&task.message, scratch, &mut sink);
+                sink.device = false;
             }
-            // Of the message before it only what is withdrawn; when there is nothing else, who it is as well.
-            if let Some(previous) = task.previous.as_ref().filter(|_| !self.facts.withdrawn.is_empty()) {
-                (sink.before, sink.seen, sink.device) = (Some(&self.before), 0, of_before);
-                let _ = task.interpreter.interpret(previous, &mut Scratch::new(there), &mut sink);
+            // Of messages before it only what is withdrawn; when there is nothing else, who it is as well.
+            for (index, (previous, (scratch, facts))) in
+                task.previous.iter().zip(&mut self.before).enumerate()
+            {
+                if !is_of(previous) || self.withdrawn.iter().all(|(of, _)| *of != index) {
+                    continue;
+                }
+                (sink.before, sink.seen) = (Some((index, &*facts)), 0);
+                let _ = task.interpreter.interpret(&previous.message, &mut Scratch::new(scratch), &mut sink);
+                sink.device = false;
             }
             match sink.writer.finish() {
                 Ok(written) => {
                     let bytes = self.used..self.used.saturating_add(written.len());
                     self.used = bytes.end;
                     let counts = self.facts.counts;
-                    let observations = counts.sent.saturating_add(counts.absent);
+                    let observations =
+                        if other.is_none() { counts.sent.saturating_add(counts.absent) } else { 0 };
                     self.ready.push(Ready { number, destination: target.index, observations, bytes });
                 }
                 Err(PcdError::Write(WriteError::Full)) if grows => {
@@ -88,32 +106,23 @@ impl Observer {
 }
 
 /// PV1-3 as the site says it, for what the device says of its bed.
-struct Location(String);
-
-impl Location {
-    fn of(task: &Task<'_>, of_before: bool, scratch: &mut [Vec<u8>; 2]) -> Self {
-        let [here, there] = scratch;
-        let (message, scratch) = match (&task.previous, of_before) {
-            (Some(previous), true) => (previous, there),
-            _ => (&task.message, here),
-        };
-        let mut found = Found { rules: task.rules, location: task.rules.location.clone() };
-        if !task.rules.beds.is_empty() {
-            let _ = task.interpreter.interpret(message, &mut Scratch::new(scratch), &mut found);
-        }
-        Self(found.location)
+fn locate(task: &Task<'_>, message: &StoredMessage<'_>, scratch: &mut [u8], location: &mut String) {
+    location.clone_from(&task.rules.location);
+    if !task.rules.beds.is_empty() {
+        let mut found = Found { rules: task.rules, location };
+        let _ = task.interpreter.interpret(message, &mut Scratch::new(scratch), &mut found);
     }
 }
 
 struct Found<'a> {
     rules: &'a Rules,
-    location: String,
+    location: &'a mut String,
 }
 
 impl<'m> ReportSink<'m> for Found<'_> {
     fn item(&mut self, item: Item<'m>) {
         if let Item::Device(device) = item {
-            self.location = self.rules.location(&device).to_owned();
+            self.rules.location(&device).clone_into(self.location);
         }
     }
 
@@ -125,8 +134,9 @@ struct Adaptor<'w, 'm> {
     writer: PcdWriter<'w, 'm>,
     rules: &'w Rules,
     facts: &'w Facts,
-    /// The items are those of the message before, of which these are the facts.
-    before: Option<&'w Facts>,
+    withdrawn: &'w [(usize, usize)],
+    /// The items are those of a message before, which is this one of them, and of which these are the facts.
+    before: Option<(usize, &'w Facts)>,
     seen: usize,
     /// The device is one that this message is about.
     device: bool,
@@ -137,7 +147,7 @@ impl<'m> Adaptor<'_, 'm> {
         let place = self.seen;
         self.seen = self.seen.saturating_add(1);
         let fact = match self.before {
-            Some(before) if self.facts.withdrawn.contains(&place) => {
+            Some((index, before)) if self.withdrawn.contains(&(index, place)) => {
                 before.all.get(place).copied().map(|fact| Fact {
                     going: Going::Absent(Marks::NAV, "the device does not give it any more"),
                     ..fact

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{Absent, Nobodys};
 use crate::convert::Corrections;
+use orugate_driver::snapshot::Unit;
 use orugate_driver::{Fault, Slot};
 use orugate_protocol::oru::{Route, SampleIdIn};
 use orugate_protocol::pcd;
@@ -27,11 +28,14 @@ impl Interpreter for Words {
         _: &mut Scratch<'m>,
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
-        let snapshot = snapshot::read(message.raw)?;
+        // What is pushed has its parts between semicolons.
+        let snapshot = snapshot::read(message.raw).ok();
+        let pushed = message.raw.split(|byte| *byte == b';').filter(|_| snapshot.is_none());
+        let pushed = pushed.map(|bytes| Unit { taken: true, received: message.received, bytes, offset: 0 });
+        let pushed: Vec<Unit<'_>> = pushed.collect();
         let units = || {
-            snapshot
-                .units()
-                .filter_map(|unit| Some((unit, std::str::from_utf8(unit.bytes).ok()?.split_once('=')?)))
+            let units = snapshot.iter().flat_map(|snapshot| snapshot.units()).chain(pushed.iter().copied());
+            units.filter_map(|unit| Some((unit, std::str::from_utf8(unit.bytes).ok()?.split_once('=')?)))
         };
         let find = |name: &str| units().find(|(_, (found, _))| *found == name);
         let said = |name: &str| find(name).map_or(Text::EMPTY, |(_, (_, value))| Text::plain(value));
@@ -95,9 +99,12 @@ impl Numbers for Numbered {
 struct Rig {
     observer: Observer,
     rules: Rules,
-    previous: Option<Vec<u8>>,
+    /// Messages of which something stands: number, source, when heard, bytes, when received.
+    previous: Vec<(u64, u64, i64, Vec<u8>, Utc)>,
+    count: u64,
     once: Vec<(u64, i64)>,
     numbers: u64,
+    interpreter: Option<&'static dyn Interpreter>,
 }
 
 /// What came of one message.
@@ -108,6 +115,8 @@ struct Seen {
     /// OBX-3.4 or OBX-3.1, OBX-5, OBX-8, OBX-11, OBX-14 of each measurement.
     rows: Vec<String>,
     oru: String,
+    /// Of other beds.
+    others: Vec<String>,
 }
 
 impl Rig {
@@ -171,11 +180,11 @@ impl Rig {
                 device_on_rows: false,
             }),
         };
-        let previous = self.previous.clone();
-        let task = Task {
-            interpreter: &Words,
+        let known = self.previous.clone();
+        let mut task = Task {
+            interpreter: self.interpreter.unwrap_or(&Words),
             message: stored(raw, received),
-            previous: previous.as_deref().map(|raw| stored(raw, received)),
+            previous: &[],
             instrument: "mon1",
             targets: &[target],
             gateway: "GW01",
@@ -184,23 +193,45 @@ impl Rig {
             key: &[7; 16],
             rules: &self.rules,
             once: &self.once,
-            sent: i64::MIN,
             now: received,
         };
         let mut numbers = Numbered(self.numbers);
+        let of = self.observer.source(&task);
+        let known =
+            known.iter().filter(|(_, source, heard, ..)| Previous::is_compared(&task, of, *source, *heard));
+        let previous: Vec<Previous<'_>> = known
+            .map(|(number, source, _, raw, at)| Previous {
+                number: *number,
+                source: *source,
+                message: stored(raw, *at),
+            })
+            .collect();
+        task.previous = &previous;
         let found = self.observer.observe(&task, &mut numbers);
-        let oru = found.orus.first().map(|oru| String::from_utf8(found.bytes(oru).to_vec()).unwrap());
+        let orus = found.orus.iter().map(|oru| String::from_utf8(found.bytes(oru).to_vec()).unwrap());
+        let mut orus: Vec<String> = orus.collect();
+        let oru = (!orus.is_empty()).then(|| orus.remove(0));
         self.numbers = numbers.0;
-        let (speaks, once) = (found.speaks, found.once.to_vec());
+        let (stands, source, settled) = (found.stands, found.source, found.settled.to_vec());
+        let once = found.once.to_vec();
         let seen = Seen {
             counts: found.counts,
             why: found.why.to_owned(),
             rows: oru.iter().flat_map(|oru| rows(oru)).collect(),
             oru: oru.unwrap_or_default(),
+            others: orus,
         };
+        self.once.retain(|(hash, _)| once.iter().all(|(new, _)| new != hash));
         self.once.extend(once);
-        if speaks {
-            self.previous = Some(raw.to_vec());
+        self.previous.retain(|(number, ..)| !settled.contains(number));
+        for (_, of, heard, ..) in &mut self.previous {
+            if *of == source {
+                *heard = received.0;
+            }
+        }
+        self.count += 1;
+        if stands {
+            self.previous.push((self.count, source, received.0, raw.to_vec(), received));
         }
         seen
     }
@@ -358,4 +389,121 @@ fn the_same_two_messages_give_the_same_bytes() {
         rig.at(60, &[(0, "hr=81")]).oru
     };
     assert_eq!(both(), both());
+}
+
+/// What is pushed has no snapshot around it: parts with a bar between them.
+struct Pushed;
+
+impl Interpreter for Pushed {
+    fn interpret<'m>(
+        &self,
+        message: &StoredMessage<'m>,
+        _: &mut Scratch<'m>,
+        sink: &mut dyn ReportSink<'m>,
+    ) -> Result<(), Fault> {
+        if snapshot::read(message.raw).is_ok() {
+            return Ok(());
+        }
+        let parts =
+            || std::str::from_utf8(message.raw).unwrap().split('|').filter_map(|part| part.split_once('='));
+        let bed = parts().find(|(name, _)| *name == "bed").map_or("", |(_, bed)| bed);
+        sink.item(Item::Device(Device { mds: 69965, location: Text::plain(bed), ..Device::default() }));
+        for (name, value) in parts().filter(|(name, _)| *name != "bed") {
+            sink.item(Item::Measurement(Measurement {
+                code: Code { id: Text::plain(name), system: "99TEST", ..Code::default() },
+                value: Reading::Number(Text::plain(value)),
+                received: message.received,
+                once: name.starts_with(char::is_uppercase),
+                ..Measurement::default()
+            }));
+        }
+        sink.item(Item::End(End { complete: true }));
+        Ok(())
+    }
+}
+
+impl Rig {
+    /// With an interval of ten seconds.
+    fn pushing() -> Self {
+        let rules = Rules {
+            interval: Duration::from_secs(10),
+            stale_after: Duration::from_secs(30),
+            ..Rules::default()
+        };
+        Self { rules, interpreter: Some(&Pushed), ..Self::default() }
+    }
+
+    fn push(&mut self, seconds: i64, message: &str) -> Seen {
+        self.hear(message.as_bytes(), Utc(NINE + seconds * SECOND))
+    }
+}
+
+fn values(oru: &str) -> Vec<String> {
+    let of = |row: &String| row.split('|').take(2).collect::<Vec<_>>().join("=");
+    rows(oru).iter().map(of).collect()
+}
+
+#[test]
+fn of_what_is_pushed_one_of_each_interval_goes_and_what_it_lacks_is_withdrawn() {
+    let mut rig = Rig::pushing();
+    assert_eq!(values(&rig.push(0, "hr=80|spo2=97").oru), ["hr=80", "spo2=97"]);
+    for second in 1..10 {
+        let seen = rig.push(second, "hr=81|spo2=98");
+        assert_eq!((seen.oru.as_str(), seen.counts.superseded), ("", 2));
+    }
+    // The oximeter was pulled off.
+    let seen = rig.push(10, "hr=82");
+    assert_eq!((values(&seen.oru), seen.counts.withdrawn), (vec!["hr=82".to_owned(), "spo2=".to_owned()], 1));
+    let seen = rig.push(20, "hr=83");
+    assert_eq!((values(&seen.oru), seen.counts.withdrawn), (vec!["hr=83".to_owned()], 0));
+}
+
+#[test]
+fn what_a_device_pushes_in_parts_is_no_withdrawal_of_the_others() {
+    let mut rig = Rig::pushing();
+    for at in [0, 10, 20] {
+        assert_eq!(values(&rig.push(at, "hr=80|rr=12").oru), ["hr=80", "rr=12"]);
+        assert_eq!(values(&rig.push(at + 1, "spo2=97").oru), ["spo2=97"], "not superseded by the other part");
+        assert_eq!(rig.push(at + 2, "spo2=96").counts.superseded, 1);
+        // Nothing stands in it.
+        assert_eq!(rig.push(at + 3, "").oru, "");
+    }
+    // Silence withdraws both parts.
+    let mut raw = Vec::new();
+    let _ = snapshot::Writer::new(&mut raw, Utc(NINE), Utc(NINE + 60 * SECOND));
+    let seen = rig.hear(&raw, Utc(NINE + 60 * SECOND));
+    assert_eq!(
+        (values(&seen.oru), seen.counts.withdrawn),
+        (["hr=", "rr=", "spo2="].map(str::to_owned).to_vec(), 3)
+    );
+}
+
+#[test]
+fn beds_of_one_connection_are_kept_apart() {
+    let mut rig = Rig::pushing();
+    let mut beds = |at: i64, which: &[&str]| -> Vec<Seen> {
+        which.iter().map(|bed| rig.push(at, &format!("bed={bed}|hr=80|spo2=97"))).collect()
+    };
+    for at in [0, 10] {
+        for seen in beds(at, &["B1", "B2"]) {
+            assert_eq!((seen.counts.sent, seen.counts.withdrawn), (2, 0));
+        }
+    }
+    // B2 is not heard any more; B1 goes on.
+    assert!(beds(20, &["B1"])[0].others.is_empty());
+    let seen = beds(50, &["B1"]).remove(0);
+    assert!(seen.oru.contains("^^B1") && seen.counts == counts(2, 0, 0, 0, 2), "{seen:?}");
+    assert!(seen.others.len() == 1 && seen.others[0].contains("^^B2"), "{seen:?}");
+    assert_eq!(values(&seen.others[0]), ["hr=", "spo2="]);
+    assert!(beds(60, &["B1"])[0].others.is_empty(), "said once");
+}
+
+#[test]
+fn a_cuff_pressure_that_is_shown_on_and_on_goes_once() {
+    let mut rig = Rig::pushing();
+    assert_eq!(values(&rig.push(0, "hr=80|Nibp=120").oru), ["hr=80", "Nibp=120"]);
+    for at in (1..900).step_by(10) {
+        assert_eq!(rig.push(at, "hr=80|Nibp=120").counts.repeat, 1, "{at}");
+    }
+    assert!(values(&rig.push(905, "hr=80|Nibp=121").oru).contains(&"Nibp=121".to_owned()));
 }

@@ -5,7 +5,7 @@ use super::{Configured, log, runtime};
 use crate::capture::{Entry, What, text};
 use crate::config::UdpPlan;
 use crate::maps::Table;
-use crate::replay::{self, Heard, How};
+use crate::replay::{self, Heard, How, Shows};
 use crate::simulate::{self, Fault, Plug, Target};
 use orugate_driver::Feed;
 use orugate_drivers::Catalogue;
@@ -109,7 +109,7 @@ pub(super) fn replay(
     site: &Site,
     profile: &str,
     file: &Path,
-    charset: Charset,
+    (charset, shows): (Charset, Shows),
     table: Option<Arc<Table>>,
     mllp: Option<&Path>,
 ) -> u8 {
@@ -128,7 +128,7 @@ pub(super) fn replay(
     let now: Utc = runtime.block_on(async { crate::clock::Clock::system(0).utc() });
     let heard = capture.heard(&*profile);
     let (mut text, mut framed) = (String::new(), Vec::new());
-    let how = How { charset, table, ..How::at(now) };
+    let how = How { charset, table, shows, ..How::at(now) };
     let totals = replay::replay(&*profile, &heard, &how, &mut text, &mut |oru| {
         framed.push(0x0B);
         framed.extend_from_slice(oru);

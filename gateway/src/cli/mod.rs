@@ -21,6 +21,7 @@ mod show;
 mod trace;
 mod verify;
 
+use crate::replay::Shows;
 use clap::{Parser, Subcommand};
 use orugate_drivers::Catalogue;
 use orugate_protocol::text::Charset;
@@ -186,6 +187,9 @@ enum Command {
         /// Results without a row wait, as with `require_map = true`
         #[arg(long, requires = "maps")]
         require_map: bool,
+        /// Of a bedside device: in place of ORUs a table of what it gives and what goes out of it, to hold its screen beside
+        #[arg(long)]
+        values: bool,
         /// Write the ORUs that would be sent, MLLP-framed, into this file too
         #[arg(long, value_name = "FILE")]
         mllp: Option<PathBuf>,
@@ -360,10 +364,11 @@ pub fn main(catalogue: &Catalogue) -> ExitCode {
         Command::Trace { configured, what } => trace::run(catalogue, &configured.config, &what),
         Command::Verify { configured, action } => verify::run(catalogue, &configured.config, action),
         Command::Ledger { configured, asked } => ledger::run(catalogue, &configured.config, &asked),
-        Command::Replay { configured, profile, file, charset, maps, require_map, mllp } => {
+        Command::Replay { configured, profile, file, charset, maps, require_map, values, mllp } => {
+            let shows = if values { Shows::Values } else { Shows::Orus };
             let site = profile::Site::of(catalogue, &configured.config);
             match map::table(&configured.config, &maps, require_map) {
-                Ok(table) => files::replay(&site, &profile, &file, charset, table, mllp.as_deref()),
+                Ok(table) => files::replay(&site, &profile, &file, (charset, shows), table, mllp.as_deref()),
                 Err(code) => code,
             }
         }

@@ -1,8 +1,10 @@
-//! Three counts of the same results, made in three places that know nothing of each other.
+//! Counts of the same results and values, made in places that know nothing of each other.
 
+use super::ward::{self, AtEngine, DEVICES};
 use super::way::Way;
 use crate::engine::Engine;
 use crate::run::Gateway;
+use crate::state::Counts;
 use std::collections::BTreeMap;
 
 /// Result records that the simulators sent, by instrument.
@@ -25,16 +27,50 @@ impl Ledger {
         *self.0.entry(instrument).or_default() += results;
     }
 
-    /// Prints the table; true when nothing is missing and nothing is double.
-    pub(super) fn print(&self, gateway: &Gateway, engine: &Engine, way: &Way) -> bool {
-        let mut balanced = true;
+    /// What the journal and the engine hold at one moment; `None` while something is on its way between them.
+    pub(super) fn count(&self, gateway: &Gateway, engine: &Engine) -> Option<Counted<'_>> {
+        let state = gateway.store.state();
+        if !super::drained(&state) {
+            return None;
+        }
+        let journal = state.ledger().map(|(name, counts)| (name.to_owned(), *counts)).collect();
+        let (bedside, results) = ward::at_engine(engine);
+        let held = engine.counts();
+        let (distinct, doubled) = (held.distinct, held.messages - held.distinct);
+        Some(Counted {
+            sent: &self.0,
+            journal,
+            bedside,
+            results,
+            distinct,
+            doubled,
+            conflicts: held.conflicts,
+        })
+    }
+}
+
+/// All counts.
+pub(super) struct Counted<'l> {
+    sent: &'l BTreeMap<&'static str, u64>,
+    journal: BTreeMap<String, Counts>,
+    bedside: BTreeMap<String, AtEngine>,
+    /// Results of analyzers that the engine holds.
+    results: u64,
+    distinct: u64,
+    doubled: u64,
+    conflicts: u64,
+}
+
+impl Counted<'_> {
+    /// Prints the tables; true when nothing is missing and nothing is double.
+    pub(super) fn print(&self, gateway: &Gateway, way: &Way) -> bool {
+        let mut balanced = self.conflicts == 0;
         let mut sent = 0;
         way.say(&row("RESULTS", ["sent by", "in the", "of them to", "", "", "not re-", ""]));
         way.say(&row("", ["analyzer", "journal", "the engine", "held", "qc", "portable", "difference"]));
-        let state = gateway.store.state();
-        let counts: BTreeMap<&str, _> = state.ledger().collect();
-        for (name, results) in &self.0 {
-            let c = counts.get(name).copied().copied().unwrap_or_default();
+        let of = |name: &str| self.journal.get(name).copied().unwrap_or_default();
+        for (name, results) in self.sent {
+            let c = of(name);
             let difference = results.cast_signed() - c.observations.cast_signed() + c.difference();
             balanced &= difference == 0;
             sent += c.sent;
@@ -43,16 +79,27 @@ impl Ledger {
             let [a, b, c, d, e, f] = &numbers;
             way.say(&row(name, [a, b, c, d, e, f, &difference.to_string()]));
         }
-        let held = engine.counts();
-        let doubled = held.messages - held.distinct;
-        balanced &= held.observations == sent && held.conflicts == 0;
+        balanced &= self.results == sent;
+        way.say(&row("VALUES", ["parameters", "arrived", "in journal", "engine", "", "gaps", "difference"]));
+        for name in DEVICES {
+            let none = AtEngine::default();
+            let (c, engine) = (of(name), self.bedside.get(name).unwrap_or(&none));
+            let has = ward::parameters(name);
+            let difference = c.sent.cast_signed() - engine.values.cast_signed() + c.difference();
+            balanced &= difference == 0 && has == engine.parameters && engine.gaps == 0;
+            let numbers = [has as u64, engine.parameters as u64, c.sent, engine.values, engine.gaps];
+            let [a, b, c, d, e] = &numbers.map(|n| n.to_string());
+            way.say(&row(name, [a, b, c, d, "", e, &difference.to_string()]));
+        }
         way.say(&format!(
-            "\nThe engine holds {} results in {} messages: difference {}. Messages that came to it twice: {doubled}.",
-            held.observations,
-            held.distinct,
-            sent.cast_signed() - held.observations.cast_signed()
+            "\nThe engine holds {} results and {} snapshots in {} messages: difference {}. Messages that came to it twice: {}.",
+            self.results,
+            self.bedside.values().map(|device| device.snapshots).sum::<u64>(),
+            self.distinct,
+            sent.cast_signed() - self.results.cast_signed(),
+            self.doubled
         ));
-        for (number, open) in state.holds() {
+        for (number, open) in gateway.store.state().holds() {
             way.say(&format!(
                 "Hold {number} of {} waits for a person: {}",
                 open.hold.instrument, open.hold.sentence
@@ -66,7 +113,7 @@ impl Ledger {
 /// A line of the table: numbers below the end of their heading.
 fn row(name: &str, cells: [&str; 7]) -> String {
     let [sent, journal, engine, held, qc, not, difference] = cells;
-    format!("{name:<14} {sent:>9} {journal:>8} {engine:>11} {held:>5} {qc:>4} {not:>9} {difference:>11}")
+    format!("{name:<14} {sent:>10} {journal:>8} {engine:>11} {held:>6} {qc:>4} {not:>9} {difference:>11}")
 }
 
 #[cfg(test)]

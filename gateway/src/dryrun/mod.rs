@@ -10,12 +10,13 @@ mod compare;
 pub use compare::{Comparison, compare};
 
 use crate::apart::{Apart, Broken, Scene};
+use crate::bedside;
 use crate::config::{InstrumentPlan, Plan};
 use crate::convert::{Conversion, Going, HoldReason, Ready, Rules};
 use crate::interpret::OwnedTarget;
 use crate::lineup;
 use crate::maps::Table;
-use crate::replay::Heard;
+use crate::replay::{Heard, Message};
 use orugate_protocol::text::{Charset, Escapes, Text};
 use orugate_protocol::time::Utc;
 use std::fmt::Write as _;
@@ -74,7 +75,7 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
         // A capture may be of any time.
         rules: Rules { times: None, ..instrument.rules.clone() },
         table: instrument.table.clone(),
-        bedside: None,
+        bedside: lineup::bedside(instrument),
     };
     let reached = scene.targets.iter().map(|target| target.name.clone()).collect::<Vec<_>>();
     // Twice, since one is lent while the other is looked at.
@@ -82,6 +83,16 @@ pub fn see(plan: &Plan, instrument: &InstrumentPlan, heard: &Heard, now: Utc, li
     let mut apart = Apart::new(scene, instrument.profile.interpreter(), limit);
     let mut messages = Vec::with_capacity(heard.messages.len());
     for (message, number) in heard.messages.iter().zip(1usize..) {
+        if instrument.bedside.is_some() {
+            messages.push(observed(
+                &mut apart,
+                &heard.timed(message, now),
+                &targets,
+                number,
+                &instrument.name,
+            ));
+            continue;
+        }
         messages.push(match apart.convert(message) {
             Ok(conversion) => read(&conversion, &message.raw, &targets, instrument.table.as_deref()),
             Err(why) => broken(&instrument.name, number, &message.raw, why),
@@ -94,6 +105,53 @@ fn broken(instrument: &str, number: usize, raw: &[u8], why: Broken) -> Read {
     let (reason, why) = (HoldReason::DriverFault.code(), why.sentence());
     let note = format!("{instrument}: message {number} of the capture is held whole, {reason}: {why}");
     Read { raw: raw.to_vec(), observations: Vec::new(), notes: vec![note], orus: Vec::new() }
+}
+
+/// What becomes of a bedside device's message: each measurement is an observation.
+fn observed(
+    apart: &mut Apart,
+    message: &Message,
+    targets: &[OwnedTarget],
+    number: usize,
+    instrument: &str,
+) -> Read {
+    let raw = message.raw.clone();
+    let observation = match apart.observe(message) {
+        Ok(observation) => observation,
+        Err(why) => return broken(instrument, number, &raw, why),
+    };
+    let mut notes = observation.notes.to_vec();
+    if !observation.why.is_empty() {
+        notes.push(format!(
+            "{instrument}: nothing of message {number} of the capture would be sent: {}",
+            observation.why
+        ));
+    }
+    let of = |ready: &bedside::Ready| {
+        let at = targets.iter().position(|target| target.index == ready.destination)?;
+        let charset = targets.get(at)?.charset;
+        Some((at, Text::new(observation.bytes(ready), charset, Escapes::None).to_string()))
+    };
+    let orus: Vec<(usize, String)> = observation.orus.iter().filter_map(of).collect();
+    let told = apart.told();
+    let mut observations: Vec<Observed> = told
+        .iter()
+        .map(|told| Observed {
+            code: format!("{} {}", told.code, told.name).trim().to_owned(),
+            fate: told.fate.clone(),
+            rows: vec![None; targets.len()],
+        })
+        .collect();
+    for (at, text) in &orus {
+        let goes = told.iter().zip(&mut observations).filter(|(told, _)| told.goes);
+        let in_tree = |row: &Row| row.iter().any(|(label, value)| label == "OBX-4" && value.ends_with(".0"));
+        for ((_, observed), row) in goes.zip(rows(text).into_iter().filter(|row| !in_tree(row))) {
+            if let Some(slot) = observed.rows.get_mut(*at) {
+                *slot = Some(row);
+            }
+        }
+    }
+    Read { raw, observations, notes, orus }
 }
 
 fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget], table: Option<&Table>) -> Read {
@@ -119,7 +177,15 @@ fn read(conversion: &Conversion<'_>, raw: &[u8], targets: &[OwnedTarget], table:
         let text = decoded(conversion.bytes(ready), ready, target.charset);
         let range = facts.groups.get(usize::from(ready.group)).map_or(0..0, |g| g.observations.clone());
         let sent = range.filter(|i| conversion.going.get(*i) == Some(&Going::Sent));
-        for (index, row) in sent.zip(rows(&text, ready)) {
+        let parked = ready.inexpressible.map(|lacks| {
+            let (segment, field) = (lacks.segment.as_str(), lacks.field);
+            format!("yes, {segment}-{field} has a character that {} does not have", lacks.charset.name())
+        });
+        for (index, mut row) in sent.zip(rows(&text)) {
+            if let Some(why) = &parked {
+                put(&mut row, PARKED.to_owned(), why);
+            }
+
             let slot = observations.get_mut(index).and_then(|observed| observed.rows.get_mut(at));
             if let Some(slot) = slot {
                 *slot = Some(row);
@@ -165,7 +231,7 @@ fn decoded(bytes: &[u8], ready: &Ready, charset: Charset) -> String {
 }
 
 /// One row for each OBX.
-fn rows(oru: &str, ready: &Ready) -> Vec<Row> {
+fn rows(oru: &str) -> Vec<Row> {
     let (mut shared, mut rows) = (Row::new(), Vec::<Row>::new());
     let mut parent = "";
     for segment in oru.split('\r').filter(|segment| !segment.is_empty()) {
@@ -185,12 +251,6 @@ fn rows(oru: &str, ready: &Ready) -> Vec<Row> {
             _ => fields_of(name, fields, 1).for_each(|(label, value)| put(&mut shared, label, &value)),
         }
         parent = name;
-    }
-    if let Some(lacks) = &ready.inexpressible {
-        let (segment, field) = (lacks.segment.as_str(), lacks.field);
-        let why =
-            format!("yes, {segment}-{field} has a character that {} does not have", lacks.charset.name());
-        put(&mut shared, PARKED.to_owned(), &why);
     }
     rows.iter_mut().for_each(|row| row.extend(shared.iter().cloned()));
     rows

@@ -298,7 +298,7 @@ impl Worker {
                     Ok(()) => {}
                     Err(Undone::Overtaken) => return,
                     Err(Undone::Unstored(error)) => {
-                        if let Some(before) = hand.unstored.again(self.clock.tick(), ()) {
+                        if let Some(before) = hand.unstored.again(self.clock.tick(), Lane::Results) {
                             tracing::error!(number, %error, before,
                                 "the outcome of a message could not be stored; it stays in the queue and is tried again");
                         }
@@ -313,7 +313,10 @@ impl Worker {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::error!(%error, "what came of bedside devices' messages could not be stored; they stay in the queue");
+                    if let Some(before) = hand.unstored.again(self.clock.tick(), Lane::Snapshots) {
+                        tracing::error!(%error, before,
+                            "what came of bedside devices' messages could not be stored; they stay in the queue and are tried again");
+                    }
                     return;
                 }
             }

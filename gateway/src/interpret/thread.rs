@@ -12,6 +12,7 @@ use crate::bedside::Observer;
 use crate::convert::Converter;
 use crate::notes::Hush;
 use crate::pulse::step_back;
+use orugate_journal::Lane;
 use orugate_protocol::time::Tick;
 use rustix::process::Pid;
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,7 +144,7 @@ pub(super) struct Hand {
     /// Orders that are not worked off.
     pub(super) open: Arc<AtomicUsize>,
     /// Outcomes that could not be stored, for the log.
-    pub(super) unstored: Hush<()>,
+    pub(super) unstored: Hush<Lane>,
     /// Another thread has the work: this one is to do nothing more.
     pub(super) overtaken: bool,
     generation: u64,
@@ -340,13 +341,28 @@ impl Hand {
         if current.strikes.get(instrument).is_some_and(|strikes| *strikes >= STRIKES) {
             return Err(Unfit::Instrument);
         }
+        self.has(&mut current, message, instrument, since);
+        Ok(())
+    }
+
+    /// A message with which its driver came to an end before is given to it once more, whatever became of others.
+    pub(super) fn begin_known(&self, message: u64, instrument: &Arc<str>) -> Result<(), Unfit> {
+        let since = self.handle.0.worker.clock.tick();
+        let mut current = self.handle.current();
+        if current.lost.contains(&message) {
+            return Err(Unfit::Message);
+        }
+        self.has(&mut current, message, instrument, since);
+        Ok(())
+    }
+
+    fn has(&self, current: &mut Current, message: u64, instrument: &Arc<str>, since: Tick) {
         if current.generation == self.generation {
             let (generation, thread) = (self.generation, self.thread);
             let instrument = instrument.clone();
             let spent = Spent::new(since);
             current.at_hand = Some(AtHand { message, instrument, spent, generation, thread });
         }
-        Ok(())
     }
 
     /// The driver came back; false when that took so long that another thread has the work now.

@@ -1,7 +1,7 @@
 //! What must be known of bedside devices between two of their messages, and what is let go of them.
 //!
-//! Promises that the place of the last message in which something stood is known as long as it can be read, so that what the next one
-//! lacks is withdrawn; that what is made now and then is known by the last of it, so that a restart sends none twice; and that
+//! Promises that the places of the last messages in which something stands are known as long as they can be read, so that what the next
+//! one lacks is withdrawn; that what is made now and then is known by the last of it, so that a restart sends none twice; and that
 //! what was dropped for want of room is counted once and nothing points to it any more.
 
 use super::{Message, State};
@@ -12,15 +12,29 @@ use serde::{Deserialize, Serialize};
 /// How much of what is made now and then is remembered of one device.
 const ONCE: usize = 64;
 
+/// How many messages of one device may stand beside each other: a central station pushes one for each bed.
+const STANDING: usize = 256;
+
+/// A message of which something stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Its number.
+    pub number: u64,
+    /// Where it is.
+    pub message: Message,
+    /// Of which bed or device it is.
+    pub source: u64,
+    /// When that one was heard last, in microseconds since 1970.
+    pub heard: i64,
+}
+
 /// What a bedside device said last.
 #[derive(Clone, Debug, Default)]
 pub struct Bedside {
-    /// Its last message in which something stood, and its number.
-    pub last: Option<(u64, Message)>,
+    /// Messages of which something stands, oldest first. A device that is asked has one at most.
+    pub last: Vec<Standing>,
     /// What of it is made now and then was sent: keyed hash, and when it was received, in microseconds since 1970.
     pub once: Vec<(u64, i64)>,
-    /// When the last message came of which something was sent, in microseconds since 1970.
-    pub sent: i64,
     /// Why nothing of its last message was sent, as a clause; empty when something was.
     pub why: String,
 }
@@ -30,7 +44,7 @@ pub struct Bedside {
 pub struct Thinned {
     /// Messages that nobody had interpreted.
     pub messages: u64,
-    /// ORUs that no destination had.
+    /// ORUs that no destination had, as far as was on flash.
     pub orus: u64,
     /// Holds.
     pub holds: u64,
@@ -67,12 +81,18 @@ impl State {
             [of.sent, of.absent, of.left, of.repeat, of.superseded].into_iter().map(u64::from).sum::<u64>();
         let message = self.messages.get(&observed.message).cloned();
         let device = self.bedside.entry(instrument).or_default();
-        if of.sent + of.absent + of.withdrawn > 0 {
-            device.sent = message.as_ref().map_or(device.sent, |message| message.received);
+        device.last.retain(|standing| !observed.settled.contains(&standing.number));
+        if let Some(message) = message {
+            let (number, source, heard) = (observed.message, observed.source, message.received);
+            for standing in device.last.iter_mut().filter(|standing| standing.source == source) {
+                standing.heard = heard;
+            }
+            if observed.stands {
+                device.last.push(Standing { number, message, source, heard });
+            }
         }
-        if observed.speaks {
-            device.last = message.map(|message| (observed.message, message));
-        }
+        let surplus = device.last.len().saturating_sub(STANDING);
+        device.last.drain(..surplus);
         device.why.clone_from(&observed.why);
         device.once.retain(|(hash, _)| observed.once.iter().all(|(new, _)| new != hash));
         device.once.extend(observed.once);
@@ -117,7 +137,7 @@ impl State {
             }
         }
         for device in self.bedside.values_mut() {
-            device.last.take_if(|(_, message)| of_message(message));
+            device.last.retain(|standing| !of_message(&standing.message));
         }
         thinned.orus = self.queues.thinned(&gone);
         self.thinned.messages += thinned.messages;

@@ -5,14 +5,14 @@
 //! are refused. Then the log is read from its beginning.
 
 use super::queues::{Made, Origin, Queue, Waiting};
-use super::{Bedside, Counts, Message, OpenHold, Session, State, Thinned, Verifications};
+use super::{Bedside, Counts, Message, OpenHold, Session, Standing, State, Thinned, Verifications};
 use crate::records::{DeviceClock, Hold};
 use orugate_journal::Location;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -33,10 +33,17 @@ struct Saved {
 
 #[derive(Serialize, Deserialize)]
 struct SavedBedside {
-    last: Option<(u64, SavedMessage)>,
+    last: Vec<SavedStanding>,
     once: Vec<(u64, i64)>,
-    sent: i64,
     why: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedStanding {
+    number: u64,
+    message: SavedMessage,
+    source: u64,
+    heard: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -234,16 +241,27 @@ impl SavedMessage {
 
 impl From<&Bedside> for SavedBedside {
     fn from(device: &Bedside) -> Self {
-        let Bedside { last, once, sent, why } = device;
-        let last = last.as_ref().map(|(number, message)| (*number, SavedMessage::of(message)));
-        Self { last, once: once.clone(), sent: *sent, why: why.clone() }
+        let Bedside { last, once, why } = device;
+        let saved = |Standing { number, message, source, heard }: &Standing| SavedStanding {
+            number: *number,
+            message: SavedMessage::of(message),
+            source: *source,
+            heard: *heard,
+        };
+        Self { last: last.iter().map(saved).collect(), once: once.clone(), why: why.clone() }
     }
 }
 
 impl SavedBedside {
     fn restored(self) -> Bedside {
-        let Self { last, once, sent, why } = self;
-        Bedside { last: last.map(|(number, message)| (number, message.restored())), once, sent, why }
+        let Self { last, once, why } = self;
+        let restored = |SavedStanding { number, message, source, heard }| Standing {
+            number,
+            message: message.restored(),
+            source,
+            heard,
+        };
+        Bedside { last: last.into_iter().map(restored).collect(), once, why }
     }
 }
 

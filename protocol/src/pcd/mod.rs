@@ -14,6 +14,7 @@
 mod segments;
 mod writer;
 
+pub use segments::status;
 pub use writer::{PcdError, PcdWriter};
 
 use crate::text::Charset;

@@ -192,23 +192,30 @@ fn obx<'w, 'b>(w: &'w mut Writer<'b>, row: u32, value_type: &str) -> Segment<'w,
     s
 }
 
+/// Marks and their tokens in OBX-8: limits, then the measurement status of IHE PCD.
+const STATUS: [(Marks, &str); 13] = [
+    (Marks::OVER, ">"),
+    (Marks::UNDER, "<"),
+    (Marks::INV, "INV"),
+    (Marks::QUES, "QUES"),
+    (Marks::NAV, "NAV"),
+    (Marks::CAL, "CAL"),
+    (Marks::TEST, "TEST"),
+    (Marks::DEMO, "DEMO"),
+    (Marks::EARLY, "EARLY"),
+    (Marks::BUSY, "BUSY"),
+    (Marks::OFF, "OFF"),
+    (Marks::NI, "NI"),
+    (Marks::ALINH, "ALINH"),
+];
+
+/// What OBX-8 says of these marks, in its order. What a person validated has no token.
+pub fn status(marks: Marks) -> impl Iterator<Item = &'static str> {
+    STATUS.iter().filter(move |(mark, _)| marks.has(*mark)).map(|(_, token)| *token)
+}
+
 /// OBX-8: by the limits of the value, its alarm, and the measurement status of IHE PCD, in this order.
 fn flags(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
-    const STATUS: [(Marks, &str); 13] = [
-        (Marks::OVER, ">"),
-        (Marks::UNDER, "<"),
-        (Marks::INV, "INV"),
-        (Marks::QUES, "QUES"),
-        (Marks::NAV, "NAV"),
-        (Marks::CAL, "CAL"),
-        (Marks::TEST, "TEST"),
-        (Marks::DEMO, "DEMO"),
-        (Marks::EARLY, "EARLY"),
-        (Marks::BUSY, "BUSY"),
-        (Marks::OFF, "OFF"),
-        (Marks::NI, "NI"),
-        (Marks::ALINH, "ALINH"),
-    ];
     if let Some(alarm) = measurement.alarm {
         let side = match alarm.side {
             Side::Low => "L",
@@ -223,7 +230,7 @@ fn flags(s: &mut Segment<'_, '_>, measurement: &Measurement<'_>) {
         };
         s.str(side).repeat().str(priority).repeat().str("ALACT");
     }
-    for (_, token) in STATUS.iter().filter(|(mark, _)| measurement.marks.has(*mark)) {
+    for token in status(measurement.marks) {
         s.repeat().str(token);
     }
 }

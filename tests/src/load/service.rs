@@ -39,6 +39,7 @@ impl Service {
         }
         let mut run = Command::new(program);
         run.args(["run", "--config"]).arg(config).env_remove("ORUGATE_LOG").env_remove("NOTIFY_SOCKET");
+        run.envs(of_unit()?);
         let mut child = run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let stderr = child.stderr.take();
         let service = Self { child, program: program.to_owned(), config: config.to_owned() };
@@ -115,6 +116,13 @@ impl Service {
         Command::new("kill").args(["-TERM", &pid]).status()?;
         Ok(self.child.wait()?.success())
     }
+}
+
+/// The environment that the shipped unit gives it.
+fn of_unit() -> io::Result<Vec<(String, String)>> {
+    let unit = std::fs::read_to_string(crate::root().join("deploy/orugate.service"))?;
+    let set = unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
+    Ok(set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 fn of_stat(stat: &str) -> Option<(String, f64)> {

@@ -1,17 +1,22 @@
-//! Bedside devices: a ventilator that is asked, at the other end of a line that breaks, and what the engine gets of it.
+//! Bedside devices: a ventilator that is asked, at the other end of a line that breaks, and what the engine gets of it; and each
+//! other simulated device before the outside judge of PCD-01.
 
 use crate::rig::{By, Rig, Setup, run};
 use orugate::config::Plan;
 use orugate::status::Device;
-use orugate_driver::SimulatedFault;
+use orugate_driver::{Feed, SimulatedFault};
+use orugate_drivers::SHIPPED;
+use orugate_tests::oru::control_id;
+use orugate_tests::python;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What the ventilator answers.
-const SCENE: &str = "52 8240'Evita 4'04.20:03.00\n24 78 5.0\n24 73 9\n24 D6 14\n";
+pub(crate) const SCENE: &str = "52 8240'Evita 4'04.20:03.00\n24 78 5.0\n24 73 9\n24 D6 14\n";
 /// It gives one value less.
-const LESS: &str = "52 8240'Evita 4'04.20:03.00\n24 78 5.0\n24 73 9\n";
+pub(crate) const LESS: &str = "52 8240'Evita 4'04.20:03.00\n24 78 5.0\n24 73 9\n";
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     Setup {
         profile: "draeger-evita",
         by: By::Tcp,
@@ -27,7 +32,7 @@ fn setup() -> Setup {
 }
 
 /// Rows of all messages that the engine has: the vendor's code, OBX-5, OBX-8 and OBX-11 of each measurement.
-fn messages(rig: &Rig) -> Vec<Vec<String>> {
+pub(crate) fn messages(rig: &Rig) -> Vec<Vec<String>> {
     let received = rig.engine.messages();
     let text = received.iter().map(|message| String::from_utf8(message.bytes.clone()).unwrap());
     text.map(|text| {
@@ -46,7 +51,7 @@ fn messages(rig: &Rig) -> Vec<Vec<String>> {
 }
 
 /// Lets the ventilator answer for so long, then its line breaks.
-async fn ventilator(rig: &Rig, scene: &str, faults: &[SimulatedFault], seconds: u64) {
+pub(crate) async fn ventilator(rig: &Rig, scene: &str, faults: &[SimulatedFault], seconds: u64) {
     // More than it is asked for.
     let scenes = vec![scene.as_bytes().to_vec(); 500];
     let played = rig.device("one", scenes, faults, Some(19_200));
@@ -156,5 +161,67 @@ fn snapshots_that_nobody_takes_go_oldest_first_and_leave_the_results_their_room(
         rig.pass(600).await;
         assert!(rig.is_drained());
         assert_eq!(rig.engine.counts().conflicts, 0);
+        // Each snapshot had an ORU, which was delivered or dropped for want of room, and counted in either case; in both, when the
+        // acknowledgment of one was not on flash yet as it was dropped.
+        let state = rig.gateway().store.state();
+        let made = state.ledger().find(|(name, _)| *name == "one").map_or(0, |(_, counts)| counts.messages);
+        let dropped = state.dropped_snapshots();
+        let counted = rig.engine.counts().distinct + dropped.orus;
+        assert!(
+            (made..made + 10).contains(&counted) && dropped.messages == 0,
+            "{made} {counted} {dropped:?}"
+        );
+        assert!(made > 1400, "{made}");
     });
+}
+
+/// One of its examples, over and over, until it is unplugged: of what a destination gets the first message, one between and the
+/// last, which withdraws all. hl7apy takes a tenth of a second for each.
+fn of_a_device(name: &'static str, example: &str) -> Vec<Vec<u8>> {
+    let scenes = vec![example.as_bytes().to_vec(); 200];
+    let line: &'static str = format!("profile = \"{name}\"\n").leak();
+    let bedside: &'static str =
+        format!("{line}bedside = {{ interval = \"10 s\", location = \"ICU^12^1^HOSP\" }}\n").leak();
+    let text = vec![("role = \"lis\"\n", "role = \"lis\"\npcd = {}\n"), (line, bedside)].leak();
+    run(&Setup { profile: name, by: By::Tcp, text, ..Setup::default() }, async |rig| {
+        let played = rig.device("one", scenes, &[], Some(19_200));
+        let _ = tokio::time::timeout(Duration::from_secs(45), played).await;
+        rig.pass(120).await;
+        assert!(rig.is_drained(), "{name}");
+        let all = rig.engine.messages();
+        let chosen = BTreeSet::from([0, all.len() / 2, all.len().saturating_sub(1)]);
+        let chosen = chosen.into_iter().filter_map(|n| all.get(n));
+        chosen.map(|message| message.bytes.clone()).collect()
+    })
+}
+
+#[test]
+fn each_simulated_device_is_pcd_01_to_an_outside_judge() {
+    let Some(python) = python::python() else { return };
+    let (mut frames, mut number, mut profiles) = (Vec::new(), 0, 0);
+    for name in SHIPPED.names() {
+        let profile = orugate::profiles::find(&SHIPPED, name).unwrap();
+        // The monitor that is asked by datagrams says the same over its serial port.
+        if profile.feed() == Feed::Results || name == "philips-intellivue" {
+            continue;
+        }
+        profiles += 1;
+        let examples = profile.common().examples.iter();
+        let messages: Vec<_> = examples.flat_map(|example| of_a_device(name, &example.input)).collect();
+        let valued = |message: &Vec<u8>| message.windows(3).any(|part| part == b"|R|");
+        assert!(messages.iter().any(valued), "{name} gives no value: {} messages", messages.len());
+        for message in &messages {
+            number += 1;
+            // Each gateway counts from 1; a file of many needs ids of its own.
+            let text = String::from_utf8(message.clone()).unwrap();
+            let text = text.replacen(&control_id(message), &format!("PLAY{number:016}"), 1);
+            frames.extend([b"\x0B", text.as_bytes(), b"\x1C\r"].concat());
+        }
+    }
+    assert!(profiles > 10, "{profiles}");
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("pcd-simulated");
+    std::fs::write(&file, frames).unwrap();
+    let (said, passed) = python::check_pcd(&python, &file).unwrap();
+    assert!(passed, "{said}");
+    assert!(number > 40, "{number} messages");
 }

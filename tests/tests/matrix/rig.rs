@@ -12,7 +12,7 @@ use orugate::config::{Plan, UdpPlan, WirePlan};
 use orugate::engine::Engine;
 use orugate::interpret::{Handle, Order, Released};
 use orugate::ports::Ground;
-use orugate::records::{Chunk, Life, Meta as _};
+use orugate::records::{Chunk, Life, Meta};
 use orugate::run::Gateway;
 use orugate::simulate::{self, Plug, Target};
 use orugate::status::PortView;
@@ -322,6 +322,22 @@ impl Rig {
     pub(crate) fn is_drained(&self) -> bool {
         let state = self.gateway().store.state();
         state.queues().all(|(_, queue)| queue.waiting.is_empty() && queue.parked.is_empty())
+    }
+
+    /// All records of a kind in the journal, with their numbers.
+    #[allow(dead_code)] // Not in every test that has this rig.
+    pub(crate) fn records<M: Meta>(&self) -> Vec<(u64, M)> {
+        let mut records = Vec::new();
+        let copy = self.disk.crash(self.disk.steps(), orugate_journal::model::Crash::Kept);
+        let mut visit = |record: orugate_journal::RecordRef<'_>| {
+            if record.kind.0 == M::KIND {
+                records.extend(
+                    M::decode(record.meta_version, record.meta).map(|meta| (record.sequence.0, meta)),
+                );
+            }
+        };
+        drop(Journal::open(copy, options(&self.setup), &mut visit).unwrap());
+        records
     }
 
     /// How each message of the journal ended.

@@ -6,7 +6,7 @@ use crate::records::{
     ParkedSettled, Redriven, Verification,
 };
 use crate::replay;
-use orugate_journal::{Gathered, RecordRef, Term};
+use orugate_journal::{Commit, Gathered, RecordRef, Term};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The records of one message. ORUs and outcomes that were stored again later are not among them.
@@ -31,15 +31,15 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// What is linked to the term, by message; only of these messages.
+    /// What is linked to the term, by message; only of these messages. Without a term all of the journal is looked through.
     pub(super) fn of(
         journal: &Journal,
-        term: Term,
+        term: Option<Term>,
         archive: &Archive,
         messages: &[u64],
     ) -> Result<(BTreeMap<u64, Self>, Gathered), LookError> {
         let mut all: BTreeMap<u64, Self> = messages.iter().map(|number| (*number, Self::default())).collect();
-        let gathered = journal.gather(term, &mut |commit| {
+        let mut see = |commit: &Commit<'_>| {
             for record in commit.records.iter().filter(|_| !commit.void) {
                 if let Some(records) = archive.about(record).and_then(|message| all.get_mut(&message)) {
                     records.see(archive, record);
@@ -48,7 +48,15 @@ impl Records {
                     concerned.for_each(|(_, records)| records.see(archive, record));
                 }
             }
-        })?;
+        };
+        let gathered = match term {
+            Some(term) => journal.gather(term, &mut see)?,
+            None => {
+                let seen = journal.walk(&mut see)?;
+                let damaged = seen.damaged.into_iter().map(|spot| spot.damage).collect();
+                Gathered { damaged, gone: seen.gone, ..Gathered::default() }
+            }
+        };
         for records in all.values_mut() {
             records.forget_what_was_told_again();
         }

@@ -129,7 +129,7 @@ pub(super) fn of_hold(
     let term = Term::number(hold);
     let told = journal.archive_of(term).map_err(Stop::from).and_then(|(archive, _)| {
         let (messages, scope) = ([message], Scope::Hold(hold));
-        let asked = Asked { term, archive: &archive, messages: &messages, scope: &scope };
+        let asked = Asked { term: Some(term), archive: &archive, messages: &messages, scope: &scope };
         all(&journal, plan.as_ref(), &Site::of(catalogue, config), &asked, true)
     });
     let (told, _) = told.map_err(|_| format!("{} {hold}", unreadable()))?;
@@ -157,7 +157,7 @@ pub(super) fn of_hold(
 
 /// What is to be told of which messages.
 struct Asked<'a> {
-    term: Term,
+    term: Option<Term>,
     archive: &'a Archive,
     messages: &'a [u64],
     scope: &'a Scope,
@@ -179,8 +179,17 @@ fn all(
         let message = archive.messages.get(number);
         let (profile, read_with) = profile_of(plan, site, records, message.map(|m| &*m.instrument));
         let withheld = message.is_some_and(|message| journal.withholds(archive, message));
+        let came = message.map_or(0, |message| message.received);
         let instrument = message.map_or("", |message| &message.instrument);
         let of = plan.and_then(|plan| plan.instruments.iter().find(|i| i.name == instrument));
+        let whole = !records.chunks.is_empty() && !withheld;
+        let values = profile
+            .as_deref()
+            .zip(plan.zip(of))
+            .filter(|_| whole)
+            .map_or_else(Vec::new, |(profile, (plan, of))| {
+                reading::values(records, came, profile, plan, of, key)
+            });
         let reading = profile.filter(|_| !records.chunks.is_empty()).map(|profile| {
             let with = With {
                 profile: &*profile,
@@ -192,7 +201,7 @@ fn all(
                 key,
                 table: of.and_then(|of| of.table.clone()),
             };
-            Reading::of(records, instrument, message.map_or(0, |message| message.received), with)
+            Reading::of(records, instrument, came, with)
         });
         let story = Story {
             number: *number,
@@ -204,7 +213,16 @@ fn all(
             withheld,
             read_with,
         };
-        told.push(story.tell());
+        let mut one = story.tell();
+        if !values.is_empty() {
+            one.results.clear();
+            one.values = values;
+            one.in_part = false;
+            if !private {
+                one.values.iter_mut().for_each(|told| told.value.clear());
+            }
+        }
+        told.push(one);
     }
     told.sort_by_key(|told| (told.received, told.message));
     Ok((told, gathered))
@@ -222,14 +240,14 @@ pub(super) fn of_message(
     if archive.message_of(message) != Some(message) {
         return Ok(None);
     }
-    let asked = Asked { term, archive: &archive, messages: &[message], scope: &Scope::Message };
+    let asked = Asked { term: Some(term), archive: &archive, messages: &[message], scope: &Scope::Message };
     let (mut told, _) = all(journal, Some(plan), site, &asked, true)?;
     Ok(told.pop())
 }
 
 /// What was asked for, found.
 struct Found {
-    term: Term,
+    term: Option<Term>,
     archive: Archive,
     messages: Vec<u64>,
     scope: Scope,
@@ -244,11 +262,15 @@ fn find(journal: &Journal, what: &What) -> Result<Option<Found>, Stop> {
     if !messages.is_empty() {
         let scope = Scope::Sample(sample.to_owned());
         let messages = messages.into_iter().collect();
-        return Ok(Some(Found { term, archive, messages, scope, damage: gathered }));
+        return Ok(Some(Found { term: Some(term), archive, messages, scope, damage: gathered }));
     }
     let Some(number) = number else { return Ok(None) };
     let term = Term::number(number);
-    let (archive, damage) = journal.archive_of(term)?;
+    let (mut term, (mut archive, damage)) = (Some(term), journal.archive_of(term)?);
+    if archive.message_of(number).is_none() {
+        // No index has what is in the lane of bedside devices' snapshots.
+        (term, archive) = (None, journal.archive()?.0);
+    }
     let Some(message) = archive.message_of(number) else { return Ok(None) };
     let scope = match number {
         _ if archive.orus.contains_key(&number) => Scope::Oru(number),

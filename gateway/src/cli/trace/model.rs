@@ -1,6 +1,7 @@
 //! What a trace says, as JSON has it and as the page prints it. What may be a patient's is `Option`: `None` where it is not
 //! to be shown, or not known.
 
+use crate::bedside;
 use crate::cli::journal::text::moment;
 use serde::{Serialize, Serializer};
 
@@ -36,6 +37,9 @@ pub(in crate::cli) struct Told {
     pub(in crate::cli) withheld: bool,
     pub(in crate::cli) read_with: ReadWith,
     pub(in crate::cli) results: Vec<Outcome>,
+    /// What a bedside device gave, which has no results.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) values: Vec<bedside::Told>,
     pub(in crate::cli) wire: Vec<Piece>,
     pub(in crate::cli) records: Vec<Record>,
     pub(in crate::cli) orus: Vec<Oru>,

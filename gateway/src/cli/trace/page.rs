@@ -87,6 +87,12 @@ impl Page {
         if waiting > 0 {
             parts.push(format!("{} to be interpreted", count(waiting, "message waits", "messages wait")));
         }
+        let values = trace.messages.iter().flat_map(|told| &told.values);
+        let gone = values.clone().filter(|told| told.goes).count();
+        if values.clone().next().is_some() {
+            let all = count(values.clone().count() as u64, "measurement", "measurements");
+            parts.push(format!("{all} of a bedside device, {gone} of them in its ORUs"));
+        }
         if parts.is_empty() {
             parts.push("no result in it".to_owned());
         }
@@ -99,9 +105,16 @@ impl Page {
         };
         let n = results.clone().count() as u64;
         let from = count(trace.messages.len() as u64, "message", "messages");
-        self.line(0, &format!("{what}: {} in {from}: {}.", count(n, "result", "results"), parts.join(", ")));
+        let all = format!("{} in {from}: ", count(n, "result", "results"));
+        let all = if n == 0 && values.clone().next().is_some() { String::new() } else { all };
+        self.line(0, &format!("{what}: {all}{}.", parts.join(", ")));
         for result in results {
             self.line(2, &format!("{:<12} {}{}", result.what(), result.measured(), result.words));
+        }
+        for told in values {
+            let words = [&told.code, &told.name, &told.value, &told.unit, &told.mdc].map(|word| word.trim());
+            let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            self.line(2, &format!("{}: {}", words.join(" "), told.fate));
         }
     }
 

@@ -5,8 +5,11 @@
 
 use super::gather::Records;
 use crate::apart::{Apart, AsThen, MESSAGE, Scene};
+use crate::bedside::Told;
+use crate::config::{InstrumentPlan, Plan};
 use crate::convert::{Going, HoldReason, Reruns, Rules};
 use crate::interpret::OwnedTarget;
+use crate::lineup;
 use crate::maps::{Mapped, Table};
 use crate::records::{Fate, Outcome};
 use jiff::tz::TimeZone;
@@ -92,6 +95,36 @@ pub(super) struct With<'a> {
     pub(super) key: [u8; 16],
     /// The maps of its instrument as they are today.
     pub(super) table: Option<Arc<Table>>,
+}
+
+/// What became of each measurement of a bedside device's message, read again without the one before it: what that had and this one
+/// has not, and what was sent before, its ORU shows. None of any other device's.
+pub(super) fn values(
+    records: &Records,
+    received: i64,
+    profile: &dyn Profile,
+    plan: &Plan,
+    of: &InstrumentPlan,
+    key: [u8; 16],
+) -> Vec<Told> {
+    let Some(bedside) = lineup::bedside(of) else { return Vec::new() };
+    let scene = Scene {
+        instrument: of.name.clone(),
+        targets: lineup::targets(plan, of),
+        gateway: plan.gateway.id.clone(),
+        zone: of.zone(&plan.gateway).clone(),
+        site_zone: plan.gateway.timezone.clone(),
+        now: Utc(received),
+        numbered: true,
+        key,
+        reruns: Reruns::All,
+        rules: Rules::default(),
+        table: None,
+        bedside: Some(bedside),
+    };
+    let mut apart = Apart::new(scene, profile.interpreter(), MESSAGE);
+    let read = apart.observe(&records.message()).is_ok();
+    if read { apart.told().to_vec() } else { Vec::new() }
 }
 
 impl Reading {

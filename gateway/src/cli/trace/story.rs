@@ -96,6 +96,7 @@ impl Story<'_> {
             notes: self.notes(hidden),
             gaps: self.gaps(message.is_some_and(|m| m.begins)),
             results,
+            values: Vec::new(),
             orus,
             holds,
             read_with: self.read_with,
