@@ -11,7 +11,7 @@ use std::time::Duration;
 const IO: u8 = 74;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Discover {
+pub(super) struct Asked {
     /// For how long to listen; a monitor says it again within about a minute
     #[arg(long, value_name = "SECONDS", default_value_t = 75, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
@@ -20,7 +20,7 @@ pub(super) struct Discover {
     interface: Vec<Ipv4Addr>,
 }
 
-pub(super) fn run(catalogue: &Catalogue, path: &Path, asked: &Discover) -> u8 {
+pub(super) fn run(catalogue: &Catalogue, path: &Path, asked: &Asked) -> u8 {
     let plan = match config::main_file(path).is_file().then(|| config::load(path, catalogue)) {
         Some(Ok(loaded)) => Some(loaded.plan),
         Some(Err(mistakes)) => {
@@ -32,7 +32,7 @@ pub(super) fn run(catalogue: &Catalogue, path: &Path, asked: &Discover) -> u8 {
             None
         }
     };
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return IO };
+    let Ok(runtime) = super::runtime() else { return IO };
     let mut code = 0;
     for beacon in beacons(catalogue) {
         let heard = runtime.block_on(async {

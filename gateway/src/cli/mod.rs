@@ -209,7 +209,7 @@ enum Command {
         #[command(flatten)]
         configured: Configured,
         #[command(flatten)]
-        discover: discover::Discover,
+        discover: discover::Asked,
     },
     /// Play an instrument on a wire, with faults when asked
     Simulate(files::Simulate),
@@ -417,4 +417,14 @@ fn log(default: &str) {
 /// One runtime thread for everything that waits.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_can_be_asked_for() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
 }
