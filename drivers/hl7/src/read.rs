@@ -174,6 +174,22 @@ pub(crate) fn decimal(bytes: &[u8]) -> Option<u32> {
     digits.then(|| core::str::from_utf8(bytes).ok()?.parse().ok()).flatten()
 }
 
+/// Numbers of Philips that the public codes of 2025 have not, or for another name, and the number of the same name or, of carbon dioxide,
+/// the one that takes the same units; as in the driver for Philips' data export, whose table has the evidence.
+const MOVED: [(u32, u32); 11] = [
+    (0x2_0343, 131_927),
+    (0x2_034B, 131_931),
+    (0x2_0364, 131_971),
+    (0x2_0365, 131_972),
+    (0x2_0366, 131_973),
+    (0x2_4908, 150_644),
+    (0x2_50AC, 151_700),
+    (0x2_50B0, 151_708),
+    (0x2_50BA, 151_718),
+    (0x2_593C, 153_640),
+    (0x2_716C, 160_252),
+];
+
 /// `0002-4bb8`: partition and code in hexadecimal.
 pub(crate) fn mdil(part: Part<'_>) -> Option<u32> {
     let (partition, code) = core::str::from_utf8(part.bytes()).ok()?.split_once('-')?;
@@ -181,7 +197,8 @@ pub(crate) fn mdil(part: Part<'_>) -> Option<u32> {
         let four = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         four.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
     };
-    Some(half(partition)?.wrapping_shl(16) | half(code)?)
+    let code = half(partition)?.wrapping_shl(16) | half(code)?;
+    Some(MOVED.iter().find(|(philips, _)| *philips == code).map_or(code, |(_, public)| *public))
 }
 
 /// A coded element whose third component says MDC.
@@ -212,7 +229,13 @@ pub(crate) fn mdc_unit(field: Part<'_>, term: u32) -> u32 {
         let system = field.component(first.saturating_add(2));
         let code = field.component(first);
         match system.bytes() {
-            b"MDC" => number(code).filter(|code| mdc::unit(*code).is_some()),
+            // Where number and name contradict each other, nobody knows which is meant.
+            b"MDC" => number(code).filter(|code| {
+                let name = field.component(first.saturating_add(1));
+                mdc::unit(*code).is_some_and(|unit| {
+                    name.is_empty() || name.reads(unit.refid) || unit.also.iter().any(|also| name.reads(also))
+                })
+            }),
             b"MDIL" => mdil(code).filter(|code| mdc::unit(*code).is_some()),
             b"UCUM" => {
                 let same = || mdc::units().iter().filter(|unit| code.reads(unit.ucum)).map(|unit| unit.code);

@@ -317,7 +317,9 @@ fn unit(s: &mut Segment<'_, '_>, unit: &Unit<'_>, code: &Code<'_>) {
         coded(s, known.code, known.refid);
         s.component(4).str(known.ucum).component(5).str(known.ucum).component(6).str("UCUM");
     } else if !unit.text.is_empty() {
-        s.text(unit.text).component(3).str(code.system);
+        // Words of a device are in no public system, also where its code is.
+        let system = if code.system == "MDC" { "L" } else { code.system };
+        s.text(unit.text).component(3).str(system);
     }
 }
 
