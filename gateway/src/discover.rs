@@ -13,6 +13,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::UdpSocket;
 
+/// So many are told. Anybody may send such datagrams, and no ward has as many monitors.
+const MOST: usize = 1024;
+
 /// What there is to listen for.
 #[must_use]
 pub fn beacons(catalogue: &Catalogue) -> Vec<Beacon> {
@@ -57,7 +60,7 @@ pub async fn listen(
         loop {
             let (length, from) = socket.recv_from(&mut buffer).await?;
             let said = buffer.get(..length).and_then(beacon.read);
-            if let Some(said) = said.filter(|said| !known.contains(said)) {
+            if let Some(said) = said.filter(|said| known.len() < MOST && !known.contains(said)) {
                 tell(&said, from);
                 known.insert(said);
             }
@@ -78,7 +81,9 @@ pub fn words(said: &Announced, from: SocketAddr, plan: Option<&Plan>) -> Vec<Str
         [("model", &said.model), ("serial number", &said.serial), ("bed", &said.bed), ("EUI-64", &eui64)]
     {
         if !value.is_empty() {
-            first += &format!("  {what} {value}");
+            // What anybody may send must not steer a terminal.
+            let shown: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            first += &format!("  {what} {shown}");
         }
     }
     if from.ip() != said.address.ip() {
@@ -187,6 +192,13 @@ mod tests {
     fn read(datagram: &[u8]) -> Option<Announced> {
         let text = std::str::from_utf8(datagram).ok()?;
         text.starts_with("192.").then(|| said(text, None))
+    }
+
+    #[test]
+    fn what_anybody_may_send_does_not_steer_a_terminal() {
+        let said = Announced { bed: "A\u{1b}[2J\nB".into(), ..said("192.0.2.91", None) };
+        let told = words(&said, "192.0.2.91:1042".parse().unwrap(), None);
+        assert!(told[0].ends_with("bed A [2J B"), "{told:?}");
     }
 
     #[tokio::test]

@@ -506,14 +506,7 @@ impl Running {
                     let (first, last) = (chunk.first, chunk.last.is_some());
                     let marks_end = last && !first && chunk.bytes.len() <= 1;
                     let part = Part { message: 0, first, last, marks_end };
-                    let keep = Keep {
-                        name: &self.port.name,
-                        store: &self.port.store,
-                        clock: &self.port.clock,
-                        mail: &self.port.mail.0,
-                        life: self.life,
-                        lane: lane(self.port.snapshots),
-                    };
+                    let keep = Keep::of(&self.port, self.life);
                     let message = &mut self.message;
                     let kept = self.port.pulse.act(|| keep.chunk(message, ticket, part, &chunk));
                     self.tickets.insert(ticket, kept.map_err(|GivenUp| Fall::GivenUp)?);

@@ -4,7 +4,7 @@
 //! is refused once. Leaves out what stands and when it is due, which is the stage's.
 
 use super::keep::Keep;
-use super::{Mail, Running, Said, lane};
+use super::{Mail, Running, Said};
 use crate::clock::Clock;
 use crate::snapshot::Now;
 use orugate_journal::AppendError;
@@ -28,15 +28,7 @@ impl Running {
         let Some(stage) = &mut self.stage else { return };
         stage.look(now);
         if let Some(bytes) = stage.next(now.tick) {
-            let keep = Keep {
-                name: &self.port.name,
-                store: &self.port.store,
-                clock: &self.port.clock,
-                mail: &self.port.mail.0,
-                life: self.life,
-                lane: lane(self.port.snapshots),
-            };
-            keep.snapshot(bytes);
+            Keep::of(&self.port, self.life).snapshot(bytes);
         }
         self.port.status.lost(stage.lost());
     }

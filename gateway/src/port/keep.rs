@@ -3,7 +3,7 @@
 //! Promises that a chunk belongs to the message that is open, or begins one with a number of its own, and that no
 //! message grows beyond what memory holds. Leaves out what the journal's answer means, which is the port's.
 
-use super::{Life, Mail};
+use super::{Life, Mail, Port, lane};
 use crate::clock::Clock;
 use crate::records::{Chunk, clock_number};
 use crate::store::{Entry, Store};
@@ -41,7 +41,19 @@ pub(super) struct Keep<'p> {
     pub(super) lane: Lane,
 }
 
-impl Keep<'_> {
+impl<'p> Keep<'p> {
+    /// What a port's session wants kept in this life.
+    pub(super) fn of(port: &'p Port, life: Life) -> Self {
+        Self {
+            name: &port.name,
+            store: &port.store,
+            clock: &port.clock,
+            mail: &port.mail.0,
+            life,
+            lane: lane(port.snapshots),
+        }
+    }
+
     pub(super) fn chunk(
         &self,
         message: &mut Option<Open>,
