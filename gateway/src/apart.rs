@@ -302,7 +302,7 @@ fn observe(
     let standing = if of.is_some() { Vec::new() } else { std::mem::take(&mut tools.previous) };
     let previous: Vec<_> = standing
         .iter()
-        .map(|previous| bedside::Previous { number: 0, source: 0, message: stored(previous, scene.now) })
+        .map(|previous| bedside::Previous { number: 0, message: stored(previous, scene.now) })
         .collect();
     task.previous = &previous;
     let (stands, once) = {

@@ -35,8 +35,6 @@ const ORU_MAX: usize = 16 << 20;
 pub struct Previous<'a> {
     /// Its number.
     pub number: u64,
-    /// Of which bed or device it is; 0 where that is not asked.
-    pub source: u64,
     /// The message.
     pub message: StoredMessage<'a>,
 }
@@ -138,7 +136,7 @@ pub struct Observer {
     /// What is withdrawn: which message before it, and the measurement's place there.
     withdrawn: Vec<(usize, usize)>,
     settled: Vec<u64>,
-    /// Other beds or devices than the message's, of which something is withdrawn.
+    /// Other beds, devices or patients than the message's, of which something is withdrawn.
     others: Vec<u64>,
     out: Vec<u8>,
     used: usize,
@@ -229,22 +227,22 @@ impl Observer {
     /// What the message is beside those before it. A snapshot takes the place of all; what is pushed takes that of those which
     /// list something that it lists too, once in each interval.
     fn compare(&mut self, task: &Task<'_>, silent: bool) {
-        let (pushed, source) = (self.facts.is_pushed, self.facts.source);
+        let (pushed, addressed) = (self.facts.is_pushed, self.facts.addressed);
         let readable = !silent && self.why.is_empty();
         let before = || task.previous.iter().zip(self.before.iter().map(|(_, facts)| facts));
-        let own = |previous: &Previous<'_>| readable && (!pushed || previous.source == source);
+        let own = |facts: &Facts| readable && facts.addressed == addressed;
         let step = i64::try_from(task.rules.interval.as_micros()).unwrap_or(i64::MAX).max(1);
         let cell = |message: &StoredMessage<'_>| message.received.0.div_euclid(step);
         let superseded = pushed
             && before().any(|(previous, facts)| {
                 let same = cell(&previous.message) == cell(&task.message);
-                own(previous) && same && self.facts.shares(facts)
+                own(facts) && same && self.facts.shares(facts)
             });
         if superseded {
             self.facts.supersede();
         }
         for (index, (previous, (_, facts))) in task.previous.iter().zip(&self.before).enumerate() {
-            let own = own(previous);
+            let own = own(facts);
             if own && pushed && (superseded || !self.facts.shares(facts)) {
                 continue;
             }
@@ -261,15 +259,16 @@ impl Observer {
         self.stands = readable && (!pushed || self.facts.stands());
     }
 
-    /// An ORU for each destination, and where another bed or device than the message's is withdrawn one for that as well.
+    /// An ORU for each destination, and before it, where another bed, device or patient than the message's is withdrawn, one for
+    /// that as well: who keeps values by device alone must hear the newest last.
     fn write(&mut self, task: &Task<'_>, numbers: &mut dyn Numbers) {
         let counts = self.facts.counts;
-        let of = |index: usize| task.previous.get(index).map_or(0, |previous| previous.source);
         let speaks = self.why.is_empty() && !is_silent(&task.message);
-        let is_own = |index: usize| speaks && (!self.facts.is_pushed || of(index) == self.facts.source);
+        let of = |index: usize| self.before.get(index).map_or(0, |(_, facts)| facts.addressed);
+        let is_own = |index: usize| speaks && of(index) == self.facts.addressed;
         let mut others = std::mem::take(&mut self.others);
         others.clear();
-        others.extend(self.withdrawn.iter().filter(|(at, _)| !is_own(*at)).map(|(at, _)| of(*at)));
+        others.extend(self.withdrawn.iter().map(|(at, _)| *at).filter(|at| !is_own(*at)).map(of));
         others.dedup();
         let own =
             counts.sent > 0 || counts.absent > 0 || self.withdrawn.iter().any(|(index, _)| is_own(*index));
@@ -278,11 +277,11 @@ impl Observer {
             return;
         }
         for target in task.targets {
+            for other in &others {
+                self.second_pass(task, target, Some(*other), numbers);
+            }
             if own {
                 self.second_pass(task, target, None, numbers);
-            }
-            for source in &others {
-                self.second_pass(task, target, Some(*source), numbers);
             }
         }
         self.others = others;

@@ -240,11 +240,8 @@ fn nothing_is_allocated_between_a_bedside_devices_message_and_the_oru() {
                     ..bedside::Rules::default()
                 };
                 let zone = jiff::tz::TimeZone::UTC;
-                let previous = previous.map(|message| bedside::Previous {
-                    number: 0,
-                    source: 0,
-                    message: stored(message),
-                });
+                let previous =
+                    previous.map(|message| bedside::Previous { number: 0, message: stored(message) });
                 let task = bedside::Task {
                     interpreter: &*interpreter,
                     message: stored(message),

@@ -61,6 +61,8 @@ pub(super) struct Facts {
     pub(super) is_pushed: bool,
     /// Of which bed or device it is, when it was pushed.
     pub(super) source: u64,
+    /// Where in charts its values stand: what is pushed at its source, a snapshot at its PV1-3 and PID-3.
+    pub(super) addressed: u64,
     /// Alarms in it, which go nowhere.
     alarms: u32,
     /// A time of the device's that cannot be right was taken for the time of receipt.
@@ -78,6 +80,7 @@ impl Default for Facts {
             clock: None,
             is_pushed: false,
             source: 0,
+            addressed: 0,
             alarms: 0,
             odd_times: 0,
             keyed: Keyed::new(&[0; 16]),
@@ -190,9 +193,12 @@ impl<'c, 'a> Collector<'c, 'a> {
     fn device(&mut self, device: &Device<'_>) {
         self.group = [0; 2];
         self.facts.clock = device.clock.or(self.facts.clock);
-        if self.facts.is_pushed {
+        self.facts.addressed = if self.facts.is_pushed {
             self.facts.source = source(self.facts.keyed, device);
-        }
+            self.facts.source
+        } else {
+            address(self.facts.keyed, self.rules, device)
+        };
         if self.facts.elsewhere.is_none() {
             self.facts.elsewhere = self.rules.elsewhere(device);
         }
@@ -330,6 +336,19 @@ impl<'m> ReportSink<'m> for Collector<'_, '_> {
 /// Of which bed or device a pushed message is: a central station pushes for many.
 pub(super) fn source(mut keyed: Keyed, device: &Device<'_>) -> u64 {
     keyed.number(device.eui64.unwrap_or(0).into()).text(&device.location.trimmed());
+    half(&keyed)
+}
+
+/// Where a snapshot's values go: who keeps them by bed, or by patient, does not hear of them at the next one.
+fn address(mut keyed: Keyed, rules: &Rules, device: &Device<'_>) -> u64 {
+    let location = rules.location(device);
+    keyed.str(location);
+    if location.is_empty() {
+        keyed.text(&device.location.trimmed());
+    }
+    if rules.send_patient {
+        keyed.text(&device.patient.trimmed());
+    }
     half(&keyed)
 }
 

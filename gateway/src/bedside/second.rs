@@ -12,8 +12,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 impl Observer {
-    /// Writes the ORU for one destination: of the message itself, or of another bed or device than its own, of which nothing stands
-    /// any more.
+    /// Writes the ORU for one destination: of the message itself, or of another bed, device or patient than its own, of which
+    /// nothing stands any more.
     pub(super) fn second_pass(
         &mut self,
         task: &Task<'_>,
@@ -33,13 +33,10 @@ impl Observer {
         }
         loop {
             let (began, ended) = interval(&task.message);
-            let source = if self.facts.is_pushed { self.facts.source } else { 0 };
-            let is_of = |previous: &Previous<'_>| match other {
-                Some(other) => previous.source == other,
-                None => !self.facts.is_pushed || previous.source == source,
-            };
-            let about = task.previous.iter().find(|previous| other.is_some() && is_of(previous));
-            let about = about.map_or(&task.message, |previous| &previous.message);
+            let of = other.unwrap_or(self.facts.addressed);
+            let before = || task.previous.iter().zip(&self.before);
+            let about = before().find(|(_, (_, facts))| other.is_some() && facts.addressed == of);
+            let about = about.map_or(&task.message, |(previous, _)| &previous.message);
             make_room(&mut self.scratch, about);
             locate(task, about, &mut self.scratch, &mut self.location);
             let plan = Plan {
@@ -74,7 +71,7 @@ impl Observer {
             for (index, (previous, (scratch, facts))) in
                 task.previous.iter().zip(&mut self.before).enumerate()
             {
-                if !is_of(previous) || self.withdrawn.iter().all(|(of, _)| *of != index) {
+                if facts.addressed != of || self.withdrawn.iter().all(|(of, _)| *of != index) {
                     continue;
                 }
                 (sink.before, sink.seen) = (Some((index, &*facts)), 0);

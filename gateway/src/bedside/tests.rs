@@ -200,17 +200,13 @@ impl Rig {
         let known =
             known.iter().filter(|(_, source, heard, ..)| Previous::is_compared(&task, of, *source, *heard));
         let previous: Vec<Previous<'_>> = known
-            .map(|(number, source, _, raw, at)| Previous {
-                number: *number,
-                source: *source,
-                message: stored(raw, *at),
-            })
+            .map(|(number, _, _, raw, at)| Previous { number: *number, message: stored(raw, *at) })
             .collect();
         task.previous = &previous;
         let found = self.observer.observe(&task, &mut numbers);
         let orus = found.orus.iter().map(|oru| String::from_utf8(found.bytes(oru).to_vec()).unwrap());
         let mut orus: Vec<String> = orus.collect();
-        let oru = (!orus.is_empty()).then(|| orus.remove(0));
+        let oru = orus.pop();
         self.numbers = numbers.0;
         let (stands, source, settled) = (found.stands, found.source, found.settled.to_vec());
         let once = found.once.to_vec();
@@ -360,6 +356,41 @@ fn another_device_or_bed_than_configured_sends_nothing() {
     assert!(seen.why.contains("0009FBFFFE010204"), "{}", seen.why);
     assert_eq!((seen.counts, seen.oru.as_str()), (counts(0, 0, 1, 0, 0), ""));
     assert_eq!(rig.at(180, &[(0, "bed=BED12"), (0, "t=37")]).rows, ["t|37||R|090300"]);
+}
+
+#[test]
+fn what_was_said_at_another_bed_is_withdrawn_there_before_it_goes_to_the_new_one() {
+    let mut rig = Rig::default();
+    rig.at(0, &[(0, "bed=ICU-7"), (0, "hr=80"), (0, "spo2=97"), (0, "*Nibp=125")]);
+    let seen = rig.at(60, &[(0, "bed=ICU-8"), (0, "hr=81"), (0, "*Nibp=125")]);
+    let [left] = &seen.others[..] else { panic!("{:?}", seen.others) };
+    assert!(left.contains("|^^ICU-7\r") && !left.contains("ICU-8"), "{left}");
+    // A cuff pressure is of the time when it was taken, and that does not change.
+    assert_eq!(rows(left), ["hr||NAV|X|090000", "spo2||NAV|X|090000"]);
+    assert!(seen.oru.contains("|^^ICU-8\r"), "{}", seen.oru);
+    assert_eq!((seen.counts, seen.rows), (counts(1, 0, 0, 1, 2), vec!["hr|81||R|090100".to_owned()]));
+    let seen = rig.at(120, &[(0, "bed=ICU-8"), (0, "hr=82")]);
+    assert_eq!((seen.counts, seen.others), (counts(1, 0, 0, 0, 0), Vec::<String>::new()));
+    // From one listed bed to another, it is the same.
+    rig.rules.beds = vec![("ICU-8".into(), "ICU^8^1".into()), ("ICU-9".into(), "ICU^9^1".into())];
+    let seen = rig.at(180, &[(0, "bed=ICU-9"), (0, "hr=83")]);
+    assert!(seen.others[0].contains("|ICU^8^1\r") && seen.oru.contains("|ICU^9^1\r"), "{seen:?}");
+    // Where the site says that it stands always at one place, its own words move nothing.
+    rig.rules = Rules { location: "ICU^1".into(), ..Rules::default() };
+    rig.at(240, &[(0, "bed=ICU-9"), (0, "hr=84")]);
+    let seen = rig.at(300, &[(0, "bed=ICU-7"), (0, "hr=85")]);
+    assert_eq!((seen.counts, seen.others), (counts(1, 0, 0, 0, 0), Vec::<String>::new()));
+}
+
+#[test]
+fn what_was_said_of_another_patient_is_withdrawn_where_patients_go_along() {
+    let mut rig = Rig { rules: Rules { send_patient: true, ..Rules::default() }, ..Rig::default() };
+    rig.at(0, &[(0, "patient=INVENTED-1"), (0, "hr=80")]);
+    let seen = rig.at(60, &[(0, "patient=INVENTED-2"), (0, "hr=81")]);
+    assert!(seen.others[0].contains("|INVENTED-1^^^HOSP^MR|") && !seen.others[0].contains("INVENTED-2"));
+    assert!(seen.oru.contains("|INVENTED-2^^^HOSP^MR|") && !seen.oru.contains("INVENTED-1"));
+    rig.rules.send_patient = false;
+    assert_eq!(rig.at(120, &[(0, "patient=INVENTED-1"), (0, "hr=82")]).others, Vec::<String>::new());
 }
 
 #[test]

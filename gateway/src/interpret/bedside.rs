@@ -261,7 +261,6 @@ impl Worker {
                 .iter()
                 .map(|((raw, ends), standing)| Previous {
                     number: standing.number,
-                    source: standing.source,
                     message: stored(raw, ends, &standing.message),
                 })
                 .collect();

@@ -298,6 +298,13 @@ fn another_bed_label_is_another_place() {
             let mut places: Vec<_> = rows.iter().map(|(place, _)| place.as_str()).collect();
             places.dedup();
             assert_eq!(places, ["^^ICU-7", "^^ICU-8"]);
+            let at_7: Vec<_> =
+                rows.iter().filter(|(place, _)| place == "^^ICU-7").map(|(_, row)| row).collect();
+            assert_eq!(
+                at_7.last().map(|row| row.as_str()),
+                Some(kind.gone),
+                "what was said there is withdrawn there"
+            );
             assert!(of(&rows, kind).iter().all(|row| [kind.there, kind.gone].contains(row)), "{rows:?}");
             assert_eq!(of(&rows, kind).last(), Some(&kind.there));
         });
