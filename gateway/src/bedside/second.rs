@@ -1,7 +1,7 @@
 //! The second pass: the items of a message, and of the one before it, on their way into a PCD-01 ORU.
 
 use super::facts::{Fact, Facts, Going};
-use super::{ORU_MAX, Observer, Previous, Ready, Rules, Task, interval, make_room, zones};
+use super::{ORU_MAX, Observer, Ready, Rules, Task, interval, make_room, zones};
 use crate::convert::{Numbers, Target};
 use orugate_driver::{Scratch, StoredMessage};
 use orugate_protocol::hl7::writer::WriteError;
