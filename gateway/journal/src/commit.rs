@@ -135,14 +135,6 @@ impl Core {
         core
     }
 
-    /// Commits everything, in the order given within each lane, and calls every `done`.
-    pub(crate) fn commit(&mut self, requests: Vec<Request>) {
-        let (results, snapshots): (VecDeque<_>, VecDeque<_>) =
-            requests.into_iter().partition(|request| request.batch.lane == Lane::Results);
-        self.commit_lane(Lane::Results, results);
-        self.commit_lane(Lane::Snapshots, snapshots);
-    }
-
     /// Keeps the ceiling ahead of what may be reserved. A failure is kept for the health; it is tried again.
     pub(crate) fn keep_ahead(&mut self) {
         if let Err(error) = self.raise_ceiling(0) {
@@ -150,7 +142,8 @@ impl Core {
         }
     }
 
-    fn commit_lane(&mut self, lane: Lane, mut waiting: VecDeque<Request>) {
+    /// Commits as many of the first as fit into one commit, and calls every `done` of them; those that find no room hear so.
+    pub(crate) fn commit(&mut self, lane: Lane, waiting: &mut VecDeque<Request>) {
         while let Some(first) = waiting.front() {
             let needed = COMMIT_HEADER_LEN.saturating_add(first.batch.encoded_len(self.shared.options.tag()));
             if let Err(error) = self.make_room(lane, needed, first.batch.claim) {
@@ -158,13 +151,12 @@ impl Core {
                 // not refused for what may use less, or nothing could settle while somebody still sends.
                 let full = matches!(error, AppendError::Full).then_some(first.batch.claim);
                 let goes = |request: &Request| full.is_none_or(|claim| request.batch.claim <= claim);
-                let (refused, left) = waiting.drain(..).partition(goes);
-                waiting = left;
-                let refused: VecDeque<Request> = refused;
+                let (refused, left): (Vec<_>, Vec<_>) = waiting.drain(..).partition(goes);
+                *waiting = left.into();
                 refused.into_iter().for_each(|request| request.done.call(Err(error.clone())));
                 continue;
             }
-            let group = self.take_group(lane, &mut waiting);
+            let group = self.take_group(lane, waiting);
             match self.prepare(lane, group) {
                 Ok(prepared) => self.write(lane, prepared),
                 Err((group, error)) => {
@@ -173,6 +165,7 @@ impl Core {
                     group.into_iter().for_each(|request| request.done.call(Err(error.clone())));
                 }
             }
+            return;
         }
     }
 

@@ -25,7 +25,7 @@ pub struct Options {
     pub queue: usize,
     /// Bytes of records that may wait for the writer.
     pub queue_bytes: u64,
-    /// How long a [`Urgency::Soon`](crate::Urgency::Soon) batch may wait for another's commit.
+    /// How long a [`Urgency::Soon`](crate::Urgency::Soon) batch may wait for another's commit; in *snapshots* a quarter of it.
     pub soon: Duration,
     /// With it, new segments are sealed. A journal that has sealed segments is not opened without their keys.
     pub keys: Option<KeyRing>,

@@ -71,7 +71,8 @@ pub struct Kind(pub u16);
 pub enum Urgency {
     /// In the very next commit: somebody waits for the receipt.
     Now,
-    /// In the next commit that happens anyway, at most [`Options::soon`](crate::Options::soon) later.
+    /// In the next commit of its lane that happens anyway, at most [`Options::soon`](crate::Options::soon) later; a quarter of that in
+    /// *snapshots*, since no result's commit takes them along.
     Soon,
 }
 

@@ -60,9 +60,53 @@ fn a_patient_batch_rides_with_an_urgent_one() {
 
 #[test]
 fn a_patient_batch_does_not_wait_for_ever() {
-    let options = Options { soon: Duration::from_millis(10), ..small() };
-    let journal = Journal::create(ModelDisk::new(), NOW, options).unwrap();
-    let _ = journal.append_wait(Batch::new(Lane::Results, Urgency::Soon, record("soon"))).unwrap();
+    for lane in Lane::ALL {
+        let options = Options { soon: Duration::from_millis(10), ..small() };
+        let journal = Journal::create(ModelDisk::new(), NOW, options).unwrap();
+        let _ = journal.append_wait(Batch::new(lane, Urgency::Soon, record("soon"))).unwrap();
+    }
+}
+
+#[test]
+fn results_do_not_cause_a_commit_of_snapshots() {
+    let disk = ModelDisk::new();
+    let options = Options { soon: Duration::from_secs(36_000), ..small() };
+    let journal = Journal::create(disk.clone(), NOW, options).unwrap();
+    let snapshot = |urgency, text: &str| Batch::new(Lane::Snapshots, urgency, record(text));
+    journal.append(snapshot(Urgency::Soon, "soon"), |result| assert!(result.is_ok()));
+    let _ = journal.append_wait(batch(&["result"])).unwrap();
+    let _ = journal.append_wait(batch(&["another"])).unwrap();
+    let _ = journal.append_wait(snapshot(Urgency::Now, "now")).unwrap();
+    drop(journal);
+    let (_journal, recovery, seen) = open(&disk);
+    assert_eq!((recovery.commits, texts(&seen)), (3, vec!["result", "another", "soon", "now"]));
+}
+
+#[test]
+fn a_result_waits_for_one_commit_of_snapshots_at_most() {
+    let disk = ModelDisk::new();
+    let journal = create(&disk);
+    let (sender, receiver) = channel();
+    disk.hold_syncs();
+    journal.append(batch(&["held"]), |result| assert!(result.is_ok()));
+    disk.wait_until_held();
+    // So large that each is a commit of its own.
+    let large = || {
+        let payload = vec![7; usize::try_from(small().max_commit).unwrap() * 2 / 3];
+        let record = NewRecord::encode(Kind(1), 1, &(), payload).unwrap();
+        Batch::new(Lane::Snapshots, Urgency::Now, record)
+    };
+    let (first, second, result) = (sender.clone(), sender.clone(), sender);
+    // A frame comes when the first of them is on flash.
+    let analyzer = journal.clone();
+    journal.append(large(), move |_| {
+        first.send("snapshots").unwrap();
+        analyzer.append(batch(&["frame"]), move |_| result.send("result").unwrap());
+    });
+    journal.append(large(), move |_| second.send("more snapshots").unwrap());
+    disk.release_syncs();
+    let order: Vec<&str> = receiver.iter().collect();
+    assert_eq!(order, ["snapshots", "result", "more snapshots"]);
 }
 
 #[test]

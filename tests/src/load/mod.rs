@@ -241,17 +241,23 @@ fn arrived(chart: &Receiver, devices: usize, first: i64, last: i64) {
     }
 }
 
-/// What the program says when nothing waits in it, or nothing moves.
+/// What the program says when nothing waits in it and nothing comes any more, or nothing moves.
 fn settled(service: &Service) -> io::Result<serde_json::Value> {
     let began = Instant::now();
+    let mut before = None;
     loop {
         let status = service.status()?;
-        let waiting = status["destinations"].as_array().into_iter().flatten().map(|d| &d["waiting"]);
-        let left: u64 = waiting.chain([&status["pending"]]).filter_map(serde_json::Value::as_u64).sum();
-        if left == 0 || began.elapsed() > PATIENCE {
+        let numbers = |of: &str, what: &str| -> u64 {
+            let all = status[of].as_array().into_iter().flatten();
+            all.filter_map(|one| one.pointer(what).and_then(serde_json::Value::as_u64)).sum()
+        };
+        let left = numbers("destinations", "/waiting") + status["pending"].as_u64().unwrap_or(0);
+        let come = (left == 0).then(|| numbers("instruments", "/counts/messages"));
+        if (come.is_some() && come == before) || began.elapsed() > PATIENCE {
             return Ok(status);
         }
-        std::thread::sleep(Duration::from_millis(200));
+        before = come;
+        std::thread::sleep(Duration::from_secs(1));
     }
 }
 
