@@ -238,6 +238,10 @@ fn a_place_is_the_sites_or_else_the_devices() {
     assert_eq!(pv1("ICU^12^1^HOSP&1.2&ISO", "B7").as_deref(), Some("PV1||U|ICU^12^1^HOSP&1.2&ISO"));
     assert_eq!(pv1("", "B^7").as_deref(), Some(r"PV1||U|^^B\S\7"));
     assert_eq!(pv1("", " "), None);
+    let (unit, room, location) = (Text::plain("ICU"), Text::plain("2"), Text::plain("7"));
+    let device = Item::Device(Device { unit, room, location, ..monitor() });
+    let message = try_write(&route(), &plan(), &[device, some()], &mut [0; 4096]).unwrap();
+    assert!(message.contains("PV1||U|ICU^2^7\r"), "{message}");
 }
 
 #[test]

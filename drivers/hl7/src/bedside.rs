@@ -9,6 +9,7 @@
 use crate::plan::Plan;
 use crate::profile::Bedside;
 use crate::read::{self, Read};
+use crate::row::{self, Level, Place, Row, is_cuff, level, of_what, term};
 use orugate_driver::report::{
     Alarm, At, Code, Device, End, Group, Item, Kind, Marks, Measurement, Note, NoteKind, Priority, Reading,
     ReportSink, Shown, Side, Unit,
@@ -18,9 +19,6 @@ use orugate_driver::time::DeviceTime;
 use orugate_driver::{Fault, Interpreter, Scratch, StoredMessage};
 use orugate_protocol::hl7::reader::{Part, Segment};
 use orugate_protocol::mdc;
-
-/// Cuff pressures and the pulse that a cuff finds.
-const CUFF: [std::ops::RangeInclusive<u32>; 3] = [150_021..=150_023, 150_301..=150_303, 149_546..=149_546];
 
 /// What is added to a measurement's code for its setting.
 const SETTING: u32 = 1 << 24;
@@ -52,7 +50,8 @@ struct Walk<'w, 'a, 'm> {
     /// MSH-11 says that nobody's values are sent.
     test: bool,
     vmd: (u16, u32),
-    channel: (u16, u32),
+    /// By its module's place and its own.
+    channel: ((u16, u16), u32),
     /// The group that was given last.
     given: Option<(u16, u16)>,
 }
@@ -77,7 +76,7 @@ impl Interpreter for BedsideInterpreter {
             wave: false,
             test,
             vmd: (0, 0),
-            channel: (0, 0),
+            channel: ((0, 0), 0),
             given: None,
         };
         walk.message()?;
@@ -98,7 +97,7 @@ impl<'m> Walk<'_, '_, 'm> {
         for segment in self.read.segments() {
             match segment.name().bytes() {
                 b"OBR" => {
-                    self.ordered = read::time(segment.field(7).component(1).bytes());
+                    self.ordered = self.read.time(segment.field(7).component(1).bytes());
                     self.given = None;
                     self.wave = false;
                     // Some devices send alarms as R01.
@@ -130,8 +129,11 @@ impl<'m> Walk<'_, '_, 'm> {
         let sender = self.read.header.field(3);
         device.model = self.read.text(sender.component(1))?;
         device.span = sender.span();
+        let mut gateway = None;
         if sender.component(3).bytes() == b"EUI-64" {
-            device.eui64 = read::eui64(sender.component(2).bytes());
+            gateway = read::eui64(sender.component(2).bytes());
+        } else if device.model.is_empty() {
+            device.model = self.read.text(sender.component(2))?;
         }
         let stamp = self.read.header.field(7).component(1);
         self.made = read::time(stamp.bytes());
@@ -141,13 +143,18 @@ impl<'m> Walk<'_, '_, 'm> {
         }
         // The first one is the device; another one stands beside it.
         let mut named = false;
+        let (mut who, mut whither) = (None, None);
         for segment in self.read.segments() {
             match segment.name().bytes() {
-                b"PID" if device.patient.is_empty() => {
+                b"PID" => {
+                    only(&mut who, segment.field(3))?;
                     device.patient = self.read.text(segment.field(3).component(1))?;
                 }
-                b"PV1" if device.location.is_empty() => {
-                    device.location = self.read.text(bed(segment.field(3)))?;
+                b"PV1" => {
+                    only(&mut whither, segment.field(3))?;
+                    let [unit, room, bed] = row::bed(segment.field(3));
+                    device.location = self.read.text(bed)?;
+                    (device.unit, device.room) = (self.read.text(unit)?, self.read.text(room)?);
                 }
                 b"OBX" => {
                     let maker = segment.field(18);
@@ -174,6 +181,8 @@ impl<'m> Walk<'_, '_, 'm> {
                 _ => {}
             }
         }
+        // OBX-18 says which device it is; MSH-3 may be a gateway's before many.
+        device.eui64 = device.eui64.or(gateway);
         self.sink.item(Item::Device(device));
         Ok(())
     }
@@ -186,7 +195,7 @@ impl<'m> Walk<'_, '_, 'm> {
                 return Ok(());
             }
             Some((code, Level::Channel)) => {
-                self.channel = (place.channel, code);
+                self.channel = ((place.vmd, place.channel), code);
                 return Ok(());
             }
             Some((_, Level::Mds)) => return Ok(()),
@@ -214,10 +223,15 @@ impl<'m> Walk<'_, '_, 'm> {
         }
         if self.given != Some((place.vmd, place.channel)) {
             self.given = Some((place.vmd, place.channel));
-            let of = |(at, code): (u16, u32), place: u16| if at == place && place > 0 { code } else { 0 };
+            let [vmd, channel] = [
+                Some(self.vmd).filter(|(at, _)| *at == place.vmd && *at > 0).map(|(_, code)| code),
+                Some(self.channel)
+                    .filter(|(at, _)| *at == (place.vmd, place.channel) && at.1 > 0)
+                    .map(|(_, code)| code),
+            ];
             self.sink.item(Item::Group(Group {
-                vmd: of(self.vmd, place.vmd),
-                channel: of(self.channel, place.channel),
+                vmd: vmd.unwrap_or(0),
+                channel: channel.unwrap_or(0),
                 vmd_place: place.vmd,
                 channel_place: place.channel,
                 span: obx.field(4).span(),
@@ -264,18 +278,20 @@ impl<'m> Walk<'_, '_, 'm> {
         self.limits(obx.field(7), &mut measurement)?;
         self.method(obx.field(17), &mut measurement)?;
         let stamp = obx.field(14).component(1);
-        let time = read::time(stamp.bytes());
+        let time = self.read.time(stamp.bytes());
         if time.is_none() && !stamp.is_empty() {
             self.note(NoteKind::BadTime, stamp);
         }
-        let said = read::number(code.component(1)).filter(|_| code.component(3).bytes() == b"MDC");
-        let cuff = |code: u32| CUFF.iter().any(|range| range.contains(&code));
-        let unsaid = !measurement.once && (cuff(measurement.term) || said.is_some_and(cuff));
+        let unsaid = !measurement.once && is_cuff(code, measurement.term);
         measurement.once |= unsaid;
         // A time that cannot be read is not the order's.
         let time = if stamp.is_empty() { self.ordered } else { time };
         // The time at which a message was made is that of no cuff pressure, unless the device says that it is one.
-        let of_message = measurement.once && (unsaid || stamp.is_empty()) && time == self.made;
+        let same = |(made, time): (DeviceTime, DeviceTime)| {
+            DeviceTime { offset: made.offset.or(time.offset), ..made } == time
+        };
+        let of_message =
+            measurement.once && (unsaid || stamp.is_empty()) && self.made.zip(time).is_some_and(same);
         measurement.at = time.filter(|_| !of_message).map_or(At::Received, At::Device);
         measurement.site =
             read::mdc_code(obx.field(20)).filter(|site| mdc::term(*site).is_some()).unwrap_or(0);
@@ -287,18 +303,25 @@ impl<'m> Walk<'_, '_, 'm> {
         let kind = obx.field(2);
         let (part, comparator) = match kind.bytes() {
             // SN: comparator and number.
-            b"SN" => (field.component(2), field.component(1).bytes()),
+            b"SN" if !field.component(2).is_empty() => (field.component(2), field.component(1).bytes()),
             _ => (field.component(1), &b""[..]),
         };
-        let text = self.read.text(part)?;
-        let numeric =
-            matches!(kind.bytes(), b"NM" | b"SN") || (kind.is_empty() && read::is_number(text.bytes()));
+        let mut text = self.read.text(part)?;
+        let mut comparator = comparator;
+        if let (b"NM", [sign @ (b'<' | b'>'), rest @ ..]) = (kind.bytes(), text.bytes()) {
+            comparator = if *sign == b'<' { b"<" } else { b">" };
+            text = text.with_bytes(rest.strip_prefix(b"=").unwrap_or(rest)).trimmed();
+        }
+        // Some write numbers as text.
+        let as_text = matches!(kind.bytes(), b"ST" | b"TX") && measurement.unit.mdc > 0;
+        let numeric = matches!(kind.bytes(), b"NM" | b"SN")
+            || (kind.is_empty() || as_text) && read::is_number(text.bytes());
         if field.is_empty() || field.is_null() || text.is_empty() && numeric {
             measurement.marks = Marks::NI;
             measurement.why = NOT_THERE;
             return Ok(());
         }
-        if numeric && self.is_sentinel(&text, measurement) {
+        if numeric && self.is_sentinel(&text, obx.field(3), measurement) {
             measurement.marks = Marks::INV;
             measurement.why = SENTINEL;
             return Ok(());
@@ -331,14 +354,13 @@ impl<'m> Walk<'_, '_, 'm> {
     }
 
     /// A number that stands for no value, where it can be no value.
-    fn is_sentinel(&self, text: &Text<'_>, measurement: &Measurement<'_>) -> bool {
+    fn is_sentinel(&self, text: &Text<'_>, code: Part<'_>, measurement: &Measurement<'_>) -> bool {
         let same = |listed: &String| read::same_number(listed.as_bytes(), text.bytes());
         let refid = mdc::unit(measurement.unit.mdc).map_or("", |unit| unit.refid);
         let volts = refid.ends_with("_VOLT");
         let rate = matches!(refid, "MDC_DIM_BEAT_PER_MIN" | "MDC_DIM_RESP_PER_MIN" | "MDC_DIM_PERCENT");
         let term = mdc::term(measurement.term).map_or("", |term| term.refid);
-        let cuff = CUFF.iter().any(|range| range.contains(&measurement.term));
-        let positive = cuff || rate && !term.ends_with("_DIFF");
+        let positive = is_cuff(code, measurement.term) || rate && !term.ends_with("_DIFF");
         self.bedside.absent.iter().any(|listed| same(listed) && !volts)
             || self.bedside.absent_where_positive.iter().any(|listed| same(listed) && positive)
     }
@@ -398,8 +420,15 @@ impl<'m> Walk<'_, '_, 'm> {
         measurement.alarm = alarms.then_some(alarm);
     }
 
-    /// `90-150`, `>90`, `<150`; anything else is no limit.
+    /// `90-150`, `90^150`, `>90`, `<150`; anything else is no limit.
     fn limits(&mut self, range: Part<'m>, measurement: &mut Measurement<'m>) -> Result<(), Fault> {
+        if !range.component(2).is_empty() {
+            let (low, high) = (self.read.text(range.component(1))?, self.read.text(range.component(2))?);
+            if read::is_number(low.bytes()) && read::is_number(high.bytes()) && low.bytes() != high.bytes() {
+                (measurement.low, measurement.high) = (low, high);
+            }
+            return Ok(());
+        }
         let text = self.read.text(range)?;
         let bytes = text.bytes();
         let number =
@@ -446,119 +475,13 @@ impl<'m> Walk<'_, '_, 'm> {
     }
 }
 
-/// What a row says that has no value but names a device, one of its modules or a channel.
-enum Level {
-    Mds,
-    Vmd,
-    Channel,
-}
-
-fn level(obx: &Segment<'_, '_>) -> Option<(u32, Level)> {
-    let field = obx.field(3);
-    let code = read::mdc_code(field)?;
-    if !obx.field(5).is_empty() {
-        return None;
+/// One message has the values of one bed.
+fn only<'m>(first: &mut Option<Part<'m>>, said: Part<'m>) -> Result<(), Fault> {
+    if first.get_or_insert(said).bytes() == said.bytes() {
+        return Ok(());
     }
-    let name = field.component(2);
-    let name = name.bytes();
-    let device = name.starts_with(b"MDC_DEV_");
-    match name {
-        _ if !device => None,
-        _ if name.ends_with(b"_MDS") => Some((code, Level::Mds)),
-        _ if name.ends_with(b"_VMD") => Some((code, Level::Vmd)),
-        _ if name.ends_with(b"_CHAN") => Some((code, Level::Channel)),
-        _ => None,
-    }
-}
-
-/// What a row is, by the name of its code.
-enum Row {
-    Measurement,
-    /// Of what stands before it: a wave's sample rate, and what hinders it.
-    Attribute,
-    Alarm,
-    /// It says who the device is.
-    Identity,
-}
-
-fn of_what(refid: &[u8]) -> Row {
-    match refid {
-        b"MDC_EVT_INOP" => Row::Attribute,
-        b"MDC_ATTR_ALERT_SOURCE"
-        | b"MDC_ATTR_EVENT_PHASE"
-        | b"MDC_ATTR_ALARM_STATE"
-        | b"MDC_ATTR_ALARM_INACTIVATION_STATE"
-        | b"MDC_ATTR_ALARM_PRIORITY"
-        | b"MDC_ATTR_ALERT_TYPE" => Row::Alarm,
-        b"MDC_ID_MODEL_NUMBER"
-        | b"MDC_ATTR_ID_MODEL"
-        | b"MDC_ID_MODEL_MANUFACTURER"
-        | b"MDC_ID_PROD_SPEC_SERIAL"
-        | b"MDC_ID_PROD_SPEC_SW" => Row::Identity,
-        _ if refid.starts_with(b"MDC_EVT_") => Row::Alarm,
-        _ if refid.starts_with(b"MDC_ATTR_") => Row::Attribute,
-        _ => Row::Measurement,
-    }
-}
-
-/// A device that stands beside the first one in a message has its modules behind that one's.
-const BESIDE: u16 = 1000;
-
-/// OBX-4 `mds.vmd.channel.metric`, and a fifth number for what is said of the metric. What does not fit is 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Place {
-    vmd: u16,
-    channel: u16,
-    metric: u16,
-}
-
-impl Place {
-    fn of(field: Part<'_>) -> Self {
-        let mut numbers = field.bytes().split(|byte| *byte == b'.');
-        let mut next =
-            || numbers.next().and_then(read::decimal).and_then(|n| u16::try_from(n).ok()).unwrap_or(0);
-        let [mds, vmd, channel, metric] = [next(), next(), next(), next()];
-        let beside = mds.saturating_sub(1).min(60).saturating_mul(BESIDE);
-        let of_metric = numbers.next().is_some();
-        Self {
-            vmd: if vmd == 0 { 0 } else { vmd.saturating_add(beside) },
-            channel,
-            metric: if of_metric { 0 } else { metric },
-        }
-    }
-}
-
-/// The MDC code of OBX-3, when the table knows it under the name that was sent.
-fn term(field: Part<'_>) -> u32 {
-    let known = |code: u32, name: Part<'_>| {
-        let term = mdc::term(code)?;
-        let same = name.is_empty() || name.reads(term.refid) || term.also.iter().any(|also| name.reads(also));
-        same.then_some(code)
-    };
-    let said = |first: usize| {
-        let (code, name) = (field.component(first), field.component(first.saturating_add(1)));
-        let code = match field.component(first.saturating_add(2)).bytes() {
-            b"MDC" => read::number(code)?,
-            // Philips writes partition and code in hexadecimal, and names of its own.
-            b"MDIL" => {
-                return read::mdil(code).filter(|code| !mdc::is_private(*code) && mdc::term(*code).is_some());
-            }
-            _ => return None,
-        };
-        if mdc::is_private(code) {
-            return None;
-        }
-        known(code, name)
-    };
-    said(1).or_else(|| said(4)).unwrap_or(0)
-}
-
-/// The bed of a PL: its third component, or the first that says anything.
-fn bed(field: Part<'_>) -> Part<'_> {
-    let said = |component: usize| {
-        let component = field.component(component);
-        let found = (1..=2).map(|n| component.subcomponent(n)).find(|part| !part.is_empty());
-        found.unwrap_or_else(|| component.subcomponent(1))
-    };
-    [3, 2, 1].into_iter().map(said).find(|part| !part.is_empty()).unwrap_or_else(|| said(3))
+    Err(Fault::Structure {
+        offset: said.span().start,
+        what: "values of two patients or beds stand in one message",
+    })
 }

@@ -59,6 +59,8 @@ pub(crate) struct Walk<'w, 'a, 'm> {
     /// The order's timing.
     tq1: Option<Line<'m>>,
     behind: Behind,
+    /// The order's row before the one at hand.
+    pub(crate) row_before: Option<Line<'m>>,
     /// The order at hand, until it has a result.
     empty_order: Option<Order<'m>>,
     /// What a comment is about; `None` for what is given with the order.
@@ -87,6 +89,7 @@ impl Interpreter for LaboratoryInterpreter {
             obr: None,
             tq1: None,
             behind: Behind::Nothing,
+            row_before: None,
             empty_order: None,
             level: Some(Level::Message),
         };
@@ -133,7 +136,7 @@ impl<'m> Walk<'_, '_, 'm> {
             name: self.read.text(msh.field(3).component(1))?,
             serial: self.text_at(serial.as_slice(), None)?,
             version: self.text_at(version.as_slice(), None)?,
-            time: read::time(msh.field(7).component(1).bytes()),
+            time: self.read.time(msh.field(7).component(1).bytes()),
             qc,
             span: msh.field(3).span(),
         };
@@ -178,6 +181,7 @@ impl<'m> Walk<'_, '_, 'm> {
 
     fn order(&mut self, obr: &Line<'m>, rest: &Lines<'m>) -> Result<(), Fault> {
         self.close_order();
+        self.row_before = None;
         (self.obr, self.tq1) = (
             Some(*obr),
             rest.clone()
@@ -321,7 +325,7 @@ impl<'m> Walk<'_, '_, 'm> {
     }
 
     pub(crate) fn time_at(&self, places: &[Place], obx: Option<&Line<'m>>) -> Option<DeviceTime> {
-        places.iter().find_map(|place| read::time(self.at(*place, obx)?.component(1).bytes()))
+        places.iter().find_map(|place| self.read.time(self.at(*place, obx)?.component(1).bytes()))
     }
 
     pub(crate) fn text_at(&mut self, places: &[Place], obx: Option<&Line<'m>>) -> Result<Text<'m>, Fault> {
@@ -354,7 +358,9 @@ impl<'m> Walk<'_, '_, 'm> {
         }
         self.empty_order = None;
         self.level = Some(Level::Observation);
-        self.result(obx, doubt, not_reportable)
+        self.result(obx, doubt, not_reportable)?;
+        self.row_before = Some(*obx);
+        Ok(())
     }
 
     fn comment(&mut self, nte: &Line<'m>) -> Result<(), Fault> {

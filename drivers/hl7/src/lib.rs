@@ -27,6 +27,7 @@ mod plan;
 pub mod profile;
 mod read;
 mod result;
+mod row;
 mod script;
 mod scrub;
 mod session;

@@ -5,7 +5,7 @@
 //! ASCII for bytes that are none is a default that nobody set: the profile's charset counts then.
 
 use orugate_driver::text::{Charset, Escapes, Text};
-use orugate_driver::time::DeviceTime;
+use orugate_driver::time::{DeviceTime, Precision};
 use orugate_driver::{Fault, Scratch};
 use orugate_protocol::hl7::header::Header;
 use orugate_protocol::hl7::reader::{Lines, Part, ReadError, Segment};
@@ -17,6 +17,8 @@ pub(crate) struct Read<'a, 'm> {
     pub(crate) lines: Lines<'m>,
     pub(crate) charset: Charset,
     pub(crate) scratch: &'a mut Scratch<'m>,
+    /// MSH-7's offset from UTC, which is that of every time in the message that has none.
+    zone: Option<i16>,
 }
 
 pub(crate) fn fault(error: ReadError) -> Fault {
@@ -43,7 +45,15 @@ impl<'a, 'm> Read<'a, 'm> {
         if let Some(error) = lines.clone().find_map(Result::err) {
             return Err(fault(error));
         }
-        Ok(Self { header, lines, charset, scratch })
+        let zone = time(header.field(7).component(1).bytes()).and_then(|made| made.offset);
+        Ok(Self { header, lines, charset, scratch, zone })
+    }
+
+    /// A time; one that says an hour and no offset from UTC has that of MSH-7.
+    pub(crate) fn time(&self, bytes: &[u8]) -> Option<DeviceTime> {
+        let time = time(bytes)?;
+        let hour = matches!(time.precision, Precision::Hour | Precision::Minute | Precision::Second);
+        Some(DeviceTime { offset: time.offset.or(self.zone.filter(|_| hour)), ..time })
     }
 
     /// A text that is put together of parts, and needs at most so many bytes.
@@ -218,6 +228,20 @@ const WORDS: [(&str, &[u32]); 8] = [
     ("\u{b0}C", &[268_192]),
 ];
 
+fn words(code: Part<'_>) -> impl Iterator<Item = u32> {
+    let named = WORDS.iter().filter(move |(word, _)| code.reads(word));
+    named.flat_map(|(_, units)| units.iter().copied())
+}
+
+fn ucum(code: Part<'_>) -> impl Iterator<Item = u32> {
+    mdc::units().iter().filter(move |unit| code.reads(unit.ucum)).map(|unit| unit.code)
+}
+
+fn also_ucum(code: Part<'_>) -> impl Iterator<Item = u32> {
+    let also = move |unit: &&mdc::Unit| unit.also_ucum.iter().any(|also| code.reads(also));
+    mdc::units().iter().filter(also).map(|unit| unit.code)
+}
+
 /// The same for a unit that is known here, among its alternates too; in UCUM or in words it is one that the term is measured in.
 pub(crate) fn mdc_unit(field: Part<'_>, term: u32) -> u32 {
     let takes = |unit: u32| {
@@ -237,24 +261,42 @@ pub(crate) fn mdc_unit(field: Part<'_>, term: u32) -> u32 {
                 })
             }),
             b"MDIL" => mdil(code).filter(|code| mdc::unit(*code).is_some()),
-            b"UCUM" => {
-                let same = || mdc::units().iter().filter(|unit| code.reads(unit.ucum)).map(|unit| unit.code);
-                only(&mut same().filter(|unit| takes(*unit))).or_else(|| only(&mut same()))
+            b"UCUM" => only(&mut ucum(code).filter(|unit| takes(*unit)))
+                .or_else(|| only(&mut also_ucum(code).filter(|unit| takes(*unit))))
+                .or_else(|| only(&mut ucum(code))),
+            // Comen writes the name alone.
+            b"" if code.is_empty() => {
+                let name = field.component(first.saturating_add(1));
+                mdc::units().iter().find(|unit| name.reads(unit.refid)).map(|unit| unit.code)
             }
-            b"" => {
-                let named = WORDS.iter().find(|(word, _)| code.reads(word))?;
-                only(&mut named.1.iter().copied().filter(|unit| takes(*unit)))
-            }
+            b"" => only(&mut words(code).filter(|unit| takes(*unit)))
+                .or_else(|| only(&mut ucum(code).filter(|unit| takes(*unit))))
+                .or_else(|| only(&mut also_ucum(code).filter(|unit| takes(*unit)))),
             _ => None,
         }
     };
     known(1).or_else(|| known(4)).unwrap_or(0)
 }
 
-/// A time in the standard's form or as devices write it: `YYYYMMDDHHMMSSfff+ZZZZ`, `Z` for UTC, a colon in the zone.
+/// A time in the standard's form or as devices write it: `YYYYMMDDHHMMSSfff+ZZZZ`, `Z` for UTC, a colon in the zone,
+/// `YYYY-MM-DD HH:MM:SS`.
 pub(crate) fn time(bytes: &[u8]) -> Option<DeviceTime> {
     if let Ok(time) = DeviceTime::parse(bytes) {
         return Some(time);
+    }
+    if let [_, _, _, _, b'-' | b'/', _, _, b'-' | b'/', _, _, b' ' | b'T', _, _, b':', _, _, rest @ ..] =
+        bytes
+        && matches!(rest, [] | [b':', _, _])
+    {
+        let mut made = [0u8; 14];
+        let digits = bytes.iter().copied().filter(u8::is_ascii_digit);
+        let mut count = 0usize;
+        for (place, digit) in made.iter_mut().zip(digits) {
+            *place = digit;
+            count = count.saturating_add(1);
+        }
+        let whole = bytes.len().saturating_sub(if rest.is_empty() { 4 } else { 5 }) == count;
+        return DeviceTime::parse(made.get(..count).filter(|_| whole)?).ok();
     }
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let stamp = bytes.get(..digits.min(14))?;
@@ -337,11 +379,21 @@ mod tests {
             ("20250610015127Z", "20250610015127", Some(0)),
             ("20250610015127.5+08:00", "20250610015127", Some(480)),
             ("20250610", "20250610", None),
+            ("2022-06-15 15:52:41", "20220615155241", None),
+            ("2022/06/15T15:52", "202206151552", None),
         ] {
             let time = time(sent.as_bytes()).unwrap_or_else(|| panic!("{sent}"));
             assert_eq!((time.to_string().as_str(), time.offset), (reads, offset), "{sent}");
         }
-        for wrong in ["", "2025061001512", "20251310015127", "20250610015127+8", "yesterday"] {
+        for wrong in [
+            "",
+            "2022-06-15 15:5x:41",
+            "2022-16-15 15:52:41",
+            "2025061001512",
+            "20251310015127",
+            "20250610015127+8",
+            "yesterday",
+        ] {
             assert_eq!(time(wrong.as_bytes()), None, "{wrong}");
         }
     }

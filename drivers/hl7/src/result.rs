@@ -5,7 +5,7 @@
 //! can be.
 
 use crate::laboratory::{Line, Walk};
-use crate::read::{self, Joined};
+use crate::read::Joined;
 use orugate_driver::Fault;
 use orugate_driver::report::{Code, Comment, Flags, Item, Level, Observation, Status};
 use orugate_driver::text::{Escapes, Text};
@@ -14,6 +14,8 @@ use orugate_protocol::hl7::reader::Part;
 const PICTURE: &str = "data-that-is-no-value";
 const RAW: &str = "raw-data-of-the-analyzer";
 const NO_RESULT: &str = "a-row-that-is-no-result";
+const ABOUT_IT: &str = "data-about-the-measurement";
+const NO_WORDS: &str = "no-words-beside-the-number";
 const NO_CODE: &str = "The result has no test code in OBX-3. Look at the instrument; correct `code` in the profile, then release.";
 
 impl<'m> Walk<'_, '_, 'm> {
@@ -29,22 +31,41 @@ impl<'m> Walk<'_, '_, 'm> {
         // LAW's supplements to a result, for who develops tests.
         let raw = matches!(obx.field(3).component(4).bytes(), b"S_RAW")
             || obx.field(3).component(1).bytes() == b"S_RAW";
+        // When it was pipetted, by which calibration: no type that a result has.
+        let about_it = obx.field(3).component(4).bytes() == b"S_OTHER"
+            && matches!(kind.bytes(), b"DTM" | b"TS" | b"DT" | b"TM" | b"EI" | b"DR");
         let listed = self.laboratory.not_results.iter().any(|row| code.id.reads(row));
         let not_reportable = about_other
             .or_else(|| picture.then_some(PICTURE))
             .or_else(|| raw.then_some(RAW))
+            .or_else(|| about_it.then_some(ABOUT_IT))
             .or_else(|| listed.then_some(NO_RESULT));
         let value = if picture { Text::EMPTY } else { self.value(kind, obx.field(5))? };
+        // cobas: a number, and behind it the same test in words, of which there are none.
+        let twice = self.row_before.is_some_and(|before| {
+            let same = |field: usize| before.field(field).bytes() == obx.field(field).bytes();
+            same(3) && same(4) && !before.field(5).is_empty()
+        });
+        let wordless = twice
+            && matches!(kind.bytes(), b"CE" | b"CWE" | b"CNE")
+            && value.is_empty()
+            && matches!(
+                status(obx.field(11).bytes()),
+                Status::Final | Status::Preliminary | Status::Corrected
+            );
+        let not_reportable = not_reportable.or_else(|| wordless.then_some(NO_WORDS));
         let absent = self.laboratory.absent.iter().any(|word| value.reads(word));
         let (unit, unit_as_sent) = self.unit(obx.field(6))?;
         let old = self.read.header.version().is_some_and(|version| version < (2, 4));
         let completed = self.time_at(&self.laboratory.completed, Some(obx));
         let completed = completed.or_else(|| {
-            let known = read::time(obx.field(14).component(1).bytes());
+            let known = self.read.time(obx.field(14).component(1).bytes());
             known.filter(|_| old)
         });
         let run = self.text_at(&self.laboratory.run, Some(obx))?;
-        let own_sub_id = self.laboratory.code.part.iter().any(|row| row.place.name().starts_with("OBX-4"));
+        let rule = &self.laboratory.code;
+        let mut places = rule.part.iter().map(|row| &row.place).chain(&rule.id).chain(&rule.name);
+        let own_sub_id = places.any(|place| place.name().starts_with("OBX-4"));
         let replicate = if own_sub_id { Text::EMPTY } else { self.read.text(obx.field(4))? };
         let device = obx.field(18).component(1);
         let device = if device.is_empty() { obx.field(18).component(2) } else { device };
@@ -126,6 +147,8 @@ impl<'m> Walk<'_, '_, 'm> {
             (true, _) if field.component(4).is_empty() => (1, Some(1)),
             (true, _) => (4, Some(1)),
             (false, true) => (1, Some(4)),
+            // As in ASTM: ^^^GLU.
+            (false, false) if field.component(1).is_empty() && field.component(2).is_empty() => (4, None),
             (false, false) => (1, None),
         };
         let id = self.read.text(field.component(own))?;
@@ -230,12 +253,19 @@ impl<'m> Walk<'_, '_, 'm> {
     fn flags(&mut self, field: Part<'m>) -> Result<Flags<'m>, Fault> {
         let (separator, known) = (self.read.header.delimiters().repeat(), &*self.rules.flags);
         let plain = |part: &Part<'_>| part.components().skip(1).all(|more| more.is_empty());
-        let text = if field.repeats().all(|repeat| plain(&repeat)) {
+        let is = |part: &Part<'_>, flags: &[&[u8]]| {
+            let of_table = matches!(part.component(3).bytes(), b"" | b"HL70078" | b"0078");
+            of_table && flags.contains(&part.component(1).bytes())
+        };
+        // Mindray writes H~N, of which N says that nobody edited it.
+        let beyond = field.repeats().any(|repeat| is(&repeat, &[b"H", b"L", b"HH", b"LL", b"<", b">"]));
+        let said = |part: &Part<'_>| !part.component(1).is_null() && !(beyond && is(part, &[b"N"]));
+        let text = if field.repeats().all(|repeat| plain(&repeat) && said(&repeat)) {
             self.read.text(field)?
         } else {
             let most = field.bytes().len().saturating_mul(2);
             let put = |out: &mut Joined<'_>| {
-                for (n, repeat) in field.repeats().enumerate() {
+                for (n, repeat) in field.repeats().filter(|repeat| said(repeat)).enumerate() {
                     if n > 0 {
                         out.bytes([separator].into_iter());
                     }

@@ -57,6 +57,7 @@ pub static SHIPPED: Catalogue = Catalogue {
         ("mindray-bc", include_str!("../../profiles/mindray-bc.toml")),
         ("mindray-benevision", include_str!("../../profiles/mindray-benevision.toml")),
         ("mindray-bs", include_str!("../../profiles/mindray-bs.toml")),
+        ("mindray-bs-hl7", include_str!("../../profiles/mindray-bs-hl7.toml")),
         ("mindray-cl", include_str!("../../profiles/mindray-cl.toml")),
         ("nellcor-n395", include_str!("../../profiles/nellcor-n395.toml")),
         ("nihon-kohden-hl7", include_str!("../../profiles/nihon-kohden-hl7.toml")),

@@ -336,6 +336,7 @@ impl<'m> ReportSink<'m> for Collector<'_, '_> {
 /// Of which bed or device a pushed message is: a central station pushes for many.
 pub(super) fn source(mut keyed: Keyed, device: &Device<'_>) -> u64 {
     keyed.number(device.eui64.unwrap_or(0).into()).text(&device.location.trimmed());
+    of_unit(&mut keyed, device);
     half(&keyed)
 }
 
@@ -345,11 +346,20 @@ fn address(mut keyed: Keyed, rules: &Rules, device: &Device<'_>) -> u64 {
     keyed.str(location);
     if location.is_empty() {
         keyed.text(&device.location.trimmed());
+        of_unit(&mut keyed, device);
     }
     if rules.send_patient {
         keyed.text(&device.patient.trimmed());
     }
     half(&keyed)
+}
+
+/// Two units may have beds of the same name.
+fn of_unit(keyed: &mut Keyed, device: &Device<'_>) {
+    let (unit, room) = (device.unit.trimmed(), device.room.trimmed());
+    if !unit.is_empty() || !room.is_empty() {
+        keyed.text(&unit).text(&room);
+    }
 }
 
 fn half(keyed: &Keyed) -> u64 {

@@ -14,7 +14,7 @@ pub struct Rules {
     pub stale_after: Duration,
     /// PV1-3 of the place where it always stands; empty for none.
     pub location: String,
-    /// The device's own words for a bed, and PV1-3 of it.
+    /// The device's own words for a bed, with its unit or room before a `/` where beds of several have the same name, and PV1-3 of it.
     pub beds: Vec<(String, String)>,
     /// Its EUI-64, when it sends none; one that it sends must be the same.
     pub device_id: Option<u64>,
@@ -78,8 +78,48 @@ impl Rules {
     }
 
     fn bed(&self, device: &Device<'_>) -> Option<&str> {
-        let label = device.location.trimmed();
-        let bed = self.beds.iter().find(|(said, _)| !label.is_empty() && label.reads(said));
-        bed.map(|(_, location)| location.as_str())
+        let (unit, room, label) = (device.unit.trimmed(), device.room.trimmed(), device.location.trimmed());
+        if label.is_empty() {
+            return None;
+        }
+        let within = |said: &str| {
+            let both = said.split_once('/').is_some_and(|(a, b)| unit.reads(a) && room.reads(b));
+            both || unit.reads(said) || room.reads(said)
+        };
+        let whole =
+            |said: &str| said.rsplit_once('/').is_some_and(|(of, bed)| label.reads(bed) && within(of));
+        let found = self.beds.iter().find(|(said, _)| whole(said));
+        let found = found.or_else(|| self.beds.iter().find(|(said, _)| label.reads(said)));
+        found.map(|(_, location)| location.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orugate_protocol::text::Text;
+
+    #[test]
+    fn beds_of_the_same_name_are_told_apart_by_their_unit_or_room() {
+        let beds = [("ICU/5", "ICU^1^5"), ("CCU/5", "CCU^2^5"), ("OR/2/1", "OR^2^1"), ("7", "W^^7")];
+        let beds = beds.map(|(said, location)| (said.to_owned(), location.to_owned())).to_vec();
+        let rules = Rules { beds, ..Rules::default() };
+        for ((unit, room, bed), found) in [
+            (("ICU", "", "5"), Some("ICU^1^5")),
+            (("CCU", "", "5"), Some("CCU^2^5")),
+            (("OR", "2", "1"), Some("OR^2^1")),
+            (("OR", "3", "1"), None),
+            (("", "", "5"), None),
+            (("ICU", "", "7"), Some("W^^7")),
+        ] {
+            let device = Device {
+                unit: Text::plain(unit),
+                room: Text::plain(room),
+                location: Text::plain(bed),
+                ..Device::default()
+            };
+            assert_eq!(rules.bed(&device), found, "{unit} {room} {bed}");
+            assert_eq!(rules.elsewhere(&device).is_some(), found.is_none(), "{unit} {room} {bed}");
+        }
     }
 }

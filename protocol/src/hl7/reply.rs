@@ -53,6 +53,8 @@ impl Reply<'_> {
         let delimiters = header.map_or(Delimiters::STANDARD, |h| *h.delimiters());
         let field = |n: usize| header.map_or(&[][..], |h| h.field(n).bytes());
         let trigger = header.map_or(&[][..], |h| h.trigger().bytes());
+        // Point-of-care devices that send results without an order wait for this one (HL7 2.5: cobas Liat, i-STAT).
+        let trigger = if trigger == b"R30" { &b"R33"[..] } else { trigger };
         let (processing, version) = match header {
             Some(_) => (field(11), field(12)),
             None => (&b"P"[..], &b"2.5.1"[..]),
@@ -182,6 +184,15 @@ mod tests {
             shown(b"GET / HTTP/1.1\r\n", &reply(Code::ApplicationReject, &[])),
             "MSH|^~\\&|||||20261122101505.123+0100||ACK|OWN1|P|2.5.1\nMSA|AR\n"
         );
+    }
+
+    #[test]
+    fn a_result_without_an_order_is_answered_by_an_event_of_its_own() {
+        let liat = shown(
+            b"MSH|^~\\&|cobas Liat|Roche|||||ORU^R30^ORU_R30|7|P|2.5".as_slice(),
+            &reply(Code::ApplicationAccept, &[]),
+        );
+        assert!(liat.contains("|ACK^R33^ACK|OWN1|P|2.5\nMSA|AA|7\n"), "{liat}");
     }
 
     #[test]

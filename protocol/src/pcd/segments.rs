@@ -83,6 +83,11 @@ fn pv1(w: &mut Writer<'_>, route: &Route<'_>, plan: &Plan<'_>, device: &Device<'
     let mut s = w.segment("PV1");
     s.field(2).chr(route.patient_class).field(3);
     if plan.location.is_empty() {
+        for (n, part) in [(1, device.unit.trimmed()), (2, device.room.trimmed())] {
+            if !part.is_empty() {
+                s.component(n).text(part);
+            }
+        }
         s.component(3).text(bed);
     } else {
         components(&mut s, plan.location);

@@ -32,6 +32,10 @@ pub struct Device<'m> {
     pub eui64: Option<u64>,
     /// The bed, in its own words.
     pub location: Text<'m>,
+    /// The unit that the bed is in, where the device says it: two units may have beds of the same name.
+    pub unit: Text<'m>,
+    /// The room, likewise.
+    pub room: Text<'m>,
     /// A patient id that the device itself sends. It goes along only when the site says so.
     pub patient: Text<'m>,
     /// What its clock showed.
@@ -281,9 +285,9 @@ impl Device<'_> {
     /// The first text of this item that its charset cannot decode.
     #[must_use]
     pub fn undecodable(&self) -> Option<Undecodable> {
-        [self.manufacturer, self.model, self.serial, self.version, self.location, self.patient]
-            .iter()
-            .find_map(Text::undecodable)
+        let place = [self.location, self.unit, self.room];
+        let who = [self.manufacturer, self.model, self.serial, self.version, self.patient];
+        who.iter().chain(&place).find_map(Text::undecodable)
     }
 }
 

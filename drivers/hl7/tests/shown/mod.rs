@@ -24,11 +24,15 @@ pub(crate) fn items(profile: &dyn Profile, message: &[u8]) -> String {
         fn item(&mut self, item: Item<'m>) {
             let out = &mut self.0;
             let _ = match item {
-                Item::Device(d) => writeln!(
-                    out,
-                    "device {} {} {} bed={} patient={} eui={:X?}",
-                    d.mds, d.manufacturer, d.model, d.location, d.patient, d.eui64
-                ),
+                Item::Device(d) => {
+                    let inside = !d.unit.is_empty() || !d.room.is_empty();
+                    let of = if inside { format!(" of={}/{}", d.unit, d.room) } else { String::new() };
+                    writeln!(
+                        out,
+                        "device {} {} {} bed={} patient={} eui={:X?}{of}",
+                        d.mds, d.manufacturer, d.model, d.location, d.patient, d.eui64
+                    )
+                }
                 Item::Group(g) => {
                     writeln!(out, "group {}.{} {} {}", g.vmd_place, g.channel_place, g.vmd, g.channel)
                 }
