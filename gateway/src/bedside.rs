@@ -190,7 +190,8 @@ impl Observer {
                 &mut collector,
             );
             if let Err(fault) = read {
-                // What was read of it is not used: who knows what the rest would have said of it.
+                // What was read of it is not used: who knows what the rest would have said of it, and of whom.
+                self.facts.source = 0;
                 let _ = write!(self.why, "its driver cannot read it: {fault}");
             }
         }

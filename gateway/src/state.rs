@@ -18,7 +18,7 @@ mod needed;
 mod queues;
 mod verifications;
 
-pub use bedside::{Bedside, Standing, Thinned};
+pub use bedside::{Bedside, Standing, Thinned, Unsent};
 pub use queues::{Made, Origin, Queue, Waiting};
 pub use verifications::{Ended, Heard, Session, Unproven, Verifications};
 

@@ -100,15 +100,8 @@ fn entry<'a>(list: &mut Reader<'a>, patient: bool) -> Option<Entry<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::hex;
     use crate::value::wide;
-
-    fn hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
-    }
 
     #[test]
     fn entries_of_both_lists_with_and_without_words() {

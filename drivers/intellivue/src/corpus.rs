@@ -22,6 +22,12 @@ pub(crate) fn corpus() -> Option<PathBuf> {
     Some(bedside)
 }
 
+/// Bytes by their hexadecimal digits, whatever stands between them.
+pub(crate) fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
 /// The recorder's time stamps stand between frames and datagrams: the pieces between them.
 pub(crate) fn pieces(log: &[u8]) -> Vec<Vec<u8>> {
     const SHAPE: &[u8] = b"9999/99/99T99:99:99,999";

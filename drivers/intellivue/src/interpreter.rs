@@ -366,13 +366,17 @@ fn give<'m>(
         // Listed without a value. What it is its label says, if that is of the measurements' partition.
         let Some(label) = label else { return Ok(()) };
         let unit = all.attribute(&seen.object, id::UNIT).and_then(|value| Reader::new(value).u16());
+        let unit = match unit {
+            Some(unit) => unit_of(unit, scratch)?,
+            None => Unit::default(),
+        };
         let [high, low] = [label >> 16, label & 0xFFFF].map(|half| u16::try_from(half).unwrap_or(0));
         let (code, row) = code(high, low, label_text, scratch)?;
         sink.item(Item::Measurement(Measurement {
             place: row.map_or(0, |row| row.place),
             term: term(row, kind),
             code,
-            unit: unit.map(unit_of).unwrap_or_default(),
+            unit,
             marks: Marks::NAV | seen.nobodys,
             why: "the monitor lists it without a value",
             ..common
@@ -403,7 +407,7 @@ fn give<'m>(
             term: term(row, kind),
             code,
             value: number,
-            unit: unit_of(value.unit),
+            unit: unit_of(value.unit, scratch)?,
             marks: if beyond { marks | Marks::INV } else { marks },
             why: if beyond { "its power of ten is no monitor's" } else { why },
             alarm: (value.state & state::IN_ALARM != 0).then(Alarm::default),
@@ -453,6 +457,9 @@ fn alarm<'m>(
 /// The partition of measurements in the nomenclature.
 const MEASUREMENTS: u16 = 2;
 
+/// The partition of units in it.
+const DIMENSIONS: u16 = 4;
+
 /// The label is that of the measurement, or of the compound that it is a part of: systolic, diastolic and mean follow it.
 fn is_own(label: u32, physio: u16) -> bool {
     label >> 16 == u32::from(MEASUREMENTS) && (label ^ u32::from(physio)) & 0xFFFC == 0
@@ -492,8 +499,13 @@ fn code<'m>(
     Ok((Code { id, name, system: SYSTEM, loinc: Text::EMPTY }, row))
 }
 
-fn unit_of<'m>(unit: u16) -> Unit<'m> {
-    table::unit(unit).map_or(Unit::default(), |row| Unit { mdc: row.mdc, text: Text::plain(row.text) })
+/// A unit; one that the table does not have goes by its number: a value without its unit is another one.
+fn unit_of<'m>(unit: u16, scratch: &mut Scratch<'m>) -> Result<Unit<'m>, Fault> {
+    if let Some(row) = table::unit(unit) {
+        return Ok(Unit { mdc: row.mdc, text: Text::plain(row.text) });
+    }
+    let text = write(scratch, |text| text.push(format_args!("{DIMENSIONS:04x}-{unit:04x}")))?;
+    Ok(Unit { mdc: 0, text })
 }
 
 /// What the monitor's bits and special values say.

@@ -229,15 +229,8 @@ pub(crate) fn terms(body: &[u8]) -> Option<Terms> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::hex;
     use crate::pdu::{ALERTS, NUMERIC, Pdu, parse};
-
-    fn hex(text: &str) -> Vec<u8> {
-        let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-            .collect()
-    }
 
     #[test]
     fn the_association_request_is_the_published_one() {

@@ -174,6 +174,8 @@ answer
 850B K label=00024B78 unit=FFF0 4B78=36.600
 850C L label=0002500A unit=0AE0 category=4 5012=15
 850D Mix label=0002F125 unit=0220 F125=3
+850E M label=00024C25 unit=F009 4C25=1200
+850F N label=0002F0E3 unit=F152
 ";
 
 const MEANT: &str = "\
@@ -188,9 +190,11 @@ device 69965 [Philips] [M8000] [DE00000002] [] 0009FBFFFE000000 bed [] patient [
 0002-50b0 151708 [etCO2] - 266016 [mmHg] OVER (it is above what can be measured)
 0002-4b60 150368 [Tcore] - 268192 [C] NAV (it cannot be told at this resolution)
 0002-4b74 150388 [Tskin] - 268192 [C] UNDER (it is below what can be measured)
-0002-4b78 150392 [Ttymp] 36.600 0 []
+0002-4b78 150392 [Ttymp] 36.600 0 [0004-fff0]
 0002-5012 0 [awRR] 15 264928 [rpm] label [L]
 0002-f125 0 [Mix] 3 262688 [%]
+0002-4c25 150565 [dPmax] 1200 0 [mmHg/s]
+0002-f0e3 0 [PPV] - 0 [ml/mbar] NAV (the monitor lists it without a value)
 ";
 
 #[test]

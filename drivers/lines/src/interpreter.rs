@@ -83,8 +83,8 @@ impl LinesInterpreter {
         for unit in snapshot.units() {
             let Some(place) = self.place(unit.bytes, unit.offset) else { continue };
             let line = place.seen.line;
-            if line.serial.is_some() {
-                device.serial = place.text_at(line.serial.as_ref());
+            if let Some(serial) = place.seen.serial() {
+                device.serial = place.text(serial);
                 device.span = place.whole();
             }
             if line.version.is_some() {
@@ -321,6 +321,13 @@ impl LinesInterpreter {
             if place.seen.left_over() > 0 {
                 let kind = NoteKind::UnknownRecord;
                 sink.note(Note { kind, span: place.whole(), subject: Text::EMPTY });
+                // Results may be in it: it waits for a person.
+                sink.item(Item::Observation(Observation {
+                    code: self.code(Text::plain("?"), ""),
+                    doubt: Some("a part of the message fits no pattern of the profile"),
+                    span: place.whole(),
+                    ..*common
+                }));
             }
             return;
         }

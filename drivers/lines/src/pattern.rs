@@ -83,12 +83,18 @@ pub(crate) fn of(line: &[u8], part: Option<(usize, usize)>) -> Option<Range<usiz
     Some(trimmed(line, start..end))
 }
 
-/// A range without blanks and line ends at its ends.
-pub(crate) fn trimmed(line: &[u8], range: Range<usize>) -> Range<usize> {
-    let (mut start, mut end) = (range.start, range.end.min(line.len()));
+/// A range without blanks and line ends where it begins.
+pub(crate) fn begun(line: &[u8], range: Range<usize>) -> Range<usize> {
+    let (mut start, end) = (range.start, range.end.min(line.len()));
     while start < end && line.get(start).is_some_and(u8::is_ascii_whitespace) {
         start = start.saturating_add(1);
     }
+    start..end
+}
+
+/// A range without blanks and line ends at its ends.
+pub(crate) fn trimmed(line: &[u8], range: Range<usize>) -> Range<usize> {
+    let Range { start, mut end } = begun(line, range);
     while start < end
         && end.checked_sub(1).and_then(|last| line.get(last)).is_some_and(u8::is_ascii_whitespace)
     {

@@ -90,6 +90,12 @@ impl<'p, 'm> Seen<'p, 'm> {
         self.text.get(self.find(source)?)
     }
 
+    /// Where the serial number is. One that was never set shows dashes, and is none.
+    pub(crate) fn serial(&self) -> Option<Range<usize>> {
+        let place = self.find(self.line.serial.as_ref()?)?;
+        self.text.get(place.clone())?.iter().any(u8::is_ascii_alphanumeric).then_some(place)
+    }
+
     fn columns(&self) -> impl Iterator<Item = Range<usize>> {
         let (part, between) = match self.line.split {
             Split::Columns { of, between, .. } => (self.part(of), between),
@@ -147,8 +153,12 @@ impl<'p, 'm> Seen<'p, 'm> {
     pub(crate) fn rows(&self) -> impl Iterator<Item = Row> {
         let line = self.line;
         let text = self.text;
+        // The last one's columns may end in blanks.
         let mut rest = match &line.split {
-            Split::Repeat { of, .. } => self.part(*of),
+            Split::Repeat { of, .. } => {
+                let part = self.parts.get(*of).copied().flatten();
+                part.map(|(start, end)| pattern::begun(text, start..end))
+            }
             _ => None,
         };
         std::iter::from_fn(move || {
@@ -161,7 +171,7 @@ impl<'p, 'm> Seen<'p, 'm> {
                 Some(found.start.saturating_add(range.start)..found.end.saturating_add(range.start))
             };
             let end = range.start.saturating_add(length.max(1));
-            rest = Some(pattern::trimmed(text, end..range.end));
+            rest = Some(pattern::begun(text, end..range.end));
             Some(Row { code: shifted(*code)?, value: shifted(*value)?, unit: unit.and_then(shifted) })
         })
     }
@@ -232,7 +242,8 @@ impl<'p, 'm> Seen<'p, 'm> {
             marks = marks | mark.marks;
             alarm = alarm.or(mark.alarm);
         }
-        (marks, why, alarm)
+        // It is a value that passes a limit: an oximeter says so of a sensor that is off the patient as well.
+        (marks, why, alarm.filter(|_| !marks.without_value()))
     }
 
     fn says(&self, source: &Source, test: &Test) -> bool {

@@ -146,8 +146,7 @@ impl LinesSession {
                 self.out.say("a line's time cannot be read; it was thrown away", true, at);
             }
             (Feed::Bedside { stale_after }, Some(seen)) => {
-                let serial = seen.line.serial.as_ref().and_then(|source| seen.bytes(source));
-                let serial = serial.map(<[u8]>::to_vec);
+                let serial = seen.serial().and_then(|place| seen.text.get(place)).map(<[u8]>::to_vec);
                 let (number, taken) = (seen.number, seen.taken());
                 let Some(channel) = self.channel else { return };
                 if let Some(serial) = serial

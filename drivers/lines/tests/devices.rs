@@ -101,6 +101,70 @@ end complete true
 }
 
 #[test]
+fn a_masimo_with_dashes_for_its_serial_number_and_six_digits_of_alarms() {
+    // A Radical-7 as published.
+    let line = "03/17/16 19:19:36 SN=---------- SPO2=098% BPM=123 PI=00.55 SPCO=--% SPMET=--.-% SPHB=--.- SPOC=-- RESVD=--- \
+        DESAT=-- PIDELTA=+-- PVI=--- ALARM=000000 EXC=0000C00 EXC1=00000000\r\n";
+    let (dump, rig) = shown(MASIMO, line.as_bytes());
+    assert!(rig.notes.is_empty(), "{:?}", rig.notes);
+    assert!(dump.text.starts_with("device 69641 Masimo|| clock 20160317191936 at 0\n"), "{}", dump.text);
+    assert!(
+        dump.text.contains("  2 BPM 149530 = 123 {beat}/min(264864) 20160317191936 QUES"),
+        "{}",
+        dump.text
+    );
+    for none in ["ALARM", "EXC1", "RESVD"] {
+        assert!(!dump.values.iter().any(|(code, _)| code == none), "{}", dump.text);
+    }
+    let (dump, _) = shown(MASIMO, b"09/15/10 15:10:29 SPO2=097% BPM=064 PI=11.82% ALARM=00 EXC=800\r\n");
+    assert_eq!(dump.values.len(), 3, "{}", dump.text);
+    // One that says its number again is no other one.
+    let profile = profile(MASIMO);
+    let mut rig = Rig::new(profile.session(&Instrument::default()));
+    for serial in ["0000000001", "----------", "0000000001"] {
+        rig.bytes(format!("02/22/16 22:47:45 SN={serial} SPO2=098% EXC=000800\r\n").as_bytes());
+    }
+    assert_eq!(rig.forgotten, 0);
+}
+
+#[test]
+fn what_a_masimo_says_in_bits() {
+    let line = |alarm: &str, exceptions: &str| {
+        let line = format!(
+            "02/22/16 22:47:45 SN=0000000001 SPO2=088% BPM=057 SPCO=12.0% SPMET=01.0% ALARM={alarm} EXC={exceptions}\r\n"
+        );
+        shown(MASIMO, line.as_bytes()).0
+    };
+    for (alarm, about) in [
+        ("0011", "SPO2 High"),
+        ("0012", "SPO2 Low"),
+        ("0014", "BPM High"),
+        ("0038", "BPM Low"),
+        ("0110", "SPCO High"),
+        ("0210", "SPCO Low"),
+        ("000410", "SPMET High"),
+        ("000810", "SPMET Low"),
+    ] {
+        let dump = line(alarm, "000800");
+        let (code, side) = about.split_once(' ').unwrap();
+        let alarms: Vec<_> = dump.text.lines().filter(|line| line.contains(" alarm ")).collect();
+        assert!(alarms.len() == 1 && alarms[0].contains(&format!(" {code} ")), "{alarm}: {}", dump.text);
+        assert!(alarms[0].ends_with(&format!(" alarm {side} Unknown")), "{alarm}: {}", dump.text);
+        assert!(dump.text.contains(&format!(" ALARM 0 = \"{alarm}\"")), "{alarm}: {}", dump.text);
+    }
+    for exceptions in ["000900", "001800", "004800", "008800", "010800"] {
+        let dump = line("0000", exceptions);
+        assert!(dump.values.iter().all(|(_, value)| value == "-"), "{exceptions}: {}", dump.text);
+    }
+    // That the sensor is off, a Rad-8 alarms as two low values, which are none.
+    let dump = line("001A", "000820");
+    assert!(!dump.text.contains(" alarm ") && dump.text.contains("ALARM 0 = \"001A\""), "{}", dump.text);
+    let dump = line("0000", "200800");
+    assert_eq!(dump.text.matches("QUES").count(), 1, "{}", dump.text);
+    assert!(dump.text.contains(" SPCO 160284 = 12.0 %(262688) 20160222224745 QUES"), "{}", dump.text);
+}
+
+#[test]
 fn another_masimo_on_the_line_begins_anew() {
     let profile = profile(MASIMO);
     let mut rig = Rig::new(profile.session(&Instrument::default()));
@@ -240,6 +304,7 @@ fn a_puritan_bennett_is_asked_and_its_columns_counted() {
         // What no manoeuvre gave yet.
         (92, "0.0"),
         (94, "0.0"),
+        (95, "ALERT"),
         (96, "42.0"),
         (105, "OFF"),
         (106, "NORMAL"),
@@ -274,6 +339,7 @@ fn a_puritan_bennett_is_asked_and_its_columns_counted() {
   38 96 151692 = 42.0 mL/cm[H2O](268050)
   49 110 0 = \"HIGH\"  alarm Unknown High
   61 122 0 = \"LOW\"  alarm Unknown Low
+  94 95 0 = \"ALERT\" 
 end complete true
 "
     );
@@ -406,6 +472,50 @@ end complete true
         assert!(rig.notes.is_empty(), "{:?}", rig.notes);
         assert_eq!(dump.text, expected);
     }
+}
+
+#[test]
+fn a_mark_beside_a_spotchem_value_moves_no_column() {
+    let message = |rows: &str| {
+        let (dump, rig) = shown(
+            SPOTCHEM,
+            format!("\u{2}26/11/22 14:12 ID# T-0001     [B. Plasma] {rows}\u{3}\n").as_bytes(),
+        );
+        assert!(rig.notes.is_empty(), "{:?}", rig.notes);
+        dump.text
+    };
+    let results = |rows: &str| {
+        let text = message(rows);
+        let lines = text.lines().filter(|line| line.contains(" = "));
+        lines.map(|line| line.trim().trim_end_matches(" 202611221412").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        results("Na   E   140  mmol/L K        4.1* mmol/L Cl            mmol/L              "),
+        ["Na = [E   140] mmol/L", "K = [4.1*] mmol/L", "Cl = [] mmol/L (no-value)"]
+    );
+    assert_eq!(
+        results("Na                   K        4.1  mEq/L  Cl       102  mEq/L               "),
+        ["Na = []  (no-value)", "K = [4.1] mEq/L", "Cl = [102] mEq/L"]
+    );
+    // What fits nothing may be results.
+    let text = message("Na       140  mmol/L K 4.1");
+    assert!(text.contains("  Na = [140] mmol/L"), "{text}");
+    assert!(text.contains("? = []  (a part of the message fits no pattern of the profile)"), "{text}");
+}
+
+#[test]
+fn an_abx_count_that_was_repeated() {
+    let profile = profile(MICROS);
+    let example = profile.common().examples.first().unwrap();
+    let (first, _) = shown(MICROS, &profile.example_bytes(&example.input));
+    let again = example.input.replace(" RESULT ", " RES-RR ");
+    assert_ne!(again, example.input);
+    let (second, rig) = shown(MICROS, &profile.example_bytes(&again));
+    assert!(rig.notes.is_empty(), "{:?}", rig.notes);
+    assert_eq!(second.text, first.text);
+    // A control's are nobody's results.
+    let (control, _) = shown(MICROS, &profile.example_bytes(&example.input.replace(" RESULT ", " QC-RES ")));
+    assert!(control.text.contains("fits no pattern"), "{}", control.text);
 }
 
 #[test]

@@ -107,15 +107,28 @@ pub(crate) fn is_whole(command: u8, data: &[u8]) -> bool {
     let good = records.by_ref().all(|record| {
         let field = match shape {
             // Words and marks are no damage; digits with something else between them are.
-            Shape::Values | Shape::Settings => {
-                !matches!(number(record.field), Number::Other(text) if text.iter().any(u8::is_ascii_digit))
-            }
+            Shape::Values | Shape::Settings => match number(record.field) {
+                Number::Other(text) => !text.iter().any(u8::is_ascii_digit) || is_duration(text),
+                _ => true,
+            },
             Shape::Alarms => (1..=31).contains(&record.priority),
             Shape::Texts => true,
         };
         field && record.code.is_some() && record.field.iter().all(|byte| (b' '..=b'~').contains(byte))
     });
     good && records.rest().is_empty()
+}
+
+/// Hours and minutes, as an incubator says how long a phototherapy took.
+fn is_duration(text: &[u8]) -> bool {
+    let digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    let colon = text.iter().position(|byte| *byte == b':').and_then(|at| text.split_at_checked(at));
+    matches!(colon, Some((hours, [_, minutes @ ..])) if digits(hours) && digits(minutes))
+}
+
+/// A text that is the patient's first or last name, to a device that speaks MEDIBUS.X.
+pub(crate) fn is_name(command: u8, code: Option<u8>) -> bool {
+    Shape::of(command) == Some(Shape::Texts) && matches!(code, Some(0x60 | 0x61))
 }
 
 /// The records of values in `data` that were measured now and then, and that `before` has not or has with another value.
@@ -433,6 +446,7 @@ mod tests {
             (0x24, b"EB 98 E1 70 "),
             (0x24, b"EB----78    7D -.5"),
             (0x26, b"EBOFF "),
+            (0x24, b"A21:05"),
             (0x29, b"0B  5.0"),
             (0x27, b"O98APNOEA !!!  "),
             (0x2A, b"014IPPV\x03"),
@@ -445,6 +459,7 @@ mod tests {
             (0x24, b"EB 98 E1 70".as_slice()),
             (0x24, b"EG 98 "),
             (0x24, b"EB 9x "),
+            (0x24, b"EB 9: "),
             (0x24, b"EB 9\x008"),
             (0x29, b"0B  5.0 "),
             (0x27, b"098APNOEA !!!  "),

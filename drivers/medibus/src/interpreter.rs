@@ -27,7 +27,12 @@ const BLANK: &str = "the device sends spaces in place of a value";
 const MARKS: &str = "the device sends marks in place of a value";
 /// What is said of a text or an alarm that has neither a phrase nor a known code.
 const WORDLESS: &str = "active";
+/// The text of MEDIBUS.X by which a device says that its monitoring is simulated, and what is said of its values then.
+const SIMULATION: u8 = 0x62;
+const SIMULATED: &str = "the device says that its monitoring is in simulation";
 
+/// The command that asks for texts.
+const TEXTS: u8 = 0x2A;
 /// The first command that asks for data; they follow each other.
 const FIRST: u8 = 0x23;
 /// How many there are.
@@ -52,6 +57,8 @@ struct Walk<'a, 'm> {
     plan: &'static Plan,
     snapshot: Snapshot<'m>,
     dialect: Option<Dialect>,
+    /// No value is a patient's.
+    simulated: bool,
     /// What stands.
     answers: [Option<Answer<'m>>; COUNT],
     scratch: &'a mut Scratch<'m>,
@@ -66,8 +73,15 @@ impl Interpreter for MedibusInterpreter {
         sink: &mut dyn ReportSink<'m>,
     ) -> Result<(), Fault> {
         let snapshot = snapshot::read(message.raw)?;
-        let mut walk =
-            Walk { plan: self.plan, snapshot, dialect: None, answers: [None; COUNT], scratch, sink };
+        let mut walk = Walk {
+            plan: self.plan,
+            snapshot,
+            dialect: None,
+            simulated: false,
+            answers: [None; COUNT],
+            scratch,
+            sink,
+        };
         walk.read();
         for part in Part::ALL {
             walk.part(part)?;
@@ -184,6 +198,9 @@ impl<'m> Walk<'_, 'm> {
         let identity = said.map(|said| Identity::read(said.data)).unwrap_or_default();
         let known = tables::device_of(identity.id);
         self.dialect = known.map(|device| device.dialect).or(self.plan.profile.dialect);
+        let mut texts = self.answer(TEXTS).and_then(|answer| answer.records(TEXTS)).into_iter().flatten();
+        self.simulated =
+            self.dialect == Some(Dialect::X) && texts.any(|record| record.code == Some(SIMULATION));
         let model = match (identity.name, known) {
             ([], Some(device)) => Text::plain(device.model),
             (name, _) => ascii(name),
@@ -266,6 +283,10 @@ impl<'m> Walk<'_, 'm> {
     ) -> Result<(), Fault> {
         let Some(mut records) = answer.records(command) else { return Ok(()) };
         for record in records.by_ref() {
+            // A name is no observation, and says less of who it is than what the gateway knows.
+            if data::is_name(command, record.code) && self.dialect != Some(Dialect::Classic) {
+                continue;
+            }
             let known = self.known(command, &record);
             if known.part() == part && !known.is_once() {
                 self.record(answer, &record, &known, begun)?;
@@ -288,7 +309,11 @@ impl<'m> Walk<'_, 'm> {
         known: &Known<'m>,
         begun: &mut bool,
     ) -> Result<(), Fault> {
-        let (value, marks, why) = self.value(record, known)?;
+        let (value, mut marks, mut why) = self.value(record, known)?;
+        if self.simulated && Shape::of(known.command) == Some(Shape::Values) {
+            marks = marks | Marks::DEMO;
+            why = if why.is_empty() { SIMULATED } else { why };
+        }
         let [low, high] = self.limits_of(known.command, record.code)?;
         // A second record of one code, which no device should send, has no place of its own.
         let mut earlier =

@@ -315,24 +315,24 @@ fn quantity(
 }
 
 fn text(line: &'static str) -> Option<Row> {
-    let [code, name, kind, _] = cells(line)?;
+    let [code, dialect, name, kind, _] = cells(line)?;
     let mode = match kind {
         "mode" => true,
         "text" => false,
         _ => return None,
     };
-    let row = quantity(Table::Texts, code, "", "", name, "", ["", ""], false)?;
+    let row = quantity(Table::Texts, code, dialect, "", name, "", ["", ""], false)?;
     Some(Row { mode, ..row })
 }
 
 fn alarm(line: &'static str) -> Option<Row> {
-    let [page, code, name, _] = cells(line)?;
+    let [page, code, dialect, name, _] = cells(line)?;
     let table = match page {
         "1" => Table::Alarms1,
         "2" => Table::Alarms2,
         _ => return None,
     };
-    quantity(table, code, "", "", name, "", ["", ""], false)
+    quantity(table, code, dialect, "", name, "", ["", ""], false)
 }
 
 fn device(line: &'static str) -> Option<Device> {
@@ -380,7 +380,7 @@ mod tests {
                 assert!(evidence.is_none_or(|at| !cells[at].is_empty()), "{line}");
             }
         }
-        assert_eq!(ROWS.len(), 400);
+        assert_eq!(ROWS.len(), 634);
     }
 
     #[test]
@@ -446,6 +446,29 @@ mod tests {
         assert_eq!(of(None), None);
         assert!(find(Table::Measured1, 0xEB, None).is_some());
         assert!(find(Table::Alarms3, 0x00, None).is_none());
+    }
+
+    #[test]
+    fn what_is_other_to_medibus_x_is_so_here() {
+        let of =
+            |table, code, dialect| find(table, code, Some(dialect)).map(|row| (row.name, row.unit, row.mdc));
+        // Of the two settings of one volume the first is in litres, as 04 is beside 40.
+        let volume = "Set tidal volume of apnoea ventilation";
+        assert_eq!(of(Table::Settings, 0x44, Dialect::X), Some((volume, "L", 16_930_432)));
+        assert_eq!(of(Table::Settings, 0x6E, Dialect::X), Some((volume, "mL", 16_930_432)));
+        let rate = "Set rate of apnoea ventilation";
+        assert_eq!(of(Table::Settings, 0x42, Dialect::X), Some((rate, "1/min", 16_929_698)));
+        assert_eq!(of(Table::Settings, 0x42, Dialect::Classic).map(|of| of.2), Some(16_928_804));
+        let volume = of(Table::Measured1, 0x8B, Dialect::X);
+        assert_eq!(volume, Some(("Inspiratory tidal volume", "mL", 153_220)));
+        assert_eq!(of(Table::Measured1, 0xB7, Dialect::X).map(|of| of.1), Some("L/min"));
+        assert_eq!(of(Table::Measured2, 0x13, Dialect::Classic), None);
+        let alarm = |code, dialect| of(Table::Alarms1, code, dialect).map(|of| of.0);
+        assert_eq!(alarm(0x63, Dialect::X), Some("Left atrial pressure low"));
+        assert_eq!(alarm(0x63, Dialect::Classic), Some("CO2 of low accuracy"));
+        // Of what MEDIBUS.X has otherwise, and an Apollo as others have it.
+        assert_eq!(of(Table::Texts, 0x5D, Dialect::X), None);
+        assert!(find(Table::Texts, 0x47, Some(Dialect::X)).is_some_and(|row| row.mode));
     }
 
     #[test]

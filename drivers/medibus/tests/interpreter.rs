@@ -116,6 +116,35 @@ fn codes_of_two_meanings_follow_the_device() {
 }
 
 #[test]
+fn a_name_is_no_observation_and_what_medibus_x_has_otherwise_is_so_named() {
+    let script = "52 5000'Infinity V500'02.20:06.00\n24 8B 430\n24 A2 1:05\n29 44 0.450\n29 42 12\n\
+        27 20 63 LA LOW\n2A 60 Anna\n2A 61 Smith\n2A 47 PC-AC\n";
+    expect![[r#"
+        device 70001 Draeger|Infinity V500|02.20 -
+         group 70002 0 at 1.0
+          140 153220 24:8B|Inspiratory tidal volume|99DRAEGER = 430 mL (263762)
+          581 16930432 29:44|Set tidal volume of apnoea ventilation|99DRAEGER = 0.450 L (263744) Set
+          579 16929698 29:42|Set rate of apnoea ventilation|99DRAEGER = 12 1/min (264928) Set
+         group 0 0 at 0.0
+          163 0 24:A2|Duration of phototherapy|99DRAEGER = "1:05" h:min (0)
+          868 0 27:63|Left atrial pressure low|99DRAEGER = "LA LOW" Medium Alarm
+          1608 0 2A:47|Mode PC-AC|99DRAEGER = "PC-AC" Mode
+        end
+    "#]]
+    .assert_eq(&of_script(V500, script));
+}
+
+#[test]
+fn values_of_a_simulation_are_nobodys() {
+    let script = "52 5500'Perseus A500'01.10:06.00\n24 EB 98\n29 0B 5.0\n2A 62 SIMULATION ON\n";
+    let simulated = of_script(V500, script);
+    assert!(simulated.contains("24:EB|Oxygen saturation|99DRAEGER = 98 % (262688) DEMO"), "{simulated}");
+    assert!(simulated.contains("29:0B|Set PEEP|99DRAEGER = 5.0 mbar (266098) Set\n"), "{simulated}");
+    let real = of_script(V500, &script.replace("2A 62 SIMULATION ON\n", ""));
+    assert!(!real.contains("DEMO"), "{real}");
+}
+
+#[test]
 fn odd_fields_are_told_as_they_are() {
     let script = "24 78\n24 7D ----\n24 73 - .5\n24 71 -  3\n24 D6 OFF\n24 B9 12.\n25 B9 .5\n26 B9 OFF\n";
     expect![[r#"

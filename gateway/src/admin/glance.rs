@@ -75,8 +75,7 @@ impl Admin {
                     clock: device_clock(state.device_clock(&i.plan.name), quality, i.plan.clock_limit),
                     unsent: state
                         .bedside(&i.plan.name)
-                        .map(|device| device.why.clone())
-                        .filter(|why| !why.is_empty()),
+                        .and_then(|device| Some(device.unsent.as_ref()?.why.clone())),
                 })
                 .collect(),
             unconfigured: state

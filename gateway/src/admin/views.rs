@@ -208,7 +208,7 @@ pub struct InstrumentView {
     /// What is known of its clock.
     #[serde(default)]
     pub clock: Option<DeviceClockView>,
-    /// It is a bedside device, and nothing of what it said last was sent; why, a clause.
+    /// It is a bedside device, and what it says, or what one of the beds behind it says, is not sent; why, a clause.
     #[serde(default)]
     pub unsent: Option<String>,
 }

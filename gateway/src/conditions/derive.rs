@@ -391,7 +391,7 @@ fn unsent(instrument: &InstrumentView) -> Option<Condition> {
         Code::DeviceUnsent,
         name,
         Fault::Operator,
-        format!("{name}: nothing of what it says is sent: {why}."),
+        format!("{name}: what it says is not sent: {why}."),
         "Go and see which device stands there; then put it right in its [instrument.bedside], and: orugate reload",
     ))
 }

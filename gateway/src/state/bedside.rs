@@ -15,6 +15,9 @@ const ONCE: usize = 64;
 /// How many messages of one device may stand beside each other: a central station pushes one for each bed.
 const STANDING: usize = 256;
 
+/// Who is not heard for so long, in microseconds, is not there any more.
+const GONE: i64 = 600_000_000;
+
 /// A message of which something stands.
 #[derive(Clone, Debug)]
 pub struct Standing {
@@ -35,8 +38,33 @@ pub struct Bedside {
     pub last: Vec<Standing>,
     /// What of it is made now and then was sent: keyed hash, and when it was received, in microseconds since 1970.
     pub once: Vec<(u64, i64)>,
-    /// Why nothing of its last message was sent, as a clause; empty when something was.
+    /// What of it is not sent.
+    pub unsent: Option<Unsent>,
+}
+
+/// Messages of which nothing is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsent {
+    /// Why, as a clause.
     pub why: String,
+    /// Of which bed or device; 0 for whatever the instrument says.
+    pub source: u64,
+    /// When that one was heard last, in microseconds since 1970.
+    pub heard: i64,
+}
+
+impl Bedside {
+    /// A message of this source was received then, and for this reason nothing of it was sent; an empty one when something was. A
+    /// central station's other beds do not make good what is wrong with one.
+    fn heard(&mut self, source: u64, heard: i64, why: &str) {
+        if !why.is_empty() {
+            self.unsent = Some(Unsent { why: why.to_owned(), source, heard });
+        } else if let Some(unsent) = &self.unsent
+            && (unsent.source == source || unsent.source == 0 || heard.saturating_sub(unsent.heard) > GONE)
+        {
+            self.unsent = None;
+        }
+    }
 }
 
 /// What was dropped for want of room.
@@ -80,6 +108,7 @@ impl State {
         counts.observations +=
             [of.sent, of.absent, of.left, of.repeat, of.superseded].into_iter().map(u64::from).sum::<u64>();
         let message = self.messages.get(&observed.message).cloned();
+        let received = message.as_ref().map_or(observed.at, |message| message.received);
         let device = self.bedside.entry(instrument).or_default();
         device.last.retain(|standing| !observed.settled.contains(&standing.number));
         if let Some(message) = message {
@@ -93,7 +122,7 @@ impl State {
         }
         let surplus = device.last.len().saturating_sub(STANDING);
         device.last.drain(..surplus);
-        device.why.clone_from(&observed.why);
+        device.heard(observed.source, received, &observed.why);
         device.once.retain(|(hash, _)| observed.once.iter().all(|(new, _)| new != hash));
         device.once.extend(observed.once);
         let surplus = device.once.len().saturating_sub(ONCE);
@@ -144,5 +173,34 @@ impl State {
         self.thinned.orus += thinned.orus;
         self.thinned.holds += thinned.holds;
         thinned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+
+    #[test]
+    fn another_bed_does_not_make_good_what_is_wrong_with_one() {
+        let mut central = Bedside::default();
+        central.heard(7, MINUTE, "its bed is not listed");
+        central.heard(8, MINUTE, "");
+        assert_eq!(central.unsent.as_ref().map(|unsent| unsent.source), Some(7));
+        // It goes on, and it is put right.
+        central.heard(7, 11 * MINUTE, "its bed is not listed");
+        central.heard(8, 20 * MINUTE, "");
+        assert!(central.unsent.is_some());
+        central.heard(7, 20 * MINUTE, "");
+        assert_eq!(central.unsent, None);
+        // It is taken away.
+        central.heard(7, 30 * MINUTE, "its bed is not listed");
+        central.heard(8, 41 * MINUTE, "");
+        assert_eq!(central.unsent, None);
+        // Nobody knows whose one was that no driver could read.
+        central.heard(0, 50 * MINUTE, "its driver cannot read it");
+        central.heard(8, 51 * MINUTE, "");
+        assert_eq!(central.unsent, None);
     }
 }

@@ -5,14 +5,14 @@
 //! are refused. Then the log is read from its beginning.
 
 use super::queues::{Made, Origin, Queue, Waiting};
-use super::{Bedside, Counts, Message, OpenHold, Session, Standing, State, Thinned, Verifications};
+use super::{Bedside, Counts, Message, OpenHold, Session, Standing, State, Thinned, Unsent, Verifications};
 use crate::records::{DeviceClock, Hold};
 use orugate_journal::Location;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -35,7 +35,7 @@ struct Saved {
 struct SavedBedside {
     last: Vec<SavedStanding>,
     once: Vec<(u64, i64)>,
-    why: String,
+    unsent: Option<Unsent>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -241,27 +241,27 @@ impl SavedMessage {
 
 impl From<&Bedside> for SavedBedside {
     fn from(device: &Bedside) -> Self {
-        let Bedside { last, once, why } = device;
+        let Bedside { last, once, unsent } = device;
         let saved = |Standing { number, message, source, heard }: &Standing| SavedStanding {
             number: *number,
             message: SavedMessage::of(message),
             source: *source,
             heard: *heard,
         };
-        Self { last: last.iter().map(saved).collect(), once: once.clone(), why: why.clone() }
+        Self { last: last.iter().map(saved).collect(), once: once.clone(), unsent: unsent.clone() }
     }
 }
 
 impl SavedBedside {
     fn restored(self) -> Bedside {
-        let Self { last, once, why } = self;
+        let Self { last, once, unsent } = self;
         let restored = |SavedStanding { number, message, source, heard }| Standing {
             number,
             message: message.restored(),
             source,
             heard,
         };
-        Bedside { last: last.into_iter().map(restored).collect(), once, why }
+        Bedside { last: last.into_iter().map(restored).collect(), once, unsent }
     }
 }
 

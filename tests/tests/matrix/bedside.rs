@@ -100,8 +100,8 @@ fn a_device_that_stands_elsewhere_sends_nothing() {
         ventilator(rig, SCENE, &[], 15).await;
         assert_eq!(messages(rig), Vec::<Vec<String>>::new());
         let state = rig.gateway().store.state();
-        let why = state.bedside("one").unwrap().why.clone();
-        assert!(why.contains("another model than Evita XL"), "{why}");
+        let unsent = state.bedside("one").unwrap().unsent.clone().unwrap();
+        assert!(unsent.why.contains("another model than Evita XL"), "{unsent:?}");
     });
 }
 

@@ -4,7 +4,9 @@ use crate::bedside::messages;
 use crate::peer::Peer;
 use crate::rig::{By, Rig, Setup, run};
 use orugate::status::Device;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 
 fn setup() -> Setup {
     Setup {
@@ -129,6 +131,40 @@ fn a_second_connection_takes_the_place_of_the_first_and_no_message_is_lost() {
 }
 
 #[test]
+fn who_never_reads_its_acknowledgments_is_let_go_and_what_it_was_told_is_stored() {
+    run(&setup(), async |rig| {
+        let mut deaf = Peer::connect(rig, "one").await;
+        // Acknowledgments are long, so that fewer fill the line to it.
+        let long = |id: u32| {
+            let text = String::from_utf8(message(id, &[HR])).unwrap();
+            text.replace(&format!("|{id}|P"), &format!("|{id:0>190}|P")).into_bytes()
+        };
+        let mut sent = 0;
+        while sent < 4_000 {
+            let bytes = long(sent);
+            let written = timeout(Duration::from_secs(60), deaf.wire.write_all(&bytes)).await;
+            if !matches!(written, Ok(Ok(()))) {
+                break;
+            }
+            sent += 1;
+        }
+        assert!((500..4_000).contains(&sent), "{sent} messages, and nobody minded");
+        let mut acknowledged = 0;
+        while let Some(answer) = answer(&mut deaf).await {
+            assert_eq!(answer, format!("CA {acknowledged:0>190}"));
+            acknowledged += 1;
+        }
+        let stored = rig.gateway().store.state().ledger().next().unwrap().1.messages;
+        assert!(acknowledged > 0 && stored >= acknowledged, "{acknowledged} of {stored}");
+        drop(deaf);
+        let mut peer = Peer::connect(rig, "one").await;
+        push(rig, &mut peer, 5_000..5_002, &[HR]).await;
+        drop(peer);
+        rig.came("one");
+    });
+}
+
+#[test]
 fn beds_and_parts_go_on_over_a_restart_and_silence_then_withdraws_them() {
     let setup = Setup {
         text: &[
@@ -166,6 +202,46 @@ fn beds_and_parts_go_on_over_a_restart_and_silence_then_withdraws_them() {
             }
         });
         assert_eq!(beds.collect::<Vec<_>>(), ["B1", "B2", "B1", "B2"]);
+        rig.came("one");
+    });
+}
+
+#[test]
+fn a_bed_that_is_not_listed_stays_told_while_the_others_are_sent() {
+    let listed = "bedside = { interval = \"10 s\", beds = { B1 = \"ICU^1^1\" } }";
+    let line = format!("profile = \"hl7-pcd01\"\n{listed}\n").leak();
+    let text: &[_] =
+        vec![("role = \"lis\"\n", "role = \"lis\"\npcd = {}\n"), ("profile = \"hl7-pcd01\"\n", line)].leak();
+    run(&Setup { text, ..setup() }, async |rig| {
+        let mut peer = Peer::connect(rig, "one").await;
+        let mut id = 0;
+        let mut unsent = async |bed: &str| {
+            let text = String::from_utf8(message(id, &[HR])).unwrap();
+            let text = text.replace("OBR|1", &format!("PV1||I|ICU^^{bed}\rOBR|1"));
+            peer.send(text.as_bytes()).await;
+            assert_eq!(answer(&mut peer).await, Some(format!("CA {id}")));
+            id += 1;
+            rig.pass(11).await;
+            rig.gateway()
+                .store
+                .state()
+                .bedside("one")
+                .unwrap()
+                .unsent
+                .as_ref()
+                .map(|unsent| unsent.why.clone())
+        };
+        assert_eq!(unsent("B1").await, None);
+        for bed in ["B9", "B1", "B9", "B1"] {
+            assert_eq!(unsent(bed).await.as_deref(), Some("the device says a bed that is not in `beds`"));
+        }
+        // It is taken away, and ten minutes later that is over.
+        let mut told = 0;
+        while unsent("B1").await.is_some() {
+            told += 1;
+        }
+        assert!((50..60).contains(&told), "{told}");
+        drop(peer);
         rig.came("one");
     });
 }

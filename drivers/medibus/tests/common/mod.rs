@@ -273,7 +273,7 @@ impl<'m> ReportSink<'m> for Dump {
     }
 }
 
-const MARKS: [(Marks, &str); 2] = [(Marks::INV, "INV"), (Marks::NAV, "NAV")];
+const MARKS: [(Marks, &str); 3] = [(Marks::INV, "INV"), (Marks::NAV, "NAV"), (Marks::DEMO, "DEMO")];
 
 fn measurement(m: &Measurement<'_>) -> String {
     let value = match &m.value {
