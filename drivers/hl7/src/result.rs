@@ -259,7 +259,7 @@ impl<'m> Walk<'_, '_, 'm> {
         };
         // Mindray writes H~N, of which N says that nobody edited it.
         let beyond = field.repeats().any(|repeat| is(&repeat, &[b"H", b"L", b"HH", b"LL", b"<", b">"]));
-        let said = |part: &Part<'_>| !part.component(1).is_null() && !(beyond && is(part, &[b"N"]));
+        let said = |part: &Part<'_>| !(part.component(1).is_null() || beyond && is(part, &[b"N"]));
         let text = if field.repeats().all(|repeat| plain(&repeat) && said(&repeat)) {
             self.read.text(field)?
         } else {
