@@ -128,3 +128,13 @@ pub(crate) fn example(toml: &str, n: usize) -> (Box<dyn Profile>, Vec<u8>) {
     let bytes = profile.example_bytes(&profile.common().examples[n].input);
     (profile, bytes)
 }
+
+/// Of an OUL with one SPM and one OBR, what an OBX comes to.
+pub(crate) fn result(obx: &str) -> String {
+    let message = format!(
+        "MSH|^~\\&|A||||20261126101500||OUL^R22^OUL_R22|1|P|2.5.1\rSPM|1|S1||SER\rOBR|1|||P^Panel^99X\rOBX|1|{obx}\r"
+    );
+    let text = items(&*shipped("hl7-oul-r22"), message.as_bytes());
+    let lines: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("order")).skip(1).collect();
+    lines[..lines.len() - 1].join("\n")
+}
