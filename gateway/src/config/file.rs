@@ -352,8 +352,9 @@ pub struct BedsideFile {
     pub interval: Option<At<String>>,
     /// PV1-3 of its values, `"unit^room^bed^facility"`. Left out, the bed's label goes as the device says it.
     pub location: Option<At<String>>,
-    /// PV1-3 by the bed's label on the device. While it says another bed, nothing is sent; while it says none, `location`
-    /// holds. For a device that is carried from bed to bed and told where it is.
+    /// PV1-3 by the bed's label on the device; `"ICU/5"` where two units have a bed 5 and the device says the unit. While it says
+    /// another bed, nothing is sent; while it says none, `location` holds. For a device that is carried from bed to bed and told
+    /// where it is.
     pub beds: Option<At<BedsFile>>,
     /// Its EUI-64 as 16 hexadecimal digits, or the MAC address that gives it as 12, with or without `-` or `:`. One that
     /// sends its own must send this.
